@@ -1,0 +1,1 @@
+"""How it runs: jobs, engines, storage, MLflow runs and the command line."""

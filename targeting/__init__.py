@@ -1,0 +1,1 @@
+"""What we decide: campaigns, segments, certified allocation, plans and reports."""

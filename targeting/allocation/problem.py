@@ -1,0 +1,155 @@
+"""The canonical budget problem that the brief is compiled to and that the solver solves.
+
+`Market` says what money buys, `Problem` adds the objective, local limits and coupling rows. Everything that
+couples blocks is linear in per-cell *metrics* of the true curves (DESIGN 4.2), so a Dantzig-Wolfe master sees each
+column (one block's spend vector) only through its metrics:
+
+    z_c = hazard_c a_c(s_c) / N_b,  z_b = sum of z_c over the block,  phi(z) = (1 - exp(-z)) / z
+    impressions_c = a_c(s_c)         entries_c = entry_c a_c(s_c)
+    fans_c = hazard_c a_c(s_c) phi(z_b)                   gmv_c = gmv_per_fan_c fans_c
+    reached_c = N_b (1 - exp(-sum_b a_c / N_b)) shared in proportion to impressions
+
+N_b = inf (curves that give value directly) makes phi = 1: cells are then additive with the same formulae.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.curves import CurveSet, FloatArray
+
+Metric = Literal["spend", "impressions", "entries", "fans", "gmv", "reached", "active"]
+CELL_KEYS = ("campaign_id", "merchant_id", "segment", "placement", "slot", "fan_kind")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Joint draws of what is uncertain; axis 0 is the draw, axis 1 the cell.
+
+    Attributes:
+        supply: parameters of shape (n_draws, n_cells).
+        hazard: follows per impression, (n_draws, n_cells).
+        gmv_per_fan_cny: (n_draws, n_cells).
+    """
+
+    supply: CurveSet
+    hazard: FloatArray
+    gmv_per_fan_cny: FloatArray
+
+
+@dataclass(frozen=True)
+class Market:
+    """What money can buy, cell by cell.
+
+    Attributes:
+        cells: one row per cell with the columns `CELL_KEYS` (slot is an integer, the others strings).
+        block: (n_cells,) cells with equal numbers compete for the same users (same campaign, segment, slot).
+        supply: spend_cny -> impressions, or -> value where `users` is infinite.
+        users: (n_cells,) users of the cell's block; inf for additive value curves.
+        hazard: (n_cells,) incremental follows per impression (1 for additive value curves).
+        entry: (n_cells,) live entries per impression, 0 where the placement has none.
+        gmv_per_fan_cny: (n_cells,) (1 for additive value curves).
+        observed_max_cny: (n_cells,) largest spend the curve was learned from; inf when supplied from outside.
+        draws: uncertainty of the above, or None.
+        carryover: share of the effective spend of a slot that is still at work in the next one (geometric adstock).
+        carry_in_cny: (n_cells,) effective spend at work when the plan starts (first slot only).
+    """
+
+    cells: pl.DataFrame
+    block: NDArray[np.int64]
+    supply: CurveSet
+    users: FloatArray
+    hazard: FloatArray
+    entry: FloatArray
+    gmv_per_fan_cny: FloatArray
+    observed_max_cny: FloatArray
+    draws: Draws | None = None
+    carryover: float = 0.0
+    carry_in_cny: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One coupling limit: lower <= sum over metrics and cells of coefficient * metric <= upper.
+
+    `name` is the constraint's name in the brief (several rows may share it; `where` tells them apart, e.g. "live").
+    """
+
+    name: str
+    coefficients: Mapping[Metric, FloatArray]
+    lower: float = -np.inf
+    upper: float = np.inf
+    unit: str = "CNY"
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of single cells, all (n_cells,) in yuan; `names` says which constraint set each (for messages)."""
+
+    lower_cny: FloatArray
+    upper_cny: FloatArray
+    min_if_used_cny: FloatArray
+    marginal_floor: FloatArray
+    names: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Risk:
+    """A floor on the lower tail of the objective over `Market.draws` (DESIGN 4.3 `risk`)."""
+
+    name: str
+    measure: Literal["cvar", "quantile", "chance"]
+    level: float
+    floor: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """maximise sum of objective coefficient * metric, subject to limits, rows, risk and the budget (row `total`)."""
+
+    market: Market
+    objective: Mapping[Metric, FloatArray]
+    budget_cny: float
+    limits: Limits
+    rows: tuple[Row, ...]
+    risk: Risk | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the solver found; every number is recomputed from the true curves at `spend_cny`.
+
+    Attributes:
+        status: `optimal` (gap <= gap_tol), `within_gap` (could not close it, bound is valid) or `time_limit`.
+        spend_cny: (n_cells,).
+        value, upper_bound: objective at `spend_cny` and the best any plan could reach.
+        shadow_prices: objective per unit of each constraint's limit (>= 0 where tightening costs), by name.
+        binding: names of constraints that hold with equality.
+        seconds, rounds: solver effort.
+    """
+
+    status: Literal["optimal", "within_gap", "time_limit"]
+    spend_cny: FloatArray
+    value: float
+    upper_bound: float
+    shadow_prices: Mapping[str, float]
+    binding: tuple[str, ...]
+    seconds: float
+    rounds: int
+
+    @property
+    def gap(self) -> float:
+        """upper_bound / value - 1; 0 where both are 0."""
+        if self.upper_bound <= self.value:
+            return 0.0
+        return self.upper_bound / self.value - 1.0 if self.value > 0 else np.inf
