@@ -93,14 +93,41 @@ class Row:
 
 
 @dataclass(frozen=True)
+class CellLimit:
+    """What one constraint of the brief says about single cells: the source of one side of `Limits`.
+
+    Attributes:
+        name: the constraint's name in the brief.
+        side: the array of `Limits` it tightens.
+        value: (n_cells,), nan where the constraint says nothing.
+    """
+
+    name: str
+    side: Literal["lower_cny", "upper_cny", "min_if_used_cny", "marginal_floor"]
+    value: FloatArray
+
+
+@dataclass(frozen=True)
 class Limits:
-    """Limits of single cells, all (n_cells,) in yuan; `names` says which constraint set each (for messages)."""
+    """Limits of single cells, all (n_cells,); `names` says which constraint set each (for messages).
+
+    Attributes:
+        lower_cny, upper_cny: 0 and inf where nothing is said (the budget row still holds).
+        min_if_used_cny: spend is 0 or at least this; 0 where nothing is said.
+        marginal_floor: in a cell with more spend than `lower_cny`, the last yuan spent returned at least this much of
+            `Problem.worth`: the left derivative d worth(block) / d spend_c at the plan, the other cells' spends as
+            planned, is >= the floor (so an S-curve may jump over its flat start, and a kink may be reached).
+            0 where nothing is said.
+        names: constraint name -> cells it limits.
+        sources: every limit of every constraint before they were combined (tightest wins).
+    """
 
     lower_cny: FloatArray
     upper_cny: FloatArray
     min_if_used_cny: FloatArray
     marginal_floor: FloatArray
     names: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    sources: tuple[CellLimit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +142,15 @@ class Risk:
 
 @dataclass(frozen=True)
 class Problem:
-    """maximise sum of objective coefficient * metric, subject to limits, rows, risk and the budget (row `total`)."""
+    """maximise sum of objective coefficient * metric, subject to limits, rows, risk and the budget (row `total`).
+
+    Attributes:
+        objective: what is maximised. Usually `worth` (profit: (margin - fee) gmv - spend); with a `target` of
+            new_fans or new_fan_gmv it is minus spend (cheapest plan, so its value is <= 0); with a `target` of
+            marginal_roi v it is worth - v spend (spend until the next yuan of the total returns v).
+        worth: what the brief counts as value in roi_floor, marginal_floor, fairness_floor and risk: gmv for
+            new_fan_gmv and profit, fans for new_fans, entries for live_entries. None means the objective.
+    """
 
     market: Market
     objective: Mapping[Metric, FloatArray]
@@ -123,6 +158,7 @@ class Problem:
     limits: Limits
     rows: tuple[Row, ...]
     risk: Risk | None = None
+    worth: Mapping[Metric, FloatArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +185,7 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """upper_bound / value - 1; 0 where both are 0."""
+        """(upper_bound - value) / |value|, that is upper_bound / value - 1 for a value > 0; 0 where both are equal."""
         if self.upper_bound <= self.value:
             return 0.0
-        return self.upper_bound / self.value - 1.0 if self.value > 0 else np.inf
+        return (self.upper_bound - self.value) / abs(self.value) if self.value != 0 else np.inf
