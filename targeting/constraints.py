@@ -1,0 +1,301 @@
+"""The constraints a planner can write (DESIGN 4.3): one strict model per kind, told apart by `kind`.
+
+Exists at the edge of the package: a brief is checked here once, with messages in the planner's words; what the
+limits mean for cells is decided in `allocation.compile`. It must not import anything of `targeting.allocation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from models.errors import CampaignError
+from targeting.brief_errors import one_line
+
+Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
+_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def _as_number(value: Any) -> Any:
+    """YAML 1.1 reads 8.0e5 as text (it wants 8.0e+5); a planner means the number."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value.replace("_", ""))
+    return value
+
+
+def _as_text(value: Any) -> Any:
+    """Ids are text; YAML reads `campaign_id: 1111` as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_tuple(value: Any) -> Any:
+    if isinstance(value, (list, set, frozenset)):
+        return tuple(value)
+    return value if isinstance(value, tuple) or value is None else (value,)
+
+
+Number = Annotated[float, BeforeValidator(_as_number), Field(allow_inf_nan=False)]
+Money = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Slots = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+
+
+class Selection(BaseModel):
+    """Which cells: every key given must match (a value or a list of values); nothing given = everything."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    segment: Texts | None = None
+    placement: Texts | None = None
+    slot: Slots | None = None
+    fan_kind: Texts | None = None
+    campaign_id: Texts | None = None
+    merchant_id: Texts | None = None
+
+    def given(self) -> dict[str, tuple[Any, ...]]:
+        """The keys that were given, with their values."""
+        keys = {key: getattr(self, key) for key in Selection.model_fields}
+        return {key: values for key, values in keys.items() if values is not None}
+
+
+class _Constraint(Selection):
+    """What every kind has: a name (default `<kind>-<position>`, counted from 1), a selection and `each`."""
+
+    name: Annotated[str, BeforeValidator(_as_text)] = ""
+    each: Each | None = None
+
+
+def _need_one(model: BaseModel, *keys: str) -> None:
+    if all(getattr(model, key) is None for key in keys):
+        raise ValueError(f"needs at least one of {', '.join(keys)}")
+
+
+def _in_order(model: BaseModel, low: str, high: str) -> None:
+    lower, upper = getattr(model, low), getattr(model, high)
+    if lower is not None and upper is not None and lower > upper:
+        raise ValueError(f"{low} {lower:g} is greater than {high} {upper:g}; swap or change them")
+
+
+class Bounds(_Constraint):
+    """Spend of the selection, in yuan or as a share of the budget."""
+
+    kind: Literal["bounds"]
+    min_cny: Money | None = None
+    max_cny: Money | None = None
+    min_share: Share | None = None
+    max_share: Share | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Bounds:
+        _need_one(self, "min_cny", "max_cny", "min_share", "max_share")
+        _in_order(self, "min_cny", "max_cny")
+        _in_order(self, "min_share", "max_share")
+        return self
+
+
+class Ratio(_Constraint):
+    """spend(of) / spend(to) within [min, max]; the outer selection and `each` narrow both sides."""
+
+    kind: Literal["ratio"]
+    of: Selection
+    to: Selection
+    min: Money | None = None
+    max: Money | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Ratio:
+        _need_one(self, "min", "max")
+        _in_order(self, "min", "max")
+        if self.of == self.to:
+            raise ValueError("of and to select the same cells, so the ratio is always 1; change one of them")
+        return self
+
+
+class MinIfUsed(_Constraint):
+    """Spend of each selected cell is 0 or at least `min_cny`."""
+
+    kind: Literal["min_if_used"]
+    min_cny: Annotated[Money, Field(gt=0)]
+    each: Literal["cell"] | None = None
+
+
+class MaxActive(_Constraint):
+    """At most `n` of the selected cells have spend."""
+
+    kind: Literal["max_active"]
+    n: Annotated[int, Field(ge=1)]
+
+
+class RoiFloor(_Constraint):
+    """value / spend of the selection >= min."""
+
+    kind: Literal["roi_floor"]
+    min: Annotated[Money, Field(gt=0)]
+
+
+class MarginalFloor(_Constraint):
+    """In every selected cell the last yuan spent returned at least `min`."""
+
+    kind: Literal["marginal_floor"]
+    min: Annotated[Money, Field(gt=0)]
+    each: Literal["cell"] | None = None
+
+
+class LiveCapacity(_Constraint):
+    """Expected live entries <= viewers, for each slot apart unless `each` says otherwise."""
+
+    kind: Literal["live_capacity"]
+    viewers: Annotated[Number, Field(gt=0)]
+
+
+class ChangeLimit(_Constraint):
+    """|spend - last spend| <= max_cny and <= max_share x last spend; per cell unless `each` says otherwise."""
+
+    kind: Literal["change_limit"]
+    max_share: Money | None = None
+    max_cny: Money | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ChangeLimit:
+        _need_one(self, "max_share", "max_cny")
+        return self
+
+
+class FairnessFloor(_Constraint):
+    """Each merchant gets at least min_share of the total value (or of the impressions granted: `of: grants`)."""
+
+    kind: Literal["fairness_floor"]
+    min_share: Share
+    of: Literal["value", "grants"] = "value"
+
+
+class FrequencyCap(_Constraint):
+    """impressions / reached people of the selection <= impressions."""
+
+    kind: Literal["frequency_cap"]
+    impressions: Annotated[Number, Field(gt=1)]
+
+
+class RiskFloor(_Constraint):
+    """A floor on the value's lower tail over the curve draws.
+
+    cvar: mean of the worst `level` share of draws >= floor; quantile: the `level` quantile >= floor;
+    chance: value >= floor in at least a `level` share of draws. It is about the whole plan: no selection.
+    """
+
+    kind: Literal["risk"]
+    measure: Literal["cvar", "quantile", "chance"]
+    level: Annotated[Number, Field(gt=0, lt=1)]
+    floor: Number
+
+    @model_validator(mode="after")
+    def _check(self) -> RiskFloor:
+        if self.given() or self.each:
+            raise ValueError("risk is about the whole plan; take the selection and each away")
+        return self
+
+
+class Target(_Constraint):
+    """new_fans, new_fan_gmv: the cheapest plan that reaches `value`; roi, marginal_roi: as much as pays that back.
+
+    The budget is the ceiling in every case.
+    """
+
+    kind: Literal["target"]
+    metric: Literal["new_fans", "new_fan_gmv", "roi", "marginal_roi"]
+    value: Annotated[Number, Field(gt=0)]
+
+
+KINDS: tuple[type[_Constraint], ...] = (
+    Bounds,
+    Ratio,
+    MinIfUsed,
+    MaxActive,
+    RoiFloor,
+    MarginalFloor,
+    LiveCapacity,
+    ChangeLimit,
+    FairnessFloor,
+    FrequencyCap,
+    RiskFloor,
+    Target,
+)
+Constraint = Annotated[
+    Bounds
+    | Ratio
+    | MinIfUsed
+    | MaxActive
+    | RoiFloor
+    | MarginalFloor
+    | LiveCapacity
+    | ChangeLimit
+    | FairnessFloor
+    | FrequencyCap
+    | RiskFloor
+    | Target,
+    Field(discriminator="kind"),
+]
+
+
+def name_by_position(entries: Any) -> Any:
+    """Entries without a name get `<kind>-<position>`, counted from 1; anything odd is left for the models to refuse."""
+    if entries is None:
+        return ()
+    if not isinstance(entries, (list, tuple)):
+        return entries
+    named: list[Any] = []
+    for position, entry in enumerate(entries, start=1):
+        if isinstance(entry, _Constraint):
+            default = f"{entry.kind}-{position}"  # type: ignore[attr-defined]
+            named.append(entry if entry.name else entry.model_copy(update={"name": default}))
+        elif isinstance(entry, Mapping) and entry.get("name") is None:
+            named.append({**entry, "name": f"{entry.get('kind')}-{position}"})
+        else:
+            named.append(dict(entry) if isinstance(entry, Mapping) else entry)
+    return tuple(named)
+
+
+def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Constraint, ...]:
+    """The same constraints; ValueError where two share a name or one takes the budget's name `total`."""
+    seen: dict[str, int] = {}
+    for position, constraint in enumerate(constraints, start=1):
+        if constraint.name == "total":
+            raise ValueError(
+                f"constraint {position} is called 'total', which is the budget's name; rename it"
+            )
+        if constraint.name in seen:
+            raise ValueError(
+                f"constraints {seen[constraint.name]} and {position} are both called '{constraint.name}'; rename one"
+            )
+        seen[constraint.name] = position
+    return constraints
+
+
+_LIST: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[Constraint, ...], config=ConfigDict(strict=True))
+
+
+def parse_constraints(entries: Sequence[Any], *, source: str = "constraints") -> tuple[Any, ...]:
+    """Constraints from mappings (or models), each with a name.
+
+    Raises:
+        CampaignError: one line naming the entry, the key, what was expected and the nearest known key.
+    """
+    try:
+        return refuse_duplicate_names(_LIST.validate_python(name_by_position(entries)))
+    except ValidationError as error:
+        raise one_line(error, source=source, models=(_Constraint, *KINDS)) from None
+    except ValueError as error:
+        raise CampaignError(f"{source}: {error}") from None
