@@ -1,0 +1,164 @@
+"""Targeting rules: a segment said in the words a platform's campaign form understands.
+
+A platform takes conditions on gender, age, city, interest or device, not our thresholds on scores. For every
+segment a beam search finds the conjunction of at most three conditions with the best F1 against membership; its
+precision and recall say how much of the segment the form can reach. It must not import scores or estimators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+NOT_FEATURES = ("user_id", "snapshot_at", "is_fan", "segment")
+MAX_LEVELS = 30
+NUMERIC_CUTS = 9
+BEAM = 4
+# Rules are searched on at most this many users, evenly spaced in user_id order (no random state needed) ...
+SEARCH_USERS = 20_000
+# ... and a further condition must raise F1 by this much, or the shorter rule is kept.
+MIN_F1_GAIN = 0.01
+WHOLE_AUDIENCE = "everyone"
+
+
+@dataclass(frozen=True)
+class _Condition:
+    column: str
+    text: str
+    mask: NDArray[np.bool_]
+
+
+def describe_segments(users: pl.DataFrame, assignment: pl.DataFrame, *, max_terms: int = 3) -> pl.DataFrame:
+    """The best short rule of every segment.
+
+    Args:
+        users: user_id and features, any types; nulls never match a condition.
+        assignment: user_id, segment of the eligible users; rules are judged among these.
+        max_terms: most conditions joined by "and".
+
+    Returns:
+        segment, rule, rule_precision (share of those the rule picks that are in the segment), rule_recall (share
+        of the segment that it picks), in order of first appearance.
+    """
+    table = assignment.join(users, on="user_id", how="left", maintain_order="left").sort("user_id")
+    step = max(1, -(-table.height // SEARCH_USERS))
+    sample = table.gather_every(step)
+    conditions = _conditions(sample)
+    stacked = (
+        np.stack([c.mask for c in conditions]).astype(np.float32)
+        if conditions
+        else np.zeros((0, sample.height))
+    )
+    rows = []
+    for segment in assignment["segment"].unique(maintain_order=True).to_list():
+        inside = (sample["segment"] == segment).to_numpy()
+        chosen = _search(conditions, stacked.astype(np.float32), inside, max_terms)
+        precision, recall = _quality(chosen, inside)
+        rule = " and ".join(c.text for c in chosen) if chosen else WHOLE_AUDIENCE
+        rows.append((segment, rule, precision, recall))
+    schema = {
+        "segment": pl.String,
+        "rule": pl.String,
+        "rule_precision": pl.Float64,
+        "rule_recall": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _conditions(table: pl.DataFrame) -> list[_Condition]:
+    found: list[_Condition] = []
+    for name in table.columns:
+        column = table[name]
+        if name in NOT_FEATURES or column.dtype.is_temporal() or column.dtype.is_nested():
+            continue
+        if column.dtype == pl.Boolean:
+            for value, text in ((True, "yes"), (False, "no")):
+                found.append(
+                    _Condition(name, f"{name} = {text}", (column == value).fill_null(False).to_numpy())
+                )
+        elif column.dtype.is_numeric():
+            found.extend(_numeric(name, column))
+        else:
+            found.extend(_levels(name, column.cast(pl.String)))
+    return [c for c in found if c.mask.any() and not c.mask.all()]
+
+
+def _levels(name: str, column: pl.Series) -> list[_Condition]:
+    levels = sorted(column.drop_nulls().unique().to_list())
+    if len(levels) > MAX_LEVELS:
+        return []
+    found = [_Condition(name, f"{name} = {v}", (column == v).fill_null(False).to_numpy()) for v in levels]
+    if (
+        3 <= len(levels) <= 8
+    ):  # runs of ordered levels (age bands, city tiers) read well: "age_band 25-34 or 35-44"
+        for start in range(len(levels)):
+            for stop in range(start + 2, min(start + 4, len(levels)) + 1):
+                if stop - start < len(levels):
+                    run = levels[start:stop]
+                    mask = column.is_in(run).fill_null(False).to_numpy()
+                    found.append(_Condition(name, f"{name} = {' or '.join(run)}", mask))
+    return found
+
+
+def _numeric(name: str, column: pl.Series) -> list[_Condition]:
+    values = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return []
+    cuts = np.unique(
+        np.quantile(known, np.linspace(0, 1, NUMERIC_CUTS + 2)[1:-1], method="closest_observation")
+    )
+    found = []
+    for cut in sorted({float(f"{c:.3g}") for c in cuts}):
+        found.append(_Condition(name, f"{name} >= {cut:g}", values >= cut))
+        found.append(_Condition(name, f"{name} < {cut:g}", values < cut))
+    return found
+
+
+def _search(
+    conditions: list[_Condition], stacked: NDArray[np.float32], inside: NDArray[np.bool_], max_terms: int
+) -> list[_Condition]:
+    """Beam search for the conjunction with the best F1; the empty rule (everyone) is where it starts."""
+    positives = max(int(inside.sum()), 1)
+    everyone = 2.0 * positives / (positives + len(inside))
+    best: tuple[float, tuple[int, ...]] = (everyone, ())
+    beam: list[tuple[float, tuple[int, ...]]] = [best]
+    for _ in range(max_terms if conditions else 0):
+        grown: dict[tuple[int, ...], float] = {}
+        for _, terms in beam:
+            held = np.ones(len(inside), dtype=bool)
+            for term in terms:
+                held &= conditions[term].mask
+            picked, hits = stacked @ held.astype(np.float32), stacked @ (held & inside).astype(np.float32)
+            f1 = 2.0 * hits / (picked + positives)
+            for term in np.argsort(-f1, kind="stable")[: 4 * BEAM].tolist():
+                if _may_join(conditions, terms, term):
+                    grown[tuple(sorted((*terms, term)))] = float(f1[term])
+        beam = sorted(
+            ((score, terms) for terms, score in grown.items()), key=lambda item: (-item[0], item[1])
+        )[:BEAM]
+        if not beam or beam[0][0] < best[0] + MIN_F1_GAIN:
+            break
+        best = beam[0]
+    return [conditions[i] for i in best[1]]
+
+
+def _may_join(conditions: list[_Condition], terms: tuple[int, ...], term: int) -> bool:
+    """A column may appear twice only as a range (>= with <)."""
+    for held in terms:
+        if conditions[held].column == conditions[term].column:
+            signs = {(">=" in conditions[i].text, "<" in conditions[i].text) for i in (held, term)}
+            if signs != {(True, False), (False, True)}:
+                return False
+    return True
+
+
+def _quality(chosen: list[_Condition], inside: NDArray[np.bool_]) -> tuple[float, float]:
+    held = np.ones(len(inside), dtype=bool)
+    for condition in chosen:
+        held &= condition.mask
+    hits = float((held & inside).sum())
+    return hits / max(float(held.sum()), 1.0), hits / max(float(inside.sum()), 1.0)
