@@ -1,0 +1,244 @@
+"""The `targeting` command: options and nothing else; each command calls one job (DESIGN 3.4).
+
+Jobs are imported inside their command, so that `targeting --help` answers at once. It must not compute.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.shell import emit, execute, progress
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Whom to show, where, with how much money, so that the new fans buy most - with a certificate.",
+    epilog="Start with: targeting demo --out demo",
+)
+
+
+class Engine(StrEnum):
+    """Where scoring runs."""
+
+    local = "local"
+    spark = "spark"
+
+
+Data = Annotated[Path, typer.Option(help="Data directory: users, exposures and orders (Parquet or CSV).")]
+Out = Annotated[Path, typer.Option(help="Directory to write; replaced as a whole when the job is done.")]
+Campaign = Annotated[Path, typer.Option(help="Campaign brief, YAML.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file with settings that differ from the defaults.")]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help="MLflow store; default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in this directory.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+def _done(result: Any, as_json: bool, headline: str) -> None:
+    emit(asdict(result), as_json=as_json, headline=headline)
+
+
+@app.command(epilog="Example: targeting demo --out demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Directory for the simulated data and the plan.")] = Path("demo"),
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """Everything below on the simulated jewellery merchant: data, model, plan and report."""
+    from pipelines.demo import run_demo
+
+    with progress("demo") as tell:
+        result = run_demo(out=out, config=config, tracking_uri=tracking_uri, tell=tell)
+    _done(result, json, f"The report is at {result.report}")
+
+
+@app.command(epilog="Example: targeting simulate --out data --world jewellery --users 40000 --seed 7")
+def simulate(
+    out: Out,
+    world: Annotated[str | None, typer.Option(help="Kind of merchant and market.")] = None,
+    users: Annotated[int | None, typer.Option(min=1, help="People in the platform's public traffic.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same world.")] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write a simulated merchant's logs and brief, with the truth that no merchant knows beside them."""
+    from pipelines.simulate import run_simulate
+
+    with progress("simulate") as tell:
+        result = run_simulate(out=out, config=config, world=world, users=users, seed=seed, tell=tell)
+    _done(result, json, f"Data directory and campaign.yaml are in {result.out}")
+
+
+@app.command(epilog="Example: targeting check data")
+def check(
+    data: Annotated[Path, typer.Argument(help="Data directory, or a delivery or curves file.")],
+    json: Json = False,
+) -> None:
+    """Validate a data directory and print what is wrong where; exit 1 when something is."""
+    from pipelines.checking import run_check
+
+    with progress("check") as tell:
+        result = run_check(data=data, tell=tell)
+    _done(result, json, result.headline)
+    if not result.clean:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: targeting train --data data")
+def train(data: Data, config: Config = None, tracking_uri: Store = None, json: Json = False) -> None:
+    """Learn the audience and response models; a new version in the MLflow registry."""
+    from pipelines.train import run_train
+
+    with progress("train") as tell:
+        result = run_train(data=data, config=config, tracking_uri=tracking_uri, tell=tell)
+    _done(result, json, f"Registered {result.model_uri}")
+
+
+@app.command(epilog="Example: targeting score --data data --model models:/new-fan-gmv@champion --out scores")
+def score(
+    data: Data,
+    model: Annotated[str, typer.Option(help="Model URI, e.g. models:/new-fan-gmv@champion.")],
+    out: Out,
+    engine: Annotated[Engine | None, typer.Option(help="Where to run.")] = None,
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """Score every user for every placement; an interrupted job goes on where it stopped."""
+    from pipelines.score import run_score
+
+    with progress("score") as tell:
+        result = run_score(
+            data=data,
+            model=model,
+            out=out,
+            engine=engine.value if engine else None,
+            config=config,
+            tracking_uri=tracking_uri,
+            tell=tell,
+        )
+    _done(result, json, f"Scores of {result.users:,} users are in {result.out}")
+
+
+@app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")
+def plan(
+    campaign: Campaign,
+    out: Out,
+    data: Annotated[Path | None, typer.Option(help="Data directory; needs --scores.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Directory written by `targeting score`.")] = None,
+    delivery: Annotated[Path | None, typer.Option(help="An advertising console's report.")] = None,
+    curves: Annotated[Path | None, typer.Option(help="Response curves from outside.")] = None,
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """Divide the budget, from exactly one source: --data with --scores, --delivery, or --curves."""
+    given = [
+        name for name, path in (("--data", data), ("--delivery", delivery), ("--curves", curves)) if path
+    ]
+    if len(given) != 1 or (data is None) != (scores is None):
+        raise typer.BadParameter("give exactly one source: --data with --scores, --delivery, or --curves")
+    from pipelines.plan import Source, run_plan
+
+    source = Source(data=data, scores=scores, delivery=delivery, curves=curves)
+    with progress("plan") as tell:
+        result = run_plan(
+            campaign=campaign, source=source, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+        )
+    _done(result, json, f"The plan is in {result.out}; open {result.report}")
+
+
+@app.command(epilog="Example: targeting run --data data --campaign brief.yaml --out plan")
+def run(
+    data: Data,
+    campaign: Campaign,
+    out: Out,
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """Train, score, plan and report in one go."""
+    from pipelines.run import run_all
+
+    with progress("run") as tell:
+        result = run_all(
+            data=data, campaign=campaign, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+        )
+    _done(result, json, f"The plan is in {result.out}; open {result.report}")
+
+
+@app.command(epilog="Example: targeting evaluate --data data --plan plan")
+def evaluate(
+    data: Data,
+    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """What a finished campaign really did, against what was promised."""
+    from pipelines.evaluate import run_evaluate
+
+    with progress("evaluate") as tell:
+        result = run_evaluate(data=data, plan=plan, config=config, tracking_uri=tracking_uri, tell=tell)
+    _done(result, json, result.headline)
+
+
+@app.command(epilog="Example: targeting replay 0f3c... --out again")
+def replay(
+    run_id: Annotated[str, typer.Argument(help="MLflow run id printed by `plan` or `run`.")],
+    out: Out,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """Do a logged run again from what it recorded, and compare the two plans to the last li."""
+    from pipelines.replay import run_replay
+
+    with progress("replay") as tell:
+        result = run_replay(run_id=run_id, out=out, tracking_uri=tracking_uri, tell=tell)
+    _done(result, json, f"Identical to run {run_id}")
+
+
+@app.command("app", epilog="Example: targeting app --plan demo/plan")
+def app_command(
+    plan: Annotated[Path | None, typer.Option(help="Plan directory to open.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    json: Json = False,
+) -> None:
+    """Open the what-if page: move the budget and the limits and see the plan answer."""
+    from pipelines.app import serve
+
+    emit({"url": f"http://localhost:{port}", "plan": str(plan or "")}, as_json=json, headline="What-if page:")
+    raise typer.Exit(serve(plan=plan, port=port, browser=browser))
+
+
+@app.command(epilog="Example: targeting schema campaign")
+def schema(
+    name: Annotated[str, typer.Argument(help="campaign, or a job: train, score, plan, run, ...")],
+    json: Json = False,
+) -> None:
+    """JSON Schema of a brief or of a job's settings."""
+    from pipelines.schemas import find_schema
+
+    emit(find_schema(name), as_json=True, headline="")
+
+
+def main() -> None:
+    """Entry point of the `targeting` command."""
+    sys.exit(execute(app))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Where the pure Arrow scoring function runs: on this machine in parts, or on Spark."""

@@ -1,0 +1,84 @@
+"""Scores users on Spark with `mapInArrow` and the same pure function as the local engine.
+
+The model travels as text in the closure, never as a pickled object. It must not import mlflow.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from models.errors import DataError
+from pipelines.engines.part import PART_ARROW
+
+_SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
+
+
+def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> None:
+    """Write the scored parts of `users` into the folder `work` (Parquet parts, schema `PART_ARROW`).
+
+    Args:
+        model_files: `AudienceModel.to_files()`.
+        users: Parquet file or folder of parts, readable by every worker.
+        work: folder to write, replaced if it exists.
+        part_users: rows an Arrow batch.
+        master: Spark master URL, e.g. `local[2]` or the address of a cluster.
+
+    Raises:
+        DataError: pyspark or a Java runtime is missing.
+    """
+    session = _session(master, part_users)
+    ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in PART_ARROW)
+    try:
+        frame = session.read.parquet(str(users.resolve()))
+        scored = frame.mapInArrow(_scorer(dict(model_files), users.name), ddl)
+        scored.write.mode("overwrite").parquet(str(work.resolve()))
+    finally:
+        session.stop()
+
+
+def _scorer(files: dict[str, str], source: str) -> Any:
+    """The closure that runs on the workers."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import polars as pl
+
+        from models.audience import AudienceModel
+        from pipelines.engines.part import score_part
+
+        model = AudienceModel.from_files(files)
+        for batch in batches:
+            raw = pl.from_arrow(pa.Table.from_batches([batch]))
+            assert isinstance(raw, pl.DataFrame)
+            yield from score_part(model, raw, source=source, first_row=None).to_batches()
+
+    return run
+
+
+def _session(master: str, part_users: int) -> Any:
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise DataError("engine spark: pyspark is not installed; install `fan-targeting[spark]`") from error
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = (
+        SparkSession.builder.master(master)
+        .appName("targeting score")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(part_users))
+    )
+    try:
+        return builder.getOrCreate()
+    except PySparkException as error:
+        raise DataError(
+            f"engine spark: no session at {master} ({str(error)[:120]}); a Java 17+ runtime is needed"
+        ) from error

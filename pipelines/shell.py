@@ -1,0 +1,135 @@
+"""The manners of the command line: one JSON object, one error line, one exit code, silence in a pipe.
+
+Separate from `cli` so that the commands hold nothing but their options, and light: it is imported by
+`targeting --help`, so it must not import polars, mlflow or any job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.errors import TargetingError
+
+Tell = Callable[[str], None]
+DEBUG_VARIABLE = "TARGETING_DEBUG"
+EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 4, 130
+_CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
+
+
+def silent(stage: str) -> None:
+    """The progress listener of a pipe: hears each stage and says nothing."""
+
+
+def silence_libraries() -> None:
+    """Keep other libraries off stdout and stderr: a pipe gets our result and nothing else.
+
+    Set before the libraries are imported, since several read the environment only once.
+    """
+    quiet = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    for name, value in quiet.items():
+        os.environ.setdefault(name, value)
+    if os.environ.get(DEBUG_VARIABLE):
+        return
+    warnings.simplefilter("ignore")
+    for name in _CHATTER:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Tell]:
+    """A listener that shows the present stage and its seconds on a terminal, and nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield silent
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label)
+        yield lambda stage: bar.update(task, description=f"{label}: {stage}")
+
+
+def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:
+    """Print a command's result: one JSON object, or a headline and a small table for people."""
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, default=str))
+        return
+    typer.echo(headline)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for key, value in result.items():
+        table.add_row(key, _readable(value))
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6g}" if abs(value) < 1000 else f"{value:,.2f}"
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space turned into one blank: an error is one line."""
+    return " ".join(text.split())
+
+
+def complain(message: str) -> None:
+    """Write one error line to stderr."""
+    sys.stderr.write(f"targeting: {one_line(message)}\n")
+    sys.stderr.flush()
+
+
+def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 1, 2, 3, 4 (DESIGN 3.4) or 130 after Ctrl-C."""
+    silence_libraries()
+    try:
+        code = app(arguments, prog_name="targeting", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except TargetingError as error:
+        _trace()
+        complain(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        message = error.format_message()
+        if message:
+            complain(f"{message} Try 'targeting --help'.")
+        return EXIT_USAGE
+    except (typer.Abort, KeyboardInterrupt):
+        complain("interrupted; nothing half-written was left behind")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the last resort: a person at a prompt gets one line, never a traceback
+        _trace()
+        name = type(error).__name__
+        complain(f"internal error, {name}: {error} (set {DEBUG_VARIABLE}=1 for the traceback and report it)")
+        return EXIT_INTERNAL
+
+
+def _trace() -> None:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()

@@ -1,0 +1,211 @@
+"""The only MLflow runs: one run a job, with what went in, what came out and what it takes to replay it.
+
+`models.registry` saves and loads models inside the run that is open here; nothing else talks to MLflow.
+It must not import a job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from models.errors import DataError
+
+EXPERIMENT = "targeting"
+REPLAY_FILE = "replay.json"
+MODEL_TAG = "targeting.model_uri"
+_LIBRARIES = ("fan-targeting", "polars", "lightgbm", "cvxpy", "highspy", "numpy", "scikit-learn", "mlflow")
+_PARAMETER_LIMIT = 500  # characters; longer values go into the replay file only
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One open MLflow run.
+
+    Attributes:
+        run_id: MLflow's id of the run.
+        tracking_uri: the store it lives in.
+    """
+
+    run_id: str
+    tracking_uri: str
+
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        """Log flat parameters; nested mappings become dotted keys."""
+        import mlflow
+
+        flat = {key: str(value)[:_PARAMETER_LIMIT] for key, value in flatten(values).items()}
+        mlflow.log_params(flat)
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Log the numbers that are finite; MLflow stores refuse the others."""
+        import math
+
+        import mlflow
+
+        finite = {
+            _metric_name(key): float(value)
+            for key, value in values.items()
+            if isinstance(value, int | float) and math.isfinite(value)
+        }
+        if finite:
+            mlflow.log_metrics(finite)
+
+    def tag(self, name: str, value: str) -> None:
+        """Set a tag, e.g. the model version that a plan used."""
+        import mlflow
+
+        mlflow.set_tag(name, value)
+
+    def mapping(self, content: Mapping[str, Any], name: str) -> None:
+        """Log a mapping as a JSON artifact."""
+        import mlflow
+
+        mlflow.log_text(json.dumps(content, ensure_ascii=False, indent=2, default=str), name)
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Log one file, or all files of a folder."""
+        import mlflow
+
+        if path.is_dir():
+            mlflow.log_artifacts(str(path), folder)
+        else:
+            mlflow.log_artifact(str(path), folder)
+
+
+@contextmanager
+def job_run(
+    job: str, *, tracking_uri: str | None, inputs: Mapping[str, Any], fingerprints: Mapping[str, str]
+) -> Iterator[JobRun]:
+    """Open the one MLflow run of a job; what fails inside is recorded as a failed run.
+
+    Args:
+        job: name of the command.
+        tracking_uri: an MLflow tracking URI; None takes MLFLOW_TRACKING_URI, then `sqlite:///mlflow.db` here.
+        inputs: everything that `targeting replay` needs to do it again: paths, settings, the brief.
+        fingerprints: name -> fingerprint of each input, compared again before a replay.
+
+    Raises:
+        DataError: the tracking store cannot be reached.
+    """
+    import mlflow
+
+    uri = connect(tracking_uri)
+    with mlflow.start_run(run_name=job):
+        run = mlflow.active_run()
+        assert run is not None
+        opened = JobRun(run_id=run.info.run_id, tracking_uri=uri)
+        opened.tag("targeting.job", job)
+        for name, print_ in fingerprints.items():
+            opened.tag(f"targeting.fingerprint.{name}", print_)
+        opened.parameters(inputs.get("settings", {}))
+        replay = {"job": job, "inputs": inputs, "fingerprints": dict(fingerprints), "versions": versions()}
+        opened.mapping(replay, REPLAY_FILE)
+        yield opened
+
+
+def connect(tracking_uri: str | None) -> str:
+    """Point MLflow at the store and make sure that the experiment is there; the URI is returned.
+
+    Raises:
+        DataError: the store cannot be reached or written.
+    """
+    import os
+
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+    # A server that is down is told in seconds, not after MLflow's default of several minutes of retries.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    try:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_location(uri))
+        mlflow.set_experiment(EXPERIMENT)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        text = str(error).splitlines()[0][:200]
+        raise DataError(
+            f"tracking store {uri}: cannot be used ({text}); check --tracking-uri or MLFLOW_TRACKING_URI"
+        ) from error
+    return uri
+
+
+def _artifact_location(uri: str) -> str | None:
+    """Artifacts of a sqlite store lie beside its file; a server decides for itself."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    database = Path(uri.removeprefix("sqlite:///")).resolve()
+    return (database.parent / "mlartifacts").as_uri()
+
+
+def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[dict[str, Any], Path | None]:
+    """What a run recorded for its replay, and its logged plan directory copied into `folder` (None if no plan).
+
+    Raises:
+        DataError: no such run in this store, or it was not made by one of our jobs.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    uri = connect(tracking_uri)
+    try:
+        mlflow.get_run(run_id)
+        path = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path=REPLAY_FILE, dst_path=str(folder), tracking_uri=uri
+        )
+    except (MlflowException, OSError) as error:
+        raise DataError(
+            f"run {run_id}: not found in {uri}, or not a run of `targeting`; "
+            "give the run_id printed by `targeting plan` or `targeting run` and the same --tracking-uri"
+        ) from error
+    record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    try:
+        plan = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path="plan", dst_path=str(folder), tracking_uri=uri
+        )
+    except (MlflowException, OSError):
+        return record, None
+    return record, Path(plan)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that shape a result."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            logger.debug("%s is not installed as a distribution", name)
+    return found
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mapping to dotted keys.
+
+    >>> flatten({"train": {"seed": 7}, "gap": 1})
+    {'train.seed': 7, 'gap': 1}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _metric_name(name: str) -> str:
+    """MLflow allows letters, digits and `_-. :/` in a metric's name."""
+    return "".join(char if char.isalnum() or char in "_-. :/" else "_" for char in name)

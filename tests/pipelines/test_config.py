@@ -1,0 +1,77 @@
+from datetime import datetime
+from importlib import resources
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from models.errors import CampaignError
+from pipelines import config
+
+
+def test_every_yaml_in_configs_is_a_job_and_loads():
+    files = sorted(
+        f.name.removesuffix(".yaml") for f in resources.files("configs").iterdir() if f.name.endswith(".yaml")
+    )
+    assert files == sorted(config.JOBS)
+    for job, kind in config.JOBS.items():
+        settings = config.load(kind)
+        assert isinstance(settings, kind)
+        assert set(config.defaults(job)) == set(kind.model_fields), "the file names every key"
+
+
+def test_run_is_composed_of_its_parts():
+    run = config.load(config.RunSettings)
+    assert run.train == config.load(config.TrainSettings)
+    assert run.plan == config.load(config.PlanSettings)
+
+
+def test_a_file_overrides_and_flags_override_the_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 11\nas_of: 2020-11-01T00:00:00\nplacements: [a, b]\n")
+    settings = config.load(config.TrainSettings, path, seed=13, threads=None)
+    assert settings.seed == 13
+    assert settings.as_of == datetime(2020, 11, 1)
+    assert settings.placements == ("a", "b")
+    assert settings.threads == config.load(config.TrainSettings).threads
+
+
+def test_a_block_of_run_overrides_only_its_keys(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("train: {seed: 3}\n")
+    run = config.load(config.RunSettings, path)
+    assert run.train.seed == 3
+    assert run.train.horizon_days == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("horizon_dayz: 3", 'mine.yaml: horizon_dayz: unknown key; did you mean "horizon_days"?'),
+        ("seed: seven", "mine.yaml: seed: expected a whole number, got 'seven'"),
+        ("threads: 0", "mine.yaml: threads: expected a number >= 1, got 0"),
+        ("- a", "mine.yaml: expected `key: value` lines, found a list"),
+        ("", "mine.yaml: is empty"),
+        ("a: [", "mine.yaml: is not valid YAML"),
+        (None, "mine.yaml: cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_one_line_naming_the_key(tmp_path, text, expected):
+    path = tmp_path / "mine.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(CampaignError) as caught:
+        config.load(config.TrainSettings, path)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError):
+        config.load(config.PlanSettings).seed = 1
+
+
+def test_the_comment_of_every_key_stays_in_the_file():
+    text = resources.files("configs").joinpath("train.yaml").read_text()
+    assert yaml.safe_load(text)["model_name"] == "new-fan-gmv"
+    assert "champion" in text

@@ -1,0 +1,121 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import mlflow
+import pytest
+
+from models.errors import DataError
+from pipelines import tracking
+
+INPUTS = {"settings": {"seed": 7, "train": {"threads": 2}}, "campaign": {"campaign_id": "c"}}
+
+
+def log_one(uri, folder):
+    plan = folder / "plan-files"
+    plan.mkdir()
+    (plan / "allocation.csv").write_text("segment,spend_li\na,5\n")
+    with tracking.job_run("plan", tracking_uri=uri, inputs=INPUTS, fingerprints={"data": "abc"}) as run:
+        run.metrics({"gap": 1e-7, "not finite": float("nan"), "share (%)": 3})
+        run.tag(tracking.MODEL_TAG, "models:/m/1")
+        run.file(plan, "plan")
+    return run.run_id
+
+
+def check_recorded(uri, run_id, folder):
+    record, plan = tracking.recorded(run_id, tracking_uri=uri, folder=folder)
+    assert record["job"] == "plan"
+    assert record["inputs"] == INPUTS
+    assert record["fingerprints"] == {"data": "abc"}
+    assert plan is not None
+    assert (plan / "allocation.csv").read_text().endswith("a,5\n")
+    logged = mlflow.get_run(run_id)
+    assert logged.info.status == "FINISHED"
+    assert logged.data.params == {"seed": "7", "train.threads": "2"}
+    assert logged.data.metrics == {"gap": 1e-7, "share ___": 3.0}
+    assert logged.data.tags[tracking.MODEL_TAG] == "models:/m/1"
+    assert logged.data.tags["targeting.fingerprint.data"] == "abc"
+
+
+def test_a_run_is_recorded_in_sqlite_and_read_back(store, tmp_path):
+    run_id = log_one(store, tmp_path)
+    check_recorded(store, run_id, tmp_path / "back")
+    assert (tmp_path / "mlartifacts").is_dir(), "artifacts lie beside the sqlite file"
+
+
+def test_the_environment_names_the_store_when_no_flag_does(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    assert tracking.connect(None) == store
+
+
+def test_the_default_store_is_in_the_working_directory(store, tmp_path):
+    assert tracking.connect(None) == f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_a_job_that_fails_leaves_a_failed_run(store):
+    def fail():
+        with tracking.job_run("train", tracking_uri=store, inputs={}, fingerprints={}):
+            raise DataError("orders.csv: empty")
+
+    with pytest.raises(DataError):
+        fail()
+    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
+    assert [run.info.status for run in runs] == ["FAILED"]
+
+
+def test_an_unknown_run_says_what_to_give(store, tmp_path):
+    with pytest.raises(DataError, match="run_id printed by"):
+        tracking.recorded("0" * 32, tracking_uri=store, folder=tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///{folder}/a-file/mlflow.db", "http://127.0.0.1:9"])
+def test_a_store_that_cannot_be_reached_is_one_line(store, tmp_path, uri):
+    (tmp_path / "a-file").touch()
+    with pytest.raises(DataError, match="check --tracking-uri") as caught:
+        tracking.connect(uri.format(folder=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real `mlflow server` on loopback with its own sqlite store and artifact proxy."""
+    port = free_port()
+    folder = tmp_path / "server"
+    folder.mkdir()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "files"),
+    ]  # fmt: skip
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    log = (tmp_path / "server.log").open("w")
+    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert process.poll() is None, (tmp_path / "server.log").read_text()
+            try:
+                with urllib.request.urlopen(f"{url}/health", timeout=2):
+                    break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+@pytest.mark.slow
+def test_a_run_is_recorded_on_a_real_server(server, store, tmp_path):
+    run_id = log_one(server, tmp_path)
+    check_recorded(server, run_id, tmp_path / "back")
