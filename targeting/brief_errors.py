@@ -1,7 +1,8 @@
 """Turns pydantic's findings about a brief into the one line a planner can act on.
 
-Exists because a planner reads YAML, not Python: the line names the file, the key path, what was expected and the
-nearest known key. It must not import the brief's models (they import it); it only reads the error and the type.
+Exists because a planner reads YAML, not Python: the line names the file, the key path, what was expected and
+the nearest known key. It must not import the brief's models (they import it); it only reads the error and the
+type.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def one_line(error: ValidationError, *, source: str, models: Sequence[type[BaseM
     Args:
         error: what pydantic found.
         source: file or name of the brief, first in the message.
-        models: every model of the brief; an unknown key is compared with the keys of the model that refused it.
+        models: every model of the brief; an unknown key is compared with the keys of the model that refused
+        it.
     """
     details = error.errors(include_url=False)
     # A misspelt key is both unknown and missing: the unknown key is the one the planner can see.
@@ -111,7 +113,8 @@ def _near_literal(detail: ErrorDetails) -> str:
 
 def _tag_list(models: Sequence[type[BaseModel]]) -> list[str]:
     fields = [m.model_fields["kind"] for m in models if "kind" in m.model_fields]
-    return [str(f.annotation.__args__[0]) for f in fields if hasattr(f.annotation, "__args__")]  # type: ignore[union-attr]
+    return [str(f.annotation.__args__[0]) for f in fields if hasattr(f.annotation, "__args__")]  # type:
+    ignore[union - attr]
 
 
 def _tags(context: dict[str, Any], models: Sequence[type[BaseModel]]) -> str:

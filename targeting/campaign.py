@@ -1,8 +1,8 @@
 """The campaign brief (DESIGN 3.2): what the planner wants, checked once and frozen.
 
-Exists so that everything behind it can trust what it reads. Strict: a misspelt key, a text where a number belongs or
-an impossible value is one CampaignError line that names the key and what was expected. It must not read files
-(`last_plan` is a path that the pipelines load) and must not import `targeting.allocation`.
+Exists so that everything behind it can trust what it reads. Strict: a misspelt key, a text where a number
+belongs or an impossible value is one CampaignError line that names the key and what was expected. It must not
+read files (`last_plan` is a path that the pipelines load) and must not import `targeting.allocation`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Objective = Literal["new_fan_gmv", "new_fans", "live_entries", "profit"]
 
 
 def _as_datetime(value: Any) -> Any:
-    """A datetime, date or ISO text; with an offset it is moved to Asia/Shanghai, then naive like every time here."""
+    """A datetime, date or ISO text; with an offset it is moved to Asia/Shanghai, then made naive."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -107,8 +107,8 @@ class Economics(_Part):
 class SlotPlan(_Part):
     """Hours of a live session or days of a festival that are planned jointly.
 
-    `count` slots, numbered from 0, share the campaign's `days` evenly; `carryover` is the share of a slot's effective
-    spend that still works in the next one (geometric adstock).
+    `count` slots, numbered from 0, share the campaign's `days` evenly; `carryover` is the share of a slot's
+    effective spend that still works in the next one (geometric adstock).
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1

@@ -1,7 +1,8 @@
 """The constraints a planner can write (DESIGN 4.3): one strict model per kind, told apart by `kind`.
 
-Exists at the edge of the package: a brief is checked here once, with messages in the planner's words; what the
-limits mean for cells is decided in `allocation.compile`. It must not import anything of `targeting.allocation`.
+Exists at the edge of the package: a brief is checked here once, with messages in the planner's words; what
+the limits mean for cells is decided in `allocation.compile`. It must not import anything of
+`targeting.allocation`.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class LiveCapacity(_Constraint):
 
 
 class ChangeLimit(_Constraint):
-    """|spend - last spend| <= max_cny and <= max_share x last spend; per cell unless `each` says otherwise."""
+    """|spend - last spend| <= max_cny and <= max_share x last spend, per cell unless `each` says otherwise."""
 
     kind: Literal["change_limit"]
     max_share: Money | None = None
@@ -175,7 +176,7 @@ class ChangeLimit(_Constraint):
 
 
 class FairnessFloor(_Constraint):
-    """Each merchant gets at least min_share of the total value (or of the impressions granted: `of: grants`)."""
+    """Each merchant gets at least min_share of the total value (`of: grants`: of the impressions)."""
 
     kind: Literal["fairness_floor"]
     min_share: Share
@@ -209,7 +210,8 @@ class RiskFloor(_Constraint):
 
 
 class Target(_Constraint):
-    """new_fans, new_fan_gmv: the cheapest plan that reaches `value`; roi, marginal_roi: as much as pays that back.
+    """new_fans, new_fan_gmv: the cheapest plan that reaches `value`; roi, marginal_roi: as much as pays that
+    back.
 
     The budget is the ceiling in every case.
     """
@@ -251,7 +253,7 @@ Constraint = Annotated[
 
 
 def name_by_position(entries: Any) -> Any:
-    """Entries without a name get `<kind>-<position>`, counted from 1; anything odd is left for the models to refuse."""
+    """Entries without a name get `<kind>-<position>`, counted from 1; the models refuse anything odd."""
     if entries is None:
         return ()
     if not isinstance(entries, (list, tuple)):
@@ -278,7 +280,8 @@ def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Const
             )
         if constraint.name in seen:
             raise ValueError(
-                f"constraints {seen[constraint.name]} and {position} are both called '{constraint.name}'; rename one"
+                f"constraints {seen[constraint.name]} and {position} are both called '{constraint.name}'; "
+                f"rename one"
             )
         seen[constraint.name] = position
     return constraints
