@@ -1,0 +1,168 @@
+"""Assembles a world: people, their history, the tables of the contract, the brief of the next campaign, the truth.
+
+Everything random comes from one generator seeded by the caller. It must not import anything of the project but its siblings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from targeting.world.damage import damage
+from targeting.world.history import draw_calendar, run_history
+from targeting.world.kinds import HISTORY_DAYS, HORIZON_DAYS, PLACEMENTS, Kind, kind_named
+from targeting.world.people import choose_fans, draw_people, users_frame
+from targeting.world.purchases import joined, orders_frame, orders_of_followers, orders_without_follow
+from targeting.world.showings import Showing, exposures_frame
+from targeting.world.truth import Truth
+
+STARTS_AT = datetime(2020, 11, 11)
+GROSS_MARGIN, FEE_RATE = 0.45, 0.05
+FEWEST_PEOPLE = 200
+
+
+@dataclass(frozen=True)
+class World:
+    """A simulated merchant: what it would hand in, and the truth that it cannot know.
+
+    Attributes:
+        users, exposures, orders: tables of DESIGN 3.1; every feature is known at the start of the history.
+        campaign: the brief of the next campaign as a mapping (DESIGN 3.2), starting at `as_of`.
+        last_plan: segment, placement, slot, spend_cny: what the merchant did last, segment `all`, per day.
+        as_of: the moment of planning; nothing later is in the tables.
+    """
+
+    kind: Kind
+    users: pl.DataFrame
+    exposures: pl.DataFrame
+    orders: pl.DataFrame
+    campaign: Mapping[str, Any]
+    last_plan: pl.DataFrame
+    as_of: datetime
+    truth: Truth
+
+    @property
+    def users_now(self) -> pl.DataFrame:
+        """`users` with `is_fan` brought up to `as_of`: whoever was seen to follow is in."""
+        followers = self.exposures.filter("followed")["user_id"].unique()
+        return self.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
+
+
+def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> World:
+    """A world of the registered kind (`KINDS`); the same arguments give identical frames.
+
+    Raises:
+        CampaignError: no such kind.
+    """
+    chosen = kind_named(kind)
+    rng = np.random.default_rng(seed)
+    n = max(FEWEST_PEOPLE, round(users * chosen.people_share))
+    people = draw_people(rng, n, chosen)
+    fans = choose_fans(rng, people)
+    origin = STARTS_AT - timedelta(days=HISTORY_DAYS)
+    table = users_frame(people, fans, origin)
+    calendar = draw_calendar(rng, chosen)
+    rows = run_history(rng, people, chosen, eligible=~fans, calendar=calendar)
+    new = rows.followed
+    orders = joined(
+        orders_of_followers(
+            rng,
+            people,
+            chosen,
+            user=rows.user[new],
+            placement=np.minimum(rows.placement[new], 1),
+            day=rows.followed_day[new],
+        ),
+        orders_without_follow(rng, people, chosen, fans=fans, start=-30.0, end=float(HISTORY_DAYS)),
+    )
+    user_id, end = table["user_id"], float(HISTORY_DAYS)
+    exposures = exposures_frame(
+        rows,
+        user_id=user_id,
+        origin=origin,
+        seen_until=end,
+        campaign_id=_campaigns(rows, calendar.tested),
+        prefix="e",
+    )
+    order_table = orders_frame(rng, orders, user_id=user_id, origin=origin, seen_until=end, prefix="o")
+    if chosen.damaged:
+        exposures, order_table = damage(rng, exposures, order_table)
+    eligible = ~fans
+    eligible[rows.user[new]] = False
+    truth = Truth(
+        kind=chosen,
+        people=people,
+        user_id=user_id,
+        fans=fans,
+        eligible=eligible,
+        starts_at=STARTS_AT,
+        margin=GROSS_MARGIN - FEE_RATE,
+    )
+    last_plan = _last_plan(rows)
+    daily = float(rows.cost_cny.sum()) / HISTORY_DAYS
+    budget = round(daily * rng.uniform(1.5, 3.0), -1)
+    return World(
+        kind=chosen,
+        users=table,
+        exposures=exposures,
+        orders=order_table,
+        campaign=_brief(
+            chosen, budget=budget, fans=int(fans.sum()), month_gmv=float(order_table["gmv_cny"].sum()) / 2
+        ),
+        last_plan=last_plan,
+        as_of=STARTS_AT,
+        truth=truth,
+    )
+
+
+def _campaigns(rows: Showing, tested: np.ndarray) -> pl.Series:
+    """Campaign ids: a weekly campaign per placement, with `-test` on the days whose budget a coin set."""
+    day = np.floor(rows.day).astype(int)
+    place = np.minimum(rows.placement, 1)
+    names = np.array([[f"w{d // 7 + 1}-{p}" for p in PLACEMENTS] for d in range(HISTORY_DAYS)], dtype=object)
+    names = np.where(tested, names + "-test", names)
+    held = np.array([f"w{d // 7 + 1}-holdout" for d in range(HISTORY_DAYS)], dtype=object)
+    return pl.Series(np.where(rows.placement == 2, held[day], names[day, place]).astype(str), dtype=pl.String)
+
+
+def _last_plan(rows: Showing) -> pl.DataFrame:
+    """Mean daily spend of the last week per placement; the merchant never used segments."""
+    recent = rows.day >= HISTORY_DAYS - 7
+    spend = np.bincount(rows.placement[recent], rows.cost_cny[recent], 3)[:2] / 7
+    return pl.DataFrame(
+        {
+            "segment": ["all", "all"],
+            "placement": list(PLACEMENTS),
+            "slot": [0, 0],
+            "spend_cny": np.round(spend, 2),
+        }
+    )
+
+
+def _brief(kind: Kind, *, budget: float, fans: int, month_gmv: float) -> dict[str, Any]:
+    return {
+        "campaign_id": f"{kind.name}-1111",
+        "merchant": {
+            "merchant_id": "m1",
+            "category": "jewellery",
+            "opened_on": "2018-03-01",
+            "month_gmv_cny": round(month_gmv, 2),
+            "fans": fans,
+            "stars": 4.7,
+            "violations": 0,
+        },
+        "objective": "new_fan_gmv",
+        "horizon_days": HORIZON_DAYS,
+        "starts_at": STARTS_AT.isoformat(),
+        "days": 1,
+        "budget_cny": budget,
+        "placements": list(PLACEMENTS),
+        "economics": {"gross_margin": GROSS_MARGIN, "fee_rate": FEE_RATE},
+        "constraints": [],
+        "last_plan": None,
+    }
