@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -112,9 +112,8 @@ def _near_literal(detail: ErrorDetails) -> str:
 
 
 def _tag_list(models: Sequence[type[BaseModel]]) -> list[str]:
-    fields = [m.model_fields["kind"] for m in models if "kind" in m.model_fields]
-    return [str(f.annotation.__args__[0]) for f in fields if hasattr(f.annotation, "__args__")]  # type:
-    ignore[union - attr]
+    annotations: list[Any] = [m.model_fields["kind"].annotation for m in models if "kind" in m.model_fields]
+    return [str(get_args(annotation)[0]) for annotation in annotations]
 
 
 def _tags(context: dict[str, Any], models: Sequence[type[BaseModel]]) -> str:

@@ -163,7 +163,7 @@ class LiveCapacity(_Constraint):
 
 
 class ChangeLimit(_Constraint):
-    """|spend - last spend| <= max_cny and <= max_share x last spend, per cell unless `each` says otherwise."""
+    """|spend - last| <= max_cny and <= max_share x last, per cell unless `each` says otherwise."""
 
     kind: Literal["change_limit"]
     max_share: Money | None = None

@@ -125,8 +125,8 @@ def _objective(
     if cheapest and len(targets) > len(cheapest):
         other = next(t for t in targets if t.metric not in _TARGET_METRIC)
         raise CampaignError(
-            f"constraints '{cheapest[0].name}' and '{other.name}': one target asks for the cheapest plan, the other "
-            f"for as much as pays back; keep one, or write roi as a roi_floor"
+            f"constraints '{cheapest[0].name}' and '{other.name}': one target asks for the cheapest plan, "
+            f"the other for as much as pays back; keep one, or write roi as a roi_floor"
         )
     plain: dict[Metric, FloatArray] = dict(brief.worth)
     if objective == "profit":

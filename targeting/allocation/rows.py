@@ -186,8 +186,8 @@ def fairness_floor(brief: Brief, constraint: Any) -> Compiled:
     parts = list(groups(brief.market.cells, everyone, constraint.each or "merchant"))
     if constraint.min_share * len(parts) > 1.0 + 1e-12:
         raise CampaignError(
-            f"constraint '{constraint.name}': min_share {constraint.min_share:g} for each of {len(parts)} adds up "
-            f"to more than everything; expected at most {1.0 / len(parts):g}"
+            f"constraint '{constraint.name}': min_share {constraint.min_share:g} for each of {len(parts)} "
+            f"adds up to more than everything; expected at most {1.0 / len(parts):g}"
         )
     metric: Mapping[Metric, FloatArray] = brief.worth
     if constraint.of == "grants":
@@ -213,9 +213,7 @@ def frequency_cap(brief: Brief, constraint: Any) -> Compiled:
 
 
 def target(brief: Brief, constraint: Any) -> Compiled:
-    """new_fans, new_fan_gmv: metric >= value; roi: worth - value spend >= 0; marginal_roi is in the
-    objective.
-    """
+    """metric >= value, or worth - value spend >= 0 for roi; marginal_roi changes the objective instead."""
     if constraint.metric == "marginal_roi":
         return Compiled()
     found = []

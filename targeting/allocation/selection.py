@@ -50,7 +50,7 @@ def select(cells: pl.DataFrame, given: Mapping[str, Sequence[Any]], *, name: str
 
 
 def groups(cells: pl.DataFrame, chosen: BoolArray, each: str | None) -> list[tuple[str, IndexArray]]:
-    """(where, indices of its cells) for every group that the limit holds for; one called "" without `each`."""
+    """(where, indices of its cells) of each group that the limit holds for; one called "" without `each`."""
     index = np.flatnonzero(chosen)
     if each is None:
         return [("", index)]
