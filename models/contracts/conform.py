@@ -1,0 +1,230 @@
+"""From a raw table to good rows and quarantined ones: the only door through which data enters.
+
+Pure: no file, clock, environment or network. Everything is a vectorised polars expression (tens of millions of rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dataframely as dy
+import polars as pl
+
+from models.contracts import values
+from models.contracts.features import read_features
+from models.contracts.headers import Headers, bind
+from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst
+from models.contracts.schemas import (
+    CONTRACTS,
+    CURVE_PARAMETERS,
+    CURVE_POINTS,
+    OUTCOMES,
+    ROW,
+    SURPLUS,
+    Contract,
+    Table,
+    expected_of,
+    reason_of,
+)
+from models.errors import DataError
+
+Fault = tuple[pl.Series, str]
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """A table after its contract.
+
+    Attributes:
+        good: Normalised rows: the contract's columns in order, then the features (users).
+        rejected: Quarantined rows: table, source, row (1-based data row of that source), reason, raw (JSON).
+        warnings: One line each.
+        rows: Row number of each good row, to find it again in `origin`.
+        origin: Where the rows come from.
+    """
+
+    good: pl.DataFrame
+    rejected: pl.DataFrame
+    warnings: tuple[str, ...]
+    rows: pl.Series
+    origin: Origin
+
+
+def conform(
+    raw: pl.DataFrame, table: Table, *, source: str, parts: Sequence[tuple[str, int]] = ()
+) -> Conformed:
+    """Check a raw table against its contract.
+
+    Args:
+        raw: All text (CSV) or typed (Parquet, a frame in memory), headers as found.
+        table: users, exposures, orders, delivery or curves.
+        source: Name for messages and for the quarantine.
+        parts: (source, rows) per file where `raw` was read from several.
+
+    Returns:
+        Good rows, quarantined rows with reasons, warnings.
+
+    Raises:
+        DataError: No rows (orders may be empty), a required column missing, two columns that mean the same, a column
+            whose type cannot be read at all, or no good row left.
+    """
+    origin = Origin(table, source, tuple(parts))
+    columns = [name for name in raw.columns if name != SURPLUS]
+    contract = contract_of(columns, table, source=source)
+    headers = bind(columns, table, contract, source=source)
+    if table == "delivery" and not any(name in headers.bound for name in OUTCOMES):
+        raise DataError(
+            f"{source}: expected at least one outcome column ({', '.join(OUTCOMES)}); found: {', '.join(columns)}"
+        )
+    if raw.is_empty() and table != "orders":
+        raise DataError(f"{source}: no data rows; expected at least one row of table {table}")
+    typed, faults = _typed(raw, contract, headers, source=source)
+    warnings: list[str] = []
+    good, more = _checked(typed, contract)
+    faults += more
+    good, repeats = _first_of_each(good, contract, faults)
+    faults += repeats
+    rejected = reject(raw, gather_faults(faults), origin) if faults else no_rejects()
+    if good.is_empty() and not raw.is_empty():
+        [(reason, count)] = worst(rejected)
+        raise DataError(
+            f"{source}: none of {raw.height} rows of table {table} is usable; {count} of them: {reason}"
+        )
+    if headers.ignored:
+        warnings.append(f"{source}: ignored unknown column{_s(headers.ignored)} {', '.join(headers.ignored)}")
+    if contract.features:
+        # From the good rows only: a shifted row must not turn a column of numbers into text.
+        held = raw if good.height == raw.height else raw[good[ROW].cast(pl.Int64) - 1]
+        features, notes = read_features(held, headers.features, good["snapshot_at"], source=source)
+        good = pl.concat([good, features], how="horizontal") if features.width else good
+        warnings += notes
+    good, notes = _settled(good, table, source)
+    return Conformed(good.drop(ROW), rejected, (*warnings, *notes), good[ROW], origin)
+
+
+def contract_of(columns: Sequence[str], table: Table, *, source: str) -> Contract:
+    """The contract of a table; curves come as points (`value`) or as parameters (`top`)."""
+    if table != "curves":
+        return CONTRACTS[table]
+    for contract, mark in ((CURVE_PARAMETERS, "top"), (CURVE_POINTS, "value")):
+        try:
+            bind(columns, table, contract, source=source)
+        except DataError:
+            continue
+        return contract
+    # Neither fits: complain about the one whose mark is there.
+    return CURVE_PARAMETERS if any(name.strip().lower() == "top" for name in columns) else CURVE_POINTS
+
+
+def _typed(
+    raw: pl.DataFrame, contract: Contract, headers: Headers, *, source: str
+) -> tuple[pl.DataFrame, list[Fault]]:
+    """The contract's columns in their dtypes (null where empty or bad), and the faults a null would hide."""
+    row = pl.int_range(1, raw.height + 1, dtype=pl.UInt32, eager=True).alias(ROW)
+    columns, faults = [row], []
+    if SURPLUS in raw.columns:
+        shifted = row.filter(raw[SURPLUS].is_not_null())
+        faults.append(
+            (shifted, f"line: expected {raw.width - 1} fields as in the header, found more (unquoted comma?)")
+        )
+    for name, declared in contract.columns.items():
+        if name not in headers.bound:
+            columns.append(pl.repeat(None, raw.height, dtype=declared.dtype, eager=True).alias(name))
+            continue
+        binding = headers.bound[name]
+        try:
+            parsed = values.parse(
+                raw[binding.raw], declared.dtype, factor=binding.factor, nullable=declared.nullable
+            )
+        except values.WrongTypeError as error:
+            raise DataError(
+                f"{source}: column {binding.raw!r} holds {error}; expected {expected_of(contract, name)}"
+            ) from None
+        # A bad cell of a required column is null by now and fails the contract; an optional one would pass as empty.
+        if declared.nullable and parsed.bad.any():
+            faults.append((row.filter(parsed.bad), f"{name}: expected {expected_of(contract, name)}"))
+        column = values.placement(parsed.values) if name == "placement" else parsed.values
+        columns.append(column.alias(name))
+    frame = pl.DataFrame(columns)
+    if "family" in frame.columns:
+        frame = frame.with_columns(pl.col("family").str.to_lowercase().fill_null("hill"))
+    return frame, faults
+
+
+def _checked(typed: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, list[Fault]]:
+    """Rows that fulfil the schema, and the faults of the others."""
+    good, failure = contract.schema.filter(typed)
+    if len(failure) == 0:
+        return typed, []
+    details = failure.details()
+    faults = []
+    for rule in failure.counts():
+        rows = details.filter(pl.col(rule) == "invalid")[ROW]
+        faults.append((rows, reason_of(contract, rule)))
+    return _plain(good), faults
+
+
+def _first_of_each(
+    good: pl.DataFrame, contract: Contract, faults: Sequence[Fault]
+) -> tuple[pl.DataFrame, list[Fault]]:
+    """Good rows without those already at fault, the first of each id; and the faults of the repeats."""
+    if optional := [rows for rows, _ in faults if len(rows)]:
+        good = good.filter(~pl.col(ROW).is_in(pl.concat(optional).unique().implode()))
+    key = contract.unique
+    if key is None or good.is_empty():
+        return good, []
+    first = good[key].is_first_distinct()
+    if first.all():
+        return good, []
+    kept, repeats = good.filter(first), good.filter(~first)
+    if contract.features:
+        return kept, [(repeats[ROW], f"{key}: expected unique, repeats an earlier row (the first is kept)")]
+    others = [name for name in contract.columns if name != key]
+    beside = repeats.join(kept, on=key, how="left", suffix="_first", maintain_order="left")
+    same = beside.select(
+        pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_first")) for name in others)
+    ).to_series()
+    return kept, [
+        (
+            beside[ROW].filter(same),
+            f"{key}: expected unique, repeats an earlier row exactly (the first is kept)",
+        ),
+        (beside[ROW].filter(~same), f"{key}: expected unique, restates an earlier row (the first is kept)"),
+    ]
+
+
+def _settled(good: pl.DataFrame, table: Table, source: str) -> tuple[pl.DataFrame, list[str]]:
+    """Small settlements that keep a row, each with its warning."""
+    if table == "orders":
+        over = int((good["refund_cny"] > good["gmv_cny"]).sum())
+        if over:
+            good = good.with_columns(pl.min_horizontal("refund_cny", "gmv_cny").alias("refund_cny"))
+            return good, [
+                f"{source}: {over} refunds above gmv_cny (shipping, compensation) counted as gmv_cny"
+            ]
+        if good.is_empty():
+            return good, [f"{source}: no orders at all; nothing can be learned about what new fans buy"]
+    if table == "exposures":
+        unknown = good.filter((pl.col("placement") == "live") & pl.col("entered_live").is_null()).height
+        if unknown:
+            return good, [
+                f"{source}: {unknown} live rows without entered_live; live entries cannot be learned from them"
+            ]
+    if table == "delivery":
+        keys = ["date", "hour", "campaign_id", "segment", "placement"]
+        repeats = good.height - good.select(keys).unique().height
+        if repeats:
+            return good, [
+                f"{source}: {repeats} rows repeat another row's {', '.join(keys)}; they are added up"
+            ]
+    return good, []
+
+
+def _plain(good: dy.DataFrame) -> pl.DataFrame:  # type: ignore[type-arg]
+    """The frame without dataframely's type tag."""
+    return good
+
+
+def _s(names: Sequence[str]) -> str:
+    return "s" if len(names) > 1 else ""

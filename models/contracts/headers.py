@@ -1,0 +1,139 @@
+"""Which column of a source is which column of the contract: English and Chinese names, units, nearest names.
+
+A header is compared after NFKC folding (full-width brackets and letters), without BOM, surrounding spaces and case, and
+with inner spaces or hyphens as underscores. A money column may carry its unit as a suffix or in brackets: `cost_li`,
+`花费(厘)`, `花费（元）`. Must not import anything that reads a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from models.contracts.aliases import ALIASES, FEATURE_ALIASES
+from models.contracts.schemas import Contract, Table
+from models.errors import DataError
+
+# Factor from the unit in the header to the contract's unit (yuan). 厘 is 1/1000 yuan, 分 1/100.
+UNITS: dict[str, float] = {
+    "li": 1e-3, "厘": 1e-3, "fen": 1e-2, "分": 1e-2, "cny": 1.0, "yuan": 1.0, "rmb": 1.0, "元": 1.0, "万元": 1e4,
+}  # fmt: skip
+_BRACKETED = re.compile(r"^(?P<name>.+?)_?[(\[【〔](?P<unit>[^)\]】〕]*)[)\]】〕]$")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A source column taken as a column of the contract.
+
+    Attributes:
+        raw: Name in the source.
+        factor: What to multiply numbers by to get the contract's unit.
+    """
+
+    raw: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Headers:
+    """How a source's columns are read.
+
+    Attributes:
+        bound: Contract column -> source column.
+        features: Feature name -> source column (users only).
+        ignored: Source columns nobody asked for.
+    """
+
+    bound: Mapping[str, Binding]
+    features: Mapping[str, Binding]
+    ignored: tuple[str, ...]
+
+
+def fold(header: str) -> str:
+    """A header without the differences that carry no meaning."""
+    text = (
+        unicodedata.normalize("NFKC", header).replace("\ufeff", "").replace("\u200b", "").strip().strip("\"'")
+    )
+    return re.sub(r"[\s\-]+", "_", text.strip()).casefold()
+
+
+def _split_unit(folded: str) -> tuple[str, float | None]:
+    """`花费(厘)` -> (`花费`, 1e-3); `cost_li` -> (`cost`, 1e-3); no unit -> (name, None)."""
+    if match := _BRACKETED.match(folded):
+        return match["name"], UNITS.get(match["unit"].strip())
+    stem, _, unit = folded.rpartition("_")
+    if stem and unit in UNITS:
+        return stem, UNITS[unit]
+    return folded, None
+
+
+def _lookup(names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Folded name or alias -> contract name."""
+    return {fold(alias): name for name, aliases in names.items() for alias in (name, *aliases)}
+
+
+def _find(header: str, lookup: Mapping[str, str]) -> tuple[str, float] | None:
+    """The contract column a header means and its unit factor, or None."""
+    folded = fold(header)
+    if folded in lookup:
+        return lookup[folded], 1.0
+    stem, factor = _split_unit(folded)
+    for candidate in (stem, f"{stem}_cny"):
+        name = lookup.get(candidate)
+        # A unit on a column that is not money (`曝光数(次)`) is only a remark.
+        if name and (factor is None or name.endswith("_cny")):
+            # `cost_yuan_li` style doubles never reach here; a bracket with an unknown unit is a remark.
+            return name, 1.0 if factor is None else factor
+    return None
+
+
+def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: str) -> Headers:
+    """Read a source's header.
+
+    Raises:
+        DataError: A required column is missing (names the columns found and the nearest one), or two columns of the
+            source mean the same column of the contract.
+    """
+    lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
+    feature_lookup = _lookup(FEATURE_ALIASES) if contract.features else {}
+    bound: dict[str, Binding] = {}
+    features: dict[str, Binding] = {}
+    ignored: list[str] = []
+    for column in columns:
+        target: tuple[dict[str, Binding], str, float]
+        if found := _find(column, lookup):
+            target = (bound, *found)
+        elif not contract.features:
+            ignored.append(column)
+            continue
+        elif found := _find(column, feature_lookup):
+            target = (features, *found)
+        else:
+            target = (features, column.replace("\ufeff", "").strip(), 1.0)
+        into, name, factor = target
+        if name in into:
+            raise DataError(
+                f"{source}: columns {into[name].raw!r} and {column!r} both mean {name!r}; expected one: remove or rename the other"
+            )
+        into[name] = Binding(column, factor)
+    missing = [name for name in contract.required if name not in bound]
+    if missing:
+        raise DataError(missing_message(missing, columns, source=source, table=table))
+    return Headers(bound, features, tuple(ignored))
+
+
+def missing_message(missing: Sequence[str], columns: Iterable[str], *, source: str, table: str) -> str:
+    """One line: the columns that are missing, the nearest name of each, and the columns found."""
+    found = [str(column) for column in columns]
+    words = []
+    for name in missing:
+        nearest = difflib.get_close_matches(name, [fold(column) for column in found], n=1, cutoff=0.5)
+        words.append(f"{name!r}" + (f" (nearest: {nearest[0]!r})" if nearest else ""))
+    listed = ", ".join(found[:40]) + (f", ... ({len(found)} in all)" if len(found) > 40 else "")
+    return (
+        f"{source}: required column{'s' if len(words) > 1 else ''} {', '.join(words)} of table {table} missing; "
+        f"found: {listed or 'no columns'}; add or rename {'them' if len(words) > 1 else 'it'}"
+    )

@@ -1,0 +1,103 @@
+"""Rows that cannot be used: which, why, and what they held. Nothing is dropped without passing through here.
+
+Must not import anything that reads a file, a clock or the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from models.contracts.schemas import ROW
+
+REJECTED = pl.Schema(
+    {"table": pl.String, "source": pl.String, "row": pl.Int64, "reason": pl.String, "raw": pl.String}
+)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a frame come from.
+
+    Attributes:
+        table: Table of the contract.
+        source: File, folder or other name to print.
+        parts: (source, rows) of each file of a folder, in reading order; empty for a single source.
+    """
+
+    table: str
+    source: str
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def locate(self, rows: pl.Series) -> pl.DataFrame:
+        """Frame (source, row) of 1-based rows of the whole: the part and the row within that part."""
+        number = rows.cast(pl.Int64)
+        if not self.parts:
+            return pl.DataFrame(
+                {"source": pl.repeat(self.source, len(rows), dtype=pl.String, eager=True), "row": number}
+            )
+        counts = pl.Series([count for _, count in self.parts], dtype=pl.Int64)
+        ends = counts.cum_sum()
+        # A row belongs to the first part whose end is not before it; empty parts share an end and come later.
+        part = ends.search_sorted(number, side="left").cast(pl.Int64)
+        names = pl.Series([name for name, _ in self.parts], dtype=pl.String)
+        return pl.DataFrame({"source": names.gather(part), "row": number - (ends - counts).gather(part)})
+
+
+def no_rejects() -> pl.DataFrame:
+    """An empty frame of quarantined rows."""
+    return pl.DataFrame(schema=REJECTED)
+
+
+def reject(raw: pl.DataFrame, faults: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+    """The quarantined rows of a source, one per row with all its reasons.
+
+    Args:
+        raw: Every row of the source, or any frame with a `row` column that holds the faulty ones.
+        faults: Columns row (1-based) and reason, one per fault.
+        origin: What the row numbers refer to.
+
+    Returns:
+        Frame of schema `REJECTED`, by row.
+    """
+    if faults.is_empty():
+        return no_rejects()
+    reasons = faults.group_by(ROW).agg(pl.col("reason").unique(maintain_order=True).str.join("; ")).sort(ROW)
+    rows = reasons[ROW]
+    if ROW in raw.columns and raw[ROW].dtype == pl.UInt32:
+        held = rows.to_frame().join(raw, on=ROW, how="left", maintain_order="left").drop(ROW)
+    else:
+        held = raw[rows.cast(pl.Int64) - 1]
+    return origin.locate(rows).select(
+        pl.lit(origin.table).alias("table"), "source", "row", reasons["reason"], _as_json(held)
+    )
+
+
+def worst(rejected: pl.DataFrame, *, count: int = 1) -> list[tuple[str, int]]:
+    """The most frequent reasons with their counts, most frequent first."""
+    table = rejected.group_by("reason").len().sort(["len", "reason"], descending=[True, False]).head(count)
+    return [(str(reason), int(rows)) for reason, rows in table.iter_rows()]
+
+
+def gather_faults(found: Sequence[tuple[pl.Series, str]]) -> pl.DataFrame:
+    """Frame (row, reason) from pairs of row numbers and one reason."""
+    frames = [
+        pl.DataFrame({ROW: rows.cast(pl.UInt32)}).with_columns(pl.lit(reason).alias("reason"))
+        for rows, reason in found
+        if len(rows)
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema={ROW: pl.UInt32, "reason": pl.String})
+
+
+def _as_json(held: pl.DataFrame) -> pl.Series:
+    """Each row as a JSON object of texts, the way it was found."""
+    plain = held.select(
+        pl.col(name) if dtype.is_nested() else pl.col(name).cast(pl.String, strict=False)
+        for name, dtype in held.schema.items()
+        if dtype != pl.Object
+    )
+    if plain.width == 0:
+        return pl.repeat("{}", len(held), dtype=pl.String, eager=True).alias("raw")
+    return plain.select(pl.struct(pl.all()).struct.json_encode().alias("raw")).to_series()

@@ -1,0 +1,30 @@
+"""The only disk access for data: reading tables and whole inputs, writing tables and whole output directories."""
+
+from pipelines.store.atomic import MANIFEST, atomic_directory, check_writable
+from pipelines.store.dataset import (
+    read_conformed,
+    read_curves,
+    read_dataset,
+    read_delivery,
+    read_scores,
+    read_users,
+)
+from pipelines.store.tables import RawTable, find_table, fingerprint, read_raw, read_table, write_table
+
+__all__ = [
+    "MANIFEST",
+    "RawTable",
+    "atomic_directory",
+    "check_writable",
+    "find_table",
+    "fingerprint",
+    "read_conformed",
+    "read_curves",
+    "read_dataset",
+    "read_delivery",
+    "read_raw",
+    "read_scores",
+    "read_table",
+    "read_users",
+    "write_table",
+]

@@ -1,0 +1,89 @@
+"""Whole inputs from disk: a data directory, a delivery report, supplied curves, stored scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from models.contracts import Conformed, Dataset, Table, assemble, conform
+from models.contracts.headers import missing_message
+from models.errors import DataError
+from pipelines.store.tables import find_table, read_raw, read_table
+
+SCORES = {
+    "user_id": pl.String,
+    "placement": pl.String,
+    "p_follow": pl.Float64,
+    "gmv_per_fan_cny": pl.Float64,
+    "p_precise": pl.Float64,
+    "eligible": pl.Boolean,
+}
+
+
+def read_conformed(path: str | Path, table: Table) -> Conformed:
+    """A table from disk after its contract."""
+    raw = read_raw(path)
+    return conform(raw.frame, table, source=raw.source, parts=raw.parts)
+
+
+def read_dataset(folder: str | Path) -> Dataset:
+    """The data directory of DESIGN 3.1: users, exposures and orders, conformed and checked against each other.
+
+    Raises:
+        DataError: A table is missing, unreadable or has no usable row; see `conform` and `assemble`.
+    """
+    paths = {table: find_table(folder, table) for table in ("users", "exposures", "orders")}
+    return assemble(
+        read_conformed(paths["users"], "users"),
+        read_conformed(paths["exposures"], "exposures"),
+        read_conformed(paths["orders"], "orders"),
+    )
+
+
+def read_users(path: str | Path) -> Conformed:
+    """Users to score: a users file or folder, or a data directory that has one."""
+    path = Path(path)
+    inside = path.is_dir() and any((path / f"users{suffix}").exists() for suffix in (".parquet", ".csv", ""))
+    return read_conformed(find_table(path, "users") if inside else path, "users")
+
+
+def read_delivery(path: str | Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A console's delivery report: good rows and quarantined rows (`read_conformed` has the warnings as well)."""
+    report = read_conformed(path, "delivery")
+    return report.good, report.rejected
+
+
+def read_curves(path: str | Path) -> pl.DataFrame:
+    """Supplied response curves.
+
+    Raises:
+        DataError: Any row is bad. A curve with a point left out is another curve, so nothing is quarantined here.
+    """
+    curves = read_conformed(path, "curves")
+    if not curves.rejected.is_empty():
+        first = curves.rejected.row(0, named=True)
+        raise DataError(
+            f"{first['source']}: row {first['row']}: {first['reason']} ({curves.rejected.height} bad rows in all); "
+            "curves are used whole or not at all: mend the file"
+        )
+    return curves.good
+
+
+def read_scores(folder: str | Path) -> pl.DataFrame:
+    """Stored scores: `scores.parquet` (file or folder of parts) of an output directory, or that file itself.
+
+    Raises:
+        DataError: Not there, or a column of DESIGN 3.3 is missing or of another type.
+    """
+    folder = Path(folder)
+    path = folder / "scores.parquet" if (folder / "scores.parquet").exists() else folder
+    if path.is_dir() and path == folder and not any(folder.glob("*.parquet")):
+        raise DataError(f"{folder}: no scores.parquet; expected the output directory of `targeting score`")
+    scores = read_table(path)
+    if missing := [name for name in SCORES if name not in scores.columns]:
+        raise DataError(missing_message(missing, scores.columns, source=str(path), table="scores"))
+    try:
+        return scores.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path}: a score column has another type: {str(error).splitlines()[0]}") from error
