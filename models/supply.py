@@ -1,0 +1,403 @@
+"""Concave one-day supply curves of many cells, fitted together.
+
+A cell (segment x placement) delivers y impressions for s yuan on a day. Every family is written as a price that
+rises with pressure, which makes four different shapes one regression with two parameters per cell:
+
+    y = size tau phi-family(u),   u = s / (size tau p)        p: price of the first impression, tau: capacity per user
+    log E[y] = log s - log price(log p, log tau; s) + day effect + lean * (spend that was not randomised)
+
+    hill    y = size tau u / (1 + u)        expsat  y = size tau (1 - exp(-u))
+    log     y = size tau log(1 + u)         power   y = s^m ... (elasticity m instead of a capacity)
+
+Few cells have much data, so both parameters are partially pooled: log p around placement and segment effects, log tau
+around a placement mean that itself has a prior. The fit is the posterior mode by Gauss-Newton on a quasi-likelihood
+with variance phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber weights against outliers, and
+all draws at once along the first axis. Draws are a Bayesian bootstrap over days with perturbed priors ("randomise,
+then optimise", Bardsley et al. 2014), so what the data does not say stays as wide as the prior.
+
+It must not import anything above numpy and scipy.sparse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+SUPPLY_FAMILIES = ("hill", "expsat", "log", "power")
+# Without evidence a cell can deliver this many times the most it was seen to deliver ...
+CAPACITY_OVER_OBSERVED = 4.0
+# ... give or take this factor (log scale, 1 standard deviation).
+CAPACITY_SD = 0.8
+HUBER = 2.5
+ITERATIONS = 40
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Paid cell-days: o indexes observations, c cells, j placements, k placement-days.
+
+    Attributes:
+        spend_cny, got: (n_obs,) both as delivered; spend > 0, got >= 0.
+        cell, day, period: (n_obs,) indices; period numbers placement x day.
+        control: (n_obs,) log spend against the cell's mean where the spend was not randomised, else 0.
+        size: (n_cells,) users, or what the cell delivered at most where users are not known.
+        segment, placement: (n_cells,) indices.
+        capacity_log: (n_placements,) prior mean of log tau.
+        capacity_ceiling_log: (n_placements,) largest log tau believed.
+        reference_log: (n_placements,) typical log spend per size, where `power` has its price.
+    """
+
+    spend_cny: FloatArray
+    got: FloatArray
+    cell: IntArray
+    day: IntArray
+    period: IntArray
+    control: FloatArray
+    size: FloatArray
+    segment: IntArray
+    placement: IntArray
+    capacity_log: FloatArray
+    capacity_ceiling_log: FloatArray
+    reference_log: FloatArray
+    capacity_sd: float = CAPACITY_SD
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations (log scale) of cells, segments, days and noise; dispersion is phi, per unit of y."""
+
+    price: float = 0.3
+    capacity: float = 0.3
+    segment: float = 0.3
+    period: float = 0.1
+    noise: float = 0.1
+    dispersion: float = 1.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Parameters, axis 0 is the draw (1 for the point fit): log_price, log_capacity (n, n_cells); period (n, K)."""
+
+    family: str
+    log_price: FloatArray
+    log_capacity: FloatArray
+    period: FloatArray
+    lean: FloatArray
+    spread: Spread
+    log_mean: FloatArray
+
+
+def log_price(
+    family: str, *, log_spend_per_size: FloatArray, beta: FloatArray, t: FloatArray, reference: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean log price per impression and its derivatives in beta = log p and t = log tau, all broadcast alike.
+
+    `reference` (2, ...): row 0 the log spend per size where `power` has price p, row 1 the log tau at which its
+    elasticity is 1/2.
+    """
+    if family == "power":
+        fall = 1.0 / (1.0 + np.exp(np.clip(t - reference[1], -30, 30)))  # 1 - m
+        distance = log_spend_per_size - reference[0]
+        return beta + fall * distance, np.ones_like(beta), -fall * (1.0 - fall) * distance
+    v = np.clip(log_spend_per_size - beta - t, -30.0, 30.0)
+    u = np.exp(v)
+    if family == "hill":
+        rise, steep = np.log1p(u), u / (1.0 + u)
+    elif family == "log":
+        grown = np.log1p(u)
+        rise, steep = v - np.log(grown), 1.0 - u / ((1.0 + u) * grown)
+    else:
+        left = -np.expm1(-u)
+        rise, steep = v - np.log(left), 1.0 - u * np.exp(-np.minimum(u, 700.0)) / left
+    return beta + rise, 1.0 - steep, -steep
+
+
+def fit_supply(
+    panel: Panel,
+    *,
+    family: str,
+    weights: FloatArray | None = None,
+    spread: Spread | None = None,
+    noise: dict[str, FloatArray] | None = None,
+    start: Fit | None = None,
+) -> Fit:
+    """Posterior mode of every cell's curve, for each row of observation weights.
+
+    Args:
+        panel: the cell-days.
+        family: one of `SUPPLY_FAMILIES`.
+        weights: (n_fits, n_obs); default one fit with weight 1.
+        spread: fixed spreads; default: learned (empirical Bayes) with the fit.
+        noise: perturbation of the priors: price, capacity (n_fits, n_cells), centre (n_fits, n_placements).
+        start: parameters to start from.
+    """
+    return _Gauss(panel, family=family, weights=weights, spread=spread, noise=noise, start=start).run()
+
+
+class _Gauss:
+    """One Gauss-Newton run; holds the indicator matrices and the current parameters."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        *,
+        family: str,
+        weights: FloatArray | None,
+        spread: Spread | None,
+        noise: dict[str, FloatArray] | None,
+        start: Fit | None,
+    ) -> None:
+        self.panel, self.family, self.learn = panel, family, spread is None
+        self.spread = spread or Spread()
+        n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
+        self.weights = np.ones((1, n_obs)) if weights is None else weights
+        n = len(self.weights)
+        n_periods = int(panel.period.max()) + 1
+        self.by_cell = _indicator(panel.cell, n_cells)
+        self.by_period = _indicator(panel.period, n_periods)
+        self.by_placement = _indicator(panel.placement, n_placements)
+        self.by_segment = _indicator(panel.segment, int(panel.segment.max()) + 1)
+        self.seen = np.bincount(panel.cell, minlength=n_cells) > 0
+        self.log_spend = np.log(panel.spend_cny)
+        self.per_size = self.log_spend - np.log(panel.size)[panel.cell]
+        place = panel.placement[panel.cell]
+        halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
+        self.reference = np.stack([panel.reference_log[place], halfway[place]])
+        shift = noise or {}
+        self.price_noise = shift.get("price", np.zeros((n, n_cells)))
+        self.capacity_noise = shift.get("capacity", np.zeros((n, n_cells)))
+        self.centre = panel.capacity_log + shift.get("centre", np.zeros((n, n_placements)))
+        self.alpha = np.repeat(_typical_log_price(panel)[None, :], n, axis=0)
+        self.top = self.centre.copy()
+        self.zeta = np.zeros((n, self.by_segment.shape[1]))
+        self.b = self.price_noise.copy()
+        self.v = self.capacity_noise.copy()
+        self.delta = np.zeros((n, n_periods))
+        self.lean = np.zeros(n)
+        if start is not None:
+            self.alpha = start.log_price @ self.by_placement / np.maximum(self.by_placement.sum(axis=0), 1)
+            self.alpha = np.repeat(np.asarray(self.alpha)[:1], n, axis=0)
+            self.b = start.log_price[:1] - self.alpha[:, panel.placement]
+            self.delta = np.repeat(start.period[:1], n, axis=0)
+
+    def run(self) -> Fit:
+        for step in range(ITERATIONS):
+            self._step_curves()
+            self._step_periods()
+            if self.learn and step >= 4:
+                self._learn_spread()
+        beta, t = self._parameters()
+        return Fit(self.family, beta, t, self.delta, self.lean, self.spread, self._log_mean())
+
+    def _parameters(self) -> tuple[FloatArray, FloatArray]:
+        place, segment = self.panel.placement, self.panel.segment
+        beta = self.alpha[:, place] + self.zeta[:, segment] + self.b
+        t = self.top[:, place] + self.v
+        return beta, np.minimum(t, self.panel.capacity_ceiling_log[place])
+
+    def _evaluate(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """log mean (n, n_obs) and its derivatives in log p and log tau."""
+        beta, t = self._parameters()
+        cell = self.panel.cell
+        q, by_beta, by_t = log_price(
+            self.family,
+            log_spend_per_size=self.per_size,
+            beta=beta[:, cell],
+            t=t[:, cell],
+            reference=self.reference,
+        )
+        log_mean = (
+            self.log_spend - q + self.delta[:, self.panel.period] + self.lean[:, None] * self.panel.control
+        )
+        return log_mean, -by_beta, -by_t
+
+    def _log_mean(self) -> FloatArray:
+        return self._evaluate()[0]
+
+    def _residuals(self, log_mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Relative residual (got - mean) / mean, held in [-1, 4], and its working weight."""
+        mean = np.exp(np.clip(log_mean, -30.0, 60.0))
+        relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
+        variance = self.spread.dispersion / mean + self.spread.noise**2
+        pearson = np.abs(relative) / np.sqrt(variance)
+        return relative, self.weights * np.minimum(1.0, HUBER / np.maximum(pearson, 1e-12)) / variance
+
+    def _step_curves(self) -> None:
+        log_mean, jb, jt = self._evaluate()
+        r, w = self._residuals(log_mean)
+        rows = lambda x: np.asarray(x @ self.by_cell)  # noqa: E731 - sums over the observations of each cell
+        info = np.stack([np.stack([rows(w * jb * jb), rows(w * jb * jt)], -1),
+                         np.stack([rows(w * jb * jt), rows(w * jt * jt)], -1)], -2)  # fmt: skip
+        gradient = np.stack([rows(w * jb * r), rows(w * jt * r)], -1)
+        prior = np.diag([self.spread.price**-2, self.spread.capacity**-2])
+        local = np.stack([self.b - self.price_noise, self.v - self.capacity_noise], -1)
+        pull = gradient - local @ prior
+        inner = np.linalg.inv(info + prior)
+        # Placement effects first (Schur complement of the arrow), then the cells given them.
+        folded = info - info @ inner @ info
+        right = gradient - np.einsum("bcij,bcjk,bck->bci", info, inner, pull)
+        n, n_placements = self.alpha.shape
+        system = _grouped(folded, self.by_placement) + np.diag([0.25, self.panel.capacity_sd**-2])
+        push = _grouped(right, self.by_placement)
+        push[..., 0] -= 0.25 * (self.alpha - _typical_log_price(self.panel))
+        push[..., 1] -= (self.top - self.centre) / self.panel.capacity_sd**2
+        common = np.clip(np.linalg.solve(system, push[..., None])[..., 0], -1.0, 1.0)
+        self.alpha, self.top = self.alpha + common[..., 0], self.top + common[..., 1]
+        moved = np.einsum(
+            "bcij,bcj->bci", inner, pull - np.einsum("bcij,bcj->bci", info, common[:, self.panel.placement])
+        )
+        moved = np.clip(moved, -1.0, 1.0)
+        self.b, self.v = self.b + moved[..., 0], self.v + moved[..., 1]
+        self.last_variance = inner
+        self._step_segments()
+        over = self.top - self.panel.capacity_ceiling_log
+        self.top = self.top - np.maximum(over, 0.0)
+
+    def _step_segments(self) -> None:
+        """Move the part of the price effects that a segment's placements share into the segment effect."""
+        shared = np.asarray(((self.b - self.price_noise) * self.seen) @ self.by_segment)
+        count = np.asarray(self.seen.astype(float) @ self.by_segment)
+        ratio = self.spread.price**2 / self.spread.segment**2
+        # (zeta + shift): posterior mean of a normal effect given its cells' deviations b + zeta
+        target = (shared + count * self.zeta) / (count + ratio)
+        shift = target - self.zeta
+        self.zeta = target
+        self.b = self.b - shift[:, self.panel.segment]
+
+    def _step_periods(self) -> None:
+        log_mean, _, _ = self._evaluate()
+        r, w = self._residuals(log_mean)
+        precision = np.asarray(w @ self.by_period) + self.spread.period**-2
+        step = (np.asarray((w * r) @ self.by_period) - self.delta * self.spread.period**-2) / precision
+        self.delta = self.delta + np.clip(step, -0.5, 0.5)
+        self.period_variance = 1.0 / precision
+        if np.any(self.panel.control != 0.0):
+            log_mean, _, _ = self._evaluate()
+            r, w = self._residuals(log_mean)
+            c = self.panel.control
+            # Prior sd 0.3: a day's demand explains at most about a third of a day's unplanned spend.
+            self.lean = self.lean + ((w * r * c).sum(axis=1) - self.lean / 0.09) / (
+                (w * c * c).sum(axis=1) + 1 / 0.09
+            )
+
+    def _learn_spread(self) -> None:
+        """Empirical Bayes updates; each has a few pseudo-observations so that tiny data cannot send it to zero."""
+        log_mean, _, _ = self._evaluate()
+        mean = np.exp(np.clip(log_mean[0], -30.0, 60.0))
+        relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
+        phi, sigma2 = _noise(
+            relative, mean, old=self.spread, parameters=int(self.seen.sum()) + self.delta.shape[1] / 2
+        )
+        n_seen = float(self.seen.sum())
+        b, v = self.b[0][self.seen], self.v[0][self.seen]
+        variance = self.last_variance[0][self.seen]
+        price = ((b**2 + variance[:, 0, 0]).sum() + 2 * 0.15**2) / (n_seen + 2)
+        capacity = ((v**2 + variance[:, 1, 1]).sum() + 10 * 0.3**2) / (n_seen + 10)
+        zeta = self.zeta[0]
+        segment = ((zeta**2).sum() + len(zeta) * price / 3.0 + 2 * 0.15**2) / (len(zeta) + 2)
+        period = ((self.delta[0] ** 2 + self.period_variance[0]).sum() + 2 * 0.05**2) / (
+            self.delta.shape[1] + 2
+        )
+        self.spread = Spread(
+            price=float(np.sqrt(price)),
+            capacity=float(np.sqrt(capacity)),
+            segment=float(np.sqrt(segment)),
+            period=float(np.sqrt(period)),
+            noise=float(np.sqrt(sigma2)),
+            dispersion=phi,
+        )
+
+
+def _noise(relative: FloatArray, mean: FloatArray, *, old: Spread, parameters: float) -> tuple[float, float]:
+    """phi and sigma^2 of Var(relative) = phi / mean + sigma^2, by weighted least squares held positive."""
+    expected = old.dispersion / mean + old.noise**2
+    squared = np.minimum(relative**2, 9.0 * expected)
+    squared = squared * len(relative) / max(len(relative) - parameters, 0.3 * len(relative))
+    w = expected**-2
+    x = 1.0 / mean
+    design = np.array([[np.sum(w * x * x), np.sum(w * x)], [np.sum(w * x), np.sum(w)]])
+    right = np.array([np.sum(w * x * squared), np.sum(w * squared)])
+    scale = np.sqrt(np.diag(design))
+    solved = np.linalg.lstsq(design / np.outer(scale, scale), right / scale, rcond=1e-10)[0] / scale
+    phi, sigma2 = float(solved[0]), float(solved[1])
+    if phi <= 0.0:
+        phi, sigma2 = 0.0, float(right[1] / design[1, 1])
+    elif sigma2 <= 0.0:
+        phi, sigma2 = float(right[0] / design[0, 0]), 0.0
+    floor = float(1e-3 * np.median(mean) * max(sigma2, 1e-4))
+    return 0.5 * (old.dispersion + max(phi, floor)), 0.5 * (old.noise**2 + max(sigma2, 1e-4))
+
+
+def _typical_log_price(panel: Panel) -> FloatArray:
+    """Log of total spend over total delivery per placement (n_placements,); the overall one where there is none."""
+    place = panel.placement[panel.cell]
+    n = len(panel.capacity_log)
+    spend, got = np.bincount(place, panel.spend_cny, n), np.bincount(place, panel.got, n)
+    overall = panel.spend_cny.sum() / max(panel.got.sum(), 1e-9)
+    return np.log(np.where((got > 0) & (spend > 0), spend / np.where(got > 0, got, 1.0), overall))
+
+
+def _indicator(index: IntArray, width: int):  # type: ignore[no-untyped-def]  # scipy ships no types
+    from scipy.sparse import csr_array
+
+    n = len(index)
+    return csr_array((np.ones(n), (np.arange(n), index)), shape=(n, width))
+
+
+def _grouped(values: FloatArray, by) -> FloatArray:  # type: ignore[no-untyped-def]  # a scipy sparse matrix
+    """Sum (n, n_cells, ...) over the cells of each group."""
+    moved = np.moveaxis(values, 1, -1)
+    summed = (moved.reshape(-1, moved.shape[-1]) @ by).reshape(*moved.shape[:-1], -1)
+    return np.moveaxis(summed, -1, 1).copy()
+
+
+def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: int, extra_sd: float) -> Fit:
+    """Joint draws of all curves around `fit`.
+
+    Day weights come from a Bayesian bootstrap (cell-day weights where there are fewer than 8 days), prior means are
+    drawn from their priors. `extra_sd` widens log capacity further while holding each curve at the cell's largest
+    logged spend: what lies beyond the data is less certain than any one family admits.
+    """
+    n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
+    n_days = int(panel.day.max()) + 1
+    if n_days >= 8:
+        weights = rng.exponential(size=(n_draws, n_days))[:, panel.day]
+    else:
+        weights = rng.exponential(size=(n_draws, n_obs))
+    noise = {
+        "price": rng.normal(0.0, fit.spread.price, (n_draws, n_cells)),
+        "capacity": rng.normal(0.0, fit.spread.capacity, (n_draws, n_cells)),
+        "centre": rng.normal(0.0, panel.capacity_sd, (n_draws, n_placements)),
+    }
+    drawn = fit_supply(panel, family=fit.family, weights=weights, spread=fit.spread, noise=noise, start=fit)
+    return _widened(panel, drawn, shift=rng.normal(0.0, extra_sd, (n_draws, 1)))
+
+
+def _widened(panel: Panel, fit: Fit, *, shift: FloatArray) -> Fit:
+    """Move log capacity by `shift` and turn each price so that the curve still meets its largest logged point."""
+    largest = np.zeros(len(panel.size))
+    np.maximum.at(largest, panel.cell, panel.spend_cny)
+    typical = np.exp(panel.reference_log[panel.placement]) * panel.size
+    at = np.log(np.where(largest > 0, largest, typical) / panel.size)
+    halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
+    reference = np.stack([panel.reference_log[panel.placement], halfway[panel.placement]])
+    aim, _, _ = log_price(
+        fit.family, log_spend_per_size=at, beta=fit.log_price, t=fit.log_capacity, reference=reference
+    )
+    t = np.minimum(fit.log_capacity + shift, panel.capacity_ceiling_log[panel.placement])
+    beta = fit.log_price
+    for _ in range(20):
+        q, by_beta, _ = log_price(fit.family, log_spend_per_size=at, beta=beta, t=t, reference=reference)
+        beta = beta + np.clip((aim - q) / np.maximum(by_beta, 0.2), -0.5, 0.5)
+    # Where the lower capacity cannot even deliver what was logged, the draw stays as it was.
+    q, _, _ = log_price(fit.family, log_spend_per_size=at, beta=beta, t=t, reference=reference)
+    kept = np.abs(q - aim) < 0.02
+    return replace(
+        fit,
+        log_price=np.where(kept, beta, fit.log_price),
+        log_capacity=np.where(kept, t, fit.log_capacity),
+    )
