@@ -1,0 +1,295 @@
+"""From being shown to following: incremental hazards per impression, made causal where a coin was tossed.
+
+Per placement j and user u, with n impressions and k_u rows on the same day,
+
+    P(follow | row) = 1 - exp(-(b_u / k_u + n h_uj)),
+
+b_u = organic hazard per user-day, learned from the held-out `none` rows. Where entering the live room is logged the hazard has two steps,
+h = e q with P(enter | row) = 1 - exp(-n e) and P(follow | entered) = 1 - (1 - q) exp(-b) (an impression enters and then converts: thinning).
+
+Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then log h = a + s log h_shape is fitted on
+the randomised rows (weights 1/propensity, stabilised and clipped), with priors that mean "no correction" where randomised rows are few.
+Totals of the second map agree with the experiment; the first map is kept to judge calibration on the logs as they are.
+
+Must not import lightgbm, mlflow, targeting or pipelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from models.boosting import HazardBooster, HazardRows, fit_boosted
+from models.calibration import LogRateMap, chain, fit_affine, fit_calibration
+from models.labels import CONTROL, EventLog, hazard_rows
+
+RANDOMIZED_PRIOR = {"shift_sd": 1.0, "slope_sd": 0.3}
+"""Confounding by a factor e is within one standard deviation: twenty randomised events already outweigh this prior."""
+WEIGHT_LIMITS = (0.1, 10.0)
+"""Stabilised inverse propensities outside are clipped: a few rows must not decide."""
+NO_ORGANIC = -np.inf
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What every fit needs to know.
+
+    Attributes:
+        matrix: User features, (n_users, p).
+        categorical: Positions of category columns.
+        seed: Seed.
+        threads: LightGBM threads.
+    """
+
+    matrix: np.ndarray
+    categorical: tuple[int, ...]
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A log rate f(x) with its calibration on the logs and its correction on randomised rows.
+
+    Attributes:
+        booster: Shape.
+        logged: Maps to the rate in the logs as they are.
+        causal: Further maps to the rate under randomisation.
+    """
+
+    booster: HazardBooster
+    logged: tuple[LogRateMap, ...] = ()
+    causal: tuple[LogRateMap, ...] = ()
+
+    def log_rate(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
+        """Log rate of each row of a matrix, (n,)."""
+        maps = self.logged + self.causal if causal else self.logged
+        return chain(self.booster.log_rate(matrix, threads=threads), maps)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict; the trees' text goes under `text`."""
+        return {
+            "constant": self.booster.constant,
+            "text": self.booster.text,
+            "logged": [one.to_json() for one in self.logged],
+            "causal": [one.to_json() for one in self.causal],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Rate:
+        """Inverse of `to_json`."""
+        return cls(
+            HazardBooster(value["constant"], value["text"]),
+            tuple(LogRateMap.from_json(one) for one in value["logged"]),
+            tuple(LogRateMap.from_json(one) for one in value["causal"]),
+        )
+
+
+@dataclass(frozen=True)
+class PlacementFunnel:
+    """The way of one placement from impression to follow.
+
+    Attributes:
+        follow: Hazard of following per impression (one step) or after entering (two steps).
+        enter: Hazard of entering the live room per impression, or None where there is no such step.
+        total: Maps of the two-step log hazard to the logged total and `total_causal` to the randomised one.
+        total_causal: See `total`.
+    """
+
+    follow: Rate
+    enter: Rate | None = None
+    total: tuple[LogRateMap, ...] = ()
+    total_causal: tuple[LogRateMap, ...] = ()
+
+    def log_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
+        """Log of the incremental follow hazard per impression, (n,)."""
+        if self.enter is None:
+            return self.follow.log_rate(matrix, threads=threads, causal=causal)
+        enter = self.enter.log_rate(matrix, threads=threads, causal=causal)
+        log_hazard = _two_step(enter, self.follow.log_rate(matrix, threads=threads, causal=False))
+        return chain(log_hazard, self.total + self.total_causal if causal else self.total)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for JSON."""
+        return {
+            "follow": self.follow.to_json(),
+            "enter": None if self.enter is None else self.enter.to_json(),
+            "total": [one.to_json() for one in self.total],
+            "total_causal": [one.to_json() for one in self.total_causal],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PlacementFunnel:
+        """Inverse of `to_json`."""
+        return cls(
+            Rate.from_json(value["follow"]),
+            None if value["enter"] is None else Rate.from_json(value["enter"]),
+            tuple(LogRateMap.from_json(one) for one in value["total"]),
+            tuple(LogRateMap.from_json(one) for one in value["total_causal"]),
+        )
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """Incremental follow hazards of every placement.
+
+    Attributes:
+        placements: One funnel per placement, in the brief's order.
+        organic: Organic follow hazard per user-day, or None where no held-out rows exist.
+        metrics: Events and trees of every rate, by name.
+    """
+
+    placements: Mapping[str, PlacementFunnel]
+    organic: Rate | None
+    metrics: Mapping[str, float]
+
+    def organic_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
+        """Organic follow hazard per user-day, (n,)."""
+        if self.organic is None:
+            return np.zeros(matrix.shape[0])
+        return np.exp(self.organic.log_rate(matrix, threads=threads, causal=causal))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict for JSON."""
+        return {
+            "placements": {name: one.to_json() for name, one in self.placements.items()},
+            "organic": None if self.organic is None else self.organic.to_json(),
+            "metrics": dict(self.metrics),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Funnel:
+        """Inverse of `to_json`."""
+        return cls(
+            {name: PlacementFunnel.from_json(one) for name, one in value["placements"].items()},
+            None if value["organic"] is None else Rate.from_json(value["organic"]),
+            dict(value["metrics"]),
+        )
+
+
+def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:
+    """log(e q) with q = 1 - exp(-exp(log_follow))."""
+    return log_enter + np.log(-np.expm1(-np.exp(np.minimum(log_follow, 5.0))))
+
+
+def randomized_weight(rows: pl.DataFrame) -> np.ndarray:
+    """1/propensity of randomised rows, scaled to mean one and clipped; one where the propensity is unknown. Shape (n,)."""
+    inverse = (1.0 / rows["propensity"]).to_numpy().astype(np.float64)
+    known = np.isfinite(inverse)
+    if not known.any():
+        return np.ones(rows.height)
+    scaled = np.clip(inverse / inverse[known].mean(), *WEIGHT_LIMITS)
+    return np.where(known, scaled, 1.0)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A rate still to be corrected, with honest (out-of-fold) log rates of every user, (n_users,)."""
+
+    rate: Rate
+    honest: np.ndarray
+    rounds: int
+    events: float
+
+
+def fit_shape(fitting: Fitting, rows: HazardRows) -> _Shape:
+    """Fit and calibrate one rate on all rows; users outside the rows get the full model, which never saw them."""
+    fit = fit_boosted(
+        matrix=fitting.matrix[rows.user],
+        rows=rows,
+        categorical=fitting.categorical,
+        seed=fitting.seed,
+        threads=fitting.threads,
+    )
+    maps = fit_calibration(rows, fit.out_of_fold, seed=fitting.seed)
+    honest = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
+    honest[rows.user] = fit.out_of_fold
+    return _Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, rows.events)
+
+
+def _correction(
+    rows: pl.DataFrame, event: str, baseline: np.ndarray | None, honest: np.ndarray, exposure: str
+) -> tuple[LogRateMap, ...]:
+    """The map from the logged to the randomised log rate; none where every row is randomised or no row is."""
+    coin = rows["randomized"].to_numpy()
+    if not coin.any() or coin.all():
+        return ()
+    chosen = rows.filter("randomized")
+    events = hazard_rows(
+        chosen,
+        event=event,
+        exposure=exposure,
+        baseline=None if baseline is None else baseline[coin],
+        weight=randomized_weight(chosen),
+    )
+    return (fit_affine(events, honest[events.user], **RANDOMIZED_PRIOR),)
+
+
+def _fit_one_rate(
+    fitting: Fitting, rows: pl.DataFrame, *, event: str, exposure: str, baseline: np.ndarray | None
+) -> _Shape:
+    shape = fit_shape(fitting, hazard_rows(rows, event=event, exposure=exposure, baseline=baseline))
+    causal = _correction(rows, event, baseline, shape.honest, exposure)
+    return _Shape(
+        Rate(shape.rate.booster, shape.rate.logged, causal), shape.honest, shape.rounds, shape.events
+    )
+
+
+def _fit_placement(
+    fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray, metrics: dict[str, float], name: str
+) -> PlacementFunnel:
+    users = rows["user"].to_numpy()
+    baseline = organic[users] * rows["organic_days"].to_numpy()
+    live = rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any())
+    if not live:
+        step = _fit_one_rate(fitting, rows, event="followed", exposure="impressions", baseline=baseline)
+        metrics |= {f"follow_events_{name}": step.events, f"follow_rounds_{name}": float(step.rounds)}
+        return PlacementFunnel(follow=step.rate)
+    enter = _fit_one_rate(fitting, rows, event="entered_live", exposure="impressions", baseline=None)
+    inside = rows["entered_live"].to_numpy()
+    entered = rows.filter("entered_live").with_columns(once=pl.lit(1.0))
+    follow = fit_shape(
+        fitting, hazard_rows(entered, event="followed", exposure="once", baseline=baseline[inside])
+    )
+    total_rows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
+    honest = _two_step(enter.honest, follow.honest)
+    total = (fit_affine(total_rows, honest[total_rows.user], shift_sd=1.0, slope_sd=0.3),)
+    causal_enter = chain(enter.honest, enter.rate.causal)
+    causal_honest = chain(_two_step(causal_enter, follow.honest), total)
+    total_causal = _correction(rows, "followed", baseline, causal_honest, "impressions")
+    metrics |= {
+        f"enter_events_{name}": enter.events,
+        f"enter_rounds_{name}": float(enter.rounds),
+        f"follow_events_{name}": total_rows.events,
+        f"follow_rounds_{name}": float(follow.rounds),
+    }
+    return PlacementFunnel(follow=follow.rate, enter=enter.rate, total=total, total_causal=total_causal)
+
+
+def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) -> Funnel:
+    """Fit organic follows, then every placement on top of them.
+
+    Args:
+        fitting: User features and settings.
+        log: Events known by `as_of`.
+        placements: Placements to fit.
+    """
+    metrics: dict[str, float] = {}
+    control = log.exposures.filter(pl.col("placement") == CONTROL)
+    organic_rate: Rate | None = None
+    organic = np.zeros(fitting.matrix.shape[0])
+    if control.height:
+        shape = _fit_one_rate(fitting, control, event="followed", exposure="organic_days", baseline=None)
+        organic_rate = shape.rate
+        # a few held-out follows must not outbid the events they are subtracted from: use the corrected rate throughout
+        organic = np.exp(chain(shape.honest, shape.rate.causal))
+        metrics |= {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
+    fitted = {}
+    for name in placements:
+        rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
+        fitted[name] = _fit_placement(fitting, rows, organic, metrics, name)
+    return Funnel(fitted, organic_rate, metrics)
