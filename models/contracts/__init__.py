@@ -1,7 +1,7 @@
 """Contracts of the input tables: schemas, header aliases, units, conforming and cross-table checks.
 
-Everything that reads data goes through `conform`; everything that learns takes a `Dataset`. Must not import anything
-that reads a file, a clock or the environment.
+Everything that reads data goes through `conform`; everything that learns takes a `Dataset`. Must not import
+anything that reads a file, a clock or the environment.
 """
 
 from models.contracts.conform import Conformed, conform

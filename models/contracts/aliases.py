@@ -82,7 +82,8 @@ ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }
 
-# Features the product's own words (diagnosis, platform rules) refer to; any other user column is a feature as well.
+# Features the product's own words (diagnosis, platform rules) refer to; any other user column is a feature
+# as well.
 FEATURE_ALIASES: Mapping[str, tuple[str, ...]] = {
     "gender": ("性别",),
     "age_band": ("年龄段", "年龄区间"),

@@ -1,6 +1,7 @@
 """From a raw table to good rows and quarantined ones: the only door through which data enters.
 
-Pure: no file, clock, environment or network. Everything is a vectorised polars expression (tens of millions of rows).
+Pure: no file, clock, environment or network. Everything is a vectorised polars expression (tens of millions
+of rows).
 """
 
 from __future__ import annotations
@@ -8,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dataframely as dy
 import polars as pl
 
 from models.contracts import values
 from models.contracts.features import read_features
-from models.contracts.headers import Headers, bind
+from models.contracts.headers import Headers, bind, means
 from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst
 from models.contracts.schemas import (
     CONTRACTS,
@@ -66,8 +66,8 @@ def conform(
         Good rows, quarantined rows with reasons, warnings.
 
     Raises:
-        DataError: No rows (orders may be empty), a required column missing, two columns that mean the same, a column
-            whose type cannot be read at all, or no good row left.
+        DataError: No rows (orders may be empty), a required column missing, two columns that mean the same,
+            a column whose type cannot be read at all, or no good row left.
     """
     origin = Origin(table, source, tuple(parts))
     columns = [name for name in raw.columns if name != SURPLUS]
@@ -75,7 +75,8 @@ def conform(
     headers = bind(columns, table, contract, source=source)
     if table == "delivery" and not any(name in headers.bound for name in OUTCOMES):
         raise DataError(
-            f"{source}: expected at least one outcome column ({', '.join(OUTCOMES)}); found: {', '.join(columns)}"
+            f"{source}: expected at least one outcome column ({', '.join(OUTCOMES)}); "
+            f"found: {', '.join(columns)}"
         )
     if raw.is_empty() and table != "orders":
         raise DataError(f"{source}: no data rows; expected at least one row of table {table}")
@@ -108,13 +109,12 @@ def contract_of(columns: Sequence[str], table: Table, *, source: str) -> Contrac
     if table != "curves":
         return CONTRACTS[table]
     for contract, mark in ((CURVE_PARAMETERS, "top"), (CURVE_POINTS, "value")):
-        try:
-            bind(columns, table, contract, source=source)
-        except DataError:
-            continue
-        return contract
-    # Neither fits: complain about the one whose mark is there.
-    return CURVE_PARAMETERS if any(name.strip().lower() == "top" for name in columns) else CURVE_POINTS
+        if any(means(column, table, mark) for column in columns):
+            return contract
+    raise DataError(
+        f"{source}: expected curves as points (segment, placement, spend_cny, value) or parameters "
+        f"(segment, placement, top, half_spend_cny, slope); found: {', '.join(columns) or 'no columns'}"
+    )
 
 
 def _typed(
@@ -141,7 +141,8 @@ def _typed(
             raise DataError(
                 f"{source}: column {binding.raw!r} holds {error}; expected {expected_of(contract, name)}"
             ) from None
-        # A bad cell of a required column is null by now and fails the contract; an optional one would pass as empty.
+        # A bad cell of a required column is null by now and fails the contract; an optional one would pass
+        # as empty.
         if declared.nullable and parsed.bad.any():
             faults.append((row.filter(parsed.bad), f"{name}: expected {expected_of(contract, name)}"))
         column = values.placement(parsed.values) if name == "placement" else parsed.values
@@ -162,7 +163,7 @@ def _checked(typed: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, lis
     for rule in failure.counts():
         rows = details.filter(pl.col(rule) == "invalid")[ROW]
         faults.append((rows, reason_of(contract, rule)))
-    return _plain(good), faults
+    return pl.DataFrame(good), faults
 
 
 def _first_of_each(
@@ -209,7 +210,7 @@ def _settled(good: pl.DataFrame, table: Table, source: str) -> tuple[pl.DataFram
         unknown = good.filter((pl.col("placement") == "live") & pl.col("entered_live").is_null()).height
         if unknown:
             return good, [
-                f"{source}: {unknown} live rows without entered_live; live entries cannot be learned from them"
+                f"{source}: {unknown} live rows without entered_live; entries cannot be learned from them"
             ]
     if table == "delivery":
         keys = ["date", "hour", "campaign_id", "segment", "placement"]
@@ -219,11 +220,6 @@ def _settled(good: pl.DataFrame, table: Table, source: str) -> tuple[pl.DataFram
                 f"{source}: {repeats} rows repeat another row's {', '.join(keys)}; they are added up"
             ]
     return good, []
-
-
-def _plain(good: dy.DataFrame) -> pl.DataFrame:  # type: ignore[type-arg]
-    """The frame without dataframely's type tag."""
-    return good
 
 
 def _s(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The feature columns of `users`: whatever the merchant has, as Float64, Boolean or String.
 
-Numbers of every kind become Float64 so that the same data gives the same model from CSV and from Parquet. Must not
-import anything that reads a file, a clock or the environment.
+Numbers of every kind become Float64 so that the same data gives the same model from CSV and from Parquet.
+Must not import anything that reads a file, a clock or the environment.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def read_features(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Features as Float64, Boolean or String, and the warnings that reading them gave.
 
-    Text columns become numbers when every filled cell is one, else truth values when every filled cell is one, else
-    stay text. NaN and infinity become null with a warning. Times become days before `snapshot_at`.
+    Text columns become numbers when every filled cell is one, else truth values when every filled cell is
+    one, else stay text. NaN and infinity become null with a warning. Times become days before `snapshot_at`.
 
     Raises:
         DataError: A column is nested, binary or holds Python objects.
@@ -39,8 +39,8 @@ def read_features(
         dtype = column.dtype
         if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
             raise DataError(
-                f"{source}: feature column {binding.raw!r} holds {dtype}; expected numbers, truth values or text: "
-                "flatten or drop it"
+                f"{source}: feature column {binding.raw!r} holds {dtype}; expected numbers, truth values or "
+                "text: flatten or drop it"
             )
         if isinstance(dtype, pl.Datetime) or dtype in (pl.Date, pl.Duration, pl.Time):
             read = _as_days(column, snapshot_at)

@@ -1,7 +1,7 @@
 """A table's content as a short hash: the same rows give the same fingerprint from CSV and from Parquet.
 
-Depends on column names, dtypes, values and row order; not on column order, chunks or the polars version (sha256 over
-plain bytes, not polars' own hash). Must not import anything that reads a file.
+Depends on column names, dtypes, values and row order; not on column order, chunks or the polars version
+(sha256 over plain bytes, not polars' own hash). Must not import anything that reads a file.
 """
 
 from __future__ import annotations

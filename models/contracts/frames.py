@@ -17,8 +17,8 @@ def as_frame(obj: Any) -> pl.DataFrame:
     """A polars frame of the same columns and rows; pandas NaN in a column becomes null.
 
     Args:
-        obj: polars DataFrame or LazyFrame, pandas DataFrame, an object with `__arrow_c_stream__` (pyarrow, duckdb,
-            cudf ...), or a mapping of column name to values.
+        obj: polars DataFrame or LazyFrame, pandas DataFrame, an object with `__arrow_c_stream__` (pyarrow,
+            duckdb, cudf ...), or a mapping of column name to values.
 
     Raises:
         DataError: The object is none of these, or its columns cannot be converted.

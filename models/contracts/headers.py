@@ -1,8 +1,8 @@
 """Which column of a source is which column of the contract: English and Chinese names, units, nearest names.
 
-A header is compared after NFKC folding (full-width brackets and letters), without BOM, surrounding spaces and case, and
-with inner spaces or hyphens as underscores. A money column may carry its unit as a suffix or in brackets: `cost_li`,
-`花费(厘)`, `花费（元）`. Must not import anything that reads a file.
+A header is compared after NFKC folding (full-width brackets and letters), without BOM, surrounding spaces
+and case, and with inner spaces or hyphens as underscores. A money column may carry its unit as a suffix or
+in brackets: `cost_li`, `花费(厘)`, `花费（元）`. Must not import anything that reads a file.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from models.contracts.aliases import ALIASES, FEATURE_ALIASES
 from models.contracts.schemas import Contract, Table
 from models.errors import DataError
 
-# Factor from the unit in the header to the contract's unit (yuan). 厘 is 1/1000 yuan, 分 1/100.
+# Factor from the unit in a money header to yuan. 厘 is 1/1000 yuan, 分 1/100.
 UNITS: dict[str, float] = {
-    "li": 1e-3, "厘": 1e-3, "fen": 1e-2, "分": 1e-2, "cny": 1.0, "yuan": 1.0, "rmb": 1.0, "元": 1.0, "万元": 1e4,
-}  # fmt: skip
+    **dict.fromkeys(("li", "厘"), 1e-3),
+    **dict.fromkeys(("fen", "分"), 1e-2),
+    **dict.fromkeys(("cny", "yuan", "rmb", "元", "¥", "人民币"), 1.0),
+    **dict.fromkeys(("万", "万元"), 1e4),
+}
 _BRACKETED = re.compile(r"^(?P<name>.+?)_?[(\[【〔](?P<unit>[^)\]】〕]*)[)\]】〕]$")
 
 
@@ -60,14 +63,12 @@ def fold(header: str) -> str:
     return re.sub(r"[\s\-]+", "_", text.strip()).casefold()
 
 
-def _split_unit(folded: str) -> tuple[str, float | None]:
-    """`花费(厘)` -> (`花费`, 1e-3); `cost_li` -> (`cost`, 1e-3); no unit -> (name, None)."""
+def _split_unit(folded: str) -> tuple[str, str]:
+    """`花费(厘)` -> (`花费`, `厘`); `cost_li` -> (`cost`, `li`); no unit -> (name, "")."""
     if match := _BRACKETED.match(folded):
-        return match["name"], UNITS.get(match["unit"].strip())
+        return match["name"], match["unit"].strip("_ ")
     stem, _, unit = folded.rpartition("_")
-    if stem and unit in UNITS:
-        return stem, UNITS[unit]
-    return folded, None
+    return (stem, unit) if stem and unit in UNITS else (folded, "")
 
 
 def _lookup(names: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -80,22 +81,30 @@ def _find(header: str, lookup: Mapping[str, str]) -> tuple[str, float] | None:
     folded = fold(header)
     if folded in lookup:
         return lookup[folded], 1.0
-    stem, factor = _split_unit(folded)
+    stem, unit = _split_unit(folded)
     for candidate in (stem, f"{stem}_cny"):
         name = lookup.get(candidate)
-        # A unit on a column that is not money (`曝光数(次)`) is only a remark.
-        if name and (factor is None or name.endswith("_cny")):
-            # `cost_yuan_li` style doubles never reach here; a bracket with an unknown unit is a remark.
-            return name, 1.0 if factor is None else factor
+        if name is None:
+            continue
+        if not name.endswith("_cny"):
+            # On a count the bracket is a remark, `曝光数(次)`; on a share it may say percent.
+            return name, 0.01 if unit == "%" else 1.0
+        # Money in a unit we do not know (`cost (usd)`) is not this column.
+        return (name, UNITS.get(unit, 1.0)) if not unit or unit in UNITS else None
     return None
+
+
+def means(header: str, table: Table, name: str) -> bool:
+    """Whether a header is one of the names of the contract column `name`."""
+    return _find(header, _lookup({name: ALIASES[table].get(name, ())})) is not None
 
 
 def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: str) -> Headers:
     """Read a source's header.
 
     Raises:
-        DataError: A required column is missing (names the columns found and the nearest one), or two columns of the
-            source mean the same column of the contract.
+        DataError: A required column is missing (names the columns found and the nearest one), or two columns
+            of the source mean the same column of the contract.
     """
     lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
     feature_lookup = _lookup(FEATURE_ALIASES) if contract.features else {}
@@ -116,7 +125,8 @@ def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: st
         into, name, factor = target
         if name in into:
             raise DataError(
-                f"{source}: columns {into[name].raw!r} and {column!r} both mean {name!r}; expected one: remove or rename the other"
+                f"{source}: columns {into[name].raw!r} and {column!r} both mean {name!r}; expected one: "
+                "remove or rename the other"
             )
         into[name] = Binding(column, factor)
     missing = [name for name in contract.required if name not in bound]
@@ -134,6 +144,6 @@ def missing_message(missing: Sequence[str], columns: Iterable[str], *, source: s
         words.append(f"{name!r}" + (f" (nearest: {nearest[0]!r})" if nearest else ""))
     listed = ", ".join(found[:40]) + (f", ... ({len(found)} in all)" if len(found) > 40 else "")
     return (
-        f"{source}: required column{'s' if len(words) > 1 else ''} {', '.join(words)} of table {table} missing; "
-        f"found: {listed or 'no columns'}; add or rename {'them' if len(words) > 1 else 'it'}"
+        f"{source}: required column{'s' if len(words) > 1 else ''} {', '.join(words)} of table {table} "
+        f"missing; found: {listed or 'no columns'}; add or rename {'them' if len(words) > 1 else 'it'}"
     )

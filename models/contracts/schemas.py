@@ -1,8 +1,8 @@
 """What a good row of each table is: dataframely schemas, and the words that say what was expected.
 
-The schemas hold for *normalised* frames (after `conform`): ids are String, times naive Asia/Shanghai in microseconds,
-money in yuan, probabilities 0..1. `row` is the 1-based data row within the source, by which a quarantined row is found
-again. Must not import anything that reads a file, a clock or the environment.
+The schemas hold for *normalised* frames (after `conform`): ids are String, times naive Asia/Shanghai in
+microseconds, money in yuan, probabilities 0..1. `row` is the 1-based data row within the source, by which a
+quarantined row is found again. Must not import anything that reads a file, a clock or the environment.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import polars as pl
 Table = Literal["users", "exposures", "orders", "delivery", "curves"]
 ROW = "row"
 CONTROL = "none"
-# Column in which a reader leaves what a line has beyond its header; such a line is shifted and cannot be trusted.
+# Column in which a reader leaves what a line has beyond its header; such a line is shifted and cannot be
+# trusted.
 SURPLUS = "__surplus__"
 FOLLOW_WINDOW_HOURS = 24
-# A refund may exceed what was paid by shipping and compensation (clipped to gmv_cny with a warning); beyond twice
-# the payment it is a wrong unit or a wrong row.
+# A refund may exceed what was paid by shipping and compensation (clipped to gmv_cny with a warning); beyond
+# twice the payment it is a wrong unit or a wrong row.
 REFUND_LIMIT = 2.0
 
 

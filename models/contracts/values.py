@@ -1,7 +1,7 @@
 """Reading one column: text, numbers, truth values and times as people and consoles write them, vectorised.
 
-Every parser gives the values and a mask of cells that hold something which is not what was expected; empty cells are
-null and not bad. Must not import anything that reads a file, a clock or the environment.
+Every parser gives the values and a mask of cells that hold something which is not what was expected; empty
+cells are null and not bad. Must not import anything that reads a file, a clock or the environment.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def truth(column: pl.Series) -> Parsed:
 
 
 def time(column: pl.Series) -> Parsed:
-    """Naive Asia/Shanghai Datetime("us") from dates, times, epochs (s or ms, UTC), yyyymmdd or their text forms."""
+    """Naive Asia/Shanghai Datetime("us") from dates, times, UTC epochs (s or ms), yyyymmdd or their text."""
     if column.dtype == pl.Date:
         return _good(column.cast(pl.Datetime("us")))
     if isinstance(column.dtype, pl.Datetime):
@@ -197,8 +197,8 @@ def _written_number(column: pl.Series) -> pl.Series:
         .alias("digits"),
         form.str.extract(r"(%|万|亿)元?$", 1).alias("unit"),
     )
-    # A comma is accepted only as a thousands separator: 1,5 may be one and a half elsewhere, and guessing is worse
-    # than a quarantined row.
+    # A comma is accepted only as a thousands separator: 1,5 may be one and a half elsewhere, and guessing is
+    # worse than a quarantined row.
     grouped = pl.col("digits").str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$")
     plain = pl.when(grouped).then(pl.col("digits").str.replace_all(",", "")).otherwise(pl.col("digits"))
     scale = pl.col("unit").replace_strict(

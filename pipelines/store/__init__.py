@@ -1,4 +1,4 @@
-"""The only disk access for data: reading tables and whole inputs, writing tables and whole output directories."""
+"""The only disk access for data: tables and whole inputs in, tables and whole output directories out."""
 
 from pipelines.store.atomic import MANIFEST, atomic_directory, check_writable
 from pipelines.store.dataset import (

@@ -1,12 +1,13 @@
 """Output directories that a reader sees either old or new, whatever kills the writer.
 
-The new content is written into a hidden sibling `.<name>.new-<random>`, every file is fsynced, a manifest of what we
-wrote is added, and the sibling takes the place of the old directory: by `renameat2(RENAME_EXCHANGE)` where the kernel
-and the file system have it (one step, nobody ever sees nothing), else by renaming the old one aside and the new one in
-(two steps; a crash between them is mended at the next start by renaming the old one back).
+The new content is written into a hidden sibling `.<name>.new-<random>`, every file is fsynced, a manifest of
+what we wrote is added, and the sibling takes the place of the old directory: by `renameat2(RENAME_EXCHANGE)`
+where the kernel and the file system have it (one step, nobody ever sees nothing), else by renaming the old
+one aside and the new one in (two steps; a crash between them is mended at the next start by renaming the old
+one back).
 
-A writer holds a lock on its sibling while it lives, so the next run tells a dead writer's leftovers from a live one's
-work and clears only the former. A directory that holds files we did not write is never replaced.
+A writer holds a lock on its sibling while it lives, so the next run tells a dead writer's leftovers from a
+live one's work and clears only the former. A directory that holds files we did not write is never replaced.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -41,7 +43,8 @@ def atomic_directory(out: str | Path) -> Iterator[Path]:
         The directory to write into, beside `out` (same file system).
 
     Raises:
-        DataError: On entry, before any work: `out` is a file, cannot be written, or holds files we did not write.
+        DataError: On entry, before any work: `out` is a file, cannot be written, or holds files we did not
+            write.
     """
     target = Path(os.path.realpath(out))
     check_writable(target, shown=out)
@@ -56,7 +59,7 @@ def atomic_directory(out: str | Path) -> Iterator[Path]:
         _refuse_strangers(target, shown=out)
         _swap(new, target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
             raise DataError(
                 f"{out}: cannot be written: {error.strerror}; free space or choose another directory"
             ) from error
@@ -89,19 +92,21 @@ def _refuse_strangers(target: Path, *, shown: str | Path) -> None:
     if not target.is_dir():
         return
     ours = _HARMLESS | set(_manifest(target))
-    strangers = sorted(
-        name for name in _files(target) if name not in ours and Path(name).name not in _HARMLESS
-    )
+    found = (name for name in _files(target) if name not in ours and Path(name).name not in _HARMLESS)
+    # Four are enough to say so: the folder may be somebody's home.
+    strangers = list(itertools.islice(found, 4))
     if strangers:
-        listed = ", ".join(strangers[:3]) + (f" and {len(strangers) - 3} more" if len(strangers) > 3 else "")
+        listed = ", ".join(strangers[:3]) + (", ..." if len(strangers) > 3 else "")
         raise DataError(
-            f"{shown}: holds files this program did not write ({listed}); nothing was changed: move them or choose "
-            "another output directory"
+            f"{shown}: holds files this program did not write ({listed}); nothing was changed: move them or "
+            "choose another output directory"
         )
 
 
-def _files(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
+def _files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_dir():
+            yield path.relative_to(folder).as_posix()
 
 
 def _manifest(folder: Path) -> list[str]:

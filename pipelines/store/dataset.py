@@ -28,7 +28,8 @@ def read_conformed(path: str | Path, table: Table) -> Conformed:
 
 
 def read_dataset(folder: str | Path) -> Dataset:
-    """The data directory of DESIGN 3.1: users, exposures and orders, conformed and checked against each other.
+    """The data directory of DESIGN 3.1: users, exposures and orders, conformed and checked against each
+    other.
 
     Raises:
         DataError: A table is missing, unreadable or has no usable row; see `conform` and `assemble`.
@@ -49,7 +50,7 @@ def read_users(path: str | Path) -> Conformed:
 
 
 def read_delivery(path: str | Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A console's delivery report: good rows and quarantined rows (`read_conformed` has the warnings as well)."""
+    """A console's delivery report: good rows, quarantined rows (`read_conformed` gives the warnings too)."""
     report = read_conformed(path, "delivery")
     return report.good, report.rejected
 
@@ -58,14 +59,15 @@ def read_curves(path: str | Path) -> pl.DataFrame:
     """Supplied response curves.
 
     Raises:
-        DataError: Any row is bad. A curve with a point left out is another curve, so nothing is quarantined here.
+        DataError: Any row is bad. A curve with a point left out is another curve, so nothing is quarantined
+            here.
     """
     curves = read_conformed(path, "curves")
     if not curves.rejected.is_empty():
         first = curves.rejected.row(0, named=True)
         raise DataError(
-            f"{first['source']}: row {first['row']}: {first['reason']} ({curves.rejected.height} bad rows in all); "
-            "curves are used whole or not at all: mend the file"
+            f"{first['source']}: row {first['row']}: {first['reason']} ({curves.rejected.height} bad rows "
+            "in all); curves are used whole or not at all: mend the file"
         )
     return curves.good
 

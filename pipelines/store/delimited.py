@@ -1,7 +1,9 @@
-"""Reading CSV as merchants export it: UTF-8 with or without BOM, GBK, UTF-16; comma, tab or semicolon; ragged lines.
+"""Reading CSV as merchants export it: UTF-8 with or without BOM, GBK, UTF-16; comma, tab or semicolon;
+ragged lines.
 
-Well-formed files go straight through polars; what polars refuses (a stray quote, a line with too many fields) is read
-again by the standard library's forgiving reader, and the odd lines end up in the quarantine like any other bad row.
+Well-formed files go straight through polars; what polars refuses (a stray quote, a line with too many
+fields) is read again by the standard library's forgiving reader, and the odd lines end up in the quarantine
+like any other bad row.
 """
 
 from __future__ import annotations

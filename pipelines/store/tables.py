@@ -79,13 +79,15 @@ def find_table(folder: str | Path, stem: str) -> Path:
     if not found:
         names = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
         raise DataError(
-            f"{folder}: table {stem} is missing; expected {stem}.parquet, {stem}.csv or {stem}/; found: {names}"
+            f"{folder}: table {stem} is missing; expected {stem}.parquet, {stem}.csv or {stem}/; "
+            f"found: {names}"
         )
     return found[0]
 
 
 def write_table(frame: pl.DataFrame, path: str | Path) -> None:
-    """Write a frame as CSV (UTF-8) or Parquet by the path's extension; a reader sees the old file or the new one.
+    """Write a frame as CSV (UTF-8) or Parquet by the path's extension; a reader sees the old file or the new
+    one.
 
     Raises:
         DataError: The extension is neither, or the file cannot be written.
@@ -105,7 +107,8 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
             f"{path}: cannot be written: {error.strerror or error}; choose another place"
         ) from error
     finally:
-        part.unlink(missing_ok=True) if part.parent.is_dir() else None
+        if part.parent.is_dir():
+            part.unlink(missing_ok=True)
 
 
 def fingerprint(table: pl.DataFrame | str | Path) -> str:
@@ -166,7 +169,7 @@ def _read_folder(folder: Path) -> RawTable:
 
 
 def _stack(frames: Iterable[pl.DataFrame], paths: list[Path]) -> pl.DataFrame:
-    """Parts below each other; the same headers (after folding) in any order, numbers widened where they differ."""
+    """Parts below each other: the same headers (after folding) in any order, numbers widened if need be."""
     frames = list(frames)
     names = {fold(name): name for name in frames[0].columns}
     aligned = []
@@ -182,5 +185,6 @@ def _stack(frames: Iterable[pl.DataFrame], paths: list[Path]) -> pl.DataFrame:
         return pl.concat(aligned, how="diagonal_relaxed", rechunk=False)
     except pl.exceptions.PolarsError as error:
         raise DataError(
-            f"{paths[0].parent}: a column has different types in different parts; expected one type: {str(error).splitlines()[0]}"
+            f"{paths[0].parent}: a column has different types in different parts; expected one type: "
+            f"{str(error).splitlines()[0]}"
         ) from error
