@@ -29,9 +29,8 @@ class Violation:
 
     Attributes:
         name, where: the constraint's name in the brief and which group of it ("" for the whole selection).
-        limit, actual: what was allowed and what is, in `unit`. Ratios are compared in the unit of their upper
-        side:
-            a roi_floor as value against min x spend, a ratio as spend(of) against max x spend(to).
+        limit, actual: what was allowed and what is, in `unit`. Ratios are compared in the unit of their
+            numerator: a roi_floor as value against min x spend, a ratio as spend(of) against max x spend(to).
         excess: by how much the limit is broken, > 0.
         unit: CNY, value, viewers, cells, fans, impressions, CNY of GMV ...
     """
@@ -45,7 +44,8 @@ class Violation:
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
-        return f"'{self.name}'{place}: {self.actual:.6g} against {self.limit:.6g} {self.unit}, off by {self.excess:.3g}"
+        compared = f"{self.actual:.6g} against {self.limit:.6g} {self.unit}"
+        return f"'{self.name}'{place}: {compared}, off by {self.excess:.3g}"
 
 
 def violations(

@@ -21,7 +21,6 @@ from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk, Row
 from targeting.constraints import parse_constraints
 
-BUDGET = "total"
 _WORTH: Mapping[str, Metric] = {
     "new_fan_gmv": "gmv",
     "profit": "gmv",
@@ -54,7 +53,7 @@ def compile_problem(
         market: what money buys; `cells` is what selections select from.
         objective: new_fan_gmv, new_fans, live_entries or profit ((margin - fee) gmv - spend).
         economics: needed for profit; a mapping by campaign_id where campaigns differ.
-        budget_cny: the row `total` is spend <= budget_cny.
+        budget_cny: spend of the whole plan is at most this; `Problem.budget_cny` says it, no row repeats it.
         constraints: models of `targeting.constraints`, or mappings as in the brief.
         last_plan: spend to limit change from: (n_cells,), or a frame with segment, placement, spend_cny and
             optionally campaign_id and slot (an `allocation.csv`).
@@ -76,7 +75,7 @@ def compile_problem(
         last_spend_cny=None if last_plan is None else last_spend(market, last_plan),
     )
     sources: list[CellLimit] = []
-    coupling: list[Row] = [Row(BUDGET, {"spend": np.ones(n)}, upper=float(budget_cny))]
+    coupling: list[Row] = []
     for constraint in parsed:
         if constraint.kind != "risk":
             found = rows.COMPILERS[constraint.kind](brief, constraint)

@@ -73,6 +73,7 @@ def _sum(values: Sequence[float], members: Sequence[int]) -> float:
 
 
 def total(facts: Facts) -> list[Finding]:
+    """The budget, and that no spend is negative."""
     found = [Finding("", sum(facts.spend), facts.budget_cny, True, "CNY", facts.budget_cny)]
     lowest = min(facts.spend, default=0.0)
     found.append(Finding("negative spend", lowest, 0.0, False, "CNY", facts.budget_cny))

@@ -1,8 +1,8 @@
 """The canonical budget problem that the brief is compiled to and that the solver solves.
 
 `Market` says what money buys, `Problem` adds the objective, local limits and coupling rows. Everything that
-couples blocks is linear in per-cell *metrics* of the true curves (DESIGN 4.2), so a Dantzig-Wolfe master sees each
-column (one block's spend vector) only through its metrics:
+couples blocks is linear in per-cell *metrics* of the true curves (DESIGN 4.2), so a Dantzig-Wolfe master sees
+each column (one block's spend vector) only through its metrics:
 
     z_c = hazard_c a_c(s_c) / N_b,  z_b = sum of z_c over the block,  phi(z) = (1 - exp(-z)) / z
     impressions_c = a_c(s_c)         entries_c = entry_c a_c(s_c)
@@ -57,8 +57,8 @@ class Market:
         gmv_per_fan_cny: (n_cells,) (1 for additive value curves).
         observed_max_cny: (n_cells,) largest spend the curve was learned from; inf when supplied from outside.
         draws: uncertainty of the above, or None.
-        carryover: share of the effective spend of a slot that is still at work in the next one (geometric adstock).
-        carry_in_cny: (n_cells,) effective spend at work when the plan starts (first slot only).
+        carryover: share of the effective spend of a slot that is still at work in the next one (geometric
+        adstock). carry_in_cny: (n_cells,) effective spend at work when the plan starts (first slot only).
     """
 
     cells: pl.DataFrame
@@ -81,7 +81,8 @@ class Market:
 class Row:
     """One coupling limit: lower <= sum over metrics and cells of coefficient * metric <= upper.
 
-    `name` is the constraint's name in the brief (several rows may share it; `where` tells them apart, e.g. "live").
+    `name` is the constraint's name in the brief (several rows may share it; `where` tells them apart, e.g.
+    "live").
     """
 
     name: str
@@ -114,10 +115,11 @@ class Limits:
     Attributes:
         lower_cny, upper_cny: 0 and inf where nothing is said (the budget row still holds).
         min_if_used_cny: spend is 0 or at least this; 0 where nothing is said.
-        marginal_floor: in a cell with more spend than `lower_cny`, the last yuan spent returned at least this much of
-            `Problem.worth`: the left derivative d worth(block) / d spend_c at the plan, the other cells' spends as
-            planned, is >= the floor (so an S-curve may jump over its flat start, and a kink may be reached).
-            0 where nothing is said.
+        marginal_floor: in a cell with more spend than `lower_cny`, the last yuan spent returned at least this
+        much of
+            `Problem.worth`: the left derivative d worth(block) / d spend_c at the plan, the other cells'
+            spends as planned, is >= the floor (so an S-curve may jump over its flat start, and a kink may be
+            reached). 0 where nothing is said.
         names: constraint name -> cells it limits.
         sources: every limit of every constraint before they were combined (tightest wins).
     """
@@ -142,12 +144,14 @@ class Risk:
 
 @dataclass(frozen=True)
 class Problem:
-    """maximise sum of objective coefficient * metric, subject to limits, rows, risk and the budget (row `total`).
+    """maximise sum of objective coefficient * metric, subject to limits, rows, risk and the budget.
 
     Attributes:
-        objective: what is maximised. Usually `worth` (profit: (margin - fee) gmv - spend); with a `target` of
-            new_fans or new_fan_gmv it is minus spend (cheapest plan, so its value is <= 0); with a `target` of
-            marginal_roi v it is worth - v spend (spend until the next yuan of the total returns v).
+        budget_cny: total spend is at most this. It is no entry of `rows`: the solver adds it under the name
+        `total`. objective: what is maximised. Usually `worth` (profit: (margin - fee) gmv - spend); with a
+        `target` of
+            new_fans or new_fan_gmv it is minus spend (cheapest plan, so its value is <= 0); with a `target`
+            of marginal_roi v it is worth - v spend (spend until the next yuan of the total returns v).
         worth: what the brief counts as value in roi_floor, marginal_floor, fairness_floor and risk: gmv for
             new_fan_gmv and profit, fans for new_fans, entries for live_entries. None means the objective.
     """
@@ -185,7 +189,9 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """(upper_bound - value) / |value|, that is upper_bound / value - 1 for a value > 0; 0 where both are equal."""
+        """(upper_bound - value) / |value|, that is upper_bound / value - 1 for a value > 0; 0 where both are
+        equal.
+        """
         if self.upper_bound <= self.value:
             return 0.0
         return (self.upper_bound - self.value) / abs(self.value) if self.value != 0 else np.inf
