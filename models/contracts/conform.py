@@ -13,7 +13,7 @@ import polars as pl
 
 from models.contracts import values
 from models.contracts.features import read_features
-from models.contracts.headers import Headers, bind, means
+from models.contracts.headers import Headers, absent, bind, means
 from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst
 from models.contracts.schemas import (
     CONTRACTS,
@@ -29,6 +29,8 @@ from models.contracts.schemas import (
 )
 from models.errors import DataError
 
+# Where two tables fit a header equally badly, the message is about the first.
+TABLE_ORDER: tuple[Table, ...] = ("delivery", "users", "exposures", "orders")
 Fault = tuple[pl.Series, str]
 
 
@@ -115,6 +117,21 @@ def contract_of(columns: Sequence[str], table: Table, *, source: str) -> Contrac
         f"{source}: expected curves as points (segment, placement, spend_cny, value) or parameters "
         f"(segment, placement, top, half_spend_cny, slope); found: {', '.join(columns) or 'no columns'}"
     )
+
+
+def recognise(columns: Sequence[str], *, source: str) -> Table:
+    """The table whose required columns a header has.
+
+    Raises:
+        DataError: None fits; the message is about the table that lacks the fewest.
+    """
+    candidates: list[tuple[Table, Contract]] = [(table, CONTRACTS[table]) for table in TABLE_ORDER]
+    candidates += [("curves", CURVE_PARAMETERS), ("curves", CURVE_POINTS)]
+    lacking = [(len(absent(columns, table, contract)), table, contract) for table, contract in candidates]
+    fewest, table, contract = min(lacking, key=lambda entry: entry[0] / len(entry[2].required))
+    if fewest:
+        bind(columns, table, contract, source=source)
+    return table
 
 
 def _typed(

@@ -99,6 +99,13 @@ def means(header: str, table: Table, name: str) -> bool:
     return _find(header, _lookup({name: ALIASES[table].get(name, ())})) is not None
 
 
+def absent(columns: Sequence[str], table: Table, contract: Contract) -> list[str]:
+    """Required columns of the contract that no header means."""
+    lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
+    found = {hit[0] for hit in (_find(column, lookup) for column in columns) if hit}
+    return [name for name in contract.required if name not in found]
+
+
 def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: str) -> Headers:
     """Read a source's header.
 
@@ -129,8 +136,7 @@ def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: st
                 "remove or rename the other"
             )
         into[name] = Binding(column, factor)
-    missing = [name for name in contract.required if name not in bound]
-    if missing:
+    if missing := absent(columns, table, contract):
         raise DataError(missing_message(missing, columns, source=source, table=table))
     return Headers(bound, features, tuple(ignored))
 

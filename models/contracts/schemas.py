@@ -242,6 +242,8 @@ def expected_of(contract: Contract, column: str) -> str:
     """What a cell of `column` must be, in words: `a finite number > 0 and <= 1 (or empty)`."""
     declared = contract.columns[column]
     words = _TYPE_WORDS[declared.dtype.base_type()]
+    if words == "text" and not declared.nullable:
+        words = "text, not empty"
     limits = [
         f"{sign} {getattr(declared, key):g}"
         for key, sign in (("min", ">="), ("min_exclusive", ">"), ("max", "<="))
