@@ -1,1 +1,57 @@
-"""What we decide: campaigns, segments, certified allocation, plans and reports."""
+"""What we decide: campaigns, segments, certified allocation, plans and reports.
+
+Everything public is one attribute away (`tg.Planner`, `tg.allocate`, ...) but loaded on first use (PEP 562), so that
+`import targeting` costs nothing: cvxpy, lightgbm, scikit-learn and mlflow are only imported by what needs them.
+Imports from `models` only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.errors import CampaignError as CampaignError
+    from models.errors import DataError as DataError
+    from models.errors import InfeasibleError as InfeasibleError
+    from models.errors import SolverError as SolverError
+    from models.errors import TargetingError as TargetingError
+    from targeting.decision import allocate as allocate
+    from targeting.audience import Audience as Audience
+    from targeting.campaign import Campaign as Campaign
+    from targeting.campaign import parse_campaign as parse_campaign
+    from targeting.evaluation import evaluate_campaign as evaluate_campaign
+    from targeting.plan import Plan as Plan
+    from targeting.planner import Planner as Planner
+    from targeting.world import simulate as simulate
+
+_EXPORTS = {
+    "Audience": "targeting.audience",
+    "Campaign": "targeting.campaign",
+    "CampaignError": "models.errors",
+    "DataError": "models.errors",
+    "InfeasibleError": "models.errors",
+    "Plan": "targeting.plan",
+    "Planner": "targeting.planner",
+    "SolverError": "models.errors",
+    "TargetingError": "models.errors",
+    "allocate": "targeting.decision",
+    "evaluate_campaign": "targeting.evaluation",
+    "parse_campaign": "targeting.campaign",
+    "simulate": "targeting.world",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    """Load an exported name on first use."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'targeting' has no attribute {name!r}")
+    value = getattr(import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,0 +1,75 @@
+"""The people a plan is made for: their scores, their segments, and what the present fans say about them.
+
+A value passed from `Planner.audience` to `Planner.plan`; it must not import the planner or the optimiser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from models.errors import DataError
+from targeting.rules import describe_segments
+from targeting.segments import Segmentation, Segmenter, aggregate, summarise
+
+SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
+
+
+@dataclass(frozen=True, repr=False)
+class Audience:
+    """Scored and segmented users.
+
+    Attributes:
+        scores: user_id, placement, p_follow (per impression, incremental), gmv_per_fan_cny, p_precise, eligible, p_enter.
+        segments: user_id, segment: every eligible user once.
+        summary: one row per segment: users, fan kind, mean scores, targeting rule with its precision and recall.
+        segmentation: the segments' means, to plan with; None in a plan that was read back from files.
+        diagnosis: sentences on who the present fans are against who buys; empty where it was not made.
+    """
+
+    scores: pl.DataFrame
+    segments: pl.DataFrame
+    summary: pl.DataFrame
+    segmentation: Segmentation | None = None
+    diagnosis: tuple[str, ...] = ()
+
+    def files(self) -> dict[str, pl.DataFrame | str]:
+        """scores.parquet, segments.parquet and segment_summary.csv of DESIGN 3.3."""
+        return {
+            "scores.parquet": self.scores.select(SCORE_COLUMNS),
+            "segments.parquet": self.segments,
+            "segment_summary.csv": self.summary,
+        }
+
+    def __str__(self) -> str:
+        """How many people, in how many segments."""
+        return f"Audience of {self.segments.height:,} eligible users in {self.summary.height} segments\n{self.summary}"
+
+    __repr__ = __str__
+
+
+def resegment(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | None) -> Segmentation:
+    """Scored people in the segments that were formed before.
+
+    Args:
+        segmenter: thresholds of the trained planner.
+        scores: long score table.
+        users: their features, for the platform rules; None leaves the rules out.
+
+    Raises:
+        DataError: nobody is eligible.
+    """
+    assignment = segmenter.assign(scores)
+    if assignment.is_empty():
+        raise DataError(
+            "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
+        )
+    cells = aggregate(scores, assignment, segmenter=segmenter)
+    summary = summarise(cells, segmenter=segmenter)
+    if users is not None:
+        rules = describe_segments(users, assignment)
+        summary = summary.join(rules, on="segment", how="left", maintain_order="left")
+    return Segmentation(
+        assignment=assignment, summary=summary, cells=cells, segmenter=segmenter, value_kept=float("nan")
+    )

@@ -1,0 +1,165 @@
+"""The plans a merchant would make otherwise, valued on the same curves as ours.
+
+Last plan (its shares, scaled to the money at hand), equal split over the cells, and spend in proportion to each
+cell's past return (ROAS), which is what most dashboards suggest. They ignore the brief's constraints, as their users
+would; `feasible` says which of them the brief would have allowed. It must not import the optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from models.curves import FloatArray
+from models.errors import DataError
+from targeting.allocation.outcomes import outcomes
+from targeting.allocation.problem import Market, Problem
+from targeting.campaign import Campaign
+from targeting.promise import pays_value_directly
+
+if TYPE_CHECKING:
+    from targeting.plan import Plan
+
+SCHEMA = {
+    "label": pl.String,
+    "spend_cny": pl.Float64,
+    "value": pl.Float64,
+    "new_fans": pl.Float64,
+    "new_fan_gmv_cny": pl.Float64,
+    "feasible": pl.Boolean,
+}
+
+
+def worth(problem: Problem, campaign: Campaign, spend_cny: FloatArray) -> float:
+    """What the brief calls value, at (n_cells,) spend: GMV, fans, entries, or profit. Independent of any `target`."""
+    found = outcomes(problem.market, spend_cny)
+    metric = {"new_fans": "fans", "live_entries": "entries"}.get(campaign.objective, "gmv")
+    total = float(found[metric].sum())
+    if campaign.objective == "profit" and campaign.economics is not None:
+        return campaign.economics.kept_share * total - float(spend_cny.sum())
+    return total
+
+
+def usual_plans(
+    problem: Problem,
+    *,
+    campaign: Campaign,
+    money_cny: float,
+    last_spend_cny: FloatArray | None,
+    feasible: Callable[[FloatArray], bool],
+) -> pl.DataFrame:
+    """The baselines as a frame of `SCHEMA`, with one spend for all of them.
+
+    Args:
+        problem: the compiled problem whose market values them.
+        campaign: the brief.
+        money_cny: what each of them spends.
+        last_spend_cny: (n_cells,) past spend of any scale, or None where there is no history.
+        feasible: whether a spend vector keeps to the brief.
+    """
+    market = problem.market
+    n = len(market)
+    equal = np.full(n, money_cny / n)
+    spends = {"equal split": equal}
+    reference = equal
+    if last_spend_cny is not None and last_spend_cny.sum() > 0:
+        last = last_spend_cny * (money_cny / last_spend_cny.sum())
+        spends = {"last plan": last, **spends}
+        reference = np.where(last > 0, last, equal)
+    returns = _returns(market, reference, campaign.objective)
+    if returns.sum() > 0:
+        spends["ROAS-proportional split"] = money_cny * returns / returns.sum()
+    direct = bool(pays_value_directly(market).any())
+    rows = []
+    for label, spend in spends.items():
+        found = outcomes(market, spend)
+        gmv = float(found["gmv"].sum())
+        rows.append(
+            {
+                "label": label,
+                "spend_cny": float(spend.sum()),
+                "value": worth(problem, campaign, spend),
+                "new_fans": None if direct else float(found["fans"].sum()),
+                "new_fan_gmv_cny": gmv if np.isfinite(gmv) else None,
+                "feasible": feasible(spend),
+            }
+        )
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _returns(market: Market, spend_cny: FloatArray, objective: str) -> FloatArray:
+    """(n_cells,) value per yuan at the reference spend, what a dashboard shows as ROAS; 0 where unknown."""
+    metric = {"new_fans": "fans", "live_entries": "entries"}.get(objective, "gmv")
+    value = outcomes(market, spend_cny)[metric]
+    return np.nan_to_num(np.maximum(value, 0.0) / np.maximum(spend_cny, 1e-12))
+
+
+def spend_vector(market: Market, other: Plan | pl.DataFrame | Mapping[Any, Any]) -> FloatArray:
+    """(n_cells,) spend of a plan, a frame or a mapping, on this market's cells; what it does not name gets 0.
+
+    Raises:
+        DataError: it names a cell that the market does not have, or a spend that is no number >= 0.
+    """
+    frame = _as_spend_frame(other)
+    missing = [c for c in ("segment", "placement", "spend_cny") if c not in frame.columns]
+    if missing:
+        raise DataError(
+            f"plan to compare: column {missing[0]!r} is missing; expected segment, placement, spend_cny"
+        )
+    keys = ["segment", "placement", *(["slot"] if "slot" in frame.columns else [])]
+    given = (
+        frame.select(*keys, pl.col("spend_cny").cast(pl.Float64)).group_by(keys, maintain_order=True).sum()
+    )
+    bad = given.filter(~(pl.col("spend_cny").is_finite() & (pl.col("spend_cny") >= 0)).fill_null(False))
+    if bad.height:
+        where = bad.row(0, named=True)
+        raise DataError(
+            f"plan to compare: spend_cny of {where['segment']!r}, {where['placement']!r} is {where['spend_cny']}; "
+            f"expected a number >= 0"
+        )
+    strange = given.filter(pl.col("spend_cny") > 0).join(market.cells, on=keys, how="anti")
+    if strange.height:
+        where = strange.row(0, named=True)
+        raise DataError(
+            f"plan to compare: segment {where['segment']!r}, placement {where['placement']!r} is not in this plan; "
+            f"compare plans over the same segments"
+        )
+    joined = market.cells.join(given, on=keys, how="left", maintain_order="left")
+    shared = market.cells.select(pl.len().over(keys).alias("n"))["n"].to_numpy()
+    return joined["spend_cny"].fill_null(0.0).to_numpy() / shared
+
+
+def _as_spend_frame(other: Any) -> pl.DataFrame:
+    allocation = getattr(other, "allocation", None)
+    if isinstance(allocation, pl.DataFrame):
+        return allocation
+    if isinstance(other, Mapping):
+        rows = [(str(segment), str(placement), float(spend)) for (segment, placement), spend in other.items()]
+        return pl.DataFrame(rows, schema=["segment", "placement", "spend_cny"], orient="row")
+    from models.contracts import as_frame
+
+    return as_frame(other)
+
+
+def compared(plan: Plan, other: Plan | pl.DataFrame | Mapping[Any, Any]) -> pl.DataFrame:
+    """`Plan.compare`: both spends and GMVs per cell on the plan's curves, and a last row of totals."""
+    market = plan.market
+    theirs = spend_vector(market, other)
+    ours = plan.solution.spend_cny
+    cells = market.cells.select("segment", "placement", "slot").with_columns(
+        spend_cny=pl.Series(ours),
+        other_spend_cny=pl.Series(theirs),
+        new_fan_gmv_cny=pl.Series(outcomes(market, ours)["gmv"]),
+        other_new_fan_gmv_cny=pl.Series(outcomes(market, theirs)["gmv"]),
+    )
+    total = cells.select(
+        pl.lit("total").alias("segment"), pl.lit("").alias("placement"), pl.lit(0, dtype=pl.Int64).alias("slot"),
+        pl.col("^.*_cny$").sum(),
+    )  # fmt: skip
+    return pl.concat([cells, total]).with_columns(
+        spend_change_cny=pl.col("spend_cny") - pl.col("other_spend_cny"),
+        gmv_change_cny=pl.col("new_fan_gmv_cny") - pl.col("other_new_fan_gmv_cny"),
+    )

@@ -1,0 +1,267 @@
+"""From a market and a brief to a `Plan`: compile, solve, round, check, evaluate.
+
+The only module of this package (besides `allocation`) that runs the optimiser; the planner and `allocate` both end
+here, so that every plan, from logs, a console's report or supplied curves, is made and checked in one way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from models.curves import FloatArray
+from models.errors import SolverError
+from targeting.allocation.check import violations
+from targeting.allocation.compile import compile_problem
+from targeting.allocation.lastplan import last_spend
+from targeting.allocation.problem import Market, Problem, Solution
+from targeting.audience import Audience
+from targeting.baselines import usual_plans
+from targeting.campaign import Campaign, parse_campaign
+from targeting.curve_table import curve_table
+from targeting.plan import ALLOCATION_COLUMNS, Plan, Provenance
+from targeting.promise import marginal_gmv_per_cny, promise
+
+log = logging.getLogger(__name__)
+PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
+SUPPLIED = {
+    "kind": "observational",
+    "why": "the curves were supplied from outside, and whether they are causal is not known here",
+}
+
+
+def decide(
+    *,
+    campaign: Campaign,
+    market: Market,
+    provenance: Provenance,
+    audience: Audience | None = None,
+    last_plan: pl.DataFrame | FloatArray | None = None,
+    history: pl.DataFrame | None = None,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+) -> Plan:
+    """The best plan for the brief on this market, in whole 厘, with its certificate.
+
+    Args:
+        campaign: the brief.
+        market: what money buys.
+        provenance: where market and data come from.
+        audience: the people, for the files and the report.
+        last_plan: the plan before (segment, placement, spend_cny), to limit change from and to compare with.
+        history: logged spend per segment x placement; stands in for `last_plan` in the comparison.
+        gap_tol: stop when upper_bound / value - 1 is at most this.
+        time_limit_s: stop then, whatever the gap.
+
+    Raises:
+        CampaignError, InfeasibleError: the brief cannot be met as written.
+        SolverError: the optimiser's answer does not pass the independent check.
+    """
+    last = None if last_plan is None else last_spend(market, last_plan)
+    problem = compile_problem(
+        market,
+        objective=campaign.objective,
+        economics=campaign.economics,
+        budget_cny=campaign.budget_cny,
+        constraints=campaign.constraints,
+        last_plan=last,
+    )
+    solution = solved(problem, campaign=campaign, gap_tol=gap_tol, time_limit_s=time_limit_s)
+    _refuse_broken(market, campaign=campaign, spend_cny=solution.spend_cny, last=last)
+    log.info(
+        "plan: %s, gap %.2g, %.2f s, %d rounds",
+        solution.status,
+        solution.gap,
+        solution.seconds,
+        solution.rounds,
+    )
+    return assembled(
+        campaign=campaign, problem=problem, solution=solution, provenance=provenance, audience=audience,
+        last=last, history=history,
+    )  # fmt: skip
+
+
+def solved(problem: Problem, *, campaign: Campaign, gap_tol: float, time_limit_s: float) -> Solution:
+    """The certified solution with spend in whole 厘 and its value recomputed there."""
+    from targeting.allocation.rounding import rounded
+    from targeting.allocation.solve import solve
+
+    return rounded(problem, solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s))
+
+
+def _refuse_broken(
+    market: Market, *, campaign: Campaign, spend_cny: FloatArray, last: FloatArray | None
+) -> None:
+    """A plan that the independent check refuses is never handed on."""
+    broken = violations(
+        market,
+        budget_cny=campaign.budget_cny,
+        constraints=campaign.constraints,
+        spend_cny=spend_cny,
+        objective=campaign.objective,
+        last_plan=last,
+    )
+    if broken:
+        raise SolverError(
+            f"plan: the optimiser's answer breaks {broken[0]}; nothing was written; please report this brief"
+        )
+
+
+def assembled(
+    *,
+    campaign: Campaign,
+    problem: Problem,
+    solution: Solution,
+    provenance: Provenance,
+    audience: Audience | None,
+    last: FloatArray | None,
+    history: pl.DataFrame | None,
+) -> Plan:
+    """A plan with every number recomputed from the true curves at the solution's spend."""
+    market, spend = problem.market, solution.spend_cny
+    kept = campaign.economics.kept_share if campaign.economics is not None else None
+    promised = promise(market=market, spend_cny=spend, kept_share=kept)
+    past = last if last is not None else _past(market, history)
+
+    def allowed(rival: FloatArray) -> bool:
+        return not violations(
+            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=rival,
+            objective=campaign.objective, last_plan=last,
+        )  # fmt: skip
+
+    cheapest = any(c.kind == "target" for c in campaign.constraints)
+    return Plan(
+        campaign=campaign,
+        problem=problem,
+        solution=solution,
+        allocation=_allocation(problem, solution, promised.cells),
+        expected={
+            "new_fans": promised.new_fans,
+            "new_fan_gmv_cny": promised.new_fan_gmv_cny,
+            "profit_cny": promised.profit_cny,
+        },
+        baselines=usual_plans(
+            problem,
+            campaign=campaign,
+            money_cny=float(spend.sum()) if cheapest else campaign.budget_cny,
+            last_spend_cny=past,
+            feasible=allowed,
+        ),
+        curves=curve_table(market=market, spend_cny=spend, budget_cny=campaign.budget_cny),
+        provenance=provenance,
+        audience=audience,
+        last_spend_cny=last,
+    )
+
+
+def _allocation(problem: Problem, solution: Solution, promised: pl.DataFrame) -> pl.DataFrame:
+    """allocation.csv: `ALLOCATION_COLUMNS`, and campaign and merchant at the end where there are several."""
+    from targeting.allocation.words import reasons
+
+    market, spend = problem.market, solution.spend_cny
+    marginal = marginal_gmv_per_cny(market, spend)
+    frame = pl.concat([market.cells, promised], how="horizontal").with_columns(
+        pl.col("slot").cast(pl.Int64),
+        spend_cny=pl.Series(spend),
+        spend_li=pl.Series(np.rint(spend * 1000.0).astype(np.int64)),
+        marginal_gmv_per_cny=pl.Series(marginal).fill_nan(None),
+        reason=pl.Series(reasons(problem, solution), dtype=pl.String),
+    )
+    several = market.cells["campaign_id"].n_unique() > 1
+    return frame.select(*ALLOCATION_COLUMNS, *(("campaign_id", "merchant_id") if several else ()))
+
+
+def _past(market: Market, history: pl.DataFrame | None) -> FloatArray | None:
+    """(n_cells,) logged spend on this market's cells; None where nothing matches."""
+    if history is None or history.join(market.cells, on=["segment", "placement"], how="semi").is_empty():
+        return None
+    return last_spend(market, history.select("segment", "placement", "spend_cny"))
+
+
+def versions() -> dict[str, str]:
+    """package -> installed version, for plan.json."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def allocate(
+    curves: Any,
+    *,
+    budget_cny: float,
+    constraints: Sequence[Mapping[str, Any]] = (),
+    objective: str = "new_fan_gmv",
+    economics: Mapping[str, float] | None = None,
+    last_plan: Any = None,
+    campaign: Campaign | None = None,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+) -> Plan:
+    """The optimiser alone, on any curves.
+
+    Args:
+        curves: a `Market`, or a table of points (segment, placement, spend_cny, value) or Hill parameters (segment,
+            placement, top, half_spend_cny, slope); polars, pandas or anything with the Arrow PyCapsule interface.
+        budget_cny: yuan, > 0.
+        constraints: mappings as in a brief (`{"kind": "bounds", "placement": "live", "min_share": 0.3}`).
+        objective: new_fan_gmv, new_fans, live_entries or profit.
+        economics: {gross_margin, fee_rate}, needed for profit.
+        last_plan: a table (segment, placement, spend_cny), needed for change_limit.
+        campaign: a whole brief instead; its budget, constraints, objective and economics are used.
+        gap_tol: wanted certificate, upper_bound / value - 1.
+        time_limit_s: seconds after which the best plan so far is returned with its bound.
+
+    Raises:
+        DataError: a curve that decreases, has NaN or a single point.
+        CampaignError, InfeasibleError: the constraints are wrong or contradict each other.
+    """
+    from models.contracts import as_frame, fingerprint
+
+    brief = campaign or parse_campaign(
+        {
+            "campaign_id": "allocate",
+            "budget_cny": budget_cny,
+            "objective": objective,
+            "constraints": list(constraints),
+            **({"economics": dict(economics)} if economics is not None else {}),
+            **({"last_plan": "last_plan"} if last_plan is not None else {}),
+        },
+        "allocate",
+    )
+    if isinstance(curves, Market):
+        market, prints = curves, {}
+    else:
+        table = as_frame(curves)
+        market, prints = supplied_market(table), {"curves": fingerprint(table)}
+    return decide(
+        campaign=brief,
+        market=market,
+        provenance=Provenance(claims=SUPPLIED, fingerprints=prints, versions=versions()),
+        last_plan=None if last_plan is None else as_frame(last_plan),
+        gap_tol=gap_tol,
+        time_limit_s=time_limit_s,
+    )
+
+
+def supplied_market(table: pl.DataFrame) -> Market:
+    """The market of a curves table; its first bad row is an error, because a curve with a hole is another curve."""
+    from models.contracts import conform
+    from models.errors import DataError
+    from targeting.allocation.supplied import market_from_curves
+
+    conformed = conform(table, "curves", source="curves")
+    if conformed.rejected.height:
+        first = conformed.rejected.row(0, named=True)
+        raise DataError(
+            f"curves: row {first['row']}: {first['reason']} ({conformed.rejected.height} bad rows)"
+        )
+    return market_from_curves(conformed.good)

@@ -1,0 +1,170 @@
+"""From what was learned to what money buys: the `Market` of one campaign.
+
+The learned pieces speak of one day and one audience: users, follow rate and value per segment x placement from the
+scores, the daily supply curve a_1 and the evidence draws from the logs. A campaign of d days in a slot buys
+a(s) = d a_1(s / d), because each day starts a fresh auction with the same audience; `Market.observed_max_cny` grows
+with d for the same reason. It must not import the optimiser, estimators or the planner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.curves import CurveSet, FloatArray
+from models.errors import CampaignError, DataError
+from models.evidence import Evidence
+from models.response import ResponseModel
+from targeting.allocation.problem import Draws, Market
+from targeting.campaign import Campaign
+from targeting.segments import Segmentation
+
+
+@dataclass(frozen=True)
+class Learned:
+    """One day of one audience, cell by cell; the common input of every way to a market.
+
+    Attributes:
+        cells: segment, placement, fan_kind; one row per cell.
+        supply: spend_cny of one day -> impressions of that day, (n_cells,) curves.
+        users, hazard, entry, gmv_per_fan_cny: (n_cells,), as in `Market`.
+        observed_max_cny: (n_cells,) largest daily spend in the logs.
+        draws: joint draws of the daily supply, hazard and value, or None.
+    """
+
+    cells: pl.DataFrame
+    supply: CurveSet
+    users: FloatArray
+    hazard: FloatArray
+    entry: FloatArray
+    gmv_per_fan_cny: FloatArray
+    observed_max_cny: FloatArray
+    draws: Draws | None = None
+
+
+def market_of(learned: Learned, *, campaign: Campaign) -> Market:
+    """The market of a campaign: its placements, its days, its slots.
+
+    Raises:
+        CampaignError: a placement of the brief was never learned.
+    """
+    at = _chosen(learned.cells, campaign.placements)
+    slots = campaign.slots.count
+    days = campaign.days / slots
+    index = np.tile(at, slots)
+    cells = learned.cells[index].select(
+        pl.lit(campaign.campaign_id).alias("campaign_id"),
+        pl.lit(campaign.merchant_id).alias("merchant_id"),
+        pl.col("segment").cast(pl.String),
+        pl.col("placement").cast(pl.String),
+        pl.Series("slot", np.repeat(np.arange(slots), len(at)), dtype=pl.Int64),
+        pl.col("fan_kind").cast(pl.String),
+    )
+    draws = learned.draws
+    return Market(
+        cells=cells,
+        block=blocks(cells),
+        supply=over_days(learned.supply.take(index), days),
+        users=learned.users[index],
+        hazard=learned.hazard[index],
+        entry=learned.entry[index],
+        gmv_per_fan_cny=learned.gmv_per_fan_cny[index],
+        observed_max_cny=learned.observed_max_cny[index] * days,
+        draws=None
+        if draws is None
+        else Draws(
+            supply=over_days(draws.supply.take(index), days),
+            hazard=draws.hazard[:, index],
+            gmv_per_fan_cny=draws.gmv_per_fan_cny[:, index],
+        ),
+        carryover=campaign.slots.carryover,
+    )
+
+
+def over_days(daily: CurveSet, days: float) -> CurveSet:
+    """a(s) = days * a_1(s / days).
+
+    >>> one = CurveSet.of("log", top=np.array([10.0]), scale_cny=np.array([5.0]))
+    >>> bool(np.isclose(over_days(one, 3.0).value(np.array([30.0])), 3.0 * one.value(np.array([10.0])))[0])
+    True
+    """
+    return daily.rescaled(top=days, spend=days)
+
+
+def blocks(cells: pl.DataFrame) -> NDArray[np.int64]:
+    """(n_cells,) equal numbers for cells that compete for the same users: same campaign, segment and slot."""
+    keys = cells.select(
+        pl.struct("campaign_id", "merchant_id", "segment", "slot").rank("dense").alias("block")
+    )
+    return keys["block"].cast(pl.Int64).to_numpy() - 1
+
+
+def _chosen(cells: pl.DataFrame, placements: Sequence[str]) -> NDArray[np.int64]:
+    """Row numbers of the brief's placements, segment by segment."""
+    known = cells["placement"].unique(maintain_order=True).to_list()
+    unknown = [p for p in placements if p not in known]
+    if unknown:
+        raise CampaignError(
+            f"placements: {unknown[0]!r} is not among those that were learned ({', '.join(known)}); "
+            f"take it out of the brief or train on logs that have it"
+        )
+    if cells.is_empty():
+        raise DataError("segments: there is no segment to plan for; score users who are not fans yet")
+    return np.flatnonzero(cells["placement"].is_in(list(placements)).to_numpy())
+
+
+def build_market(
+    *, segmentation: Segmentation, response: ResponseModel, evidence: Evidence, campaign: Campaign
+) -> Market:
+    """The market of a campaign for people: scores' means, daily supply and evidence brought together.
+
+    Hazard and value are the scores' segment means times the pooled ratio of logged to predicted outcomes, so a cell
+    whose scores look lucky is pulled back before the optimiser sees it; the draws are joint across cells.
+
+    Args:
+        segmentation: who is in which segment; `cells` has users, hazard and value per segment x placement.
+        response: one-day supply, rescaled to this audience's segments.
+        evidence: ratio of what was logged to what was scored, per cell, with draws.
+        campaign: placements, days, slots.
+
+    Raises:
+        DataError: a cell has no supply curve or no evidence (they were fitted on other segments).
+    """
+    cells = segmentation.cells
+    users = {row["segment"]: float(row["users"]) for row in segmentation.summary.to_dicts()}
+    supply = response.take(_rows_of(response.cells, cells, what="supply curve"))
+    judged = _rows_of(evidence.cells, cells, what="evidence")
+    hazard, gmv = cells["p_follow"].to_numpy(), cells["gmv_per_fan_cny"].to_numpy()
+    learned = Learned(
+        cells=cells.select("segment", "placement", "fan_kind"),
+        supply=supply.curves(users),
+        users=cells["users"].cast(pl.Float64).to_numpy(),
+        hazard=hazard * evidence.cells["hazard_factor"].to_numpy()[judged],
+        entry=cells["p_enter"].cast(pl.Float64).fill_null(0.0).to_numpy(),
+        gmv_per_fan_cny=gmv * evidence.cells["gmv_factor"].to_numpy()[judged],
+        observed_max_cny=supply.observed_max_cny(users),
+        draws=Draws(
+            supply=supply.draws(users),
+            hazard=hazard * evidence.hazard_factor[:, judged],
+            gmv_per_fan_cny=gmv * evidence.gmv_factor[:, judged],
+        ),
+    )
+    return market_of(learned, campaign=campaign)
+
+
+def _rows_of(learned: pl.DataFrame, cells: pl.DataFrame, *, what: str) -> NDArray[np.int64]:
+    """Row numbers of `cells` in `learned`, matched on segment and placement."""
+    keys = ["segment", "placement"]
+    numbered = learned.select(keys).with_row_index("row")
+    found = cells.select(keys).join(numbered, on=keys, how="left", maintain_order="left")
+    if found["row"].null_count():
+        where = found.filter(pl.col("row").is_null()).row(0, named=True)
+        raise DataError(
+            f"market: segment {where['segment']!r}, placement {where['placement']!r} has no {what}; "
+            f"score and segment with the planner that learned it"
+        )
+    return found["row"].cast(pl.Int64).to_numpy()

@@ -1,0 +1,203 @@
+"""Charts of the report as SVG text, drawn by altair through vl-convert: offline, no fonts fetched, no script.
+
+altair is imported inside the functions: a plan that is never printed as HTML must not pay for it. Nothing here
+decides or recomputes; every chart takes a finished frame.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import polars as pl
+
+INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
+PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
+FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Noto Sans CJK SC', sans-serif"
+# 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
+_SHORT = (
+    "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, '~g') + 'm' : "
+    "abs(datum.value) >= 1e3 ? format(datum.value / 1e3, '~g') + 'k' : format(datum.value, '~g')"
+)
+
+
+def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14) -> str:
+    """Spend by segment (bars stacked by placement) beside what it is expected to earn.
+
+    Args:
+        allocation: the plan's allocation frame.
+        placements: legend order.
+        top: segments shown; the rest are summed into one bar so that nothing vanishes.
+    """
+    import altair as alt
+
+    cells = _fold(allocation, top=top)
+    order = (
+        cells.group_by("segment")
+        .agg(pl.col("spend_cny").sum())
+        .sort("spend_cny", "segment", descending=[True, False])
+    )["segment"].to_list()
+    y = alt.Y("segment:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False))
+    colour = alt.Color(
+        "placement:N",
+        scale=alt.Scale(domain=placements, range=_range(placements)),
+        legend=alt.Legend(title=None, orient="top", symbolType="square"),
+    )
+    height = {"step": 24}
+    panels = []
+    for column, title, axis in (
+        ("spend_cny", "Spend, yuan", y),
+        ("new_fan_gmv_cny", "Expected new-fan GMV, yuan", y.axis(None)),
+    ):
+        bars = (
+            alt.Chart(_values(cells))
+            .mark_bar(size=14)
+            .encode(
+                x=alt.X(f"sum({column}):Q", title=title, axis=alt.Axis(labelExpr=_SHORT, tickCount=5)),
+                y=axis,
+                color=colour,
+                order=alt.Order("rank:Q"),
+            )
+        )
+        panels.append(bars.properties(width=312, height=height))
+    return _svg(alt.hconcat(*panels, spacing=30))
+
+
+def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: list[str]) -> str:
+    """Small multiples of spend against new-fan GMV: band, line (dashed where extrapolated) and the chosen point.
+
+    Args:
+        curves: title, placement, spend_cny, value, value_low, value_high, observed.
+        chosen: title, placement, spend_cny, new_fan_gmv_cny, observed_max_cny (a thin line), one row per panel.
+    """
+    import altair as alt
+
+    colour = alt.Color(
+        "placement:N", scale=alt.Scale(domain=placements, range=_range(placements)), legend=None
+    )
+    titles = chosen["title"].to_list()
+    panels = []
+    for title in titles:
+        points = curves.filter(pl.col("title") == title).sort("spend_cny")
+        base = alt.Chart(_values(points)).encode(
+            x=alt.X("spend_cny:Q", title=None, axis=alt.Axis(labelExpr=_SHORT, tickCount=4)), color=colour
+        )
+        layers = [
+            base.mark_line(strokeWidth=1.4, strokeDash=[4, 3], opacity=0.8).encode(
+                y=alt.Y("value:Q", title=None)
+            )
+        ]
+        if points["value_low"].null_count() < len(points):
+            band = base.mark_area(opacity=0.14, line=False).encode(
+                y=alt.Y("value_low:Q", title=None, axis=alt.Axis(labelExpr=_SHORT, tickCount=4)),
+                y2="value_high:Q",
+            )
+            layers.insert(0, band)
+        layers.append(
+            base.mark_line(strokeWidth=2.4)
+            .encode(y=alt.Y("value:Q", title=None, axis=alt.Axis(labelExpr=_SHORT, tickCount=4)))
+            .transform_filter("datum.observed")
+        )
+        dot = chosen.filter(pl.col("title") == title)
+        seen = dot.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
+        layers.append(
+            alt.Chart(_values(seen)).mark_rule(color=MUTED, strokeWidth=0.8).encode(x="observed_max_cny:Q")
+        )
+        layers.append(
+            alt.Chart(_values(dot))
+            .mark_point(filled=True, size=72, opacity=1, stroke="white", strokeWidth=1.5)
+            .encode(x="spend_cny:Q", y="new_fan_gmv_cny:Q", color=colour)
+        )
+        heading = alt.TitleParams(
+            title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", offset=6
+        )
+        panels.append(alt.layer(*layers).properties(width=214, height=128, title=heading))
+    return _svg(alt.concat(*panels, columns=3, spacing={"column": 50, "row": 62}, bounds="flush"))
+
+
+def comparison(baselines: pl.DataFrame, *, axis: str) -> str:
+    """Value of the plan and of each baseline on the same curves: label, value, is_plan."""
+    import altair as alt
+
+    order = baselines["label"].to_list()
+    base = alt.Chart(_values(baselines)).encode(
+        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=210, ticks=False, domain=False)),
+        x=alt.X(
+            "value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5), scale=alt.Scale(zero=True)
+        ),
+    )
+    bars = base.mark_bar(size=15).encode(
+        color=alt.condition("datum.is_plan", alt.value(PALETTE[0]), alt.value("#b9c3c9"))
+    )
+    labels = base.mark_text(align="left", dx=5, color=INK, fontSize=11).encode(text="text:N")
+    return _svg((bars + labels).properties(width=520, height={"step": 27}))
+
+
+def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:
+    """Best value for each budget (budget_cny, value), with the plan's own budget marked."""
+    import altair as alt
+
+    base = alt.Chart(_values(points)).encode(
+        x=alt.X("budget_cny:Q", title="Budget, yuan", axis=alt.Axis(labelExpr=_SHORT, tickCount=6)),
+        y=alt.Y("value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5)),
+    )
+    line = base.mark_line(strokeWidth=2.2, color=PALETTE[0])
+    here = base.transform_filter(f"abs(datum.budget_cny - {budget_cny}) < 0.5").mark_point(
+        filled=True, size=80, color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5
+    )
+    return _svg((line + here).properties(width=700, height=210))
+
+
+def _range(placements: list[str]) -> list[str]:
+    return [PALETTE[i % len(PALETTE)] for i in range(len(placements))]
+
+
+def _fold(allocation: pl.DataFrame, *, top: int) -> pl.DataFrame:
+    """Spend and GMV per segment and placement, small segments summed into one."""
+    by_segment = (
+        allocation.group_by("segment")
+        .agg(pl.col("spend_cny").sum())
+        .sort("spend_cny", "segment", descending=[True, False])
+    )
+    kept = by_segment["segment"].to_list()
+    if len(kept) > top:
+        kept = kept[: top - 1]
+    rest = f"all other ({by_segment.height - len(kept)})"
+    name = pl.when(pl.col("segment").is_in(kept)).then(pl.col("segment")).otherwise(pl.lit(rest))
+    return (
+        allocation.with_columns(segment=name)
+        .group_by("segment", "placement", maintain_order=True)
+        .agg(pl.col("spend_cny", "new_fan_gmv_cny").sum())
+        .with_columns(rank=pl.col("placement").rank("dense"))
+    )
+
+
+def _values(frame: pl.DataFrame) -> Any:
+    """Inline data for altair: plain records, so that no pandas is involved."""
+    import altair as alt
+
+    return alt.InlineData(values=frame.to_dicts())
+
+
+def _svg(chart: Any) -> str:
+    """The chart as an SVG that scales with the page (width by CSS, height by its view box)."""
+    import altair as alt
+    import vl_convert
+
+    chart = (
+        chart.configure(font=FONT, background="transparent")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=MUTED, titleColor=MUTED, titleFontWeight="normal", titleFontSize=11, labelFontSize=11,
+            gridColor=RULE, domainColor=RULE, tickColor=RULE, gridOpacity=0.7,
+        )
+        .configure_axisY(labelColor=INK, minExtent=34)
+        .configure_title(fontSize=12, fontWeight=600, color=INK, subtitleColor=MUTED, subtitleFontSize=11)
+        .configure_legend(labelFontSize=12, labelColor=INK)
+    )  # fmt: skip
+    svg = vl_convert.vegalite_to_svg(
+        chart.to_json(validate=False), vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0]
+    )
+    width = re.search(r'width="([\d.]+)"', svg)
+    size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
+    return re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1)

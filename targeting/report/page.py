@@ -1,0 +1,244 @@
+"""Puts a plan's words, tables and charts on one page.
+
+Exists to keep the template free of logic: everything the template prints is prepared here as text or rows. jinja2 is
+imported on use. It must not decide or recompute anything.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from targeting.report import charts, sentences
+from targeting.report.sentences import count, placement_term, share, yuan
+
+if TYPE_CHECKING:
+    from targeting.plan import Plan
+
+FEWEST_PANELS, PANELS = 6, 9
+ROWS = 60
+FRONTIER_CELLS = 2_000
+
+
+def render(plan: Plan) -> str:
+    """The whole report as one HTML document that needs nothing else."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(
+        files("targeting.report").joinpath("template.html.j2").read_text("utf-8")
+    )
+    return template.render(**_context(plan))
+
+
+def notebook(plan: Plan) -> str:
+    """Headline and funded cells, for a notebook."""
+    rows = "".join(
+        f"<tr><td>{escape(r['segment'])}</td><td>{escape(placement_term(r['placement']))}</td>"
+        f"<td style='text-align:right'>{yuan(r['spend_cny'])}</td>"
+        f"<td style='text-align:right'>{yuan(r['new_fan_gmv_cny'])}</td></tr>"
+        for r in _funded(plan).head(20).to_dicts()
+    )
+    head = "<tr><th>segment</th><th>placement</th><th>spend</th><th>expected GMV</th></tr>"
+    return f"<p>{escape(sentences.headline(plan))}</p><table>{head}{rows}</table>"
+
+
+def _context(plan: Plan) -> dict[str, Any]:
+    placements = _placements(plan)
+    return {
+        "title": f"Targeting plan · {plan.campaign.campaign_id}",
+        "campaign": plan.campaign,
+        "period": _period(plan),
+        "headline": sentences.headline(plan),
+        "figures": _figures(plan),
+        "diagnosis": [] if plan.audience is None else list(plan.audience.diagnosis),
+        "money_chart": charts.money_map(_with_terms(plan.allocation), placements=placements),
+        "cells": _cells(plan),
+        "idle": _idle(plan),
+        "curve_chart": _curve_chart(plan, placements),
+        "comparison_chart": _comparison_chart(plan),
+        "comparison_words": _comparison_words(plan),
+        "frontier_chart": _frontier_chart(plan),
+        "prices": sentences.price_sentences(plan),
+        "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
+        "claims": sentences.claim_sentences(plan),
+        "rules": _rules(plan),
+        "rejected_rows": plan.provenance.rejected_rows,
+        "model_uri": plan.provenance.model_uri,
+        "fingerprints": sorted(plan.provenance.fingerprints.items()),
+        "versions": sorted(plan.provenance.versions.items()),
+        "status": plan.status.replace("_", " "),
+    }
+
+
+def _period(plan: Plan) -> str:
+    campaign = plan.campaign
+    days = f"{campaign.days} day{'s' if campaign.days != 1 else ''}"
+    start = "" if campaign.starts_at is None else f"from {campaign.starts_at:%Y-%m-%d %H:%M}, "
+    return f"{start}{days}; what a new fan buys counts for {campaign.horizon_days} days"
+
+
+def _figures(plan: Plan) -> list[tuple[str, str, str]]:
+    """(label, figure, small print) of the row of key figures."""
+    shown = [("Spend 花费", yuan(plan.spend_cny), f"of a budget of {yuan(plan.budget_cny)}")]
+    fans, gmv, profit = (plan.expected.get(k) for k in ("new_fans", "new_fan_gmv_cny", "profit_cny"))
+    if fans is not None:
+        shown.append(("New fans 涨粉", count(fans.value), sentences.range_of(fans, "fans")))
+    if gmv is not None:
+        shown.append(("New-fan GMV 新粉成交", yuan(gmv.value), sentences.range_of(gmv, "yuan")))
+    if fans is not None and fans.value > 0:
+        shown.append(
+            ("Cost per fan 涨粉成本", yuan(plan.spend_cny / fans.value), "spend divided by new fans")
+        )
+    if profit is not None and plan.campaign.economics is not None:
+        shown.append(("Profit 利润", yuan(profit.value), sentences.range_of(profit, "yuan")))
+    if gmv is not None and plan.spend_cny > 0:
+        shown.append(("ROI 投产比", f"{gmv.value / plan.spend_cny:.2f}", "GMV per yuan spent"))
+    return shown
+
+
+def _placements(plan: Plan) -> list[str]:
+    """Placements with their terms, in the market's order."""
+    return [placement_term(p) for p in plan.market.cells["placement"].unique(maintain_order=True).to_list()]
+
+
+def _with_terms(frame: pl.DataFrame) -> pl.DataFrame:
+    names = {p: placement_term(p) for p in frame["placement"].unique().to_list()}
+    return frame.with_columns(pl.col("placement").replace(names))
+
+
+def _funded(plan: Plan) -> pl.DataFrame:
+    return plan.allocation.filter(pl.col("spend_cny") > 0).sort(
+        "spend_cny", "segment", "placement", "slot", descending=[True, False, False, False]
+    )
+
+
+def _cells(plan: Plan) -> list[dict[str, str]]:
+    """Rows of the table of funded cells, richest first."""
+    total = max(plan.spend_cny, 1e-12)
+    slots = plan.allocation["slot"].n_unique() > 1
+    return [
+        {
+            "segment": r["segment"],
+            "placement": placement_term(r["placement"]) + (f" · slot {r['slot']}" if slots else ""),
+            "spend": yuan(r["spend_cny"]),
+            "share": share(r["spend_cny"] / total),
+            "fans": count(r["new_fans"]),
+            "gmv": yuan(r["new_fan_gmv_cny"]),
+            "band": "" if r["new_fan_gmv_cny_low"] is None
+            else f"{yuan(r['new_fan_gmv_cny_low'])} – {yuan(r['new_fan_gmv_cny_high'])}",
+            "marginal": "–" if r["marginal_gmv_per_cny"] is None else f"{r['marginal_gmv_per_cny']:.2f}",
+            "reason": r["reason"],
+        }
+        for r in _funded(plan).head(ROWS).to_dicts()
+    ]  # fmt: skip
+
+
+def _idle(plan: Plan) -> dict[str, Any]:
+    """What got nothing, and what did not fit in the table."""
+    idle = plan.allocation.filter(pl.col("spend_cny") <= 0).sort(
+        "marginal_gmv_per_cny", descending=True, nulls_last=True
+    )
+    return {
+        "count": idle.height,
+        "more": max(_funded(plan).height - ROWS, 0),
+        "cells": [
+            (r["segment"], placement_term(r["placement"]), r["reason"]) for r in idle.head(6).to_dicts()
+        ],
+    }  # fmt: skip
+
+
+def _curve_chart(plan: Plan, placements: list[str]) -> str:
+    """Small multiples of the cells with most money, the best unfunded ones after them."""
+    keys = ("segment", "placement", "slot")
+    funded = int((plan.allocation["spend_cny"] > 0).sum())
+    ranked = plan.allocation.sort("spend_cny", *keys, descending=[True, False, False, False])
+    ranked = ranked.head(min(max(funded, FEWEST_PANELS), PANELS))
+    seen = plan.market.cells.select(keys).with_columns(
+        observed_max_cny=pl.Series(plan.market.observed_max_cny)
+    )
+    ranked = ranked.join(seen, on=keys, how="left", maintain_order="left")
+    slots = plan.allocation["slot"].n_unique() > 1
+    title = pl.concat_str(
+        "segment", pl.lit(" | "), "placement", *([pl.lit(" · slot "), "slot"] if slots else [])
+    )
+    curves = plan.curves.join(ranked.select(keys), on=keys, how="semi")
+    if curves.is_empty():
+        return ""
+    return charts.response_curves(
+        _with_terms(curves).with_columns(title=title),
+        _with_terms(ranked).with_columns(title=title),
+        placements=placements,
+    )
+
+
+def _comparison_chart(plan: Plan) -> str:
+    if plan.baselines.is_empty():
+        return ""
+    objective, money = plan.campaign.objective, plan.campaign.objective in ("new_fan_gmv", "profit")
+    show = yuan if money else count
+    value = plan_worth(plan)
+    rows = [{"label": "This plan", "value": value, "is_plan": True, "text": show(value)}]
+    for row in plan.baselines.sort("value", descending=True).to_dicts():
+        broken = "" if row["feasible"] else " (breaks the brief)"
+        label = f"{row['label'][:1].upper()}{row['label'][1:]}"
+        rows.append(
+            {"label": label, "value": row["value"], "is_plan": False, "text": show(row["value"]) + broken}
+        )
+    unit = ", yuan" if money else ""
+    return charts.comparison(pl.DataFrame(rows), axis=f"{sentences.OBJECTIVE_TERMS[objective]}{unit}")
+
+
+def plan_worth(plan: Plan) -> float:
+    """The plan in the units of the baselines: the brief's objective (a `target` plan maximises minus spend)."""
+    from targeting.baselines import worth
+
+    return worth(plan.problem, plan.campaign, plan.solution.spend_cny)
+
+
+def _comparison_words(plan: Plan) -> str:
+    rivals = [r for r in plan.baselines.to_dicts() if r["value"] > 0]
+    if not rivals:
+        return ""
+    best = max(rivals, key=lambda r: r["value"])
+    lead = plan_worth(plan) / best["value"] - 1.0
+    words = "more" if lead >= 0 else "less"
+    return f"{share(abs(lead))} {words} than the {best['label']} with the same money, on the same curves."
+
+
+def _frontier_chart(plan: Plan) -> str:
+    if len(plan.market) > FRONTIER_CELLS or any(c.kind == "target" for c in plan.campaign.constraints):
+        return ""
+    points = plan.frontier([plan.budget_cny * f for f in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)])
+    if points.height < 3:
+        return ""
+    money = plan.campaign.objective in ("new_fan_gmv", "profit")
+    axis = sentences.OBJECTIVE_TERMS[plan.campaign.objective] + (", yuan" if money else "")
+    return charts.frontier(points, budget_cny=plan.budget_cny, axis=axis)
+
+
+def _rules(plan: Plan) -> list[dict[str, str]]:
+    """How to enter each funded segment in the platform."""
+    if plan.audience is None:
+        return []
+    funded = _funded(plan)["segment"].unique(maintain_order=True).to_list()
+    rows = {r["segment"]: r for r in plan.audience.summary.to_dicts()}
+    shown = []
+    for segment in (s for s in funded if s in rows):
+        row = rows[segment]
+        shown.append(
+            {
+                "segment": segment,
+                "users": count(row["users"]),
+                "kind": row.get("fan_kind") or "",
+                "rule": row.get("rule") or "upload the user list of segments.parquet",
+                "precision": "–" if row.get("rule_precision") is None else share(row["rule_precision"]),
+                "recall": "–" if row.get("rule_recall") is None else share(row["rule_recall"]),
+            }
+        )
+    return shown

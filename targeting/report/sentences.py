@@ -1,0 +1,188 @@
+"""Numbers of a plan in a merchant's words. Text only: nothing is drawn, nothing recomputed.
+
+English with the Chinese term beside the words a merchant knows from the console. It must not import anything that
+decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from targeting.promise import Interval
+
+if TYPE_CHECKING:
+    from targeting.plan import Plan
+
+PLACEMENT_TERMS = {"video": "video 短视频", "live": "live room 直播间"}
+OBJECTIVE_TERMS = {
+    "new_fan_gmv": "new-fan GMV",
+    "new_fans": "new fans",
+    "live_entries": "live entries",
+    "profit": "profit",
+}
+_KIND_WORDS = {
+    "total": "the budget",
+    "bounds": "a spend limit",
+    "ratio": "a spend ratio",
+    "min_if_used": "a minimum ticket",
+    "max_active": "the limit on active cells",
+    "roi_floor": "the ROI floor",
+    "marginal_floor": "the marginal-return floor",
+    "live_capacity": "the live room's capacity",
+    "change_limit": "the limit on change from the last plan",
+    "fairness_floor": "the fairness floor",
+    "frequency_cap": "the frequency cap",
+    "risk": "the risk floor",
+    "target": "the target",
+}
+
+
+def yuan(amount: float | None) -> str:
+    """A readable amount: ¥1,234 below a million, ¥1.23 million above; an en dash where unknown.
+
+    >>> yuan(1234.4), yuan(2_345_678), yuan(-12), yuan(0.1234), yuan(None)
+    ('¥1,234', '¥2.35 million', '−¥12', '¥0.12', '–')
+    """
+    if amount is None:
+        return "–"
+    size = abs(amount)
+    sign = "−" if amount < 0 and size >= 0.005 else ""
+    if size >= 1e6:
+        return f"{sign}¥{size / 1e6:,.2f} million"
+    return f"{sign}¥{size:,.0f}" if size >= 10 or size == 0 else f"{sign}¥{size:,.2f}"
+
+
+def count(number: float | None) -> str:
+    """A number of people: whole above ten, one decimal below; an en dash where unknown."""
+    if number is None:
+        return "–"
+    return f"{number:,.0f}" if abs(number) >= 10 else f"{number:,.1f}"
+
+
+def share(part: float) -> str:
+    """A percentage with a decimal where it matters.
+
+    >>> share(0.123), share(0.004), share(1.0)
+    ('12 %', '0.4 %', '100 %')
+    """
+    return f"{100 * part:.0f} %" if part == 0 or abs(part) >= 0.0995 else f"{100 * part:.1f} %"
+
+
+def certificate(plan: Plan) -> str:
+    """How far from the best possible the plan is, on these curves."""
+    if plan.gap <= 1e-6:
+        return (
+            "no other split of this budget can do better on these curves (certified to one part in a million)"
+        )
+    if plan.gap == float("inf"):
+        return "no bound on the best possible could be computed"
+    return f"certified within {100 * plan.gap:.2g} % of the best any split could do on these curves"
+
+
+def range_of(interval: Interval, unit: str) -> str:
+    """The 80 % interval in words, or why there is none."""
+    if interval.low is None or interval.high is None:
+        return "no interval: the curves came without uncertainty"
+    show = yuan if unit == "yuan" else count
+    return f"80 % interval {show(interval.low)} to {show(interval.high)}"
+
+
+def headline(plan: Plan) -> str:
+    """The plan in one sentence."""
+    fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
+    promised = []
+    if fans is not None:
+        promised.append(f"{count(fans.value)} new fans")
+    if gmv is not None:
+        what = "of new-fan GMV" if fans is not None else "of value"
+        promised.append(f"{yuan(gmv.value)} {what} ({range_of(gmv, 'yuan')})")
+    expect = " and ".join(promised) or f"{count(plan.value)} {OBJECTIVE_TERMS[plan.campaign.objective]}"
+    return f"Spend {yuan(plan.spend_cny)}, expect {expect}; {certificate(plan)}."
+
+
+def placement_term(placement: str) -> str:
+    """The placement with its Chinese name where it has one."""
+    return PLACEMENT_TERMS.get(placement, placement)
+
+
+def constraint_term(plan: Plan, name: str) -> str:
+    """A constraint as the merchant knows it: its kind in words and its name in the brief."""
+    kinds = {c.name: c.kind for c in plan.campaign.constraints}
+    words = _KIND_WORDS.get(kinds.get(name, name), name)
+    return words if name == "total" else f"{words} “{name}”"
+
+
+def price_sentences(plan: Plan) -> list[tuple[str, str]]:
+    """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
+    gained = {"new_fan_gmv": yuan, "profit": yuan, "new_fans": count, "live_entries": count}[
+        plan.campaign.objective
+    ]
+    what = OBJECTIVE_TERMS[plan.campaign.objective]
+    units = {row.name: row.unit for row in plan.problem.rows}
+    found = []
+    for name, price in sorted(plan.shadow_prices.items(), key=lambda item: -abs(item[1])):
+        if abs(price) <= 1e-9:
+            continue
+        unit = units.get(name, "CNY")
+        step, step_words = (1000.0, "¥1,000") if unit == "CNY" else (1.0, f"1 {unit}".strip())
+        earned = (
+            f"{gained(abs(price) * step)} of {what}"
+            if gained is yuan
+            else f"{gained(abs(price) * step)} {what}"
+        )
+        if name == "total":
+            words = f"another {step_words} of budget would bring about {earned}"
+        else:
+            words = f"loosening it by {step_words} would bring about {earned}"
+        found.append((constraint_term(plan, name), words))
+    return found
+
+
+def claim_sentences(plan: Plan) -> list[str]:
+    """What is assumed: causal or observational, extrapolation, break-even."""
+    claims = plan.claims
+    lines = [
+        (
+            "The effect is <b>causal</b> 因果: " if claims.get("kind") == "causal" else
+            "The effect is <b>observational</b> 观察性, not proven to be caused by the advertising: "
+        ) + claims.get("why", "no reason was given") + "."
+    ]  # fmt: skip
+    beyond = extrapolated(plan)
+    if beyond:
+        cells = "; ".join(
+            f"{s} in {placement_term(p)} ({yuan(x)} planned, {yuan(o)} seen)" for s, p, x, o in beyond[:4]
+        )
+        more = f" and {len(beyond) - 4} more" if len(beyond) > 4 else ""
+        lines.append(
+            f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent there in a "
+            f"comparable period: {cells}{more}. Raise these in steps and watch the first day."
+        )
+    economics = plan.campaign.economics
+    if economics is not None:
+        lines.append(_break_even(plan))
+    return lines
+
+
+def extrapolated(plan: Plan) -> list[tuple[str, str, float, float]]:
+    """(segment, placement, planned yuan, observed yuan) of funded cells beyond what the logs have seen, worst first."""
+    market, spend = plan.market, plan.solution.spend_cny
+    beyond = [
+        (row["segment"], row["placement"], float(spend[i]), float(market.observed_max_cny[i]))
+        for i, row in enumerate(market.cells.iter_rows(named=True))
+        if spend[i] > market.observed_max_cny[i] * 1.001 + 0.01
+    ]
+    return sorted(beyond, key=lambda cell: cell[3] - cell[2])
+
+
+def _break_even(plan: Plan) -> str:
+    economics = plan.campaign.economics
+    assert economics is not None
+    roi, gmv = economics.break_even_roi, plan.expected.get("new_fan_gmv_cny")
+    kept = f"You keep {share(economics.kept_share)} of each yuan of GMV after goods and fees"
+    if gmv is None or plan.spend_cny <= 0 or roi == float("inf"):
+        return f"<b>Break-even</b> 保本: {kept}."
+    planned = gmv.value / plan.spend_cny
+    verdict = "above" if planned > roi else "below"
+    lines = f"<b>Break-even ROI</b> 保本投产比: {kept}, so a campaign pays for itself at {roi:.2f} yuan of GMV per yuan spent; "
+    lines += f"this plan is at <b>{planned:.2f}</b>, {verdict} it, within {plan.campaign.horizon_days} days."
+    return lines
