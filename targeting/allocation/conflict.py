@@ -80,16 +80,14 @@ def solver_finds_a_plan(problem: Problem) -> bool:
 
 
 def all_names(problem: Problem) -> list[str]:
-    """Names of all constraints; the budget last, so that the filter keeps the planner's own where it can
-    choose.
-    """
+    """Names of all constraints, the budget last: what the filter tries first it drops first."""
     found = [*(r.name for r in problem.rows), *(s.name for s in problem.limits.sources)]
     found += [problem.risk.name] if problem.risk else []
     return [n for n in dict.fromkeys(found) if n != BUDGET] + [BUDGET]
 
 
 def restricted(problem: Problem, names: Collection[str]) -> Problem:
-    """The problem with the named constraints only; without `total` the budget is more than anything asks for."""
+    """The problem with the named constraints only; without `total` the budget is more than anyone asks for."""
     return replace(
         problem,
         rows=tuple(r for r in problem.rows if r.name in names),
@@ -116,9 +114,7 @@ def _shrink(names: list[str], possible: Callable[[list[str]], bool]) -> list[str
 
 
 def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str) -> float | None:
-    """Exact: first against all spend limits, else (another conflict stands elsewhere) against this conflict
-    only.
-    """
+    """Exact: against all spend limits, else (another conflict stands) against this conflict only."""
     for names in (linear_names(problem), conflict):
         found = least_slack(problem, names=names, relaxed=name)
         if found is not None:

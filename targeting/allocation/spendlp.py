@@ -22,9 +22,7 @@ _TIME_LIMIT_S = 20.0
 
 @dataclass(frozen=True)
 class Slack:
-    """Answer of `least_slack`: a spend (n_cells,), and by how much the relaxed constraint gives way (its
-    unit).
-    """
+    """A spend (n_cells,) and by how much, in its unit, the relaxed constraint gives way."""
 
     spend_cny: FloatArray
     amount: float
