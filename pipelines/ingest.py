@@ -109,14 +109,8 @@ class CheckReport:
         """The report as text lines."""
         lines = []
         for table in self.tables:
-            lines.append(
-                f"{table.table}: {table.good} good, {table.rejected} quarantined rows ({table.source})"
-            )
-            lines += [
-                f"  {finding.source}, row {finding.row}, column {finding.column}: expected {finding.expected}; "
-                f"found {'nothing' if finding.found is None else repr(finding.found)} ({finding.rows} such rows)"
-                for finding in table.findings
-            ]
+            lines.append(f"{table.table}: {table.good} good, {table.rejected} bad rows ({table.source})")
+            lines += [f"  {finding.line()}" for finding in table.findings]
         lines += [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in self.facts.items()]
         lines += [f"warning: {line}" for line in self.warnings]
         lines += [f"error: {line}" for line in self.errors]

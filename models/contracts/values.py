@@ -6,6 +6,7 @@ cells are null and not bad. Must not import anything that reads a file, a clock 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -28,7 +29,17 @@ GENDERS = {
     **dict.fromkeys(("m", "male", "man", "男", "男性", "男士"), "m"),
     **dict.fromkeys(("f", "female", "woman", "女", "女性", "女士"), "f"),
 }
-_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d", "%Y%m%d %H:%M:%S")
+_TIME_FORMATS = (
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%Y%m%d %H:%M:%S",
+)
 _ZONED_FORMATS = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
 _TEXTUAL = (pl.Categorical, pl.Enum, pl.Binary)
 
@@ -130,9 +141,14 @@ def truth(column: pl.Series) -> Parsed:
         return Parsed((numeric == 1.0).set(bad, None), bad)
     if column.dtype != pl.String:
         raise WrongTypeError(str(column.dtype))
-    folded = column.str.strip_chars(_BLANKS).str.to_lowercase()
-    values = folded.replace_strict(_TRUTH, default=None, return_dtype=pl.Boolean)
-    return Parsed(values, column.is_not_null() & values.is_null() & ~_blank(column))
+    # Few distinct words: read each once.
+    words = column.unique().drop_nulls()
+    folded = words.str.strip_chars(_BLANKS).str.to_lowercase()
+    read = folded.replace_strict(_TRUTH, default=None, return_dtype=pl.Boolean)
+    wrong = words.filter(read.is_null() & ~_blank(words))
+    values = column.replace_strict(words, read, default=None, return_dtype=pl.Boolean)
+    bad = column.is_in(wrong.implode()).fill_null(False) if len(wrong) else _good(column).bad
+    return Parsed(values, bad)
 
 
 def time(column: pl.Series) -> Parsed:
@@ -148,7 +164,12 @@ def time(column: pl.Series) -> Parsed:
         return _epoch(column.cast(pl.Float64).fill_nan(None))
     if column.dtype != pl.String:
         raise WrongTypeError(str(column.dtype))
-    values = column.str.strptime(pl.Datetime("us"), _TIME_FORMATS[0], strict=False)
+    # The format of the first filled cell usually reads the whole column in one pass.
+    first = column.drop_nulls().head(1)
+    formats = sorted(
+        _TIME_FORMATS, key=lambda form: first.str.strptime(pl.Datetime("us"), form, strict=False).null_count()
+    )
+    values = column.str.strptime(pl.Datetime("us"), formats[0], strict=False)
     todo = column.is_not_null() & values.is_null()
     if not todo.any():
         return Parsed(values, todo)
@@ -192,8 +213,8 @@ def _written_number(column: pl.Series) -> pl.Series:
         .str.replace_all("％", "%")
     )
     cells = column.to_frame("s").select(
-        form.str.extract(r"^[¥￥$]?\s*([+-]?[¥￥$]?\s*[0-9.,]+(?:[eE][+-]?\d+)?)\s*(?:元|%|万|亿|万元)?$", 1)
-        .str.replace_all(r"[¥￥$\s]", "")
+        form.str.extract(r"^[¥￥]?\s*([+-]?[¥￥]?\s*[0-9.,]+(?:[eE][+-]?\d+)?)\s*(?:元|%|万|亿|万元)?$", 1)
+        .str.replace_all(r"[¥￥\s]", "")
         .alias("digits"),
         form.str.extract(r"(%|万|亿)元?$", 1).alias("unit"),
     )
@@ -234,21 +255,37 @@ def _written_time(column: pl.Series) -> pl.Series:
         .str.replace(r"^(\d{4})\s*[/.年]\s*(\d{1,2})\s*[/.月]\s*(\d{1,2})\s*日?", "$1-$2-$3")
         .str.replace(r"^(\d{4}-?\d{1,2}-?\d{1,2})[Tt]\s*", "$1 ")
         .str.replace(r"^(\S+)\s+", "$1 ")
+        # strptime wants two digits each.
+        .str.replace(r"^(\d{4})-(\d)-", "$1-0$2-")
+        .str.replace(r"^(\d{4}-\d{2})-(\d)(\s|$)", "${1}-0${2}${3}")
+        .str.replace(r"^(\S+) (\d):", "$1 0$2:")
         .str.replace(r"\s*(?:[Zz]|UTC)$", "+0000")
         .str.replace(r"\s*([+-]\d{2}):(\d{2})$", "$1$2")
         .str.replace(r"(:\d{2}(?:\.\d+)?)\s*([+-]\d{2})$", "$1${2}00")
     )
-    found = pl.Series(values=[None] * len(tidy), dtype=pl.Datetime("us"))
-    for pattern in _TIME_FORMATS:
-        found = found.zip_with(
-            found.is_not_null(), tidy.str.strptime(pl.Datetime("us"), pattern, strict=False)
-        )
-    if found.null_count() == 0:
-        return found
-    for pattern in _ZONED_FORMATS:
-        zoned = tidy.str.strptime(pl.Datetime("us", "UTC"), pattern, strict=False)
-        found = found.zip_with(
-            found.is_not_null(), zoned.dt.convert_time_zone(ZONE).dt.replace_time_zone(None)
-        )
-    digits = tidy.cast(pl.Float64, strict=False)
-    return found.zip_with(found.is_not_null(), _epoch(digits).values)
+    found = pl.Series(values=[None], dtype=pl.Datetime("us")).new_from_index(0, len(tidy))
+    readers = [_plain_reader(form) for form in _TIME_FORMATS] + [
+        _zoned_reader(form) for form in _ZONED_FORMATS
+    ]
+    for read in (*readers, _epoch_text):
+        open_ = found.is_null()
+        if not open_.any():
+            break
+        found = found.scatter(open_.arg_true(), read(tidy.filter(open_)))
+    return found
+
+
+def _plain_reader(form: str) -> Callable[[pl.Series], pl.Series]:
+    return lambda cells: cells.str.strptime(pl.Datetime("us"), form, strict=False)
+
+
+def _zoned_reader(form: str) -> Callable[[pl.Series], pl.Series]:
+    return lambda cells: (
+        cells.str.strptime(pl.Datetime("us", "UTC"), form, strict=False)
+        .dt.convert_time_zone(ZONE)
+        .dt.replace_time_zone(None)
+    )
+
+
+def _epoch_text(cells: pl.Series) -> pl.Series:
+    return _epoch(cells.cast(pl.Float64, strict=False)).values
