@@ -359,7 +359,7 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
     """Joint draws of all curves around `fit`.
 
     Day weights come from a Bayesian bootstrap (cell-day weights where there are fewer than 8 days), prior means are
-    drawn from their priors. `extra_sd` widens log capacity further while holding each curve at the cell's largest
+    drawn from their priors. `extra_sd` widens log capacity further while holding each curve at the cell's typical
     logged spend: what lies beyond the data is less certain than any one family admits.
     """
     n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
@@ -378,11 +378,10 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
 
 
 def _widened(panel: Panel, fit: Fit, *, shift: FloatArray) -> Fit:
-    """Move log capacity by `shift` and turn each price so that the curve still meets its largest logged point."""
-    largest = np.zeros(len(panel.size))
-    np.maximum.at(largest, panel.cell, panel.spend_cny)
-    typical = np.exp(panel.reference_log[panel.placement]) * panel.size
-    at = np.log(np.where(largest > 0, largest, typical) / panel.size)
+    """Move log capacity by `shift` and turn each price so that the curve still passes through its typical logged day."""
+    rows = np.bincount(panel.cell, minlength=len(panel.size))
+    logged = np.bincount(panel.cell, np.log(panel.spend_cny), len(panel.size)) / np.maximum(rows, 1)
+    at = np.where(rows > 0, logged - np.log(panel.size), panel.reference_log[panel.placement])
     halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
     reference = np.stack([panel.reference_log[panel.placement], halfway[panel.placement]])
     aim, _, _ = log_price(

@@ -133,7 +133,7 @@ def form_segments(
     scores: pl.DataFrame,
     users: pl.DataFrame,
     *,
-    min_audience: int = 500,
+    min_audience: int = 200,
     max_segments: int = 12,
     p_precise_threshold: float | None = None,
     value_goal: float = 0.995,

@@ -1,0 +1,275 @@
+"""The sums behind `models.evidence`: what logged rows did, beside what their scores said they would do.
+
+It must not import targeting, and it draws nothing at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.delay import fit_curve, fit_refunds
+
+if TYPE_CHECKING:
+    from models.evidence import Logs
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+CONTROL = "none"
+DAY_US = 86_400e6
+
+
+@dataclass(frozen=True)
+class CellTable:
+    """Observed and predicted sums per cell.
+
+    Attributes:
+        columns: what the report shows, each (n_cells,).
+        sums: observed, predicted (n_cells,) by kind of row: `all`, `randomized`.
+        rows: single units behind `all`: cell, observed, predicted.
+        dispersion: variance over mean of the observed sums beyond a count's.
+        level_sd: further doubt about the level of all cells (log scale).
+        diagnostics: pooled numbers for the report.
+    """
+
+    columns: Mapping[str, FloatArray]
+    sums: Mapping[str, tuple[FloatArray, FloatArray]]
+    rows: tuple[IntArray, FloatArray, FloatArray]
+    dispersion: float = 1.0
+    level_sd: float = 0.0
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+def follow_table(
+    users: pl.DataFrame, shown: pl.DataFrame, scored: pl.DataFrame, *, keys: pl.DataFrame
+) -> CellTable:
+    """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
+
+    Rows after a user's first follow, and rows of users who were fans all along, could not become follows and are left
+    out.
+    """
+    first = (
+        shown.filter(pl.col("followed")).group_by("user_id").agg(pl.col("exposed_at").min().alias("_first"))
+    )
+    fans = users.select("user_id", "is_fan")
+    rows = (
+        shown.join(first, on="user_id", how="left")
+        .join(fans, on="user_id", how="left")
+        .filter(
+            (pl.col("_first").is_null() & ~pl.col("is_fan").fill_null(False))
+            | (pl.col("exposed_at") <= pl.col("_first"))
+        )
+    )
+    segment_of = scored.select("user_id", "segment").unique()
+    held_out = rows.filter(pl.col("placement") == CONTROL)
+    organic = _organic_follow(held_out.join(segment_of, on="user_id", how="inner"))
+    paid = (
+        rows.filter(pl.col("placement") != CONTROL)
+        .join(
+            scored.select("user_id", "placement", "segment", "p_follow"),
+            on=["user_id", "placement"],
+            how="inner",
+        )
+        .join(organic, on="segment", how="left")
+        .with_columns(
+            expected=1.0 - (-pl.col("impressions") * pl.col("p_follow").clip(0.0)).exp(),
+            organic=pl.col("organic").fill_null(organic["organic"].mean() if organic.height else 0.0),
+            observed=pl.col("followed").cast(pl.Float64),
+        )
+    )
+    coin = paid.filter(pl.col("randomized").fill_null(False))
+    every, random = _follow_sums(paid, keys), _follow_sums(coin, keys)
+    raw = float(paid["observed"].sum())
+    net = float(every["observed"].sum())
+    return CellTable(
+        columns={
+            "impressions": every["impressions"],
+            "predicted_follows": every["expected"],
+            "observed_follows": every["observed"],
+            "randomized_follows": random["expected"],
+        },
+        sums={
+            "all": (np.maximum(every["observed"], 0.0), every["expected"]),
+            "randomized": (np.maximum(random["observed"], 0.0), random["expected"]),
+        },
+        rows=(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
+        # Organic follows are noise on top of the incremental ones.
+        dispersion=float(np.clip(raw / max(net, 1.0), 1.0, 20.0)),
+        diagnostics={
+            "held_out_rows": float(held_out.height),
+            "organic_follows_per_user_day": float(held_out["followed"].mean() or 0.0)
+            if held_out.height
+            else 0.0,
+            "randomized_rows": float(coin.height),
+            "shown_rows": float(paid.height),
+        },
+    )
+
+
+def _organic_follow(held_out: pl.DataFrame) -> pl.DataFrame:
+    """Organic follows per held-out row and segment, shrunk to the overall rate (worth 5 follows)."""
+    if held_out.height == 0:
+        return pl.DataFrame(
+            {"segment": [], "organic": []}, schema={"segment": pl.String, "organic": pl.Float64}
+        )
+    overall = float(held_out["followed"].sum()) / held_out.height
+    prior = 5.0 / overall if overall > 0 else float(held_out.height)
+    return held_out.group_by("segment").agg(
+        ((pl.col("followed").sum() + overall * prior) / (pl.len() + prior)).alias("organic")
+    )
+
+
+def _follow_sums(rows: pl.DataFrame, keys: pl.DataFrame) -> dict[str, FloatArray]:
+    summed = rows.group_by("segment", "placement").agg(
+        pl.col("impressions").cast(pl.Float64).sum(),
+        pl.col("expected").sum(),
+        (pl.col("observed") - pl.col("organic")).sum().alias("observed"),
+    )
+    return _in_order(summed, keys, ("impressions", "expected", "observed"))
+
+
+def _in_order(summed: pl.DataFrame, keys: pl.DataFrame, names: tuple[str, ...]) -> dict[str, FloatArray]:
+    table = keys.join(summed, on=["segment", "placement"], how="left", maintain_order="left")
+    return {name: table[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in names}
+
+
+def fan_table(
+    dataset: Logs, scored: pl.DataFrame, *, keys: pl.DataFrame, as_of: datetime, horizon_days: int
+) -> CellTable:
+    """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny.
+
+    Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same segment
+    are taken off what is observed, because gmv_per_fan_cny is incremental.
+    """
+    kept = _kept_orders(dataset.orders, as_of)
+    fans = _fans(dataset.exposures, scored, keys, as_of=as_of, horizon_days=horizon_days)
+    bought = (
+        kept.join(fans.select("user_id", "followed_at"), on="user_id", how="inner")
+        .with_columns(age=(pl.col("ordered_at") - pl.col("followed_at")).dt.total_microseconds() / DAY_US)
+        .filter((pl.col("age") >= 0) & (pl.col("age") < horizon_days))
+        .sort("user_id", "age", "net_cny")
+    )
+    leave = fans["age"].to_numpy()
+    gmv_share = fit_curve(
+        event_age_days=bought["age"].to_numpy(),
+        amount=bought["net_cny"].to_numpy(),
+        leave_age_days=leave,
+        horizon_days=float(horizon_days),
+    )
+    firsts = bought.group_by("user_id").agg(pl.col("age").min(), pl.col("net_cny").sum().alias("net"))
+    first_share = fit_curve(
+        event_age_days=firsts["age"].to_numpy(),
+        amount=np.ones(firsts.height),
+        leave_age_days=leave,
+        horizon_days=float(horizon_days),
+    )
+    organic = _organic_gmv(dataset, kept, scored, as_of=as_of)
+    table = (
+        fans.join(firsts.select("user_id", "net"), on="user_id", how="left", maintain_order="left")
+        .join(organic, on="segment", how="left", maintain_order="left")
+        .with_columns(
+            observed=pl.col("net").fill_null(0.0) - pl.col("organic_day").fill_null(0.0) * pl.col("age"),
+            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(gmv_share.at(leave), dtype=pl.Float64),
+            likely=pl.col("p_precise") * pl.Series(first_share.at(leave), dtype=pl.Float64),
+            buyer=pl.col("net").is_not_null().cast(pl.Float64),
+        )
+    )
+    summed = table.group_by("segment", "placement").agg(
+        pl.len().cast(pl.Float64).alias("fans"),
+        pl.col("observed", "predicted", "likely", "buyer").sum(),
+    )
+    sums = _in_order(summed, keys, ("fans", "observed", "predicted", "likely", "buyer"))
+    return CellTable(
+        columns={
+            "fans": sums["fans"],
+            "predicted_buyers": sums["likely"],
+            "observed_buyers": sums["buyer"],
+            "predicted_gmv_cny": sums["predicted"],
+            "observed_gmv_cny": sums["observed"],
+        },
+        sums={"all": (sums["observed"], sums["predicted"])},
+        rows=(
+            table["cell"].to_numpy().astype(np.int64),
+            table["observed"].to_numpy(),
+            table["predicted"].to_numpy(),
+        ),
+        level_sd=_delay_doubt(leave, horizon_days),
+        diagnostics={
+            "fans_in_logs": float(table.height),
+            "buyers_in_logs": float(table["buyer"].sum()),
+            "share_of_horizon_seen": float(np.mean(gmv_share.at(leave))) if len(leave) else 0.0,
+        },
+    )
+
+
+def _delay_doubt(leave: FloatArray, horizon_days: int) -> float:
+    """Doubt about the level when few fans are as old as the horizon: what the delay curve had to extrapolate."""
+    if len(leave) == 0:
+        return 0.0
+    oldest = float(np.quantile(leave, 0.95)) / horizon_days
+    return 0.3 * max(0.0, 1.0 - oldest)
+
+
+def _kept_orders(orders: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Orders so far, net of refunds so far and of those still to come."""
+    known = orders.filter(pl.col("ordered_at") <= as_of).with_columns(
+        order_age=(pl.lit(as_of) - pl.col("ordered_at")).dt.total_microseconds() / DAY_US
+    )
+    age = known["order_age"].to_numpy()
+    refunds = fit_refunds(
+        age_days=age, gmv_cny=known["gmv_cny"].to_numpy(), refund_cny=known["refund_cny"].to_numpy()
+    )
+    factor = pl.Series("factor", refunds.amount_factor(age), dtype=pl.Float64)
+    net = (pl.col("gmv_cny") - pl.col("refund_cny")).clip(0.0) * factor
+    return known.select("user_id", "ordered_at", net.alias("net_cny")).filter(pl.col("net_cny") > 0)
+
+
+def _fans(
+    exposures: pl.DataFrame, scored: pl.DataFrame, keys: pl.DataFrame, *, as_of: datetime, horizon_days: int
+) -> pl.DataFrame:
+    """One row per fan won through a placement: segment, placement, cell, age in days (at most the horizon), scores."""
+    when = pl.coalesce("followed_at", "exposed_at")
+    age = (pl.lit(as_of) - pl.col("followed_at")).dt.total_microseconds() / DAY_US
+    return (
+        exposures.filter(pl.col("followed") & (pl.col("placement") != CONTROL))
+        .select("user_id", "placement", when.alias("followed_at"))
+        .filter(pl.col("followed_at") < as_of)
+        .sort("user_id", "followed_at", "placement")
+        .unique("user_id", keep="first", maintain_order=True)
+        .join(
+            scored.select("user_id", "placement", "segment", "gmv_per_fan_cny", "p_precise"),
+            on=["user_id", "placement"],
+            how="inner",
+            maintain_order="left",
+        )
+        .join(keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left")
+        .with_columns(age=age.clip(0.0, float(horizon_days)))
+    )
+
+
+def _organic_gmv(dataset: Logs, kept: pl.DataFrame, scored: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
+    """Net GMV per day of users who do not follow, per segment, shrunk to the overall mean."""
+    since = dataset.exposures["exposed_at"].min()
+    if not isinstance(since, datetime) or since >= as_of:
+        return pl.DataFrame(schema={"segment": pl.String, "organic_day": pl.Float64})
+    days = (as_of - since).total_seconds() / 86_400
+    followers = dataset.exposures.filter(pl.col("followed")).select("user_id").unique()
+    others = (
+        dataset.users.filter(~pl.col("is_fan").fill_null(False))
+        .select("user_id")
+        .join(followers, on="user_id", how="anti")
+        .join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
+    )
+    spent = kept.filter(pl.col("ordered_at") >= since).group_by("user_id").agg(pl.col("net_cny").sum())
+    each = others.join(spent, on="user_id", how="left").with_columns(pl.col("net_cny").fill_null(0.0))
+    overall = float(each["net_cny"].mean() or 0.0) if each.height else 0.0
+    prior = 200.0  # users' worth of the overall mean: organic orders are rare and heavy-tailed
+    return each.group_by("segment").agg(
+        ((pl.col("net_cny").sum() + prior * overall) / ((pl.len() + prior) * days)).alias("organic_day")
+    )
