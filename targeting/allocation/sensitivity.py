@@ -59,8 +59,8 @@ def value_of_information(problem: Problem, solution: Solution, *, max_draws: int
     draws = market.draws
     if draws is None or len(draws.hazard) == 0:
         raise CampaignError(
-            "value of information: the curves came without uncertainty, so there is nothing to learn; plan
-            from logs"
+            "value of information: the curves came without uncertainty, so there is nothing to learn; "
+            "plan from logs"
         )
     near, value, price = Neighbours.of(market), value_coefficients(problem), hurdle(problem, solution)
     spend = solution.spend_cny
@@ -82,7 +82,7 @@ def value_of_information(problem: Problem, solution: Solution, *, max_draws: int
     cost = np.maximum(-_net(market, spend, inside, value, price, near).max(axis=0), 0.0)
     low, high = np.quantile(best, [0.1, 0.9], axis=0)
     evpi = gain.mean(axis=0)
-    columns = [spend, evpi, low, high, probe, cost, (evpi > cost) & (probe > 0)]
+    columns = [spend, evpi, low, high, probe, cost, (evpi > cost) & (probe > 1e-6 * problem.budget_cny)]
     names = list(SCHEMA)[3:]
     cells = market.cells.select(pl.col("segment", "placement"), pl.col("slot").cast(pl.Int64))
     added = [pl.Series(name, column, dtype=SCHEMA[name]) for name, column in zip(names, columns, strict=True)]

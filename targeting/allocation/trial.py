@@ -64,7 +64,6 @@ def trial_gains(
     trials_cny: FloatArray,
     coefficients: Mapping[Metric, FloatArray],
     neighbours: Neighbours | None = None,
-    draw: int | None = None,
 ) -> FloatArray:
     """Change of sum(coefficient * metric) when one cell alone moves from its spend to its trial.
 
@@ -74,18 +73,17 @@ def trial_gains(
         trials_cny: (n_trials, n_cells); column c holds the spends tried in cell c.
         coefficients: metric -> (n_cells,).
         neighbours: `Neighbours.of(market)`, where it is known already.
-        draw: number of the draw to value at; None: the central curves.
 
     Returns:
         (n_trials, n_cells), also counting what the move takes from or gives to other cells of the component.
     """
     near = neighbours or Neighbours.of(market)
-    base = _by_component(market, spend_cny[None, :], coefficients, near, draw)
+    base = _by_component(market, spend_cny[None, :], coefficients, near)
     gains = np.empty_like(trials_cny)
     for seat in range(int(near.seat.max(initial=-1)) + 1):
         here = near.seat == seat
         moved = np.where(here, trials_cny, spend_cny)
-        change = _by_component(market, moved, coefficients, near, draw) - base
+        change = _by_component(market, moved, coefficients, near) - base
         gains[:, here] = change[:, near.component[here]]
     return gains
 
@@ -114,10 +112,9 @@ def _by_component(
     spend: FloatArray,
     coefficients: Mapping[Metric, FloatArray],
     near: Neighbours,
-    draw: int | None,
 ) -> FloatArray:
     """(n_trials, n_components)."""
-    metrics = outcomes(market, spend, draw=draw)
+    metrics = outcomes(market, spend)
     worth = np.zeros(spend.shape)
     for metric, weight in coefficients.items():
         worth += metrics[metric] * weight
