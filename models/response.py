@@ -217,6 +217,7 @@ def fit_response(
     placements: tuple[str, ...] | None = None,
     outcome: str = "impressions",
     elasticity: tuple[float, float] | None = None,
+    dispersion: float | None = None,
     family: str | None = None,
 ) -> ResponseModel:
     """Fit the one-day supply curves.
@@ -229,6 +230,7 @@ def fit_response(
         outcome: what the money buys (column of `daily`).
         elasticity: (mean, standard deviation) of d log y / d log s at the largest logged spend, a prior that replaces
             the default "four times what was delivered", for data in which spend never varies within a cell.
+        dispersion: variance over mean of `outcome`, where too few repeated days could teach it.
         family: skip the choice by cross-validation.
 
     Raises:
@@ -251,6 +253,7 @@ def fit_response(
         users=users_by_segment,
         outcome=outcome,
         elasticity=elasticity,
+        dispersion=dispersion,
     )
     choice = choose_family(panel) if family is None else Choice(family, {family: 0.0}, 0.3)
     fit = fit_supply(panel, family=choice.family)
@@ -317,6 +320,7 @@ def _panel(
     users: Mapping[str, float] | None,
     outcome: str,
     elasticity: tuple[float, float] | None,
+    dispersion: float | None,
 ) -> Panel:
     n_cells = len(segments) * len(placements)
     segment_of = np.repeat(np.arange(len(segments)), len(placements))
@@ -336,7 +340,12 @@ def _panel(
     rate = np.bincount(place, got, len(placements)) / np.bincount(place, spend, len(placements))
     most = np.zeros(n_cells)
     np.maximum.at(most, cell, spend)
-    delivered = most * rate[placement_of]
+    # A cell's own rate, shrunk to its placement's as if by three more events.
+    events = 3.0 * (dispersion or 1.0)
+    own = (np.bincount(cell, got, n_cells) + events) / (
+        np.bincount(cell, spend, n_cells) + events / rate[placement_of]
+    )
+    delivered = most * own
     if users is None:
         size = np.where(delivered > 0, delivered, np.median(delivered[delivered > 0]))
     else:
@@ -373,6 +382,7 @@ def _panel(
         capacity_ceiling_log=np.maximum(ceiling, centre),
         reference_log=reference,
         capacity_sd=spread,
+        dispersion=dispersion,
     )
 
 

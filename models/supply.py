@@ -49,6 +49,8 @@ class Panel:
         capacity_log: (n_placements,) prior mean of log tau.
         capacity_ceiling_log: (n_placements,) largest log tau believed.
         reference_log: (n_placements,) typical log spend per size, where `power` has its price.
+        capacity_sd: prior sd of log tau of a placement.
+        dispersion: phi where it is known; None to learn it with sigma, which needs repeated days.
     """
 
     spend_cny: FloatArray
@@ -64,6 +66,7 @@ class Panel:
     capacity_ceiling_log: FloatArray
     reference_log: FloatArray
     capacity_sd: float = CAPACITY_SD
+    dispersion: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ class _Gauss:
         start: Fit | None,
     ) -> None:
         self.panel, self.family, self.learn = panel, family, spread is None
-        self.spread = spread or Spread()
+        self.spread = spread or Spread(dispersion=1.0 if panel.dispersion is None else panel.dispersion)
         n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
         self.weights = np.ones((1, n_obs)) if weights is None else weights
         n = len(self.weights)
@@ -289,9 +292,10 @@ class _Gauss:
         log_mean, _, _ = self._evaluate()
         mean = np.exp(np.clip(log_mean[0], -30.0, 60.0))
         relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
-        phi, sigma2 = _noise(
-            relative, mean, old=self.spread, parameters=int(self.seen.sum()) + self.delta.shape[1] / 2
-        )
+        phi, sigma2 = self.spread.dispersion, self.spread.noise**2
+        if self.panel.dispersion is None:
+            parameters = float(self.seen.sum()) + self.delta.shape[1] / 2
+            phi, sigma2 = _noise(relative, mean, old=self.spread, parameters=parameters)
         n_seen = float(self.seen.sum())
         b, v = self.b[0][self.seen], self.v[0][self.seen]
         variance = self.last_variance[0][self.seen]
