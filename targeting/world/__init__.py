@@ -1,6 +1,7 @@
 """Simulated merchants whose truth is known: logs to learn from, plans to judge, an oracle to compare with.
 
-Nothing in `models` or the rest of `targeting` may import this package (the worlds are an instrument, not a target).
+Nothing in `models` or the rest of `targeting` may import this package: the worlds are an instrument, not a
+target.
 """
 
 from targeting.world.kinds import KINDS, Kind

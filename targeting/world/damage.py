@@ -1,6 +1,7 @@
 """What goes wrong with logs on their way: missing days, lost rows, doubled and restated rows.
 
-A restated row repeats its id with later figures, so a reader must notice the duplicate. It must not import anything of the project.
+A restated row repeats its id with later figures, so a reader must notice the duplicate. It must not import
+anything of the project.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import polars as pl
 def damage(
     rng: np.random.Generator, exposures: pl.DataFrame, orders: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(exposures, orders) without one video day and one live day, 3 % of rows lost, 1 % restated, 0.5 % doubled."""
+    """(exposures, orders) without a video and a live day, 3 % of rows lost, 1 % restated, 0.5 % doubled."""
     days = exposures["exposed_at"].dt.date().unique().sort()
     lost = rng.choice(len(days), 2, replace=False)
     for placement, index in zip(("video", "live"), lost, strict=True):

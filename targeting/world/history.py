@@ -1,7 +1,7 @@
-"""The 28 days of past campaigns that the logs show: budgets that follow demand, delivery that follows likely buyers.
+"""The 28 days of past campaigns in the logs: budgets that follow demand, delivery that follows likely buyers.
 
-Some budgets were drawn at random, and each day a small share of users entered an experiment (held out, video or live).
-It must not import anything of the project but its siblings.
+Some budgets were drawn at random, and each day a small share of users entered an experiment (held out, video
+or live). It must not import anything of the project but its siblings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from targeting.world.supply import FloatArray, unit_price
 
 ARMS = np.array([0.3, 0.3, 0.4])  # video, live, held out
 BASE_PRESSURE = np.array([0.11, 0.10])
-TEST_STEPS = np.array([0.35, 0.8, 1.6, 2.6])
+TEST_STEPS = np.array([0.35, 0.8, 1.6, 3.0])
 FESTIVAL_DAYS = (12, 13, 14)
 
 
@@ -55,7 +55,7 @@ def draw_calendar(rng: np.random.Generator, kind: Kind) -> Calendar:
 
 
 def _favour(people: People, kind: Kind) -> FloatArray:
-    """(n, 2) relative pressure with mean about 1: the platform shows to whom it expects to follow and to buy."""
+    """(n, 2) relative pressure, mean 1: the platform shows to whom it expects to follow and to buy."""
     worth = np.log(people.follow_given_features) + 0.5 * np.log(people.buy_given_features)
     worth = (worth - worth.mean(axis=0)) / np.maximum(worth.std(axis=0), 1e-9)
     weight = np.exp(0.5 * np.clip(worth, -2.5, 2.5) + kind.intent_delivery * people.intent[:, None])

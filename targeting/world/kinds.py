@@ -1,8 +1,8 @@
 """The registry of named worlds: one frozen set of parameters each, one shared code path for all of them.
 
-A kind exists to break one assumption that a targeting product might lean on. Nothing outside `targeting.world`
-may read these numbers: the worlds are an instrument, not a target. It must not import anything of the project
-but `models.errors`.
+A kind exists to break one assumption that a targeting product might lean on. Nothing outside this package
+may read these numbers: the worlds are an instrument, not a target. It must not import anything of the
+project but `models.errors`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Kind:
         organic_scale: multiplies organic follows and organic orders.
         quick_shares: share of first orders within the hour, and between an hour and half a day.
         tail_days: mean of the exponential tail of the other first orders (cut at the horizon).
-        amount_sd: sd of log order amount; pareto_alpha: tail index of a Pareto amount instead of the lognormal.
+        amount_sd: sd of log order amount; pareto_alpha: tail index of a Pareto amount instead of it.
         explore_share: share of eligible users who enter the randomised experiment each day.
         hazard_scale, capacity_scale, price_scale: multiply hazards, impressions per user and day, prices.
         theta: shape of the price curve (`supply`), small = steep.
-        drift: log change of the hazards and of the price between the first day and the campaign.
+        drift_hazard, drift_price: log change of hazards and price between the first day and the campaign.
         festival_price: price multiple on three festival days in the middle of the history.
         damaged: rows are missing, doubled and restated, and more features are null.
     """
@@ -106,7 +106,7 @@ KINDS: Mapping[str, Kind] = {
         _kind(
             "overlap",
             "The same people follow easily through either placement, so the placements compete.",
-            hazard_scale=5.0,
+            hazard_scale=2.5,
             capacity_scale=1.5,
         ),
         _kind("tiny", "One twentieth of the people: a handful of buyers.", people_share=0.05),

@@ -1,6 +1,7 @@
-"""Assembles a world: people, their history, the tables of the contract, the brief of the next campaign, the truth.
+"""Assembles a world: people, their history, the contract's tables, the brief of the next campaign, the truth.
 
-Everything random comes from one generator seeded by the caller. It must not import anything of the project but its siblings.
+Everything random comes from one generator seeded by the caller. It must not import anything of the project
+but its siblings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who is out there: observed features, and what each person would really do.
 
-Everything a person does is a smooth function, with interactions, of the *observed* features (a null counts as the
-typical value) times an unobserved intent with mean 1. So the best that any model can know is `*_given_features`.
-It must not import anything of the project but its siblings.
+Everything a person does is a smooth function, with interactions, of the *observed* features (a null counts
+as the typical value) times an unobserved intent with mean 1. So the best any model can know is
+`*_given_features`. It must not import anything of the project but its siblings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class People:
         features: the observed columns, without user_id, snapshot_at and is_fan.
         follow_given_features: (n, 2) incremental follows per impression; `follow` has the intent in it.
         enter: (n,) live entries per impression.
-        buy_given_features: (n, 2) P(any order within the horizon | followed there); `buy` has the intent in it.
+        buy_given_features: (n, 2) P(order within the horizon | followed there); `buy` has the intent in it.
         amount_cny: (n,) mean of one order before refunds.
         capacity: (n, 2) impressions available a day. price_cny: (n, 2) base price of one.
         organic_follow, organic_orders: (n,) per day, without any campaign.
@@ -124,6 +124,7 @@ def _leanings(f: pl.DataFrame) -> dict[str, FloatArray]:
         "live": _scaled(live),
         "watch": _scaled(watch),
         "wealth": _scaled(device + aov),
+        "shopper": _scaled(np.tanh(0.4 * orders) + 0.3 * aov),
     }
 
 
@@ -136,13 +137,13 @@ def draw_people(rng: np.random.Generator, n: int, kind: Kind) -> People:
     select = 0.0085 * np.exp(0.45 * t + 0.30 * live - 0.15 * content)
     follow = kind.hazard_scale * np.minimum(np.column_stack([crowd, select]), 0.06)
     warmth = np.array([0.65, 1.15])  # a fan won in the live room has seen the goods
-    buy = np.minimum(0.006 + 0.27 / (1 + np.exp(-3.0 * (t - 1.2))), 0.30)[:, None] * warmth
+    buy = np.minimum(0.006 + 0.30 / (1 + np.exp(-3.6 * (t - 1.4))), 0.30)[:, None] * warmth
     if kind.reversed_roles:
         follow, buy = follow[:, ::-1], buy[:, ::-1]
     price = np.column_stack(
-        [0.075 * np.exp(0.12 * lean["wealth"] + 0.05 * t), 0.40 * np.exp(0.12 * lean["wealth"] + 0.1 * t)]
+        [0.06 * np.exp(0.12 * lean["wealth"] + 0.05 * t), 0.26 * np.exp(0.12 * lean["wealth"] + 0.1 * t)]
     )
-    capacity = np.column_stack([1.9 * np.exp(0.35 * watch - 0.06), 0.75 * np.exp(0.45 * live - 0.1)])
+    capacity = np.column_stack([1.9 * np.exp(0.12 * watch), 0.75 * np.exp(0.15 * live)])
     if kind.differs == 0.0:  # the same follows and worth per yuan in both placements: nothing to choose
         buy = np.repeat(buy.mean(axis=1, keepdims=True) * 4.0, 2, axis=1)
         follow[:, 1] = follow[:, 0] * price[:, 1] / price[:, 0]
@@ -158,11 +159,12 @@ def draw_people(rng: np.random.Generator, n: int, kind: Kind) -> People:
         enter=np.minimum(enter * lift[:, 0], 0.95) if kind.intent_sd else enter,
         buy_given_features=buy,
         buy=np.minimum(buy * lift, 0.9),
-        amount_cny=260.0 * np.exp(0.28 * lean["wealth"] + 0.08 * t),
+        amount_cny=420.0 * np.exp(0.28 * lean["wealth"] + 0.08 * t),
         capacity=kind.capacity_scale * capacity,
         price_cny=kind.price_scale * price,
         organic_follow=organic * 0.0018 * np.exp(0.2 * t + 0.3 * content),
-        organic_orders=organic * 0.00008 * np.exp(0.9 * t),
+        # who buys anyway is a shopper first, a jewellery lover second: response models fall for it
+        organic_orders=organic * 0.00011 * np.exp(0.4 * t + 0.8 * lean["shopper"]),
         intent=intent,
     )
 

@@ -1,8 +1,8 @@
 """What follows a follow: delayed orders, repeats, refunds, and the orders that come without any campaign.
 
-Times are days (float) since an origin that the caller chooses; `-> frames` happens once, at the end. Closed form used by
-`truth`: orders of a follower within the horizon = P(buy) (1 + REPEATS), net share of each KEPT_SHARE, amount independent.
-It must not import anything of the project but its siblings.
+Times are days (float) since an origin that the caller chooses; timestamps are made once, at the end. The
+closed form in `truth`: orders of a follower within the horizon = P(buy) (1 + REPEATS), net share of each
+KEPT_SHARE. It must not import anything of the project but its siblings.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def orders_frame(
     seen_until: float,
     prefix: str,
 ) -> pl.DataFrame:
-    """The `orders` table of DESIGN 3.1 as known at day `seen_until`: later orders and refunds are not in it."""
+    """The `orders` table of DESIGN 3.1 as known at day `seen_until`, without later orders and refunds."""
     keep = np.flatnonzero(orders.day < seen_until)
     keep = keep[np.argsort(orders.day[keep], kind="stable")]
     product = pl.Series(

@@ -25,7 +25,7 @@ _HOURS = np.array([2, 1, 1, 0.5, 0.5, 0.5, 1, 2, 3, 3, 3, 4, 5, 4, 3, 3, 3, 4, 5
 
 @dataclass(frozen=True)
 class Showing:
-    """Rows of one day; a row is a user x placement with at least one impression, or a held-out user (placement 2)."""
+    """Rows of one day: a user x placement with an impression or more, or a held-out user (placement 2)."""
 
     user: IntArray
     placement: IntArray
@@ -54,11 +54,14 @@ def show(
 ) -> Showing:
     """What happens to users who got `shown` (n, 2) impressions for `cost_cny` (n, 2) on one day.
 
-    z_uj = impressions x hazard; a user follows with 1 - exp(-sum z - organic), caused by j in proportion to z_uj.
+    One impression leads to a follow with probability h, so z_uj = -n_uj log(1 - h_uj), and a user follows
+    with 1 - exp(-sum_j z_uj - organic), caused by j in proportion to z_uj. A Poisson number of impressions
+    with mean a then leads to a follow with exactly 1 - exp(-a h): the closed form of `truth`.
     """
     n = len(held_out)
     active = held_out | (shown.sum(axis=1) > 0)
-    z = np.column_stack([shown * people.follow * hazard_scale, people.organic_follow * active])
+    rate = -np.log1p(-people.follow * hazard_scale)
+    z = np.column_stack([shown * rate, people.organic_follow * active])
     total = z.sum(axis=1)
     follows = rng.random(n) < -np.expm1(-total)
     pick = rng.random(n) * total

@@ -1,8 +1,8 @@
 """The price of attention: one formula that holds for one user, for any set of users and for the logs.
 
-A user with k available impressions a day at base price c, of which the share x is bought, costs k c psi(x) with
-psi(x) = theta ((1 - x)^(-1/theta) - 1). Summed over a set S under equal pressure x this is c_S K_S psi(x), where
-K_S = sum of k and c_S = sum of k c / K_S; solved for the impressions a = x K_S that s yuan buy:
+A user with k available impressions a day at base price c, of which the share x is bought, costs k c psi(x),
+psi(x) = theta ((1 - x)^(-1/theta) - 1). Summed over a set S under equal pressure x this is c_S K_S psi(x),
+where K_S = sum of k and c_S = sum of k c / K_S; solved for the impressions a = x K_S that s yuan buy:
 
     a_S(s) = K_S (1 - (1 + s / (theta c_S K_S))^(-theta)),   a_S(0) = 0,  a_S'(0) = 1 / c_S,  a_S(inf) = K_S
 

@@ -2,7 +2,8 @@
 
 A segment's impressions spread evenly over its eligible users, z_uj = h_uj a_ij(s) / N_i, and
     new fans = sum_u (1 - exp(-z_u)),   new-fan GMV = sum_u sum_j g_uj z_uj / z_u (1 - exp(-z_u))
-(DESIGN 4.2 with every user apart), incremental over organic. It must not import anything of the project but its siblings.
+(DESIGN 4.2 with every user apart), incremental over organic. It must not import anything of the project but
+its siblings.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Truth:
 
     Attributes:
         user_id: in the order of `people`.
-        eligible: (n,) in the public traffic and not a fan when the campaign starts (followers of the history are fans).
+        eligible: (n,) not a fan when the campaign starts (followers of the history are fans).
         margin: gross margin minus fees, for profit.
     """
 
@@ -87,8 +88,8 @@ class Truth:
         """True outcomes per segment and placement.
 
         Args:
-            assignment: user_id, segment; users who are not eligible get no impressions, unknown ones do not exist.
-            spend: segment, placement, spend_cny and perhaps slot (each slot is `days / slots` days of supply).
+            assignment: user_id, segment; users who are not eligible get no impressions.
+            spend: segment, placement, spend_cny and perhaps slot (each is `days / slots` days of supply).
             days: length of the campaign.
 
         Returns:
@@ -96,7 +97,7 @@ class Truth:
         """
         names, code = self.segment_codes(assignment)
         money, slots = _by_slot(spend, names)
-        z, bought = self.pressure(code, money, days=days / slots)
+        z, bought = self.follow_rates(code, money, days=days / slots)
         total = z.sum(axis=1)
         fans = z * np.where(total > 0, -np.expm1(-total) / np.maximum(total, 1e-300), 1.0)[:, None]
         inside = code >= 0
@@ -121,13 +122,13 @@ class Truth:
         )
 
     def value(self, assignment: pl.DataFrame, spend: pl.DataFrame, *, days: float = 1.0) -> dict[str, float]:
-        """Expected totals of a plan: spend_cny, impressions, live_entries, new_fans, new_fan_gmv_cny, profit_cny."""
+        """Expected totals: spend_cny, impressions, live_entries, new_fans, new_fan_gmv_cny, profit_cny."""
         totals = self.cells(assignment, spend, days=days).select(pl.col(pl.Float64).sum()).row(0, named=True)
         profit = self.margin * totals["new_fan_gmv_cny"] - totals["spend_cny"]
         return {**totals, "profit_cny": profit}
 
     def segment_codes(self, assignment: pl.DataFrame) -> tuple[list[str], IntArray]:
-        """Names of the segments and, per user, the index of its segment; -1 for no segment or not eligible."""
+        """Names of the segments and, per user, the index of its segment (-1: none, or not eligible)."""
         pairs = assignment.select("user_id", "segment").unique("user_id", keep="first", maintain_order=True)
         names = sorted(pairs["segment"].unique().to_list())
         order = pl.DataFrame(
@@ -146,9 +147,11 @@ class Truth:
         k = np.column_stack([np.bincount(code[inside], p.capacity[inside, j], size) for j in range(2)])
         kc = p.capacity * p.price_cny
         total = np.column_stack([np.bincount(code[inside], kc[inside, j], size) for j in range(2)])
-        return k, np.where(k > 0, total / np.maximum(k, 1e-300), 1.0)
+        return k.astype(float), np.where(k > 0, total / np.maximum(k, 1e-300), 1.0)
 
-    def pressure(self, code: IntArray, money: FloatArray, *, days: float) -> tuple[FloatArray, FloatArray]:
+    def follow_rates(
+        self, code: IntArray, money: FloatArray, *, days: float
+    ) -> tuple[FloatArray, FloatArray]:
         """z (n, 2) of every user and impressions bought (segments, 2), for money (slots, segments, 2)."""
         size = money.shape[1]
         k, c = self.supply(code, size)
@@ -166,10 +169,10 @@ class Truth:
         rng: np.random.Generator,
         campaign_id: str = "realised",
     ) -> Realised:
-        """One random outcome of a one-day campaign, with organic follows and orders as the logs would show them."""
+        """One random outcome of a one-day campaign, with organic follows and orders, as logs would show."""
         names, code = self.segment_codes(assignment)
         money, slots = _by_slot(spend, names)
-        _, bought = self.pressure(code, money, days=1.0 / slots)
+        _, bought = self.follow_rates(code, money, days=1.0 / slots)
         users = np.maximum(np.bincount(code[code >= 0], minlength=len(names)), 1)
         each = np.where((code >= 0)[:, None], (bought / users[:, None])[code], 0.0)
         shown = rng.poisson(each)
@@ -182,7 +185,7 @@ class Truth:
             self.people,
             day=0,
             shown=shown,
-            cost_cny=shown * np.where((code >= 0)[:, None], price[code], 0.0),
+            cost_cny=np.asarray(shown * np.where((code >= 0)[:, None], price[code], 0.0), dtype=np.float64),
             held_out=np.zeros(len(code), bool),
             randomized=np.zeros(len(code), bool),
             propensity=np.full(len(code), np.nan),
