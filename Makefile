@@ -13,7 +13,7 @@ demo: $(VENV)/demo.stamp
 
 # Every test, the slow ones too, with coverage of the three packages.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-fail-under=90 $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90 $(PYTEST)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ $(VENV)/python.stamp:
 # Stamps: an installed environment is installed again only when the pins or the metadata change.
 $(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml constraints.txt
 	@echo "installing the pinned dependencies into $(VENV) (once, a few minutes)"
-	$(PIP) install -c constraints.txt -e .
+	$(PIP) install -c constraints.txt -e '.[app]'
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml constraints.txt

@@ -86,14 +86,13 @@ def check(
     data: Annotated[Path, typer.Argument(help="Data directory, or a delivery or curves file.")],
     json: Json = False,
 ) -> None:
-    """Validate a data directory and print what is wrong where; exit 1 when something is."""
-    from pipelines.checking import run_check
+    """Validate a data directory and print what is wrong where; exit 1 when it cannot be used."""
+    from pipelines.ingest import check as check_input
 
-    with progress("check") as tell:
-        result = run_check(data=data, tell=tell)
-    _done(result, json, result.headline)
-    if not result.clean:
-        raise typer.Exit(1)
+    with progress("check"):
+        report = check_input(data)
+    emit(report.to_dict() if json else {}, as_json=json, headline="\n".join(report.lines()))
+    report.raise_if_unusable()
 
 
 @app.command(epilog="Example: targeting train --data data")

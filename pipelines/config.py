@@ -31,9 +31,10 @@ class TrainSettings(Settings):
     """What `targeting train` learns: see configs/train.yaml for each key."""
 
     as_of: datetime | None
-    horizon_days: int = Field(ge=1, le=365)
+    horizon_days: int | None = Field(ge=1, le=3650)
     placements: tuple[str, ...] | None = Field(strict=False)
     min_audience: int = Field(ge=1)
+    draws: int = Field(ge=1)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
     model_name: str = Field(min_length=1)
@@ -75,8 +76,9 @@ class SimulateSettings(Settings):
 class EvaluateSettings(Settings):
     """How `targeting evaluate` judges: see configs/evaluate.yaml."""
 
-    horizon_days: int = Field(ge=1, le=365)
+    horizon_days: int | None = Field(ge=1, le=365)
     as_of: datetime | None
+    campaign_id: str | None
 
 
 class DemoSettings(Settings):
@@ -85,7 +87,6 @@ class DemoSettings(Settings):
     world: str
     users: int = Field(ge=1)
     seed: int = Field(ge=0)
-    budget_cny: float | None = Field(gt=0)
 
 
 JOBS: Mapping[str, type[Settings]] = {

@@ -74,6 +74,8 @@ def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:
         typer.echo(json.dumps(result, ensure_ascii=False, default=str))
         return
     typer.echo(headline)
+    if not result:
+        return
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in result.items():
         table.add_row(key, _readable(value))
@@ -104,6 +106,8 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     silence_libraries()
     try:
         code = app(arguments, prog_name="targeting", standalone_mode=False)
+        if code == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except typer.Exit as stop:
         return stop.exit_code

@@ -66,11 +66,15 @@ class JobRun:
 
         mlflow.set_tag(name, value)
 
-    def mapping(self, content: Mapping[str, Any], name: str) -> None:
-        """Log a mapping as a JSON artifact."""
+    def text(self, content: str, name: str) -> None:
+        """Log text (a chart, a page) as an artifact."""
         import mlflow
 
-        mlflow.log_text(json.dumps(content, ensure_ascii=False, indent=2, default=str), name)
+        mlflow.log_text(content, name)
+
+    def mapping(self, content: Mapping[str, Any], name: str) -> None:
+        """Log a mapping as a JSON artifact."""
+        self.text(json.dumps(content, ensure_ascii=False, indent=2, default=str), name)
 
     def file(self, path: Path, folder: str | None = None) -> None:
         """Log one file, or all files of a folder."""
@@ -151,7 +155,7 @@ def _artifact_location(uri: str) -> str | None:
 
 
 def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[dict[str, Any], Path | None]:
-    """What a run recorded for its replay, and its logged plan directory copied into `folder` (None if no plan).
+    """What a run recorded for its replay, and its logged plan copied into `folder` (None if there is none).
 
     Raises:
         DataError: no such run in this store, or it was not made by one of our jobs.
@@ -178,6 +182,14 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
     except (MlflowException, OSError):
         return record, None
     return record, Path(plan)
+
+
+def tag_of(run_id: str, name: str) -> str | None:
+    """A tag of a run in the connected store, or None."""
+    import mlflow
+
+    value = mlflow.get_run(run_id).data.tags.get(name)
+    return None if value is None else str(value)
 
 
 def versions() -> dict[str, str]:

@@ -47,7 +47,7 @@ def score(
 
 
 def _parts(users: Path, rows: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """(rows before, part) over a file or, in name order, a folder of files; at least one part, perhaps empty."""
+    """(rows before, part) over a file or, in name order, a folder of files."""
     files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
     before = 0
     for path in files:

@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from models.errors import DataError
-from pipelines.engines.part import PART_ARROW
+from pipelines.engines.part import part_schema
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
 
 
 def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> None:
-    """Write the scored parts of `users` into the folder `work` (Parquet parts, schema `PART_ARROW`).
+    """Write the scored parts of `users` into the folder `work` (Parquet parts, schema `part_schema`).
 
     Args:
         model_files: `AudienceModel.to_files()`.
@@ -33,7 +33,7 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         DataError: pyspark or a Java runtime is missing.
     """
     session = _session(master, part_users)
-    ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in PART_ARROW)
+    ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
     try:
         frame = session.read.parquet(str(users.resolve()))
         scored = frame.mapInArrow(_scorer(dict(model_files), users.name), ddl)

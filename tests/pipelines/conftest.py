@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
 import pytest
 
 from pipelines.shell import silence_libraries
@@ -14,3 +22,81 @@ def store(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """A small simulated data directory with its brief; tests copy it before they break it."""
+    from pipelines.simulate import run_simulate
+
+    folder = tmp_path_factory.mktemp("world") / "data"
+    run_simulate(out=folder, users=3000, seed=5)
+    return folder
+
+
+@pytest.fixture
+def cli(store, capsys):
+    """Runs a command in this process: (exit status, stdout, stderr)."""
+    from pipelines.cli import app
+    from pipelines.shell import execute
+
+    def run(*arguments):
+        capsys.readouterr()
+        code = execute(app, [str(part) for part in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real `mlflow server` on loopback with its own sqlite store and artifact proxy."""
+    port = free_port()
+    folder = tmp_path / "server"
+    folder.mkdir()
+    options = {
+        "--host": "127.0.0.1",
+        "--port": port,
+        "--workers": 1,
+        "--backend-store-uri": f"sqlite:///{folder / 'server.db'}",
+        "--artifacts-destination": folder / "files",
+    }
+    command = [sys.executable, "-m", "mlflow", "server", *(str(x) for pair in options.items() for x in pair)]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    log = (tmp_path / "server.log").open("w")
+    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert process.poll() is None, (tmp_path / "server.log").read_text()
+            try:
+                with urllib.request.urlopen(f"{url}/health", timeout=2):
+                    break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def trained(data_dir, tmp_path_factory):
+    """A model trained on the small world: (store URI, model URI, run id), for all tests of the session."""
+    from pipelines.train import run_train
+
+    silence_libraries()
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    settings = folder / "train.yaml"
+    settings.write_text("min_audience: 200\ndraws: 20\n")
+    result = run_train(data=data_dir, config=settings, tracking_uri=uri)
+    return uri, result.model_uri, result.run_id

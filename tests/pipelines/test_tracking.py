@@ -1,11 +1,3 @@
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-
 import mlflow
 import pytest
 
@@ -78,41 +70,6 @@ def test_a_store_that_cannot_be_reached_is_one_line(store, tmp_path, uri):
     with pytest.raises(DataError, match="check --tracking-uri") as caught:
         tracking.connect(uri.format(folder=tmp_path))
     assert "\n" not in str(caught.value)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A real `mlflow server` on loopback with its own sqlite store and artifact proxy."""
-    port = free_port()
-    folder = tmp_path / "server"
-    folder.mkdir()
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--artifacts-destination", str(folder / "files"),
-    ]  # fmt: skip
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log = (tmp_path / "server.log").open("w")
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
-            try:
-                with urllib.request.urlopen(f"{url}/health", timeout=2):
-                    break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.5)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
 
 
 @pytest.mark.slow

@@ -1,0 +1,54 @@
+"""Reads a campaign brief and the last plan that it points to.
+
+The file edge of `targeting.campaign`; it must not decide anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from models.errors import CampaignError, DataError
+from pipelines.config import read_yaml
+from pipelines.store import read_table
+from targeting.campaign import Campaign, parse_campaign
+
+_SPEND = "spend_cny"
+
+
+def read_brief(path: Path) -> Campaign:
+    """The brief in a YAML (or JSON) file.
+
+    Raises:
+        CampaignError: it cannot be read, or one of its keys is wrong.
+    """
+    return parse_campaign(read_yaml(path), str(path))
+
+
+def read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
+    """The allocation that the brief's `last_plan` names, relative to the brief; None where it names none.
+
+    Raises:
+        CampaignError: there is no such file, or it has no numeric spend.
+    """
+    if campaign.last_plan is None:
+        return None
+    path = last_plan_path(campaign, brief=brief)
+    assert path is not None
+    try:
+        table = read_table(path)
+        return table.with_columns(pl.col(_SPEND).cast(pl.Float64)) if _SPEND in table.columns else table
+    except (DataError, pl.exceptions.PolarsError) as error:
+        text = " ".join(str(error).split())
+        raise CampaignError(
+            f"{brief}: last_plan: {text}; expected an allocation with segment, placement, spend_cny"
+        ) from error
+
+
+def last_plan_path(campaign: Campaign, *, brief: Path) -> Path | None:
+    """Where the last plan is: a file, or the allocation.csv of a plan directory."""
+    if campaign.last_plan is None:
+        return None
+    path = brief.parent / campaign.last_plan
+    return path / "allocation.csv" if path.is_dir() else path

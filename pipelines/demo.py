@@ -1,0 +1,39 @@
+"""Job `demo`: the whole chain on the simulated jewellery merchant, in one directory."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import config as settings_of
+from pipelines.run import run_all
+from pipelines.shell import Tell, silent
+from pipelines.simulate import BRIEF, run_simulate
+
+DATA, PLAN = "data", "plan"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Where the demo's data and report are, and what was decided."""
+
+    data: str
+    report: str
+    plan: dict[str, Any]
+
+
+def run_demo(
+    *, out: Path, config: Path | None = None, tracking_uri: str | None = None, tell: Tell = silent
+) -> DemoResult:
+    """Write `out/data` (the simulated merchant) and `out/plan` (the plan with its report).
+
+    Raises:
+        DataError: `out` cannot be written.
+        CampaignError: a wrong setting.
+    """
+    settings = settings_of.load(settings_of.DemoSettings, config)
+    data = out / DATA
+    run_simulate(out=data, world=settings.world, users=settings.users, seed=settings.seed, tell=tell)
+    made = run_all(data=data, campaign=data / BRIEF, out=out / PLAN, tracking_uri=tracking_uri, tell=tell)
+    return DemoResult(data=str(data), report=made.report, plan=asdict(made))

@@ -1,0 +1,266 @@
+"""Job `plan`: from scores, a console's report or supplied curves to the plan directory of DESIGN 3.3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from models.contracts import no_rejects
+from models.errors import CampaignError, DataError
+from pipelines import config as settings_of
+from pipelines import tracking
+from pipelines.briefs import last_plan_path, read_brief, read_last_plan
+from pipelines.config import PlanSettings
+from pipelines.plan_directory import REPORT, rejected_counts, write_plan
+from pipelines.score import MANIFEST, content_of
+from pipelines.shell import Tell, silent
+from pipelines.store import (
+    atomic_directory,
+    check_writable,
+    find_table,
+    read_conformed,
+    read_curves,
+    read_scores,
+    read_users,
+)
+from targeting.campaign import Campaign
+from targeting.plan import Plan
+
+# Large and made again from the inputs: not worth a copy in the tracking store.
+NOT_LOGGED = ("scores.parquet", "segments.parquet", "rejected")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a plan is made from: `data` with `scores`, `delivery`, or `curves`."""
+
+    data: Path | None = None
+    scores: Path | None = None
+    delivery: Path | None = None
+    curves: Path | None = None
+
+    def paths(self) -> dict[str, Path]:
+        """The given ones by name."""
+        given = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: path for name, path in given if path is not None}
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What was decided, and where it is."""
+
+    out: str
+    report: str
+    run_id: str
+    status: str
+    objective: str
+    value: float
+    upper_bound: float
+    gap: float
+    budget_cny: float
+    spend_cny: float
+    expected: dict[str, Any]
+    binding: list[str]
+    shadow_prices: dict[str, float]
+    claims: dict[str, str]
+    model_uri: str | None
+    rejected: dict[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A plan and the input rows that were quarantined on the way to it."""
+
+    plan: Plan
+    rejected: pl.DataFrame
+
+
+def run_plan(
+    *,
+    campaign: Path,
+    source: Source,
+    out: Path,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+    tell: Tell = silent,
+) -> PlanResult:
+    """Divide the brief's budget and write the plan directory.
+
+    Raises:
+        DataError, CampaignError: the input, the brief or a setting is wrong.
+        InfeasibleError: no plan satisfies the brief.
+    """
+    settings = settings_of.load(settings_of.PlanSettings, config)
+    brief = read_brief(campaign)
+    last_plan = read_last_plan(brief, brief=campaign)
+    check_writable(out.absolute(), shown=out)
+    inputs = {
+        "sources": {name: str(path.resolve()) for name, path in source.paths().items()},
+        "campaign": str(campaign.resolve()),
+        "settings": settings.model_dump(mode="json"),
+    }
+    tell("fingerprinting the input")
+    prints = input_prints(source.paths(), campaign=campaign, brief=brief)
+    with tracking.job_run("plan", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
+        decided = decide_from(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+        tell("writing the report")
+        return publish(decided, out=out, run=run)
+
+
+def decide_from(
+    source: Source, *, brief: Campaign, last_plan: pl.DataFrame | None, settings: PlanSettings, tell: Tell
+) -> Decided:
+    """The plan from one source, nothing written and nothing logged."""
+    gap_tol, time_limit_s = settings.gap_tol, settings.time_limit_s
+    if source.curves is not None:
+        from targeting.decision import allocate
+
+        tell("dividing the budget")
+        curves = read_curves(source.curves)
+        plan = allocate(
+            curves,
+            budget_cny=brief.budget_cny,
+            campaign=brief,
+            last_plan=last_plan,
+            gap_tol=gap_tol,
+            time_limit_s=time_limit_s,
+        )
+        return Decided(plan, no_rejects())
+    if source.delivery is not None:
+        import numpy as np
+        from targeting.delivery import plan_delivery
+
+        report = read_conformed(source.delivery, "delivery")
+        tell("learning the curves and dividing the budget")
+        plan = plan_delivery(
+            report.good,
+            campaign=brief,
+            last_plan=last_plan,
+            rng=np.random.default_rng(settings.seed),
+            n_draws=settings.draws,
+            gap_tol=gap_tol,
+            time_limit_s=time_limit_s,
+        )
+        return Decided(plan, report.rejected)
+    return _from_scores(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+
+
+def _from_scores(
+    source: Source, *, brief: Campaign, last_plan: pl.DataFrame | None, settings: PlanSettings, tell: Tell
+) -> Decided:
+    from targeting.planner import Planner
+
+    assert source.data is not None
+    assert source.scores is not None
+    users = find_table(source.data, "users")
+    planner = Planner.load(_model_of(source.scores, users=users))
+    tell("segmenting")
+    conformed = read_users(users)
+    audience = planner.audience_of_scores(read_scores(source.scores), conformed.good)
+    tell("dividing the budget")
+    plan = planner.plan(
+        brief, audience, last_plan=last_plan, gap_tol=settings.gap_tol, time_limit_s=settings.time_limit_s
+    )
+    return Decided(plan, conformed.rejected)
+
+
+def _model_of(scores: Path, *, users: Path) -> str:
+    """The model version that made the scores, after checking that it made them from these users."""
+    path = scores / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        uri, made_from = str(manifest["model_uri"]), manifest["fingerprints"]["users"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: missing or damaged; expected a directory written by `targeting score`: score again"
+        ) from error
+    if made_from != content_of(users):
+        raise DataError(
+            f"{scores}: was scored from other users than {users} holds now; run `targeting score` again"
+        )
+    return uri
+
+
+def input_prints(paths: Mapping[str, Path], *, campaign: Path, brief: Campaign) -> dict[str, str]:
+    """Fingerprints of every input of a plan: sources, brief and last plan, compared again by a replay."""
+    missing = [path for path in paths.values() if not path.exists()]
+    if missing:
+        raise DataError(f"{missing[0]}: no such file or directory; check the path")
+    prints = {name: content_of(path) for name, path in paths.items()}
+    prints["campaign"] = content_of(campaign)
+    last = last_plan_path(brief, brief=campaign)
+    if last is not None:
+        prints["last_plan"] = content_of(last)
+    return prints
+
+
+def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
+    """Write the plan directory, log the plan in the open run, and say what it is."""
+    plan = decided.plan
+    with atomic_directory(out) as folder:
+        write_plan(plan, folder, rejected=decided.rejected)
+        log_plan(plan, folder, run=run)
+    return PlanResult(
+        out=str(out),
+        report=str(out / REPORT),
+        run_id=run.run_id,
+        status=plan.status,
+        objective=plan.campaign.objective,
+        value=plan.value,
+        upper_bound=plan.upper_bound,
+        gap=plan.gap,
+        budget_cny=plan.budget_cny,
+        spend_cny=plan.spend_cny,
+        expected=plan.to_dict()["expected"],
+        binding=list(plan.binding),
+        shadow_prices=dict(plan.shadow_prices),
+        claims=dict(plan.claims),
+        model_uri=plan.provenance.model_uri,
+        rejected=rejected_counts(decided.rejected),
+        seconds=plan.solution.seconds,
+    )
+
+
+def log_plan(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
+    """Metrics, the model version used, the chart and the plan's files into the open run."""
+    from targeting.report.charts import money_map
+
+    numbers = {
+        "value": plan.value,
+        "upper_bound": plan.upper_bound,
+        "gap": plan.gap,
+        "budget_cny": plan.budget_cny,
+        "spend_cny": plan.spend_cny,
+        "solver_seconds": plan.solution.seconds,
+    }
+    prices = {f"shadow_price.{name}": price for name, price in plan.shadow_prices.items()}
+    run.metrics({**numbers, **prices})
+    run.parameters({"brief": plan.campaign.model_dump(mode="json", exclude_none=True)})
+    if plan.provenance.model_uri:
+        run.tag(tracking.MODEL_TAG, plan.provenance.model_uri)
+    run.text(money_map(plan.allocation, placements=list(plan.campaign.placements)), "charts/allocation.svg")
+    for path in sorted(folder.iterdir()):
+        if path.name not in NOT_LOGGED:
+            run.file(path, "plan")
+
+
+def read_settings(values: Mapping[str, Any]) -> PlanSettings:
+    """Settings as a run recorded them.
+
+    Raises:
+        CampaignError: they are not settings of this version.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return PlanSettings.model_validate(dict(values))
+    except ValidationError as error:
+        raise CampaignError(
+            f"replay: the recorded settings do not fit this version: {error.errors()[0]['msg']}"
+        ) from error

@@ -1,0 +1,126 @@
+"""Job `replay`: do a logged run again from what it recorded, and insist on the identical plan.
+
+A run of `plan` is decided again from its sources, a run of `run` from its data with the model version that it
+registered (learning is not repeated: the version is what the plan was made with). No MLflow run is made.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from models.errors import DataError, SolverError
+from pipelines import tracking
+from pipelines.briefs import read_brief, read_last_plan
+from pipelines.plan import Decided, Source, decide_from, input_prints, read_settings
+from pipelines.plan_directory import REPORT, write_plan
+from pipelines.run import TABLES, decide_for
+from pipelines.shell import Tell, silent
+from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
+
+_CELL = ["segment", "placement", "slot"]
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """The repeated plan, and that it is the one that was logged."""
+
+    out: str
+    report: str
+    run_id: str
+    job: str
+    model_uri: str | None
+    identical: bool
+    cells: int
+
+
+def run_replay(
+    *, run_id: str, out: Path, tracking_uri: str | None = None, tell: Tell = silent
+) -> ReplayResult:
+    """Repeat run `run_id`, write its plan into `out`, and compare the spend of every cell to the last li.
+
+    Raises:
+        DataError: no such run, or an input is gone or has changed since.
+        SolverError: the plan is not the same.
+    """
+    check_writable(out.absolute(), shown=out)
+    with tempfile.TemporaryDirectory() as folder:
+        tell("reading the run")
+        record, logged = tracking.recorded(run_id, tracking_uri=tracking_uri, folder=Path(folder))
+        if logged is None:
+            raise DataError(
+                f"run {run_id}: a run of `{record['job']}` made no plan; give a run of `plan` or `run`"
+            )
+        before = pl.read_csv(logged / "allocation.csv", infer_schema_length=None)
+    decided = _again(record, model_uri=tracking.tag_of(run_id, tracking.MODEL_TAG), run_id=run_id, tell=tell)
+    with atomic_directory(out) as target:
+        write_plan(decided.plan, target, rejected=decided.rejected)
+    _compare(before, decided.plan.allocation, run_id=run_id)
+    return ReplayResult(
+        out=str(out),
+        report=str(out / REPORT),
+        run_id=run_id,
+        job=record["job"],
+        model_uri=decided.plan.provenance.model_uri,
+        identical=True,
+        cells=decided.plan.allocation.height,
+    )
+
+
+def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tell: Tell) -> Decided:
+    inputs, job = record["inputs"], record["job"]
+    campaign = Path(inputs["campaign"])
+    brief = read_brief(campaign)
+    last_plan = read_last_plan(brief, brief=campaign)
+    if job == "plan":
+        source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
+        paths = source.paths()
+        settings = read_settings(inputs["settings"])
+    else:
+        data = Path(inputs["data"])
+        paths = {name: find_table(data, name) for name in TABLES}
+        settings = read_settings(inputs["settings"]["plan"])
+    tell("comparing the input with its fingerprints")
+    now = input_prints(paths, campaign=campaign, brief=brief)
+    changed = sorted(
+        name for name in {*now, *record["fingerprints"]} if now.get(name) != record["fingerprints"].get(name)
+    )
+    if changed:
+        where = paths.get(changed[0], campaign)
+        raise DataError(
+            f"run {run_id}: {changed[0]} ({where}) has changed since; a replay needs the same input"
+        )
+    if job == "plan":
+        return decide_from(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+    from targeting.planner import Planner
+
+    if model_uri is None:
+        raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
+    planner = Planner.load(model_uri)
+    return decide_for(
+        planner, read_dataset(data), brief=brief, last_plan=last_plan, settings=settings, tell=tell
+    )
+
+
+def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
+    """Refuse a plan that differs in any cell's whole li."""
+    cells = [
+        frame.select(
+            pl.col("segment", "placement").cast(pl.String), pl.col("slot", "spend_li").cast(pl.Int64)
+        )
+        for frame in (before, now)
+    ]
+    both = cells[0].join(cells[1], on=_CELL, how="full", suffix="_now", coalesce=True)
+    apart = both.filter(pl.col("spend_li").ne_missing(pl.col("spend_li_now")))
+    if apart.height:
+        first = apart.row(0, named=True)
+        raise SolverError(
+            f"run {run_id}: replayed, but {apart.height} cells differ, first {first['segment']} x "
+            f"{first['placement']}: {first['spend_li']} li then, {first['spend_li_now']} now; "
+            "compare the library versions in replay.json of the run"
+        )

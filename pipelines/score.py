@@ -1,0 +1,215 @@
+"""Job `score`: every user for every placement, in parts that survive a kill.
+
+Parts go to a work folder beside the output, under a key made from the model, the users and the part size; a
+job that is run again with the same three goes on where it was stopped. The output appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from models import registry
+from models.audience import SCORE_COLUMNS, AudienceModel
+from models.contracts import REJECTED, no_rejects
+from models.errors import DataError
+from pipelines import config as settings_of
+from pipelines import tracking
+from pipelines.plan_directory import write_rejected
+from pipelines.shell import Tell, silent
+from pipelines.store import (
+    atomic_directory,
+    check_writable,
+    find_table,
+    read_conformed,
+    read_users,
+    write_table,
+)
+
+MANIFEST = "manifest.json"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What `targeting score` did."""
+
+    out: str
+    run_id: str
+    model_uri: str
+    engine: str
+    users: int
+    eligible: int
+    rejected: int
+    reused_parts: int
+
+
+def run_score(
+    *,
+    data: Path,
+    model: str,
+    out: Path,
+    engine: str | None = None,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+    tell: Tell = silent,
+) -> ScoreResult:
+    """Write `scores.parquet`, `manifest.json` and `rejected/` into `out`.
+
+    Raises:
+        DataError: the users or the model cannot be used, or `out` cannot be written.
+        CampaignError: a wrong setting.
+    """
+    settings = settings_of.load(settings_of.ScoreSettings, config, engine=engine)
+    check_writable(out.absolute(), shown=out)
+    users = find_table(data, "users")
+    tracking.connect(tracking_uri)
+    tell("loading the model")
+    bundle = registry.load(model)
+    tell("fingerprinting the users")
+    prints = {"users": content_of(users), "model": _model_print(bundle.model)}
+    inputs = {
+        "data": str(data.resolve()),
+        "model_uri": bundle.uri,
+        "settings": settings.model_dump(mode="json"),
+    }
+    with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
+        run.tag(tracking.MODEL_TAG, bundle.uri)
+        key = hashlib.sha256(f"{prints} {settings.engine} {settings.part_users}".encode()).hexdigest()[:16]
+        work = out.absolute().with_name(f".{out.name}.work") / key
+        scores, rejected, reused = score_users(
+            bundle.model, users=users, work=work, settings=settings, tell=tell
+        )
+        scores = _without_new_fans(scores, data)
+        tell("writing")
+        manifest = {"model_uri": bundle.uri, "fingerprints": prints, "engine": settings.engine}
+        with atomic_directory(out) as folder:
+            write_table(scores, folder / "scores.parquet")
+            write_rejected(rejected, folder)
+            (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        shutil.rmtree(work.parent, ignore_errors=True)
+        counts = {
+            "users": scores["user_id"].n_unique(),
+            "eligible": scores.filter("eligible")["user_id"].n_unique(),
+            "rejected": rejected.height,
+        }
+        run.metrics(counts)
+        run.mapping(manifest, MANIFEST)
+    return ScoreResult(
+        out=str(out),
+        run_id=run.run_id,
+        model_uri=bundle.uri,
+        engine=settings.engine,
+        reused_parts=reused,
+        **counts,
+    )
+
+
+def score_users(
+    model: AudienceModel, *, users: Path, work: Path, settings: settings_of.ScoreSettings, tell: Tell
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Score the users table at `users` through an engine.
+
+    Args:
+        model: the fitted audience model.
+        users: Parquet or CSV, a file or a folder of parts.
+        work: folder for finished parts, belonging to exactly this model, input and part size.
+        settings: engine and part size.
+        tell: progress listener.
+
+    Returns:
+        Scores, quarantined rows, and the number of parts found finished.
+    """
+    source, before = _as_parquet(users, work)
+    parts = work / "parts"
+    reused = 0
+    if settings.engine == "spark":
+        from pipelines.engines import spark
+
+        tell(f"spark at {settings.spark_master}")
+        spark.score(
+            model.to_files(),
+            users=source,
+            work=parts,
+            part_users=settings.part_users,
+            master=settings.spark_master,
+        )
+    else:
+        from pipelines.engines import local
+
+        reused = local.score(model, users=source, work=parts, part_users=settings.part_users, tell=tell)
+    scored = pl.scan_parquet(parts / "*.parquet")
+    scores = scored.filter(pl.col("reason").is_null()).select(SCORE_COLUMNS).collect(engine="streaming")
+    rejected = scored.filter(pl.col("reason").is_not_null()).select(*REJECTED).collect(engine="streaming")
+    scores, repeated = _without_repeats(scores, source=str(users))
+    return scores, pl.concat([before, rejected, repeated]), reused
+
+
+def _without_new_fans(scores: pl.DataFrame, data: Path) -> pl.DataFrame:
+    """Scores in which whoever followed in the logs beside the users is no longer eligible."""
+    try:
+        exposures = read_conformed(find_table(data, "exposures"), "exposures").good
+    except DataError:
+        logger.info("no usable exposures beside the users: is_fan is taken as it stands")
+        return scores
+    followers = exposures.filter(pl.col("followed"))["user_id"].unique()
+    return scores.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode()))
+
+
+def _as_parquet(users: Path, work: Path) -> tuple[Path, pl.DataFrame]:
+    """The users as Parquet, and what the conversion quarantined: Parquet is streamed as it is.
+
+    CSV has no types, and a part of it could be read with other types than the whole; it is conformed at once.
+    """
+    sample = next(iter(sorted(users.rglob("*.csv"))), None) if users.is_dir() else users
+    if sample is None or sample.suffix.lower() == ".parquet":
+        return users, no_rejects()
+    conformed = read_users(users)
+    work.mkdir(parents=True, exist_ok=True)
+    write_table(conformed.good, work / "users.parquet")
+    return work / "users.parquet", conformed.rejected
+
+
+def _without_repeats(scores: pl.DataFrame, *, source: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Scores with each user once; a user who is in two parts is quarantined the second time."""
+    first = scores.select(pl.struct("user_id", "placement").is_first_distinct()).to_series()
+    if first.all():
+        return scores, no_rejects()
+    twice = scores.filter(~first)["user_id"].unique(maintain_order=True)
+    rejected = pl.DataFrame({"user_id": twice}).select(
+        table=pl.lit("users"),
+        source=pl.lit(source),
+        row=pl.lit(None, dtype=pl.Int64),
+        reason=pl.lit("user_id: appears again in another part of the table; the first row was kept"),
+        raw=pl.struct("user_id").struct.json_encode(),
+    )
+    return scores.filter(first), rejected.cast(REJECTED)
+
+
+def fans_by_now(users: pl.DataFrame, exposures: pl.DataFrame) -> pl.DataFrame:
+    """`users` with `is_fan` brought up to the end of the logs: whoever was seen to follow is a fan."""
+    followers = exposures.filter(pl.col("followed"))["user_id"].unique()
+    return users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
+
+
+def content_of(path: Path) -> str:
+    """Fingerprint of the bytes of a file, or of all files of a folder in name order, read in pieces."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode())
+            with file.open("rb") as stream:
+                while piece := stream.read(1 << 20):
+                    digest.update(piece)
+    return digest.hexdigest()[:32]
+
+
+def _model_print(model: AudienceModel) -> str:
+    return hashlib.sha256(json.dumps(model.to_files(), sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,127 @@
+"""Job `train`: from a data directory to a registered model version, `champion` of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from models import registry
+from models.contracts import Dataset
+from pipelines import config as settings_of
+from pipelines import tracking
+from pipelines.config import TrainSettings
+from pipelines.plan_directory import rejected_counts
+from pipelines.shell import Tell, silent
+from pipelines.store import read_dataset
+from targeting.campaign import Campaign
+from targeting.planner import Planner
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `targeting train` learned."""
+
+    run_id: str
+    model_uri: str
+    claims: dict[str, str]
+    segments: int
+    rejected: dict[str, int]
+    warnings: tuple[str, ...]
+    metrics: dict[str, float]
+
+
+def run_train(
+    *, data: Path, config: Path | None = None, tracking_uri: str | None = None, tell: Tell = silent
+) -> TrainResult:
+    """Learn from the logs in `data` and register the planner.
+
+    Raises:
+        DataError: the data cannot be used or the tracking store cannot be reached.
+        CampaignError: a wrong setting.
+    """
+    settings = settings_of.load(settings_of.TrainSettings, config)
+    tell("reading")
+    dataset = read_dataset(data)
+    inputs = {"data": str(data.resolve()), "settings": settings.model_dump(mode="json")}
+    with tracking.job_run(
+        "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
+    ) as run:
+        planner = learn(dataset, settings=settings, campaign=None, run=run, tell=tell)
+    return TrainResult(
+        run_id=run.run_id,
+        model_uri=planner.model_uri or "",
+        claims={"kind": planner.model.claims.kind, "why": planner.model.claims.why},
+        segments=len(planner.segmenter.names),
+        rejected=rejected_counts(dataset.rejected),
+        warnings=planner.warnings,
+        metrics=dict(planner.model.metrics),
+    )
+
+
+def learn(
+    dataset: Dataset, *, settings: TrainSettings, campaign: Campaign | None, run: tracking.JobRun, tell: Tell
+) -> Planner:
+    """Fit a planner, record how good it is, and register it inside the open run.
+
+    Args:
+        dataset: users, exposures and orders.
+        settings: what to learn.
+        campaign: gives placements and horizon where the settings leave them open.
+        run: the job's MLflow run.
+        tell: progress listener.
+
+    Returns:
+        The planner with the URI of its registered version.
+    """
+    tell("learning from the logs")
+    planner = Planner.fit(
+        dataset,
+        campaign=campaign,
+        placements=settings.placements,
+        horizon_days=settings.horizon_days,
+        as_of=settings.as_of,
+        seed=settings.seed,
+        threads=settings.threads,
+        n_draws=settings.draws,
+        min_audience=settings.min_audience,
+    )
+    run.metrics(planner.model.metrics)
+    run.tag("targeting.claims", planner.model.claims.kind)
+    for name, table in planner.model.reliability.items():
+        run.text(calibration_chart(table.to_json(), title=name), f"charts/calibration-{name}.svg")
+    tell("registering the model")
+    uri = registry.save(
+        planner.model,
+        extra_files=planner.state_files(),
+        input_example=dataset.users.head(5),
+        name=settings.model_name,
+    )
+    run.tag(tracking.MODEL_TAG, uri)
+    return replace(planner, model_uri=uri)
+
+
+def calibration_chart(table: Mapping[str, Any], *, title: str) -> str:
+    """Predicted against observed events per group on held-out time, as SVG; the diagonal is perfect."""
+    import altair as alt
+    import vl_convert
+
+    points = [
+        {"predicted": p, "observed": a} for p, a in zip(table["predicted"], table["actual"], strict=True)
+    ]
+    most = max([1e-9, *table["predicted"], *table["actual"]])
+    diagonal = [{"predicted": 0.0, "observed": 0.0}, {"predicted": most, "observed": most}]
+    axes = {
+        "x": alt.X("predicted:Q", title="predicted events"),
+        "y": alt.Y("observed:Q", title="observed events"),
+    }
+    line = (
+        alt.Chart(alt.InlineData(values=diagonal))
+        .mark_line(strokeDash=[4, 4], color="#8a96a3")
+        .encode(**axes)
+    )
+    marks = alt.Chart(alt.InlineData(values=points)).mark_circle(size=60, color="#20639b").encode(**axes)
+    chart = (line + marks).properties(width=320, height=260, title=f"{title}, held-out time")
+    svg: str = vl_convert.vegalite_to_svg(chart.to_json())
+    return svg

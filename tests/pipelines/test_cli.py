@@ -1,0 +1,211 @@
+"""The manners of the command line: exit status, one error line, one JSON object, help with an example."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from models.errors import InfeasibleError, SolverError
+from pipelines import shell
+from pipelines.cli import app
+
+COMMANDS = (
+    "demo",
+    "simulate",
+    "check",
+    "train",
+    "score",
+    "plan",
+    "run",
+    "evaluate",
+    "replay",
+    "app",
+    "schema",
+)
+
+
+def test_the_documented_commands_are_there():
+    assert sorted(command.name or command.callback.__name__ for command in app.registered_commands) == sorted(
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(cli, command):
+    code, out, err = cli(command, "--help")
+    assert (code, err) == (0, "")
+    assert "Example: targeting" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_json(cli, command):
+    assert "--json" in cli(command, "--help")[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("fly",),
+        ("train",),
+        ("check", "--no-such-option"),
+        ("simulate", "--out", "x", "--users", "0"),
+        ("simulate", "--out", "x", "--users", "many"),
+        ("plan", "--campaign", "c.yaml", "--out", "p"),
+        ("plan", "--campaign", "c.yaml", "--out", "p", "--data", "d"),
+        ("plan", "--campaign", "c.yaml", "--out", "p", "--scores", "s", "--curves", "c"),
+        ("plan", "--campaign", "c.yaml", "--out", "p", "--delivery", "d", "--curves", "c"),
+        ("score", "--data", "d", "--model", "m", "--out", "o", "--engine", "abacus"),
+    ],
+)
+def test_wrong_usage_is_status_2_with_one_line(cli, arguments):
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert len(err.strip().splitlines()) <= 1
+
+
+def test_an_infeasible_brief_is_status_3(cli, monkeypatch):
+    def refuse(name):
+        raise InfeasibleError("a and b\ncannot hold together", conflict=("a", "b"))
+
+    monkeypatch.setattr("pipelines.schemas.find_schema", refuse)
+    code, out, err = cli("schema", "campaign")
+    assert (code, out) == (3, "")
+    assert err == "targeting: a and b cannot hold together\n"
+
+
+@pytest.mark.parametrize("error", [SolverError("solver stopped"), ZeroDivisionError("division by zero")])
+def test_our_own_faults_are_status_4_with_one_line(cli, monkeypatch, error):
+    def fail(name):
+        raise error
+
+    monkeypatch.setattr("pipelines.schemas.find_schema", fail)
+    code, out, err = cli("schema", "campaign")
+    assert (code, out) == (4, "")
+    assert len(err.splitlines()) == 1
+    assert str(error) in err
+
+
+def test_the_traceback_is_one_variable_away(cli, monkeypatch):
+    def fail(name):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("pipelines.schemas.find_schema", fail)
+    assert "TARGETING_DEBUG=1" in cli("schema", "campaign")[2]
+    monkeypatch.setenv("TARGETING_DEBUG", "1")
+    assert "Traceback" in cli("schema", "campaign")[2]
+
+
+def test_ctrl_c_is_status_130(cli, monkeypatch):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.schemas.find_schema", interrupt)
+    code, out, err = cli("schema", "campaign")
+    assert (code, out) == (130, "")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["campaign", "train", "score", "plan", "run", "simulate", "evaluate", "demo"]
+)
+def test_schemas_are_json_schemas(cli, name):
+    code, out, _ = cli("schema", name)
+    assert code == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(out))
+
+
+def test_the_simulated_brief_satisfies_the_schema_and_an_odd_one_does_not(cli, data_dir):
+    schema = json.loads(cli("schema", "campaign")[1])
+    brief = yaml.safe_load((data_dir / "campaign.yaml").read_text())
+    jsonschema.validate(brief, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**brief, "budget": 3}, schema)
+
+
+def test_settings_may_leave_keys_out_as_the_schema_says(cli):
+    schema = json.loads(cli("schema", "train")[1])
+    jsonschema.validate({"seed": 3}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"sead": 3}, schema)
+
+
+def test_an_unknown_schema_names_the_nearest(cli):
+    code, _, err = cli("schema", "campain")
+    assert code == 1
+    assert 'did you mean "campaign"' in err
+
+
+def test_simulate_prints_one_json_object_and_is_repeatable(cli, tmp_path):
+    code, out, err = cli("simulate", "--out", "one", "--users", "400", "--seed", "3", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["users"] == 400
+    assert cli("simulate", "--out", "two", "--users", "400", "--seed", "3")[0] == 0
+    for name in ("users", "exposures", "orders"):
+        assert Path("one", f"{name}.parquet").read_bytes() == Path("two", f"{name}.parquet").read_bytes()
+
+
+def test_check_says_what_the_data_hold(cli, data_dir):
+    code, out, err = cli("check", data_dir, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["ok"]
+    code, out, err = cli("check", data_dir)
+    assert code == 0
+    assert "users: 3000 good" in out
+
+
+def test_a_pipe_hears_nothing_of_progress(capsys):
+    with shell.progress("work") as tell:
+        tell("stage one")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_the_stage(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with shell.progress("work") as tell:
+        tell("stage one")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "stage one" in err
+
+
+def test_python_dash_m_is_the_same_command(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "schema", "nothing"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("targeting: schema nothing: not known")
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from pipelines.cli import app; from pipelines.shell import execute;"
+        "execute(app, ['--help']);"
+        "names = {'polars', 'mlflow', 'cvxpy', 'lightgbm', 'sklearn', 'pandas', 'streamlit'};"
+        "heavy = names & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_job_leaves_no_half_written_output(tmp_path):
+    command = [sys.executable, "-m", "pipelines", "simulate", "--out", "data", "--users", "300000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(err.strip().splitlines()) <= 1
+    assert list(tmp_path.iterdir()) == []

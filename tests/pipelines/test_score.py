@@ -1,0 +1,150 @@
+"""Scoring: the same scores from every engine and part size; a killed job goes on where it was stopped."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import polars as pl
+import pytest
+
+from models import registry
+from pipelines import tracking
+from pipelines.score import run_score
+from pipelines.store import read_scores, read_users
+
+KEYS = ["user_id", "placement"]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    path = tmp_path / "score.yaml"
+    path.write_text("part_users: 700\n")
+    return path
+
+
+def score(trained, data, out, **given):
+    uri, model, _ = trained
+    return run_score(data=data, model=model, out=out, tracking_uri=uri, **given)
+
+
+def test_parts_give_what_the_model_gives_at_once(trained, data_dir, tmp_path, settings):
+    result = score(trained, data_dir, tmp_path / "scores", config=settings)
+    written = pl.read_parquet(tmp_path / "scores" / "scores.parquet")
+    users = read_users(data_dir).good
+    expected = registry.load(trained[1]).model.score(users)
+    assert written.drop("eligible").equals(expected.drop("eligible"))
+    assert result.users == users.height
+    assert result.rejected == 0
+    assert result.reused_parts == 0
+
+
+def test_whoever_followed_in_the_logs_is_not_eligible(trained, data_dir, tmp_path):
+    score(trained, data_dir, tmp_path / "scores")
+    scores = read_scores(tmp_path / "scores")
+    followers = pl.read_parquet(data_dir / "exposures.parquet").filter("followed")["user_id"].unique()
+    fans = pl.read_parquet(data_dir / "users.parquet").filter("is_fan")["user_id"]
+    gone = scores.filter(~pl.col("eligible"))["user_id"].unique()
+    assert set(gone) == set(followers) | set(fans)
+
+
+def test_the_manifest_names_the_very_version_behind_the_alias(trained, data_dir, tmp_path):
+    uri, model, _ = trained
+    name = model.removeprefix("models:/").split("/")[0]
+    result = run_score(
+        data=data_dir, model=f"models:/{name}@champion", out=tmp_path / "scores", tracking_uri=uri
+    )
+    manifest = json.loads((tmp_path / "scores" / "manifest.json").read_text())
+    assert manifest["model_uri"] == result.model_uri == model
+    assert mlflow.get_run(result.run_id).data.tags[tracking.MODEL_TAG] == model
+
+
+def test_csv_users_score_like_parquet_users(trained, data_dir, tmp_path):
+    copy = tmp_path / "data"
+    copy.mkdir()
+    users = pl.read_parquet(data_dir / "users.parquet")
+    users.write_csv(copy / "users.csv")
+    score(trained, copy, tmp_path / "from_csv")
+    users.write_parquet(tmp_path / "users.parquet")
+    (copy / "users.csv").unlink()
+    shutil.move(tmp_path / "users.parquet", copy / "users.parquet")
+    score(trained, copy, tmp_path / "from_parquet")
+    assert read_scores(tmp_path / "from_csv").equals(read_scores(tmp_path / "from_parquet"))
+
+
+def test_bad_rows_and_users_in_two_parts_are_quarantined(trained, data_dir, tmp_path, settings):
+    copy = tmp_path / "data"
+    (copy / "users").mkdir(parents=True)
+    users = pl.read_parquet(data_dir / "users.parquet")
+    odd = users.head(1).with_columns(user_id=pl.lit(None, dtype=pl.String))
+    pl.concat([users.head(1500), odd]).write_parquet(copy / "users" / "a.parquet")
+    users.tail(1510).write_parquet(copy / "users" / "b.parquet")
+    result = score(trained, copy, tmp_path / "scores", config=settings)
+    assert (result.users, result.rejected) == (3000, 11)
+    rejected = pl.read_csv(tmp_path / "scores" / "rejected" / "users.csv")
+    assert rejected.filter(pl.col("row") == 1501).height == 1
+    assert rejected["reason"].str.contains("another part").sum() == 10
+    assert not read_scores(tmp_path / "scores").select(KEYS).is_duplicated().any()
+
+
+def test_a_killed_job_goes_on_where_it_was_stopped(trained, data_dir, tmp_path):
+    uri, model, _ = trained
+    settings = tmp_path / "score.yaml"
+    settings.write_text("part_users: 20\n")
+    out = tmp_path / "scores"
+    options = {
+        "--data": data_dir,
+        "--model": model,
+        "--out": out,
+        "--config": settings,
+        "--tracking-uri": uri,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "score",
+        *(str(x) for pair in options.items() for x in pair),
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path)
+    while process.poll() is None and len(list(tmp_path.glob(".scores.work/*/parts/*.parquet"))) < 3:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+    result = score(trained, data_dir, out, config=settings)
+    assert result.reused_parts >= 3
+    assert not (tmp_path / ".scores.work").exists()
+    score(trained, data_dir, tmp_path / "at_once")
+    assert read_scores(out).equals(read_scores(tmp_path / "at_once"))
+
+
+def test_parts_of_other_users_are_never_reused(trained, data_dir, tmp_path, settings):
+    work = tmp_path / ".scores.work" / "another-key" / "parts"
+    work.mkdir(parents=True)
+    (work / "part-000000.parquet").write_bytes(b"not even Parquet")
+    assert score(trained, data_dir, tmp_path / "scores", config=settings).reused_parts == 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_spark_gives_the_same_scores(trained, data_dir, tmp_path, settings):
+    local = score(trained, data_dir, tmp_path / "local")
+    spark = score(trained, data_dir, tmp_path / "spark", engine="spark", config=settings)
+    assert spark.engine == "spark"
+    assert (spark.users, spark.eligible) == (local.users, local.eligible)
+    one, other = (read_scores(tmp_path / name).sort(KEYS) for name in ("local", "spark"))
+    assert one.equals(other)
+
+
+def test_a_model_that_is_not_there_is_status_1(cli, trained, data_dir):
+    arguments = ("score", "--data", data_dir, "--out", "scores", "--tracking-uri", trained[0])
+    for model in ("models:/nobody@champion", "models:/new-fan-gmv/99", "nonsense"):
+        code, out, err = cli(*arguments, "--model", model)
+        assert (code, out) == (1, "")
+        assert len(err.splitlines()) == 1
+    assert not Path("scores").exists()
