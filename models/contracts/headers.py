@@ -26,6 +26,9 @@ UNITS: dict[str, float] = {
 }
 _BRACKETED = re.compile(r"^(?P<name>.+?)_?[(\[【〔](?P<unit>[^)\]】〕]*)[)\]】〕]$")
 
+# A row index that pandas wrote, or an empty header: never a feature.
+_UNNAMED = re.compile(r"^(unnamed[:_]*\d*)?$")
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -122,7 +125,7 @@ def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: st
         target: tuple[dict[str, Binding], str, float]
         if found := _find(column, lookup):
             target = (bound, *found)
-        elif not contract.features:
+        elif not contract.features or _UNNAMED.match(fold(column)):
             ignored.append(column)
             continue
         elif found := _find(column, feature_lookup):

@@ -252,9 +252,11 @@ def _written_time(column: pl.Series) -> pl.Series:
     """Times in text, other than the first of `_TIME_FORMATS`."""
     tidy = (
         column.str.strip_chars(_BLANKS)
-        .str.replace(r"^(\d{4})\s*[/.年]\s*(\d{1,2})\s*[/.月]\s*(\d{1,2})\s*日?", "$1-$2-$3")
-        .str.replace(r"^(\d{4}-?\d{1,2}-?\d{1,2})[Tt]\s*", "$1 ")
-        .str.replace(r"^(\S+)\s+", "$1 ")
+        .str.replace(
+            r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?:\s*日\s*|[Tt]|\s+|$)", "$1-$2-$3 "
+        )
+        .str.replace(r"^(\d{8})[Tt ]\s*", "$1 ")
+        .str.strip_chars_end(" ")
         # strptime wants two digits each.
         .str.replace(r"^(\d{4})-(\d)-", "$1-0$2-")
         .str.replace(r"^(\d{4}-\d{2})-(\d)(\s|$)", "${1}-0${2}${3}")
@@ -264,10 +266,8 @@ def _written_time(column: pl.Series) -> pl.Series:
         .str.replace(r"(:\d{2}(?:\.\d+)?)\s*([+-]\d{2})$", "$1${2}00")
     )
     found = pl.Series(values=[None], dtype=pl.Datetime("us")).new_from_index(0, len(tidy))
-    readers = [_plain_reader(form) for form in _TIME_FORMATS] + [
-        _zoned_reader(form) for form in _ZONED_FORMATS
-    ]
-    for read in (*readers, _epoch_text):
+    plain, zoned = map(_plain_reader, _TIME_FORMATS), map(_zoned_reader, _ZONED_FORMATS)
+    for read in (*plain, *zoned, _epoch_text):
         open_ = found.is_null()
         if not open_.any():
             break

@@ -34,7 +34,10 @@ def read_delimited(path: Path) -> pl.DataFrame:
         DataError: The file is empty, not text, or its header is not a header.
     """
     encoding = detect_encoding(path)
-    names, separator = _header(path, encoding)
+    names, separator, ending = _header(path, encoding)
+    if ending == "\r":
+        # Old Macintosh line ends, which polars takes for one long line.
+        return _forgiving(path, encoding, names, separator)
     body: Path | io.BytesIO = path if encoding.startswith("utf-8") else _as_utf8(path, encoding)
     try:
         return pl.read_csv(
@@ -96,8 +99,8 @@ def _as_utf8(path: Path, encoding: str) -> io.BytesIO:
     return body
 
 
-def _header(path: Path, encoding: str) -> tuple[list[str], str]:
-    """Column names (made distinct where empty) and the separator that splits the first line most."""
+def _header(path: Path, encoding: str) -> tuple[list[str], str, str]:
+    """Column names (made up where empty), the separator that splits the first line most, the line end."""
     try:
         with path.open(encoding=encoding, newline="") as file:
             line = file.readline(_CHUNK)
@@ -115,7 +118,7 @@ def _header(path: Path, encoding: str) -> tuple[list[str], str]:
         raise DataError(
             f"{path}: column {repeated[0]!r} appears twice in the header; expected distinct names"
         )
-    return named, separator
+    return named, separator, line[len(line.rstrip("\r\n")) :]
 
 
 def _forgiving(path: Path, encoding: str, names: list[str], separator: str) -> pl.DataFrame:
