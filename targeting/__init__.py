@@ -1,8 +1,8 @@
 """What we decide: campaigns, segments, certified allocation, plans and reports.
 
-Everything public is one attribute away (`tg.Planner`, `tg.allocate`, ...) but loaded on first use (PEP 562), so that
-`import targeting` costs nothing: cvxpy, lightgbm, scikit-learn and mlflow are only imported by what needs them.
-Imports from `models` only.
+Everything public is one attribute away (`tg.Planner`, `tg.allocate`, ...) but loaded on first use (PEP 562),
+so that `import targeting` costs nothing: cvxpy, lightgbm, scikit-learn and mlflow are only imported by what
+needs them. Imports from `models` only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from models.errors import InfeasibleError as InfeasibleError
     from models.errors import SolverError as SolverError
     from models.errors import TargetingError as TargetingError
-    from targeting.decision import allocate as allocate
     from targeting.audience import Audience as Audience
     from targeting.campaign import Campaign as Campaign
     from targeting.campaign import parse_campaign as parse_campaign
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
     from targeting.plan import Plan as Plan
+    from targeting.plan import plan_from_files as plan_from_files
     from targeting.planner import Planner as Planner
+    from targeting.sources import allocate as allocate
+    from targeting.sources import plan_from_curves as plan_from_curves
+    from targeting.sources import plan_from_delivery as plan_from_delivery
     from targeting.world import simulate as simulate
 
 _EXPORTS = {
@@ -35,9 +38,12 @@ _EXPORTS = {
     "Planner": "targeting.planner",
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
-    "allocate": "targeting.decision",
+    "allocate": "targeting.sources",
     "evaluate_campaign": "targeting.evaluation",
     "parse_campaign": "targeting.campaign",
+    "plan_from_curves": "targeting.sources",
+    "plan_from_delivery": "targeting.sources",
+    "plan_from_files": "targeting.plan",
     "simulate": "targeting.world",
 }
 

@@ -21,9 +21,11 @@ class Audience:
     """Scored and segmented users.
 
     Attributes:
-        scores: user_id, placement, p_follow (per impression, incremental), gmv_per_fan_cny, p_precise, eligible, p_enter.
+        scores: user_id, placement, p_follow (per impression, incremental), gmv_per_fan_cny, p_precise,
+            eligible, p_enter.
         segments: user_id, segment: every eligible user once.
-        summary: one row per segment: users, fan kind, mean scores, targeting rule with its precision and recall.
+        summary: one row per segment: users, fan kind, mean scores, targeting rule with its precision and
+            recall.
         segmentation: the segments' means, to plan with; None in a plan that was read back from files.
         diagnosis: sentences on who the present fans are against who buys; empty where it was not made.
     """
@@ -44,7 +46,8 @@ class Audience:
 
     def __str__(self) -> str:
         """How many people, in how many segments."""
-        return f"Audience of {self.segments.height:,} eligible users in {self.summary.height} segments\n{self.summary}"
+        head = f"Audience of {self.segments.height:,} eligible users in {self.summary.height} segments"
+        return f"{head}\n{self.summary}"
 
     __repr__ = __str__
 

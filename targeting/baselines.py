@@ -1,13 +1,14 @@
 """The plans a merchant would make otherwise, valued on the same curves as ours.
 
-Last plan (its shares, scaled to the money at hand), equal split over the cells, and spend in proportion to each
-cell's past return (ROAS), which is what most dashboards suggest. They ignore the brief's constraints, as their users
-would; `feasible` says which of them the brief would have allowed. It must not import the optimiser.
+Last plan (its shares, scaled to the money at hand), equal split over the cells, and spend in proportion to
+each cell's past return (ROAS), which is what most dashboards suggest. They ignore the brief's constraints,
+as their users would; `feasible` says which of them the brief would have allowed. It must not import the
+optimiser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,10 @@ import polars as pl
 
 from models.curves import FloatArray
 from models.errors import DataError
+from targeting.allocation.lastplan import last_spend
 from targeting.allocation.outcomes import outcomes
-from targeting.allocation.problem import Market, Problem
+from targeting.allocation.problem import Market, Metric, Problem
 from targeting.campaign import Campaign
-from targeting.promise import pays_value_directly
 
 if TYPE_CHECKING:
     from targeting.plan import Plan
@@ -32,11 +33,15 @@ SCHEMA = {
     "feasible": pl.Boolean,
 }
 
+_COUNTED: Mapping[str, Metric] = {"new_fans": "fans", "live_entries": "entries"}
+
 
 def worth(problem: Problem, campaign: Campaign, spend_cny: FloatArray) -> float:
-    """What the brief calls value, at (n_cells,) spend: GMV, fans, entries, or profit. Independent of any `target`."""
+    """What the brief calls value, at (n_cells,) spend: GMV, fans, entries, or profit. Independent of any
+    `target`.
+    """
     found = outcomes(problem.market, spend_cny)
-    metric = {"new_fans": "fans", "live_entries": "entries"}.get(campaign.objective, "gmv")
+    metric = _COUNTED.get(campaign.objective, "gmv")
     total = float(found[metric].sum())
     if campaign.objective == "profit" and campaign.economics is not None:
         return campaign.economics.kept_share * total - float(spend_cny.sum())
@@ -50,6 +55,7 @@ def usual_plans(
     money_cny: float,
     last_spend_cny: FloatArray | None,
     feasible: Callable[[FloatArray], bool],
+    unknown: Collection[str] = (),
 ) -> pl.DataFrame:
     """The baselines as a frame of `SCHEMA`, with one spend for all of them.
 
@@ -59,6 +65,7 @@ def usual_plans(
         money_cny: what each of them spends.
         last_spend_cny: (n_cells,) past spend of any scale, or None where there is no history.
         feasible: whether a spend vector keeps to the brief.
+        unknown: figures that the curves cannot speak of; they become null.
     """
     market = problem.market
     n = len(market)
@@ -72,27 +79,64 @@ def usual_plans(
     returns = _returns(market, reference, campaign.objective)
     if returns.sum() > 0:
         spends["ROAS-proportional split"] = money_cny * returns / returns.sum()
-    direct = bool(pays_value_directly(market).any())
     rows = []
     for label, spend in spends.items():
         found = outcomes(market, spend)
-        gmv = float(found["gmv"].sum())
         rows.append(
             {
                 "label": label,
                 "spend_cny": float(spend.sum()),
                 "value": worth(problem, campaign, spend),
-                "new_fans": None if direct else float(found["fans"].sum()),
-                "new_fan_gmv_cny": gmv if np.isfinite(gmv) else None,
+                "new_fans": None if "new_fans" in unknown else float(found["fans"].sum()),
+                "new_fan_gmv_cny": None if "new_fan_gmv_cny" in unknown else float(found["gmv"].sum()),
                 "feasible": feasible(spend),
             }
         )
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
+def past_spend(
+    market: Market, *, last_plan: pl.DataFrame | FloatArray | None, history: pl.DataFrame | None
+) -> FloatArray | None:
+    """(n_cells,) what was done before, of any scale; None where nothing is known.
+
+    A last plan over other segments (often just `all`) still says how money was split over placements; within
+    a placement it went where the logs saw it go.
+    """
+    logged = _matched(market, history)
+    if last_plan is None:
+        return logged
+    if not isinstance(last_plan, pl.DataFrame):
+        return np.asarray(last_plan, dtype=float)
+    exact = _matched(market, last_plan)
+    if exact is not None:
+        return exact
+    if "placement" not in last_plan.columns or "spend_cny" not in last_plan.columns:
+        return logged
+    weight = logged if logged is not None else np.ones(len(market))
+    spend = np.zeros(len(market))
+    names = market.cells["placement"].to_numpy()
+    for placement, total in last_plan.group_by("placement").agg(pl.col("spend_cny").sum()).iter_rows():
+        share = np.where(names == placement, weight, 0.0)
+        if share.sum() > 0:
+            spend += float(total) * share / share.sum()
+    return spend if spend.sum() > 0 else logged
+
+
+def _matched(market: Market, table: pl.DataFrame | None) -> FloatArray | None:
+    """The table's spend on this market's cells; None where it names none of them."""
+    keys = ["segment", "placement"]
+    if table is None or any(c not in table.columns for c in (*keys, "spend_cny")):
+        return None
+    text = table.with_columns(pl.col(keys).cast(pl.String))
+    if text.join(market.cells, on=keys, how="semi").is_empty():
+        return None
+    return last_spend(market, text)
+
+
 def _returns(market: Market, spend_cny: FloatArray, objective: str) -> FloatArray:
     """(n_cells,) value per yuan at the reference spend, what a dashboard shows as ROAS; 0 where unknown."""
-    metric = {"new_fans": "fans", "live_entries": "entries"}.get(objective, "gmv")
+    metric = _COUNTED.get(objective, "gmv")
     value = outcomes(market, spend_cny)[metric]
     return np.nan_to_num(np.maximum(value, 0.0) / np.maximum(spend_cny, 1e-12))
 
@@ -117,15 +161,15 @@ def spend_vector(market: Market, other: Plan | pl.DataFrame | Mapping[Any, Any])
     if bad.height:
         where = bad.row(0, named=True)
         raise DataError(
-            f"plan to compare: spend_cny of {where['segment']!r}, {where['placement']!r} is {where['spend_cny']}; "
-            f"expected a number >= 0"
+            f"plan to compare: spend_cny of {where['segment']!r}, {where['placement']!r} is "
+            f"{where['spend_cny']}; expected a number >= 0"
         )
     strange = given.filter(pl.col("spend_cny") > 0).join(market.cells, on=keys, how="anti")
     if strange.height:
         where = strange.row(0, named=True)
         raise DataError(
-            f"plan to compare: segment {where['segment']!r}, placement {where['placement']!r} is not in this plan; "
-            f"compare plans over the same segments"
+            f"plan to compare: segment {where['segment']!r}, placement {where['placement']!r} is not in this "
+            f"plan; compare plans over the same segments"
         )
     joined = market.cells.join(given, on=keys, how="left", maintain_order="left")
     shared = market.cells.select(pl.len().over(keys).alias("n"))["n"].to_numpy()
@@ -156,9 +200,11 @@ def compared(plan: Plan, other: Plan | pl.DataFrame | Mapping[Any, Any]) -> pl.D
         other_new_fan_gmv_cny=pl.Series(outcomes(market, theirs)["gmv"]),
     )
     total = cells.select(
-        pl.lit("total").alias("segment"), pl.lit("").alias("placement"), pl.lit(0, dtype=pl.Int64).alias("slot"),
+        pl.lit("total").alias("segment"),
+        pl.lit("").alias("placement"),
+        pl.lit(0, dtype=pl.Int64).alias("slot"),
         pl.col("^.*_cny$").sum(),
-    )  # fmt: skip
+    )
     return pl.concat([cells, total]).with_columns(
         spend_change_cny=pl.col("spend_cny") - pl.col("other_spend_cny"),
         gmv_change_cny=pl.col("new_fan_gmv_cny") - pl.col("other_new_fan_gmv_cny"),

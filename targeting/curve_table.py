@@ -1,8 +1,8 @@
 """The fitted curves as points, for curves.csv and the report's charts.
 
-Each cell is moved over a grid of spends while all others stay as planned, so the plan's own point lies on its curve
-and competition for the same people is in it. `value` is the cell's new-fan GMV in yuan, which makes the file a valid
-`--curves` input again. It must not import the optimiser.
+Each cell is moved over a grid of spends while all others stay as planned, so the plan's own point lies on
+its curve and competition for the same people is in it. `value` is the cell's new-fan GMV in yuan, which
+makes the file a valid `--curves` input again. It must not import the optimiser.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import polars as pl
 
 from models.curves import FloatArray
 from targeting.allocation.outcomes import outcomes
-from targeting.allocation.problem import Market
-from targeting.promise import HIGH, LOW, groups
+from targeting.allocation.problem import Market, Metric
+from targeting.allocation.trial import Neighbours
+from targeting.promise import HIGH, LOW
 
 POINTS = 21
 
 
-def curve_table(*, market: Market, spend_cny: FloatArray, budget_cny: float) -> pl.DataFrame:
+def curve_table(
+    *, market: Market, spend_cny: FloatArray, budget_cny: float, metric: Metric = "gmv"
+) -> pl.DataFrame:
     """segment, placement, slot, spend_cny, impressions, value, value_low, value_high, observed.
 
     Args:
         market: what money buys.
         spend_cny: (n_cells,) the plan.
+        metric: what `value` is: gmv, or fans where GMV is unknown.
         budget_cny: sets the range of cells that have neither spend nor history.
 
     Returns:
@@ -32,19 +36,19 @@ def curve_table(*, market: Market, spend_cny: FloatArray, budget_cny: float) -> 
     """
     n = len(market)
     grid = np.linspace(0.0, 1.0, POINTS)[:, None] * _range(market, spend_cny, budget_cny)[None, :]
-    _, rank = groups(market)
+    seat = Neighbours.of(market).seat
     found = {
         name: np.full((POINTS, n), np.nan) for name in ("impressions", "value", "value_low", "value_high")
     }
-    for position in range(int(rank.max(initial=-1)) + 1):
-        moved = rank == position
+    for position in range(int(seat.max(initial=-1)) + 1):
+        moved = seat == position
         spends = np.where(moved[None, :], grid, spend_cny[None, :])
         point = outcomes(market, spends)
         found["impressions"][:, moved] = point["impressions"][:, moved]
-        found["value"][:, moved] = point["gmv"][:, moved]
+        found["value"][:, moved] = point[metric][:, moved]
         if market.draws is not None:
             for row, spend in enumerate(spends):
-                drawn = outcomes(market, spend, draw=slice(None))["gmv"][:, moved]
+                drawn = outcomes(market, spend, draw=slice(None))[metric][:, moved]
                 low, high = np.quantile(drawn, [LOW, HIGH], axis=0)
                 found["value_low"][row, moved], found["value_high"][row, moved] = low, high
     cells = market.cells.select("segment", "placement", "slot")[np.repeat(np.arange(n), POINTS)]

@@ -1,10 +1,11 @@
 """What a finished campaign really did, against what its plan promised, and why the two differ.
 
-Realised GMV of a cell is spend x (impressions / spend) x (fans / impressions) x (GMV / fan), and so is the promise; the
-difference is split over the four factors with the logarithmic mean (LMDI, Ang 2004), which is exact, leaves no rest
-and does not depend on an order. Fans whose horizon is not over are censored: their GMV is projected from the run-off
-of the older ones, never counted as zero. Realised means observed: organic follows are estimated from held-out rows
-where there are any and reported apart. It must not import estimators or the optimiser.
+Realised GMV of a cell is spend x (impressions / spend) x (fans / impressions) x (GMV / fan), and so is the
+promise; the difference is split over the four factors with the logarithmic mean (LMDI, Ang 2004), which is
+exact, leaves no rest and does not depend on an order. Fans whose horizon is not over are censored: their GMV
+is projected from the run-off of the older ones, never counted as zero. Realised means observed: organic
+follows are estimated from held-out rows where there are any and reported apart. It must not import
+estimators or the optimiser.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Evaluation:
     """Promised against realised.
 
     Attributes:
-        cells: one row per segment x placement: promised_* and realised_* spend, impressions, fans, GMV; cost_per_fan_cny;
-            because_spend_cny ... because_value_cny, which add up to realised - promised GMV.
+        cells: one row per segment x placement: promised_* and realised_* spend, impressions, fans, GMV;
+            cost_per_fan_cny; because_spend_cny ... because_value_cny, which add up to realised - promised
+            GMV.
         totals: name -> promised, low, high, realised, projected (None where unknown), within (bool or None).
         windows: days, gmv_cny, roi, complete (share of new fans old enough for the window).
         retention: days, fans, retained (share still following); empty where the data cannot tell.
@@ -102,8 +104,8 @@ def evaluate_campaign(
     """
     if plan.audience is None:
         raise DataError(
-            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot be placed; "
-            "evaluate a plan made from --data"
+            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
+            "be placed; evaluate a plan made from --data"
         )
     horizon = horizon_days or plan.campaign.horizon_days
     rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
@@ -222,8 +224,13 @@ def _totals(plan: Plan, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
         outcome = realised if projected is None else projected
         within = None if low is None or high is None else bool(low <= outcome <= high)
         totals[name] = {
-            "promised": value, "low": low, "high": high, "realised": realised, "projected": projected, "within": within,
-        }  # fmt: skip
+            "promised": value,
+            "low": low,
+            "high": high,
+            "realised": realised,
+            "projected": projected,
+            "within": within,
+        }
     return totals
 
 
@@ -244,14 +251,13 @@ def _notes(
     young = fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon_days)).height
     if young:
         notes.append(
-            f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: {100 * maturity:.0f} % of the "
-            f"projected GMV is observed, the rest is projected from the older fans"
+            f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: "
+            f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from the older fans"
         )
     outside = rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
     if outside.height:
-        notes.append(
-            f"{outside.height:,} exposures ({outside['cost_cny'].sum():,.0f} yuan) went to people outside the plan"
-        )
+        cost = float(outside["cost_cny"].sum())
+        notes.append(f"{outside.height:,} exposures ({cost:,.0f} yuan) went to people outside the plan")
     notes.append(_organic_note(rows, fans))
     if plan.claims.get("kind") != "causal":
         notes.append(

@@ -1,9 +1,10 @@
 """From what was learned to what money buys: the `Market` of one campaign.
 
-The learned pieces speak of one day and one audience: users, follow rate and value per segment x placement from the
-scores, the daily supply curve a_1 and the evidence draws from the logs. A campaign of d days in a slot buys
-a(s) = d a_1(s / d), because each day starts a fresh auction with the same audience; `Market.observed_max_cny` grows
-with d for the same reason. It must not import the optimiser, estimators or the planner.
+The learned pieces speak of one day and one audience: users, follow rate and value per segment x placement
+from the scores, the daily supply curve a_1 and the evidence draws from the logs. A campaign of d days in a
+slot buys a(s) = d a_1(s / d), because each day starts a fresh auction with the same audience;
+`Market.observed_max_cny` grows with d for the same reason. It must not import the optimiser, estimators or
+the planner.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.curves import CurveSet, FloatArray
+from models.delivery import DeliveryModel
 from models.errors import CampaignError, DataError
 from models.evidence import Evidence
 from models.response import ResponseModel
@@ -122,8 +124,9 @@ def build_market(
 ) -> Market:
     """The market of a campaign for people: scores' means, daily supply and evidence brought together.
 
-    Hazard and value are the scores' segment means times the pooled ratio of logged to predicted outcomes, so a cell
-    whose scores look lucky is pulled back before the optimiser sees it; the draws are joint across cells.
+    Hazard and value are the scores' segment means times the pooled ratio of logged to predicted outcomes, so
+    a cell whose scores look lucky is pulled back before the optimiser sees it; the draws are joint across
+    cells.
 
     Args:
         segmentation: who is in which segment; `cells` has users, hazard and value per segment x placement.
@@ -168,3 +171,24 @@ def _rows_of(learned: pl.DataFrame, cells: pl.DataFrame, *, what: str) -> NDArra
             f"score and segment with the planner that learned it"
         )
     return found["row"].cast(pl.Int64).to_numpy()
+
+
+def delivery_market(model: DeliveryModel, *, campaign: Campaign) -> Market:
+    """The market of a campaign learned from a console's report; audiences are of unknown size, so cells add
+    up.
+    """
+    cells = model.response.cells.select("segment", "placement", pl.lit("unknown").alias("fan_kind"))
+    n = cells.height
+    learned = Learned(
+        cells=cells,
+        supply=model.response.curves(),
+        users=np.full(n, np.inf),
+        hazard=model.hazard,
+        entry=model.entry,
+        gmv_per_fan_cny=model.gmv_per_fan_cny,
+        observed_max_cny=model.response.observed_max_cny(),
+        draws=Draws(
+            supply=model.response.draws(), hazard=model.hazard_draws, gmv_per_fan_cny=model.gmv_draws
+        ),
+    )
+    return market_of(learned, campaign=campaign)

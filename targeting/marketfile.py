@@ -1,7 +1,8 @@
 """A market as JSON text, so that a saved plan can be loaded and asked again (frontier, why, what-if).
 
-Point estimates are written exactly (Python's shortest round-trip floats); draws too, because the intervals of a
-reloaded plan must be the same to the last digit. Infinity is written as the text "inf". It must not touch the disk.
+Point estimates are written exactly (Python's shortest round-trip floats); draws too, because the intervals
+of a reloaded plan must be the same to the last digit. Infinity is written as the text "inf". It must not
+touch the disk.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A `Plan` is frozen: it holds the brief, the market it was decided on, the certified solution and every number
 recomputed from the true curves. What it can compute later (`frontier`, `why`, `violations`) it asks of
-`targeting.allocation`; cvxpy is never imported here. No disk: `files()` gives frames and text, the pipelines write them.
+`targeting.allocation`; cvxpy is never imported here. No disk: `files()` gives frames and text, the pipelines
+write them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from models.curves import FloatArray
+from models.errors import DataError
 from targeting.allocation.check import Violation, violations
 from targeting.allocation.problem import Market, Problem, Solution
 from targeting.audience import Audience
@@ -44,6 +46,8 @@ class Provenance:
         fingerprints: input name -> content hash.
         versions: package -> version.
         rejected_rows: input rows quarantined on the way.
+        unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
+            are null.
     """
 
     claims: Mapping[str, str]
@@ -51,6 +55,7 @@ class Provenance:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     rejected_rows: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +68,8 @@ class Plan:
         solution: spend in whole 厘, value, bound, prices.
         allocation: one row per segment x placement x slot, columns `ALLOCATION_COLUMNS`.
         expected: totals by name (`new_fans`, `new_fan_gmv_cny`, `profit_cny`), None where unknown.
-        baselines: label, spend_cny, value (objective units), new_fans, new_fan_gmv_cny, feasible, cells (JSON spend).
+        baselines: label, spend_cny, value (objective units), new_fans, new_fan_gmv_cny, feasible, cells
+            (JSON spend).
         curves: fitted curves as points with intervals.
         provenance: model, data and claims.
         audience: scores and segments, where the plan was made for people rather than supplied curves.
@@ -132,7 +138,9 @@ class Plan:
         return self.provenance.claims
 
     def violations(self, *, tolerance: float = 1e-6) -> tuple[Violation, ...]:
-        """Constraints that the plan breaks, found by code independent of the optimiser; empty when it breaks none."""
+        """Constraints that the plan breaks, found by code independent of the optimiser; empty when it breaks
+        none.
+        """
         return violations(
             self.market,
             budget_cny=self.budget_cny,
@@ -145,15 +153,39 @@ class Plan:
 
     def why(self, segment: str, placement: str, slot: int | None = None) -> str:
         """Why this cell got its money, or nothing, in words."""
-        from targeting.decision import explain_cell
+        from targeting.allocation.words import why
 
-        return explain_cell(self, segment=segment, placement=placement, slot=slot)
+        here = (pl.col("segment") == segment) & (pl.col("placement") == placement)
+        if slot is not None:
+            here = here & (pl.col("slot") == slot)
+        cells = self.market.cells.with_row_index("cell").filter(here)["cell"].to_list()
+        if not cells:
+            known = self.market.cells.select("segment", "placement").unique(maintain_order=True).rows()
+            listed = "; ".join(f"{s}, {p}" for s, p in known[:8])
+            raise DataError(f"plan: has no cell {segment!r}, {placement!r}; its cells are {listed}")
+        return " ".join(why(self.market, self.problem, self.solution, cell) for cell in cells)
 
     def frontier(self, budgets: Iterable[float]) -> pl.DataFrame:
-        """The best plan for each budget: budget_cny, value, upper_bound, gap, spend_cny and more."""
-        from targeting.decision import budget_frontier
+        """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
+        from targeting.allocation.frontier import frontier
+        from targeting.decision import compiled
 
-        return budget_frontier(self, budgets=list(budgets))
+        def problem_at(budget_cny: float) -> Problem:
+            return compiled(
+                self.market, campaign=self.campaign, last=self.last_spend_cny, budget_cny=budget_cny
+            )
+
+        return frontier(problem_at, budgets=budgets)
+
+    def experiments(self) -> pl.DataFrame:
+        """Which cell's uncertainty is worth an experiment: expected value of knowing it, and a probe's cost.
+
+        Raises:
+            CampaignError: the market has no draws.
+        """
+        from targeting.allocation.sensitivity import value_of_information
+
+        return value_of_information(self.problem, self.solution)
 
     def compare(self, other: Plan | pl.DataFrame | Mapping[Any, Any]) -> pl.DataFrame:
         """This plan beside another spend, both valued on *this* plan's curves.
@@ -173,7 +205,9 @@ class Plan:
         return compared(self, other)
 
     def to_dict(self) -> dict[str, Any]:
-        """plan.json (DESIGN 3.3), with the baselines and the brief beside it; infinite or unknown numbers are null."""
+        """plan.json (DESIGN 3.3), with the baselines and the brief beside it; infinite or unknown numbers
+        are null.
+        """
         solution, provenance = self.solution, self.provenance
         return {
             "status": solution.status,
@@ -193,12 +227,14 @@ class Plan:
             "baselines": self.baselines.to_dicts(),
             "diagnosis": [] if self.audience is None else list(self.audience.diagnosis),
             "last_spend_cny": None if self.last_spend_cny is None else self.last_spend_cny.tolist(),
+            "unknown": list(provenance.unknown),
             "rejected_rows": provenance.rejected_rows,
             "campaign": self.campaign.model_dump(mode="json"),
         }
 
     def files(self, *, html: bool = True) -> dict[str, pl.DataFrame | str]:
-        """Everything DESIGN 3.3 asks for, by file name: frames and text, for the pipelines to write atomically.
+        """Everything DESIGN 3.3 asks for, by file name: frames and text, for the pipelines to write
+        atomically.
 
         `market.json` (the fitted market) comes on top, so that a saved plan can be loaded and asked again.
         """

@@ -1,8 +1,8 @@
 """How the GMV of new fans comes in after the follow: attribution windows, projection, retention.
 
-A fan who followed yesterday has had one day to buy. The expected GMV up to the horizon is therefore the sum over
-lags of (GMV at that lag) / (fans old enough to show that lag), the run-off estimator of insurance: unbiased where old
-and young fans are alike. Frames in, frames out.
+A fan who followed yesterday has had one day to buy. The expected GMV up to the horizon is therefore the sum
+over lags of (GMV at that lag) / (fans old enough to show that lag), the run-off estimator of insurance:
+unbiased where old and young fans are alike. Frames in, frames out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _CELL = ["segment", "placement"]
 def fan_orders(
     fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
 ) -> pl.DataFrame:
-    """Orders of new fans from the follow to the horizon: user_id, segment, placement, followed_at, lag_days, net_cny.
+    """Orders of new fans from the follow to the horizon: user_id, segment, placement, followed_at, lag_days,
+    net_cny.
 
     `lag_days` is the calendar distance (0 = the day of the follow); `net_cny` is net of refunds.
     """
@@ -42,10 +43,12 @@ def fan_orders(
 def project_gmv(
     fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
 ) -> pl.DataFrame:
-    """segment, placement, projected_gmv_cny: observed GMV plus what young fans are expected to add up to the horizon.
+    """segment, placement, projected_gmv_cny: observed GMV plus what young fans are expected to add up to the
+    horizon.
 
-    The run-off is pooled over all cells (lags need many fans) and scaled to each cell: what cell c is still to get is
-    its observed GMV times (rest / observed) of fans with its ages. Cells with no sale yet share the pooled GMV per fan.
+    The run-off is pooled over all cells (lags need many fans) and scaled to each cell: what cell c is still
+    to get is its observed GMV times (rest / observed) of fans with its ages. Cells with no sale yet share
+    the pooled GMV per fan.
     """
     if fans.is_empty():
         return pl.DataFrame(

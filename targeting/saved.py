@@ -1,7 +1,7 @@
 """A plan read back from its files, to be looked at, compared and asked again.
 
-The numbers are those of the files, nothing is solved again: a saved plan must say tomorrow what it said today.
-It must not touch the disk and must not import the optimiser.
+The numbers are those of the files, nothing is solved again: a saved plan must say tomorrow what it said
+today. It must not touch the disk and must not import the optimiser.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.allocation.compile import compile_problem
 from targeting.allocation.problem import Market, Solution
 from targeting.audience import Audience
 from targeting.baselines import SCHEMA, spend_vector
 from targeting.campaign import parse_campaign
+from targeting.decision import compiled
 from targeting.marketfile import market_from_json
 from targeting.plan import ALLOCATION_COLUMNS, Plan, Provenance
 from targeting.promise import Interval
@@ -37,14 +37,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
         last = None if said["last_spend_cny"] is None else np.asarray(said["last_spend_cny"], dtype=float)
         return Plan(
             campaign=campaign,
-            problem=compile_problem(
-                market,
-                objective=campaign.objective,
-                economics=campaign.economics,
-                budget_cny=campaign.budget_cny,
-                constraints=campaign.constraints,
-                last_plan=last,
-            ),
+            problem=compiled(market, campaign=campaign, last=last),
             solution=_solution(said, market=market, allocation=allocation),
             allocation=allocation,
             expected={n: None if i is None else Interval(**i) for n, i in said["expected"].items()},
@@ -56,6 +49,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
                 fingerprints=said["fingerprints"],
                 versions=said["versions"],
                 rejected_rows=int(said["rejected_rows"]),
+                unknown=tuple(said["unknown"]),
             ),
             audience=_audience(files, tuple(said["diagnosis"])),
             last_spend_cny=last,

@@ -1,7 +1,7 @@
 """Charts of the report as SVG text, drawn by altair through vl-convert: offline, no fonts fetched, no script.
 
-altair is imported inside the functions: a plan that is never printed as HTML must not pay for it. Nothing here
-decides or recomputes; every chart takes a finished frame.
+altair is imported inside the functions: a plan that is never printed as HTML must not pay for it. Nothing
+here decides or recomputes; every chart takes a finished frame.
 """
 
 from __future__ import annotations
@@ -64,11 +64,13 @@ def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14)
 
 
 def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: list[str]) -> str:
-    """Small multiples of spend against new-fan GMV: band, line (dashed where extrapolated) and the chosen point.
+    """Small multiples of spend against new-fan GMV: band, line (dashed where extrapolated) and the chosen
+    point.
 
     Args:
         curves: title, placement, spend_cny, value, value_low, value_high, observed.
-        chosen: title, placement, spend_cny, new_fan_gmv_cny, observed_max_cny (a thin line), one row per panel.
+        chosen: title, placement, spend_cny, new_fan_gmv_cny, observed_max_cny (a thin line), one row per
+            panel.
     """
     import altair as alt
 

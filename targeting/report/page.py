@@ -1,7 +1,7 @@
 """Puts a plan's words, tables and charts on one page.
 
-Exists to keep the template free of logic: everything the template prints is prepared here as text or rows. jinja2 is
-imported on use. It must not decide or recompute anything.
+Exists to keep the template free of logic: everything the template prints is prepared here as text or rows.
+jinja2 is imported on use. It must not decide or recompute anything.
 """
 
 from __future__ import annotations
@@ -164,9 +164,8 @@ def _curve_chart(plan: Plan, placements: list[str]) -> str:
     )
     ranked = ranked.join(seen, on=keys, how="left", maintain_order="left")
     slots = plan.allocation["slot"].n_unique() > 1
-    title = pl.concat_str(
-        "segment", pl.lit(" | "), "placement", *([pl.lit(" · slot "), "slot"] if slots else [])
-    )
+    slot: list[pl.Expr] = [pl.lit(" · slot "), pl.col("slot").cast(pl.String)] if slots else []
+    title = pl.concat_str("segment", pl.lit(" | "), "placement", *slot)
     curves = plan.curves.join(ranked.select(keys), on=keys, how="semi")
     if curves.is_empty():
         return ""
@@ -195,7 +194,9 @@ def _comparison_chart(plan: Plan) -> str:
 
 
 def plan_worth(plan: Plan) -> float:
-    """The plan in the units of the baselines: the brief's objective (a `target` plan maximises minus spend)."""
+    """The plan in the units of the baselines: the brief's objective (a `target` plan maximises minus
+    spend).
+    """
     from targeting.baselines import worth
 
     return worth(plan.problem, plan.campaign, plan.solution.spend_cny)
@@ -215,6 +216,7 @@ def _frontier_chart(plan: Plan) -> str:
     if len(plan.market) > FRONTIER_CELLS or any(c.kind == "target" for c in plan.campaign.constraints):
         return ""
     points = plan.frontier([plan.budget_cny * f for f in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)])
+    points = points.filter(pl.col("value").is_not_null())
     if points.height < 3:
         return ""
     money = plan.campaign.objective in ("new_fan_gmv", "profit")

@@ -1,7 +1,7 @@
 """Numbers of a plan in a merchant's words. Text only: nothing is drawn, nothing recomputed.
 
-English with the Chinese term beside the words a merchant knows from the console. It must not import anything that
-decides.
+English with the Chinese term beside the words a merchant knows from the console. It must not import anything
+that decides.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ def claim_sentences(plan: Plan) -> list[str]:
         )
         more = f" and {len(beyond) - 4} more" if len(beyond) > 4 else ""
         lines.append(
-            f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent there in a "
-            f"comparable period: {cells}{more}. Raise these in steps and watch the first day."
+            f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent "
+            f"there in a comparable period: {cells}{more}. Raise these in steps and watch the first day."
         )
     economics = plan.campaign.economics
     if economics is not None:
@@ -164,7 +164,9 @@ def claim_sentences(plan: Plan) -> list[str]:
 
 
 def extrapolated(plan: Plan) -> list[tuple[str, str, float, float]]:
-    """(segment, placement, planned yuan, observed yuan) of funded cells beyond what the logs have seen, worst first."""
+    """(segment, placement, planned yuan, observed yuan) of funded cells beyond what the logs have seen,
+    worst first.
+    """
     market, spend = plan.market, plan.solution.spend_cny
     beyond = [
         (row["segment"], row["placement"], float(spend[i]), float(market.observed_max_cny[i]))
@@ -183,6 +185,8 @@ def _break_even(plan: Plan) -> str:
         return f"<b>Break-even</b> 保本: {kept}."
     planned = gmv.value / plan.spend_cny
     verdict = "above" if planned > roi else "below"
-    lines = f"<b>Break-even ROI</b> 保本投产比: {kept}, so a campaign pays for itself at {roi:.2f} yuan of GMV per yuan spent; "
-    lines += f"this plan is at <b>{planned:.2f}</b>, {verdict} it, within {plan.campaign.horizon_days} days."
-    return lines
+    return (
+        f"<b>Break-even ROI</b> 保本投产比: {kept}, so a campaign pays for itself at {roi:.2f} yuan of GMV "
+        f"per yuan spent; this plan is at <b>{planned:.2f}</b>, {verdict} it, "
+        f"within {plan.campaign.horizon_days} days."
+    )

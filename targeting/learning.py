@@ -1,0 +1,186 @@
+"""What a planner remembers besides the audience model: segments, response curves, evidence, the diagnosis.
+
+Learned from the logs once, written as text beside the registered model, so that planning needs no logs. It
+must not import the optimiser or the registry.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from models.audience import AudienceModel
+from models.contracts import Dataset
+from models.errors import DataError
+from models.evidence import Evidence, cell_evidence
+from models.response import ResponseModel, daily_delivery, fit_response
+from targeting.diagnosis import Diagnosis, diagnose
+from targeting.segments import Segmentation, Segmenter
+
+HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
+FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")
+
+
+@dataclass(frozen=True, repr=False)
+class PlanningState:
+    """What was learned about segments and money.
+
+    Attributes:
+        segmenter: puts scored users into segments.
+        response: one-day supply curves per segment x placement.
+        evidence: hazard and value per cell against what was logged, with draws.
+        history: segment, placement, spend_cny: what the logs spent, for the comparison with the last plan.
+        diagnosis: the present fans against the buyers; None where it could not be made.
+        as_of: nothing after this moment was used.
+        fingerprints: content hash of each training table.
+        rejected_rows: training rows that were quarantined.
+        warnings: one line each.
+    """
+
+    segmenter: Segmenter
+    response: ResponseModel
+    evidence: Evidence
+    history: pl.DataFrame
+    diagnosis: Diagnosis | None
+    as_of: datetime
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    rejected_rows: int = 0
+    warnings: tuple[str, ...] = ()
+
+    def to_files(self) -> dict[str, str]:
+        """The state as JSON files by name."""
+        rest = {
+            "history": self.history.to_dicts(),
+            "as_of": self.as_of.isoformat(),
+            "fingerprints": dict(self.fingerprints),
+            "rejected_rows": self.rejected_rows,
+            "warnings": list(self.warnings),
+        }
+        files = {
+            "segmenter.json": self.segmenter.to_json(),
+            "response.json": self.response.to_json(),
+            "evidence.json": self.evidence.to_json(),
+            "planner.json": json.dumps(rest, ensure_ascii=False),
+        }
+        return files if self.diagnosis is None else {**files, "diagnosis.json": self.diagnosis.to_json()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str]) -> PlanningState:
+        """The state that `to_files` wrote.
+
+        Raises:
+            DataError: a file is missing.
+        """
+        missing = [name for name in FILES if name not in files]
+        if missing:
+            raise DataError(
+                f"model: {missing[0]} is missing, so it can score but not plan; run `targeting train` again"
+            )
+        rest = json.loads(files["planner.json"])
+        diagnosis = files.get("diagnosis.json")
+        return cls(
+            segmenter=Segmenter.from_json(files["segmenter.json"]),
+            response=ResponseModel.from_json(files["response.json"]),
+            evidence=Evidence.from_json(files["evidence.json"]),
+            history=pl.DataFrame(rest["history"], schema=HISTORY),
+            diagnosis=None if diagnosis is None else Diagnosis.from_json(diagnosis),
+            as_of=datetime.fromisoformat(rest["as_of"]),
+            fingerprints=rest["fingerprints"],
+            rejected_rows=int(rest["rejected_rows"]),
+            warnings=tuple(rest["warnings"]),
+        )
+
+
+def last_moment(dataset: Dataset) -> datetime:
+    """Just after the last event of the data: the natural `as_of`, found without a clock."""
+    times = [
+        dataset.users["snapshot_at"].max(),
+        dataset.exposures["exposed_at"].max(),
+        dataset.exposures["followed_at"].max(),
+        dataset.orders["ordered_at"].max(),
+    ]
+    known = [t for t in times if isinstance(t, datetime)]
+    if not known:
+        raise DataError("data: no event has a time; expected exposed_at in exposures")
+    return max(known) + timedelta(seconds=1)
+
+
+def present_users(dataset: Dataset) -> pl.DataFrame:
+    """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
+    eligible.
+    """
+    followers = dataset.exposures.filter(pl.col("followed").fill_null(False))["user_id"].unique()
+    return dataset.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
+
+
+def tables(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The three tables of a mapping, or what is missing."""
+    missing = [name for name in ("users", "exposures", "orders") if name not in data]
+    if missing:
+        raise DataError(f"data: table {missing[0]!r} is missing; expected users, exposures and orders")
+    return {name: data[name] for name in ("users", "exposures", "orders")}
+
+
+def logged_placements(dataset: Dataset) -> tuple[str, ...]:
+    """Placements that the logs show, in alphabetical order, the held-out `none` left away."""
+    found = dataset.exposures["placement"].unique().sort().to_list()
+    chosen = tuple(p for p in found if p != "none")
+    if not chosen:
+        raise DataError("exposures: every row is a held-out one (placement none); nothing can be learned")
+    return chosen
+
+
+def learn_state(
+    dataset: Dataset,
+    *,
+    model: AudienceModel,
+    scores: pl.DataFrame,
+    segmentation: Segmentation,
+    as_of: datetime,
+    rng: np.random.Generator,
+    n_draws: int,
+) -> PlanningState:
+    """The planning state from the logs, given the scores and segments of `present_users`."""
+    everyone = segmentation.segmenter.assign(scores, everyone=True)
+    daily = daily_delivery(dataset.exposures.filter(pl.col("exposed_at") < as_of), everyone)
+    response = fit_response(
+        daily,
+        users_by_segment=_reachable(dataset, segmentation, everyone),
+        rng=rng,
+        n_draws=n_draws,
+        placements=model.placements,
+    )
+    evidence = cell_evidence(
+        dataset, everyone, scores, as_of=as_of, horizon_days=model.horizon_days, rng=rng, n_draws=n_draws
+    )
+    spent = daily.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
+    return PlanningState(
+        segmenter=segmentation.segmenter,
+        response=response,
+        evidence=evidence,
+        history=spent.sort("segment", "placement").select(HISTORY),
+        diagnosis=diagnose(present_users(dataset), dataset.orders, scores, segmentation, as_of),
+        as_of=as_of,
+        fingerprints=dataset.fingerprints,
+        rejected_rows=dataset.rejected.height,
+        warnings=(*dataset.warnings, *model.warnings),
+    )
+
+
+def _reachable(dataset: Dataset, segmentation: Segmentation, everyone: pl.DataFrame) -> dict[str, float]:
+    """Users per segment on whom the logged money was spent: not a fan yet, or shown to before becoming
+    one.
+    """
+    shown = dataset.exposures.filter(pl.col("placement") != "none").select("user_id").unique()
+    reached = everyone.join(
+        pl.concat([segmentation.assignment.select("user_id"), shown]).unique(), on="user_id", how="semi"
+    )
+    count = reached.group_by("segment").len()
+    found = dict(zip(count["segment"].to_list(), count["len"].cast(pl.Float64).to_list(), strict=True))
+    return {segment: found.get(segment, 1.0) for segment in segmentation.summary["segment"].to_list()}
