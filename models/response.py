@@ -346,7 +346,9 @@ def _panel(
         np.bincount(cell, spend, n_cells) + events / rate[placement_of]
     )
     delivered = most * own
+    offset = np.zeros(n_cells)
     if users is None:
+        offset = np.log(rate[placement_of] / own)
         size = np.where(delivered > 0, delivered, np.median(delivered[delivered > 0]))
     else:
         size = np.array([max(float(users[s]), 1.0) for s in segments])[segment_of]
@@ -381,6 +383,7 @@ def _panel(
         capacity_log=centre,
         capacity_ceiling_log=np.maximum(ceiling, centre),
         reference_log=reference,
+        price_offset=offset,
         capacity_sd=spread,
         dispersion=dispersion,
     )

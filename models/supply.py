@@ -33,6 +33,7 @@ CAPACITY_OVER_OBSERVED = 4.0
 # ... give or take this factor (log scale, 1 standard deviation).
 CAPACITY_SD = 0.8
 HUBER = 2.5
+MIN_BOOTSTRAP_DAYS = 8
 ITERATIONS = 40
 
 
@@ -49,6 +50,8 @@ class Panel:
         capacity_log: (n_placements,) prior mean of log tau.
         capacity_ceiling_log: (n_placements,) largest log tau believed.
         reference_log: (n_placements,) typical log spend per size, where `power` has its price.
+        price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where `size` comes
+            from the cell's own delivery its price must too, or a good cell would pass for a saturated one.
         capacity_sd: prior sd of log tau of a placement.
         dispersion: phi where it is known; None to learn it with sigma, which needs repeated days.
     """
@@ -65,6 +68,7 @@ class Panel:
     capacity_log: FloatArray
     capacity_ceiling_log: FloatArray
     reference_log: FloatArray
+    price_offset: FloatArray
     capacity_sd: float = CAPACITY_SD
     dispersion: float | None = None
 
@@ -156,7 +160,7 @@ class _Gauss:
     ) -> None:
         self.panel, self.family, self.learn = panel, family, spread is None
         self.spread = spread or Spread(dispersion=1.0 if panel.dispersion is None else panel.dispersion)
-        n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
+        n_obs, n_cells, n_placements = len(panel.cell), len(panel.size), len(panel.capacity_log)
         self.weights = np.ones((1, n_obs)) if weights is None else weights
         n = len(self.weights)
         n_periods = int(panel.period.max()) + 1
@@ -182,9 +186,10 @@ class _Gauss:
         self.delta = np.zeros((n, n_periods))
         self.lean = np.zeros(n)
         if start is not None:
-            self.alpha = start.log_price @ self.by_placement / np.maximum(self.by_placement.sum(axis=0), 1)
-            self.alpha = np.repeat(np.asarray(self.alpha)[:1], n, axis=0)
-            self.b = start.log_price[:1] - self.alpha[:, panel.placement]
+            known = start.log_price[:1] - panel.price_offset
+            middle = np.asarray(known @ self.by_placement) / np.maximum(self.by_placement.sum(axis=0), 1)
+            self.alpha = np.repeat(middle, n, axis=0)
+            self.b = np.repeat(known - middle[:, panel.placement], n, axis=0)
             self.delta = np.repeat(start.period[:1], n, axis=0)
 
     def run(self) -> Fit:
@@ -198,7 +203,7 @@ class _Gauss:
 
     def _parameters(self) -> tuple[FloatArray, FloatArray]:
         place, segment = self.panel.placement, self.panel.segment
-        beta = self.alpha[:, place] + self.zeta[:, segment] + self.b
+        beta = self.panel.price_offset + self.alpha[:, place] + self.zeta[:, segment] + self.b
         t = self.top[:, place] + self.v
         return beta, np.minimum(t, self.panel.capacity_ceiling_log[place])
 
@@ -292,6 +297,7 @@ class _Gauss:
         log_mean, _, _ = self._evaluate()
         mean = np.exp(np.clip(log_mean[0], -30.0, 60.0))
         relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
+        # Without repeated days noise and differences between cells cannot be told apart: both stay as believed.
         phi, sigma2 = self.spread.dispersion, self.spread.noise**2
         if self.panel.dispersion is None:
             parameters = float(self.seen.sum()) + self.delta.shape[1] / 2
@@ -307,7 +313,7 @@ class _Gauss:
             self.delta.shape[1] + 2
         )
         self.spread = Spread(
-            price=float(np.sqrt(price)),
+            price=float(np.sqrt(price)) if self.panel.dispersion is None else self.spread.price,
             capacity=float(np.sqrt(capacity)),
             segment=float(np.sqrt(segment)),
             period=float(np.sqrt(period)),
@@ -340,8 +346,10 @@ def _typical_log_price(panel: Panel) -> FloatArray:
     """Log of total spend over total delivery per placement (n_placements,); the overall one where there is none."""
     place = panel.placement[panel.cell]
     n = len(panel.capacity_log)
-    spend, got = np.bincount(place, panel.spend_cny, n), np.bincount(place, panel.got, n)
-    overall = panel.spend_cny.sum() / max(panel.got.sum(), 1e-9)
+    offset = np.exp(panel.price_offset)[panel.cell]
+    once = panel.got if panel.got.ndim == 1 else panel.got.mean(axis=0)
+    spend, got = np.bincount(place, panel.spend_cny / offset, n), np.bincount(place, once, n)
+    overall = spend.sum() / max(got.sum(), 1e-9)
     return np.log(np.where((got > 0) & (spend > 0), spend / np.where(got > 0, got, 1.0), overall))
 
 
@@ -362,22 +370,27 @@ def _grouped(values: FloatArray, by) -> FloatArray:  # type: ignore[no-untyped-d
 def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: int, extra_sd: float) -> Fit:
     """Joint draws of all curves around `fit`.
 
-    Day weights come from a Bayesian bootstrap (cell-day weights where there are fewer than 8 days), prior means are
-    drawn from their priors. `extra_sd` widens log capacity further while holding each curve at the cell's typical
+    Days are reweighted (Bayesian bootstrap); where there are fewer than 8, deliveries are redrawn instead. Prior means
+    are drawn from their priors. `extra_sd` widens log capacity further while holding each curve at the cell's typical
     logged spend: what lies beyond the data is less certain than any one family admits.
     """
     n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
     n_days = int(panel.day.max()) + 1
-    if n_days >= 8:
+    resampled = panel
+    weights = np.ones((n_draws, n_obs))
+    if n_days >= MIN_BOOTSTRAP_DAYS:
         weights = rng.exponential(size=(n_draws, n_days))[:, panel.day]
     else:
-        weights = rng.exponential(size=(n_draws, n_obs))
+        sd = np.sqrt(fit.spread.dispersion * panel.got + (fit.spread.noise * panel.got) ** 2)
+        resampled = replace(panel, got=np.maximum(panel.got + sd * rng.normal(size=(n_draws, n_obs)), 0.0))
     noise = {
         "price": rng.normal(0.0, fit.spread.price, (n_draws, n_cells)),
         "capacity": rng.normal(0.0, fit.spread.capacity, (n_draws, n_cells)),
         "centre": rng.normal(0.0, panel.capacity_sd, (n_draws, n_placements)),
     }
-    drawn = fit_supply(panel, family=fit.family, weights=weights, spread=fit.spread, noise=noise, start=fit)
+    drawn = fit_supply(
+        resampled, family=fit.family, weights=weights, spread=fit.spread, noise=noise, start=fit
+    )
     return _widened(panel, drawn, shift=rng.normal(0.0, extra_sd, (n_draws, 1)))
 
 
