@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-NOT_FEATURES = ("user_id", "snapshot_at", "is_fan", "segment")
+NOT_FEATURES = ("user_id", "snapshot_at", "is_fan", "segment", "row")
 MAX_LEVELS = 30
 NUMERIC_CUTS = 9
 BEAM = 4

@@ -1,0 +1,254 @@
+"""Diagnosis: who the present fans are, against who buys.
+
+A merchant with millions of fans who came for the videos sells little to them. This module says so in numbers: the
+share of content fans, how fans, buyers and the public differ by gender, age, city or whatever the data has, what
+part of the fans bought in the last horizon and what part of the money came from them. Nothing here is used by the
+optimiser; it is what a merchant reads first. It must not import estimators or the allocator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from models.errors import DataError
+from targeting.rules import NOT_FEATURES
+from targeting.segments import CONTENT, MIXED, PRECISE, Segmentation, tree_features, widen
+
+# Columns asked about first; others follow by how much fans and money differ on them.
+FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")
+MAX_COLUMNS, MAX_LEVELS = 6, 12
+# A difference below this (share points) is not worth a sentence.
+MIN_GAP = 0.05
+UNKNOWN = "unknown"
+WORDS = {("gender", "m"): "Men", ("gender", "f"): "Women", ("gender", UNKNOWN): "People of unknown gender"}
+GROUPS = ("fans", "public", "buyers", "gmv")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with the fan base, in numbers and sentences.
+
+    Attributes:
+        numbers: fans, public, content_share (of fans; absent where kinds cannot be told apart), precise_share_public,
+            fans_who_bought (share), gmv_cny, gmv_share_of_fans, buyers.
+        profile: column, level, fans, public, buyers, gmv: the share of each group (of net GMV for `gmv`) that has
+            the level; the shares of a column sum to 1.
+        segments: segment, fan_kind, users, fans: how the public and the present fans fall into the segments.
+        sentences: the same for people, most telling first.
+    """
+
+    numbers: Mapping[str, float]
+    profile: pl.DataFrame
+    segments: pl.DataFrame
+    sentences: tuple[str, ...]
+
+
+def diagnose(
+    users: pl.DataFrame,
+    orders: pl.DataFrame,
+    scores: pl.DataFrame,
+    segmentation: Segmentation,
+    *,
+    as_of: datetime,
+    horizon_days: int = 30,
+) -> Diagnosis:
+    """Compare present fans with buyers and with the public.
+
+    Args:
+        users: contract table `users` (is_fan, features; none of the features is needed).
+        orders: contract table `orders`; may be empty.
+        scores: score table of all users, fans too.
+        segmentation: of the same scores.
+        as_of: end of the period looked at.
+        horizon_days: length of the period, days.
+    """
+    if users.height == 0:
+        raise DataError("users: no user; expected at least one row to describe the fan base")
+    bought = _bought(orders, as_of=as_of, horizon_days=horizon_days)
+    table = users.join(bought, on="user_id", how="left", maintain_order="left").with_columns(
+        pl.col("net_cny").fill_null(0.0), pl.col("is_fan").fill_null(False)
+    )
+    numbers = _numbers(table, _precise(scores, segmentation))
+    profile = _profile(table)
+    segments = _segments(users, scores, segmentation)
+    sentences = (
+        *_fan_sentences(numbers, segmentation, horizon_days),
+        *_profile_sentences(profile),
+        *_segment_sentences(segmentation),
+    )
+    return Diagnosis(numbers=numbers, profile=profile, segments=segments, sentences=sentences)
+
+
+def _bought(orders: pl.DataFrame, *, as_of: datetime, horizon_days: int) -> pl.DataFrame:
+    """Net GMV of each buyer in the period."""
+    since = as_of - timedelta(days=horizon_days)
+    net = (pl.col("gmv_cny") - pl.col("refund_cny").fill_null(0.0)).clip(0.0)
+    return (
+        orders.filter((pl.col("ordered_at") > since) & (pl.col("ordered_at") <= as_of))
+        .group_by("user_id")
+        .agg(net.sum().alias("net_cny"))
+        .filter(pl.col("net_cny") > 0)
+    )
+
+
+def _precise(scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
+    """user_id, precise: which side of the threshold every scored user is on."""
+    placements = segmentation.segmenter.placements
+    wide = widen(scores, placements=placements, everyone=True)
+    chance = tree_features(wide, placements)[:, 0] if wide.height else np.zeros(0)
+    return pl.DataFrame({"user_id": wide["user_id"], "precise": chance >= segmentation.p_precise_threshold})
+
+
+def _numbers(table: pl.DataFrame, precise: pl.DataFrame) -> dict[str, float]:
+    fans, public = table.filter("is_fan"), table.filter(~pl.col("is_fan"))
+    gmv = float(table["net_cny"].sum())
+    numbers = {
+        "fans": float(fans.height),
+        "public": float(public.height),
+        "buyers": float((table["net_cny"] > 0).sum()),
+        "gmv_cny": gmv,
+    }
+    if fans.height:
+        numbers["fans_who_bought"] = float((fans["net_cny"] > 0).sum()) / fans.height
+    if gmv > 0:
+        numbers["gmv_share_of_fans"] = float(fans["net_cny"].sum()) / gmv
+    for name, group in (("content_share", fans), ("precise_share_public", public)):
+        known = group.select("user_id").join(precise, on="user_id", how="inner")["precise"]
+        if len(known):
+            share = float(known.sum()) / len(known)
+            numbers[name] = 1.0 - share if name == "content_share" else share
+    return numbers
+
+
+def _profile(table: pl.DataFrame) -> pl.DataFrame:
+    """Shares of each group by level, for the columns that tell most."""
+    groups = {
+        "fans": pl.col("is_fan").cast(pl.Float64),
+        "public": (~pl.col("is_fan")).cast(pl.Float64),
+        "buyers": (pl.col("net_cny") > 0).cast(pl.Float64),
+        "gmv": pl.col("net_cny"),
+    }
+    parts: list[tuple[float, pl.DataFrame]] = []
+    for name in _columns(table):
+        level = pl.col(name).cast(pl.String).fill_null(UNKNOWN).alias("level")
+        sums = table.group_by(level).agg(*(total.sum().alias(group) for group, total in groups.items()))
+        if sums.height < 2:
+            continue
+        shares = sums.with_columns(
+            *(pl.when(pl.col(g).sum() > 0).then(pl.col(g) / pl.col(g).sum()).alias(g) for g in GROUPS)
+        ).sort("level")
+        gap = (
+            shares.select((pl.col("fans") - pl.col("gmv").fill_null(pl.col("public"))).abs().max()).item()
+            or 0.0
+        )
+        first = FIRST_COLUMNS.index(name) if name in FIRST_COLUMNS else None
+        rank = 10.0 - first if first is not None else float(gap)
+        parts.append((rank, shares.select(pl.lit(name).alias("column"), "level", *GROUPS)))
+    if not parts:
+        return pl.DataFrame(
+            schema={"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
+        )
+    parts.sort(key=lambda part: -part[0])
+    return pl.concat([frame for _, frame in parts[:MAX_COLUMNS]])
+
+
+def _columns(table: pl.DataFrame) -> list[str]:
+    """Columns with few levels."""
+    chosen = []
+    for name in table.columns:
+        dtype = table[name].dtype
+        if (
+            name in NOT_FEATURES
+            or name == "net_cny"
+            or dtype.is_temporal()
+            or dtype.is_nested()
+            or dtype.is_float()
+        ):
+            continue
+        if 2 <= table[name].n_unique() <= MAX_LEVELS:
+            chosen.append(name)
+    return chosen
+
+
+def _segments(users: pl.DataFrame, scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
+    everyone = segmentation.segmenter.assign(scores, everyone=True)
+    fans = (
+        everyone.join(users.filter("is_fan").select("user_id"), on="user_id", how="semi")
+        .group_by("segment")
+        .agg(pl.len().cast(pl.Int64).alias("fans"))
+    )
+    summary = segmentation.summary.select("segment", "fan_kind", pl.col("users").cast(pl.Int64))
+    joined = summary.join(fans, on="segment", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("fans").fill_null(0))
+
+
+def _fan_sentences(numbers: Mapping[str, float], segmentation: Segmentation, horizon_days: int) -> list[str]:
+    fans, told = int(numbers["fans"]), MIXED not in segmentation.segmenter.kinds
+    if fans == 0:
+        return ["No present fan is in the data, so the fan base cannot be described."]
+    sentences = []
+    line = f"{segmentation.p_precise_threshold:.1%}"
+    if told and "content_share" in numbers:
+        sentences.append(
+            f"Of {fans:,} fans in the data {numbers['content_share']:.0%} are content fans: their estimated chance to "
+            f"buy within {horizon_days} days is below {line}, the line between content and precise fans."
+        )
+        if "precise_share_public" in numbers:
+            sentences.append(
+                f"Of the {int(numbers['public']):,} people who do not follow yet "
+                f"{numbers['precise_share_public']:.0%} are above that line, of the present fans "
+                f"{1.0 - numbers['content_share']:.0%}."
+            )
+    elif "content_share" in numbers:
+        sentences.append(f"The data does not tell precise from content fans among {fans:,} fans.")
+    if "gmv_share_of_fans" in numbers:
+        sentences.append(
+            f"In the last {horizon_days} days {numbers['fans_who_bought']:.1%} of the fans bought; "
+            f"{numbers['gmv_share_of_fans']:.0%} of the {numbers['gmv_cny']:,.0f} CNY of net GMV came from them."
+        )
+    else:
+        sentences.append(f"Nobody bought in the last {horizon_days} days.")
+    return sentences
+
+
+def _profile_sentences(profile: pl.DataFrame) -> list[str]:
+    """For each telling column the level where the share of fans and the share of the money differ most."""
+    sentences = []
+    told = profile.filter(pl.col("gmv").is_not_null() & pl.col("fans").is_not_null())
+    for name in told["column"].unique(maintain_order=True).to_list():
+        column = told.filter((pl.col("column") == name) & (pl.col("level") != UNKNOWN))
+        if column.height == 0:
+            continue
+        row = column.sort(pl.col("fans") - pl.col("gmv"), "level", descending=[True, False]).row(
+            0, named=True
+        )
+        if row["fans"] - row["gmv"] < MIN_GAP:
+            continue
+        who = WORDS.get((name, row["level"]), f"People with {name} {row['level']}")
+        sentences.append(
+            f"{who} are {row['fans']:.0%} of the fans, {row['buyers']:.0%} of the buyers and {row['gmv']:.0%} of the "
+            "buyers' money."
+        )
+    return sentences[:3]
+
+
+def _segment_sentences(segmentation: Segmentation) -> list[str]:
+    cells = segmentation.cells.with_columns(
+        worth=pl.col("users") * pl.col("p_follow") * pl.col("gmv_per_fan_cny")
+    )
+    best = cells.group_by("segment", "fan_kind", maintain_order=True).agg(
+        pl.col("users").first(), pl.col("worth").max()
+    )
+    precise, all_users = best.filter(pl.col("fan_kind") == PRECISE), float(best["users"].sum())
+    worth = float(best["worth"].sum())
+    if precise.height == 0 or worth <= 0 or best.filter(pl.col("fan_kind") == CONTENT).height == 0:
+        return []
+    return [
+        f"The {precise.height} precise segments hold {float(precise['users'].sum()) / all_users:.0%} of the people who "
+        f"can be won and {float(precise['worth'].sum()) / worth:.0%} of what one impression each would bring."
+    ]
