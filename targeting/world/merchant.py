@@ -25,6 +25,7 @@ from targeting.world.truth import Truth
 STARTS_AT = datetime(2020, 11, 11)
 GROSS_MARGIN, FEE_RATE = 0.45, 0.05
 FEWEST_PEOPLE = 200
+PEOPLE_PER_USER = 570  # 40,000 users stand for a shop with 3.2 million fans
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class World:
     last_plan: pl.DataFrame
     as_of: datetime
     truth: Truth
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The merchant at its real size, for reports; the tables sample one person in `PEOPLE_PER_USER`."""
+        fans = self.users["is_fan"].to_numpy()
+        male = (self.users["gender"] == "m").fill_null(False).to_numpy()
+        month = self.orders["gmv_cny"].sum() / 2  # orders reach back two months
+        return {
+            "sentence": self.kind.sentence,
+            "people_per_user": PEOPLE_PER_USER,
+            "fans": int(fans.sum()) * PEOPLE_PER_USER,
+            "male_content_share": float((male & self.truth.people.content)[fans].mean()),
+            "month_gmv_cny": round(float(month) * PEOPLE_PER_USER, 2),
+        }
 
     @property
     def users_now(self) -> pl.DataFrame:

@@ -58,6 +58,12 @@ def test_fan_base_is_male_content_fans_and_eligible_people_are_not(flagship):
     assert not (flagship.truth.eligible & fans).any()
 
 
+def test_merchant_at_its_real_size_has_millions_of_fans():
+    about = simulate(users=40_000, seed=1).about
+    assert 3.0e6 < about["fans"] < 3.4e6
+    assert about["male_content_share"] == pytest.approx(0.8, abs=0.01)
+
+
 def test_followers_of_the_history_are_no_longer_eligible(flagship):
     followers = flagship.exposures.filter("followed")["user_id"]
     now = flagship.users_now.filter("is_fan")["user_id"]
