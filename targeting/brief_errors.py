@@ -43,7 +43,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{found[0]}"?' if found else ""
 
 
-def one_line(error: ValidationError, *, source: str, models: Sequence[type[BaseModel]]) -> CampaignError:
+def one_line(
+    error: ValidationError, *, source: str, models: Sequence[type[BaseModel]], under: str = ""
+) -> CampaignError:
     """The first finding as a CampaignError: `source: key.path: expected ..., got ...`.
 
     Args:
@@ -51,12 +53,13 @@ def one_line(error: ValidationError, *, source: str, models: Sequence[type[BaseM
         source: file or name of the brief, first in the message.
         models: every model of the brief; an unknown key is compared with the keys of the model that refused
         it.
+        under: key that everything in the error is below of.
     """
     details = error.errors(include_url=False)
     # A misspelt key is both unknown and missing: the unknown key is the one the planner can see.
     first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
     more = f" ({len(details) - 1} more problems)" if len(details) > 1 else ""
-    path = key_path(first["loc"], models)
+    path = key_path((under, *first["loc"]) if under else first["loc"], models)
     return CampaignError(f"{source}: {path}: {_sentence(first, models)}{more}")
 
 

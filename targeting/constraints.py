@@ -290,7 +290,7 @@ def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Const
 _LIST: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[Constraint, ...], config=ConfigDict(strict=True))
 
 
-def parse_constraints(entries: Sequence[Any], *, source: str = "constraints") -> tuple[Any, ...]:
+def parse_constraints(entries: Sequence[Any], *, source: str = "campaign") -> tuple[Any, ...]:
     """Constraints from mappings (or models), each with a name.
 
     Raises:
@@ -299,6 +299,6 @@ def parse_constraints(entries: Sequence[Any], *, source: str = "constraints") ->
     try:
         return refuse_duplicate_names(_LIST.validate_python(name_by_position(entries)))
     except ValidationError as error:
-        raise one_line(error, source=source, models=(_Constraint, *KINDS)) from None
+        raise one_line(error, source=source, models=(_Constraint, *KINDS), under="constraints") from None
     except ValueError as error:
-        raise CampaignError(f"{source}: {error}") from None
+        raise CampaignError(f"{source}: constraints: {error}") from None

@@ -87,7 +87,7 @@ def all_names(problem: Problem) -> list[str]:
 
 
 def restricted(problem: Problem, names: Collection[str]) -> Problem:
-    """The problem with the named constraints only; without `total` the budget is more than anyone asks for."""
+    """The problem with the named constraints only; without `total` money is no object."""
     return replace(
         problem,
         rows=tuple(r for r in problem.rows if r.name in names),

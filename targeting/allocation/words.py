@@ -100,7 +100,8 @@ def why(market: Market, problem: Problem, solution: Solution, cell: int) -> str:
         next_yuan = f"Its next yuan returns {found.returns:,.4g} {unit}"
         return f"{text} {next_yuan}; a yuan must return {hurdle} to be spent."
     if found.code == "too_weak":
-        return f"{text} Its first yuan returns {found.returns:,.4g} {unit}; a yuan must return {hurdle} to be spent."
+        first_yuan = f"Its first yuan returns {found.returns:,.4g} {unit}"
+        return f"{text} {first_yuan}; a yuan must return {hurdle} to be spent."
     return (
         f"{text} At best, with {found.best_cny:,.2f} CNY, a yuan returns {found.returns:,.4g} {unit} on "
         f"average; a yuan must return {hurdle} to be spent."
