@@ -216,9 +216,7 @@ def _claims(shown: pl.DataFrame) -> dict[str, str]:
     coin = shown.filter("randomized")
     held_out = coin.filter(pl.col("placement") == CONTROL).height
     if coin.height == held_out or not held_out:
-        lacking = (
-            "rows at all" if coin.is_empty() else "held-out rows (none)" if not held_out else "shown rows"
-        )
+        lacking = "rows at all" if coin.is_empty() else "shown rows" if held_out else "held-out rows"
         return {"kind": "observational", "why": f"no randomized {lacking}"}
     return {"kind": "causal", "why": f"{coin.height} randomized rows, {held_out} of them held out"}
 
