@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from targeting.audience import Audience as Audience
     from targeting.campaign import Campaign as Campaign
     from targeting.campaign import parse_campaign as parse_campaign
+    from targeting.decision import allocate as allocate
+    from targeting.delivery import plan_delivery as plan_delivery
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
     from targeting.plan import Plan as Plan
     from targeting.plan import plan_from_files as plan_from_files
     from targeting.planner import Planner as Planner
-    from targeting.sources import allocate as allocate
-    from targeting.sources import plan_from_curves as plan_from_curves
-    from targeting.sources import plan_from_delivery as plan_from_delivery
     from targeting.world import simulate as simulate
 
 _EXPORTS = {
@@ -38,11 +37,10 @@ _EXPORTS = {
     "Planner": "targeting.planner",
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
-    "allocate": "targeting.sources",
+    "allocate": "targeting.decision",
     "evaluate_campaign": "targeting.evaluation",
     "parse_campaign": "targeting.campaign",
-    "plan_from_curves": "targeting.sources",
-    "plan_from_delivery": "targeting.sources",
+    "plan_delivery": "targeting.delivery",
     "plan_from_files": "targeting.plan",
     "simulate": "targeting.world",
 }

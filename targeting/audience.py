@@ -5,11 +5,14 @@ A value passed from `Planner.audience` to `Planner.plan`; it must not import the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from models.errors import DataError
+from targeting.diagnosis import GROUPS, Diagnosis
 from targeting.rules import describe_segments
 from targeting.segments import Segmentation, Segmenter, aggregate, summarise
 
@@ -27,14 +30,14 @@ class Audience:
         summary: one row per segment: users, fan kind, mean scores, targeting rule with its precision and
             recall.
         segmentation: the segments' means, to plan with; None in a plan that was read back from files.
-        diagnosis: sentences on who the present fans are against who buys; empty where it was not made.
+        diagnosis: who the present fans are against who buys; None where it was not made.
     """
 
     scores: pl.DataFrame
     segments: pl.DataFrame
     summary: pl.DataFrame
     segmentation: Segmentation | None = None
-    diagnosis: tuple[str, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     def files(self) -> dict[str, pl.DataFrame | str]:
         """scores.parquet, segments.parquet and segment_summary.csv of DESIGN 3.3."""
@@ -75,4 +78,32 @@ def resegment(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | 
         summary = summary.join(rules, on="segment", how="left", maintain_order="left")
     return Segmentation(
         assignment=assignment, summary=summary, cells=cells, segmenter=segmenter, value_kept=float("nan")
+    )
+
+
+_PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
+_SEGMENTS = {"segment": pl.String, "fan_kind": pl.String, "users": pl.Float64, "fans": pl.Float64}
+
+
+def diagnosis_to_dict(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
+    """The diagnosis as JSON-able values, for plan.json and the registered planner."""
+    if diagnosis is None:
+        return None
+    return {
+        "sentences": list(diagnosis.sentences),
+        "numbers": dict(diagnosis.numbers),
+        "profile": diagnosis.profile.to_dicts(),
+        "segments": diagnosis.segments.to_dicts(),
+    }
+
+
+def diagnosis_from_dict(raw: Mapping[str, Any] | None) -> Diagnosis | None:
+    """The diagnosis that `diagnosis_to_dict` wrote."""
+    if raw is None:
+        return None
+    return Diagnosis(
+        numbers=raw["numbers"],
+        profile=pl.DataFrame(raw["profile"], schema=_PROFILE),
+        segments=pl.DataFrame(raw["segments"], schema=_SEGMENTS, strict=False),
+        sentences=tuple(raw["sentences"]),
     )

@@ -252,7 +252,7 @@ def _notes(
     if young:
         notes.append(
             f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: "
-            f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from the older fans"
+            f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
         )
     outside = rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
     if outside.height:

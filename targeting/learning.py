@@ -20,6 +20,7 @@ from models.contracts import Dataset
 from models.errors import DataError
 from models.evidence import Evidence, cell_evidence
 from models.response import ResponseModel, daily_delivery, fit_response
+from targeting.audience import diagnosis_from_dict, diagnosis_to_dict
 from targeting.diagnosis import Diagnosis, diagnose
 from targeting.segments import Segmentation, Segmenter
 
@@ -61,14 +62,14 @@ class PlanningState:
             "fingerprints": dict(self.fingerprints),
             "rejected_rows": self.rejected_rows,
             "warnings": list(self.warnings),
+            "diagnosis": diagnosis_to_dict(self.diagnosis),
         }
-        files = {
+        return {
             "segmenter.json": self.segmenter.to_json(),
             "response.json": self.response.to_json(),
             "evidence.json": self.evidence.to_json(),
             "planner.json": json.dumps(rest, ensure_ascii=False),
         }
-        return files if self.diagnosis is None else {**files, "diagnosis.json": self.diagnosis.to_json()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, str]) -> PlanningState:
@@ -83,13 +84,12 @@ class PlanningState:
                 f"model: {missing[0]} is missing, so it can score but not plan; run `targeting train` again"
             )
         rest = json.loads(files["planner.json"])
-        diagnosis = files.get("diagnosis.json")
         return cls(
             segmenter=Segmenter.from_json(files["segmenter.json"]),
             response=ResponseModel.from_json(files["response.json"]),
             evidence=Evidence.from_json(files["evidence.json"]),
             history=pl.DataFrame(rest["history"], schema=HISTORY),
-            diagnosis=None if diagnosis is None else Diagnosis.from_json(diagnosis),
+            diagnosis=diagnosis_from_dict(rest["diagnosis"]),
             as_of=datetime.fromisoformat(rest["as_of"]),
             fingerprints=rest["fingerprints"],
             rejected_rows=int(rest["rejected_rows"]),
@@ -165,7 +165,14 @@ def learn_state(
         response=response,
         evidence=evidence,
         history=spent.sort("segment", "placement").select(HISTORY),
-        diagnosis=diagnose(present_users(dataset), dataset.orders, scores, segmentation, as_of),
+        diagnosis=diagnose(
+            present_users(dataset),
+            dataset.orders,
+            scores,
+            segmentation,
+            as_of=as_of,
+            horizon_days=model.horizon_days,
+        ),
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
@@ -174,9 +181,7 @@ def learn_state(
 
 
 def _reachable(dataset: Dataset, segmentation: Segmentation, everyone: pl.DataFrame) -> dict[str, float]:
-    """Users per segment on whom the logged money was spent: not a fan yet, or shown to before becoming
-    one.
-    """
+    """Users per segment on whom the logged money was spent: not fans yet, or shown to before they were."""
     shown = dataset.exposures.filter(pl.col("placement") != "none").select("user_id").unique()
     reached = everyone.join(
         pl.concat([segmentation.assignment.select("user_id"), shown]).unique(), on="user_id", how="semi"

@@ -19,7 +19,7 @@ from models.curves import FloatArray
 from models.errors import DataError
 from targeting.allocation.check import Violation, violations
 from targeting.allocation.problem import Market, Problem, Solution
-from targeting.audience import Audience
+from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
 from targeting.promise import Interval, known
 
@@ -225,7 +225,7 @@ class Plan:
             "fingerprints": dict(provenance.fingerprints),
             "versions": dict(provenance.versions),
             "baselines": self.baselines.to_dicts(),
-            "diagnosis": [] if self.audience is None else list(self.audience.diagnosis),
+            "diagnosis": None if self.audience is None else diagnosis_to_dict(self.audience.diagnosis),
             "last_spend_cny": None if self.last_spend_cny is None else self.last_spend_cny.tolist(),
             "unknown": list(provenance.unknown),
             "rejected_rows": provenance.rejected_rows,

@@ -33,7 +33,7 @@ from targeting.learning import (
 )
 from targeting.market import build_market
 from targeting.plan import Plan, Provenance
-from targeting.segments import form_segments
+from targeting.segments import Segmenter, form_segments
 
 log = logging.getLogger(__name__)
 DEFAULT_HORIZON_DAYS = 30
@@ -142,7 +142,7 @@ class Planner:
             segments=segmentation.assignment,
             summary=segmentation.summary,
             segmentation=segmentation,
-            diagnosis=() if self.state.diagnosis is None else tuple(self.state.diagnosis.sentences),
+            diagnosis=self.state.diagnosis,
         )
 
     def plan(
@@ -206,6 +206,20 @@ class Planner:
                 f"objective {campaign.objective}: no follower in the logs has a kept order, so the value of "
                 f"a fan is unknown; plan for new_fans or live_entries, or give orders"
             )
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """Puts scored users into segments."""
+        return self.state.segmenter
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What had to be assumed or left out while learning, one line each."""
+        return self.state.warnings
+
+    def state_files(self) -> dict[str, str]:
+        """The planning state alone: the extra files of a registered audience model."""
+        return self.state.to_files()
 
     def to_files(self) -> dict[str, str]:
         """The whole planner as text files: the model's own and the planning state."""

@@ -15,10 +15,11 @@ import polars as pl
 
 from models.errors import DataError
 from targeting.allocation.problem import Market, Solution
-from targeting.audience import Audience
+from targeting.audience import Audience, diagnosis_from_dict
 from targeting.baselines import SCHEMA, spend_vector
 from targeting.campaign import parse_campaign
 from targeting.decision import compiled
+from targeting.diagnosis import Diagnosis
 from targeting.marketfile import market_from_json
 from targeting.plan import ALLOCATION_COLUMNS, Plan, Provenance
 from targeting.promise import Interval
@@ -51,7 +52,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
                 rejected_rows=int(said["rejected_rows"]),
                 unknown=tuple(said["unknown"]),
             ),
-            audience=_audience(files, tuple(said["diagnosis"])),
+            audience=_audience(files, diagnosis_from_dict(said["diagnosis"])),
             last_spend_cny=last,
         )
     except (KeyError, TypeError) as error:
@@ -91,7 +92,7 @@ def _text_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col([c for c in _TEXT if c in frame.columns]).cast(pl.String))
 
 
-def _audience(files: Mapping[str, pl.DataFrame | str], diagnosis: tuple[str, ...]) -> Audience | None:
+def _audience(files: Mapping[str, pl.DataFrame | str], diagnosis: Diagnosis | None) -> Audience | None:
     if "segments.parquet" not in files or "segment_summary.csv" not in files:
         return None
     return Audience(

@@ -7,6 +7,7 @@ here decides or recomputes; every chart takes a finished frame.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -31,6 +32,7 @@ def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14)
     """
     import altair as alt
 
+    data: dict[str, list[dict[str, Any]]] = {}
     cells = _fold(allocation, top=top)
     order = (
         cells.group_by("segment")
@@ -50,7 +52,7 @@ def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14)
         ("new_fan_gmv_cny", "Expected new-fan GMV, yuan", y.axis(None)),
     ):
         bars = (
-            alt.Chart(_values(cells))
+            alt.Chart(_named(data, cells))
             .mark_bar(size=14)
             .encode(
                 x=alt.X(f"sum({column}):Q", title=title, axis=alt.Axis(labelExpr=_SHORT, tickCount=5)),
@@ -60,7 +62,7 @@ def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14)
             )
         )
         panels.append(bars.properties(width=312, height=height))
-    return _svg(alt.hconcat(*panels, spacing=30))
+    return _svg(alt.hconcat(*panels, spacing=30), data)
 
 
 def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: list[str]) -> str:
@@ -74,6 +76,7 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
     """
     import altair as alt
 
+    data: dict[str, list[dict[str, Any]]] = {}
     colour = alt.Color(
         "placement:N", scale=alt.Scale(domain=placements, range=_range(placements)), legend=None
     )
@@ -81,7 +84,7 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
     panels = []
     for title in titles:
         points = curves.filter(pl.col("title") == title).sort("spend_cny")
-        base = alt.Chart(_values(points)).encode(
+        base = alt.Chart(_named(data, points)).encode(
             x=alt.X("spend_cny:Q", title=None, axis=alt.Axis(labelExpr=_SHORT, tickCount=4)), color=colour
         )
         layers = [
@@ -103,10 +106,12 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
         dot = chosen.filter(pl.col("title") == title)
         seen = dot.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
         layers.append(
-            alt.Chart(_values(seen)).mark_rule(color=MUTED, strokeWidth=0.8).encode(x="observed_max_cny:Q")
+            alt.Chart(_named(data, seen))
+            .mark_rule(color=MUTED, strokeWidth=0.8)
+            .encode(x="observed_max_cny:Q")
         )
         layers.append(
-            alt.Chart(_values(dot))
+            alt.Chart(_named(data, dot))
             .mark_point(filled=True, size=72, opacity=1, stroke="white", strokeWidth=1.5)
             .encode(x="spend_cny:Q", y="new_fan_gmv_cny:Q", color=colour)
         )
@@ -114,15 +119,52 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
             title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", offset=6
         )
         panels.append(alt.layer(*layers).properties(width=214, height=128, title=heading))
-    return _svg(alt.concat(*panels, columns=3, spacing={"column": 50, "row": 62}, bounds="flush"))
+    return _svg(alt.concat(*panels, columns=3, spacing={"column": 50, "row": 62}, bounds="flush"), data)
+
+
+def fans_against_buyers(profile: pl.DataFrame) -> str:
+    """Dumbbells: the share of the present fans and of the money that each group of people has.
+
+    Args:
+        profile: label, fans, gmv (shares 0..1), in the order to be drawn.
+    """
+    import altair as alt
+
+    data: dict[str, list[dict[str, Any]]] = {}
+    order = profile["label"].to_list()
+    long = profile.unpivot(["fans", "gmv"], index="label", variable_name="group", value_name="share")
+    names = {"fans": "of the present fans 粉丝", "gmv": "of the money spent 成交"}
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False))
+    scale = alt.Scale(domain=[0, max(0.1, float(long["share"].max() or 0.0))], nice=True)  # type: ignore[arg-type]
+    x = alt.X("share:Q", title="share", scale=scale, axis=alt.Axis(format=".0%", tickCount=6))
+    bars = (
+        alt.Chart(_named(data, profile))
+        .mark_rule(color=RULE, strokeWidth=3)
+        .encode(x=alt.X("fans:Q", scale=scale), x2="gmv:Q", y=y)
+    )
+    dots = (
+        alt.Chart(_named(data, long.with_columns(pl.col("group").replace(names))))
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color(
+                "group:N",
+                scale=alt.Scale(domain=list(names.values()), range=["#aab5bb", PALETTE[0]]),
+                legend=alt.Legend(title=None, orient="top", symbolType="circle"),
+            ),
+        )
+    )
+    return _svg((bars + dots).properties(width=560, height={"step": 24}), data)
 
 
 def comparison(baselines: pl.DataFrame, *, axis: str) -> str:
     """Value of the plan and of each baseline on the same curves: label, value, is_plan."""
     import altair as alt
 
+    data: dict[str, list[dict[str, Any]]] = {}
     order = baselines["label"].to_list()
-    base = alt.Chart(_values(baselines)).encode(
+    base = alt.Chart(_named(data, baselines)).encode(
         y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=210, ticks=False, domain=False)),
         x=alt.X(
             "value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5), scale=alt.Scale(zero=True)
@@ -132,14 +174,15 @@ def comparison(baselines: pl.DataFrame, *, axis: str) -> str:
         color=alt.condition("datum.is_plan", alt.value(PALETTE[0]), alt.value("#b9c3c9"))
     )
     labels = base.mark_text(align="left", dx=5, color=INK, fontSize=11).encode(text="text:N")
-    return _svg((bars + labels).properties(width=520, height={"step": 27}))
+    return _svg((bars + labels).properties(width=520, height={"step": 27}), data)
 
 
 def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:
     """Best value for each budget (budget_cny, value), with the plan's own budget marked."""
     import altair as alt
 
-    base = alt.Chart(_values(points)).encode(
+    data: dict[str, list[dict[str, Any]]] = {}
+    base = alt.Chart(_named(data, points)).encode(
         x=alt.X("budget_cny:Q", title="Budget, yuan", axis=alt.Axis(labelExpr=_SHORT, tickCount=6)),
         y=alt.Y("value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5)),
     )
@@ -147,7 +190,7 @@ def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:
     here = base.transform_filter(f"abs(datum.budget_cny - {budget_cny}) < 0.5").mark_point(
         filled=True, size=80, color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5
     )
-    return _svg((line + here).properties(width=700, height=210))
+    return _svg((line + here).properties(width=700, height=210), data)
 
 
 def _range(placements: list[str]) -> list[str]:
@@ -174,14 +217,19 @@ def _fold(allocation: pl.DataFrame, *, top: int) -> pl.DataFrame:
     )
 
 
-def _values(frame: pl.DataFrame) -> Any:
-    """Inline data for altair: plain records, so that no pandas is involved."""
+def _named(data: dict[str, list[dict[str, Any]]], frame: pl.DataFrame) -> Any:
+    """A reference to the frame's records, kept in `data` until the very end.
+
+    altair copies and validates inline records again and again: half a million calls for nine small curves.
+    """
     import altair as alt
 
-    return alt.InlineData(values=frame.to_dicts())
+    name = f"data-{len(data)}"
+    data[name] = frame.to_dicts()
+    return alt.NamedData(name=name)
 
 
-def _svg(chart: Any) -> str:
+def _svg(chart: Any, data: Mapping[str, list[dict[str, Any]]]) -> str:
     """The chart as an SVG that scales with the page (width by CSS, height by its view box)."""
     import altair as alt
     import vl_convert
@@ -198,7 +246,8 @@ def _svg(chart: Any) -> str:
         .configure_legend(labelFontSize=12, labelColor=INK)
     )  # fmt: skip
     svg = vl_convert.vegalite_to_svg(
-        chart.to_json(validate=False), vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0]
+        {**chart.to_dict(validate=False), "datasets": dict(data)},
+        vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0],
     )
     width = re.search(r'width="([\d.]+)"', svg)
     size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""

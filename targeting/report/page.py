@@ -16,11 +16,12 @@ from targeting.report import charts, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 
 if TYPE_CHECKING:
+    from targeting.diagnosis import Diagnosis
     from targeting.plan import Plan
 
 FEWEST_PANELS, PANELS = 6, 9
 ROWS = 60
-FRONTIER_CELLS = 2_000
+FRONTIER_CELLS = 400
 
 
 def render(plan: Plan) -> str:
@@ -50,13 +51,15 @@ def notebook(plan: Plan) -> str:
 
 def _context(plan: Plan) -> dict[str, Any]:
     placements = _placements(plan)
+    diagnosis = None if plan.audience is None else plan.audience.diagnosis
     return {
         "title": f"Targeting plan · {plan.campaign.campaign_id}",
         "campaign": plan.campaign,
         "period": _period(plan),
         "headline": sentences.headline(plan),
         "figures": _figures(plan),
-        "diagnosis": [] if plan.audience is None else list(plan.audience.diagnosis),
+        "diagnosis": () if diagnosis is None else diagnosis.sentences,
+        "diagnosis_chart": "" if diagnosis is None else _diagnosis_chart(diagnosis),
         "money_chart": charts.money_map(_with_terms(plan.allocation), placements=placements),
         "cells": _cells(plan),
         "idle": _idle(plan),
@@ -66,6 +69,7 @@ def _context(plan: Plan) -> dict[str, Any]:
         "frontier_chart": _frontier_chart(plan),
         "prices": sentences.price_sentences(plan),
         "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
+        "experiments": _experiments(plan),
         "claims": sentences.claim_sentences(plan),
         "rules": _rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
@@ -100,6 +104,36 @@ def _figures(plan: Plan) -> list[tuple[str, str, str]]:
     if gmv is not None and plan.spend_cny > 0:
         shown.append(("ROI 投产比", f"{gmv.value / plan.spend_cny:.2f}", "GMV per yuan spent"))
     return shown
+
+
+def _diagnosis_chart(diagnosis: Diagnosis) -> str:
+    """Fans against money, for the two columns on which they differ most."""
+    profile = diagnosis.profile
+    if profile.is_empty() or profile["gmv"].null_count() == profile.height:
+        return ""
+    apart = profile.group_by("column").agg(gap=(pl.col("fans") - pl.col("gmv")).abs().sum())
+    columns = apart.sort("gap", "column", descending=[True, False]).filter(pl.col("gap") > 0)["column"]
+    shown = profile.filter(pl.col("column").is_in(columns.head(2).implode()))
+    if shown.is_empty():
+        return ""
+    label = pl.concat_str("column", pl.lit(" = "), "level")
+    return charts.fans_against_buyers(shown.select(label.alias("label"), "fans", "gmv"))
+
+
+def _experiments(plan: Plan) -> list[tuple[str, str, str, str]]:
+    """(segment, placement, what to try, what knowing it is worth) of the cells worth an experiment."""
+    if (
+        plan.market.draws is None
+        or len(plan.market) > FRONTIER_CELLS
+        or any(c.kind == "target" for c in plan.campaign.constraints)
+    ):
+        return []
+    found = plan.experiments().filter(pl.col("worth_probing")).head(3)
+    show = yuan if plan.campaign.objective in ("new_fan_gmv", "profit") else count
+    return [
+        (r["segment"], placement_term(r["placement"]), yuan(r["probe_cny"]), show(r["evpi"]))
+        for r in found.to_dicts()
+    ]
 
 
 def _placements(plan: Plan) -> list[str]:

@@ -1,0 +1,98 @@
+"""Plans for merchants without user-level logs: learned from an advertising console's report.
+
+Ends in `decide` like every plan; what a report cannot speak of (impressions, fans, GMV) is null in the plan
+instead of guessed. A segment is whatever the report calls so. It must not import the optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from models.contracts import as_frame, conform, fingerprint
+from models.delivery import fit_delivery
+from models.errors import DataError
+from targeting.campaign import Campaign, parse_campaign
+from targeting.decision import decide, versions
+from targeting.market import delivery_market
+from targeting.plan import Plan, Provenance
+
+
+def plan_delivery(
+    delivery: Any,
+    *,
+    campaign: Campaign | Mapping[str, Any],
+    rng: np.random.Generator,
+    n_draws: int = 200,
+    last_plan: Any = None,
+    rejected_rows: int = 0,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+) -> Plan:
+    """The plan of a brief learned from a console's report.
+
+    Args:
+        delivery: contract table `delivery`, raw or conformed (polars, pandas, Arrow).
+        campaign: the brief.
+        rng: for the draws behind the 80 % intervals.
+        n_draws: how many.
+        last_plan: table segment, placement, spend_cny of the plan before.
+        rejected_rows: rows that were quarantined before this call; those found here are added.
+        gap_tol, time_limit_s: when the optimiser may stop.
+
+    Raises:
+        DataError: the report has no outcome that the brief's objective counts.
+        CampaignError, InfeasibleError: the brief is wrong or cannot be met.
+    """
+    brief = campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)
+    conformed = conform(as_frame(delivery), "delivery", source="delivery")
+    rows = conformed.good.filter(pl.col("placement").is_in(list(brief.placements)))
+    if rows.is_empty():
+        found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
+        raise DataError(
+            f"delivery: no row of the brief's placements {', '.join(brief.placements)}; found {found}"
+        )
+    model = fit_delivery(rows, rng=rng, n_draws=n_draws)
+    unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
+    _refuse_uncounted(brief, unknown)
+    why = (
+        model.why
+        if model.fan_measure in ("new_fans", None)
+        else f"{model.why}; {model.fan_measure} stand for new fans"
+    )
+    spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
+    return decide(
+        campaign=brief,
+        market=delivery_market(model, campaign=brief),
+        provenance=Provenance(
+            claims={"kind": model.claims, "why": why},
+            fingerprints={"delivery": fingerprint(conformed.good)},
+            versions=versions(),
+            rejected_rows=rejected_rows + conformed.rejected.height,
+            unknown=unknown,
+        ),
+        last_plan=None if last_plan is None else as_frame(last_plan),
+        history=spent.sort("segment", "placement"),
+        gap_tol=gap_tol,
+        time_limit_s=time_limit_s,
+    )
+
+
+def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:
+    """What a report's curves cannot speak of."""
+    known = {"impressions": basis == "impressions", "new_fans": fans, "new_fan_gmv_cny": gmv}
+    return tuple(name for name, is_known in known.items() if not is_known)
+
+
+def _refuse_uncounted(campaign: Campaign, unknown: Sequence[str]) -> None:
+    needed = {"new_fans": "new_fans", "new_fan_gmv": "new_fan_gmv_cny", "profit": "new_fan_gmv_cny"}
+    column = needed.get(campaign.objective)
+    if column in unknown:
+        want = {"new_fans": "new_fans or orders", "new_fan_gmv_cny": "gmv_cny"}[column]
+        raise DataError(
+            f"delivery: objective {campaign.objective} needs column {want}, which the report does not have; "
+            f"add it or change the objective"
+        )
