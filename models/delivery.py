@@ -1,9 +1,10 @@
 """What an advertising console's report teaches, for merchants without user-level logs.
 
-Impressions, fans and GMV per cell and day become the same three pieces that user logs give: a one-day supply curve,
-follows per impression and GMV per fan, each pooled across cells with draws. Where a report has no impressions the
-curve goes straight from yuan to fans (or orders, or GMV). A report with one row per cell says nothing about
-diminishing returns within a cell: the elasticity then comes from rows of different scale and a stated prior.
+Impressions, fans and GMV per cell and day become the same three pieces that user logs give: a one-day supply
+curve, follows per impression and GMV per fan, each pooled across cells with draws. Where a report has no
+impressions the curve goes straight from yuan to fans (or orders, or GMV). A report with one row per cell says
+nothing about diminishing returns within a cell: the elasticity then comes from rows of different scale and a
+stated prior.
 
 It must not import targeting.
 """
@@ -24,8 +25,9 @@ from models.response import ResponseModel, fit_response
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
-# Elasticity of delivery in spend believed without evidence: another 10 % of money buys about 7 % more. Spread and
-# doubt are large: reports mix audiences of different size, which makes returns look more constant than they are.
+# Elasticity of delivery in spend believed without evidence: another 10 % of money buys about 7 % more. Spread
+# and doubt are large: reports mix audiences of different size, which makes returns look more constant than
+# they are.
 ELASTICITY, ELASTICITY_SD, SCALE_BIAS_SD = 0.7, 0.15, 0.15
 # Cells with fewer paid days than this (median) cannot show their own curvature.
 FEW_DAYS = 3
@@ -38,7 +40,8 @@ class DeliveryModel:
     Attributes:
         response: curves from yuan of one day to `basis`.
         basis: what the curves deliver: impressions, else new_fans, orders or gmv_cny.
-        fan_measure: what is counted as a fan: new_fans, else orders; None where only GMV or impressions exist.
+        fan_measure: what is counted as a fan: new_fans, else orders; None where only GMV or impressions
+            exist.
         has_gmv: whether GMV was reported (else gmv_per_fan_cny is 1 and no GMV may be claimed).
         hazard: (n_cells,) fans per unit of `basis` (1 where the basis is the outcome itself).
         gmv_per_fan_cny: (n_cells,).
@@ -75,10 +78,8 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
     rows = _normal(delivery)
     daily = _daily(rows)
     basis = _basis(daily)
-    few = float(
-        daily.filter(pl.col("cost_cny") > 0).group_by("segment", "placement").len()["len"].median() or 0.0
-    )  # type: ignore[arg-type]
-    pooled = pooled_elasticity(rows, outcome=basis) if few < FEW_DAYS else None
+    paid_days = daily.filter(pl.col("cost_cny") > 0).group_by("segment", "placement").len()["len"].to_numpy()
+    pooled = pooled_elasticity(rows, outcome=basis) if np.median(paid_days) < FEW_DAYS else None
     elasticity = None if pooled is None else (pooled.mean, pooled.sd)
     response = fit_response(
         daily,
@@ -88,6 +89,7 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         outcome=basis,
         elasticity=elasticity,
         dispersion=None if pooled is None else pooled.dispersion,
+        family=None if pooled is None else "hill",
     )
     fans = next((name for name in ("new_fans", "orders") if _known(daily, name)), None)
     cells = response.cells.select("segment", "placement")
@@ -129,8 +131,9 @@ class Elasticity:
 def pooled_elasticity(rows: pl.DataFrame, *, outcome: str) -> Elasticity:
     """Elasticity from rows of different scale inside the same cell (ads, campaigns, hours of one date).
 
-    Poisson quasi-likelihood with one level per cell, profiled out. Its variance grows by `SCALE_BIAS_SD`^2, because
-    rows of one cell may address audiences of different size, and is then combined with the prior `ELASTICITY`.
+    Poisson quasi-likelihood with one level per cell, profiled out. Its variance grows by `SCALE_BIAS_SD`^2,
+    because rows of one cell may address audiences of different size, and is then combined with the prior
+    `ELASTICITY`.
     """
     used = rows.filter((pl.col("cost_cny") > 0) & pl.col(outcome).is_not_null()).sort("segment", "placement")
     cell = (
@@ -249,7 +252,7 @@ def _rate(
 
 
 def _dispersion(both: pl.DataFrame, top: str, bottom: str) -> float:
-    """Variance over mean of `top` given `bottom` from day to day: 1 for plain counts, yuan per sale for money."""
+    """Variance over mean of `top` given `bottom` from day to day: 1 for counts, yuan per sale for money."""
     rate = (pl.col(top).sum() / pl.col(bottom).sum()).over("segment", "placement")
     days = pl.len().over("segment", "placement")
     expected = (rate * pl.col(bottom)).alias("expected")
@@ -277,6 +280,6 @@ def _claims(daily: pl.DataFrame) -> tuple[Literal["causal", "observational"], st
         )
     return (
         "observational",
-        "a console report without randomised spend: buyers who would have come anyway are counted, and spend may have "
-        "followed demand",
+        "a console report without randomised spend: buyers who would have come anyway are counted, and spend "
+        "may have followed demand",
     )

@@ -1,10 +1,11 @@
 """Evidence: how far logged outcomes agree with the scores, cell by cell, and how sure that makes us.
 
-For every segment x placement the follows and the GMV of the new fans that the logs show are set against what the
-scores predict for exactly those rows. The ratios, partially pooled, become multiplicative draws of hazard and value:
-the width of the plan's 80 % intervals, and a mild correction of segment means. Randomised rows speak about effects;
-the others are used for precision, as if they carried an unknown bias of `RANKING_BIAS_SD`. Young fans and young
-orders are scaled by the share of their horizon that is over (`models.delay`), never counted as zeros.
+For every segment x placement the follows and the GMV of the new fans that the logs show are set against what
+the scores predict for exactly those rows. The ratios, partially pooled, become multiplicative draws of hazard
+and value: the width of the plan's 80 % intervals, and a mild correction of segment means. Randomised rows
+speak about effects; the others are used for precision, as if they carried an unknown bias of
+`RANKING_BIAS_SD`. Young fans and young orders are scaled by the share of their horizon that is over
+(`models.delay`), never counted as zeros.
 
 It must not import targeting, the model that made the scores, or anything that reads a clock.
 """
@@ -169,7 +170,7 @@ def _hazard(
 def _log_ratio(
     sums: tuple[FloatArray, FloatArray], group: IntArray, n_groups: int, *, extra: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Log of observed over predicted per group and its standard deviation; infinite where nothing is predicted."""
+    """Log of observed over predicted per group, and its sd (infinite where nothing is predicted)."""
     observed, predicted = (np.bincount(group, x, n_groups) for x in sums)
     some = predicted > 0
     ratio = np.where(some, (observed + 1.0) / np.where(some, predicted + 1.0, 1.0), 1.0)

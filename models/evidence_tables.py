@@ -51,8 +51,8 @@ def follow_table(
 ) -> CellTable:
     """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
 
-    Rows after a user's first follow, and rows of users who were fans all along, could not become follows and are left
-    out.
+    Rows after a user's first follow, and rows of users who were fans all along, could not become follows and
+    are left out.
     """
     first = (
         shown.filter(pl.col("followed")).group_by("user_id").agg(pl.col("exposed_at").min().alias("_first"))
@@ -103,9 +103,7 @@ def follow_table(
         dispersion=float(np.clip(raw / max(net, 1.0), 1.0, 20.0)),
         diagnostics={
             "held_out_rows": float(held_out.height),
-            "organic_follows_per_user_day": float(held_out["followed"].mean() or 0.0)
-            if held_out.height
-            else 0.0,
+            "organic_follows_per_user_day": float(held_out["followed"].sum()) / max(held_out.height, 1),
             "randomized_rows": float(coin.height),
             "shown_rows": float(paid.height),
         },
@@ -144,8 +142,8 @@ def fan_table(
 ) -> CellTable:
     """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny.
 
-    Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same segment
-    are taken off what is observed, because gmv_per_fan_cny is incremental.
+    Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same
+    segment are taken off what is observed, because gmv_per_fan_cny is incremental.
     """
     kept = _kept_orders(dataset.orders, as_of)
     fans = _fans(dataset.exposures, scored, keys, as_of=as_of, horizon_days=horizon_days)
@@ -209,7 +207,7 @@ def fan_table(
 
 
 def _delay_doubt(leave: FloatArray, horizon_days: int) -> float:
-    """Doubt about the level when few fans are as old as the horizon: what the delay curve had to extrapolate."""
+    """Doubt about the level when few fans are as old as the horizon (the delay curve is extrapolated)."""
     if len(leave) == 0:
         return 0.0
     oldest = float(np.quantile(leave, 0.95)) / horizon_days
@@ -233,7 +231,7 @@ def _kept_orders(orders: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 def _fans(
     exposures: pl.DataFrame, scored: pl.DataFrame, keys: pl.DataFrame, *, as_of: datetime, horizon_days: int
 ) -> pl.DataFrame:
-    """One row per fan won through a placement: segment, placement, cell, age in days (at most the horizon), scores."""
+    """One row per fan won through a placement: cell, age in days (at most the horizon), scores."""
     when = pl.coalesce("followed_at", "exposed_at")
     age = (pl.lit(as_of) - pl.col("followed_at")).dt.total_microseconds() / DAY_US
     return (
@@ -268,7 +266,7 @@ def _organic_gmv(dataset: Logs, kept: pl.DataFrame, scored: pl.DataFrame, *, as_
     )
     spent = kept.filter(pl.col("ordered_at") >= since).group_by("user_id").agg(pl.col("net_cny").sum())
     each = others.join(spent, on="user_id", how="left").with_columns(pl.col("net_cny").fill_null(0.0))
-    overall = float(each["net_cny"].mean() or 0.0) if each.height else 0.0
+    overall = float(each["net_cny"].sum()) / max(each.height, 1)
     prior = 200.0  # users' worth of the overall mean: organic orders are rare and heavy-tailed
     return each.group_by("segment").agg(
         ((pl.col("net_cny").sum() + prior * overall) / ((pl.len() + prior) * days)).alias("organic_day")

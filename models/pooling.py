@@ -1,9 +1,10 @@
 """Partial pooling of rates and ratios: few cells have enough events to stand on their own.
 
-events_c ~ Poisson(rate_c * exposure_c), rate_c ~ Gamma with the mean of its group. The strength of the prior is
-learned from how much cells differ beyond chance (method of moments, DerSimonian-Laird style), so equal cells are
-pulled together and different ones are left alone. Money is counted in units of its dispersion E[x^2] / E[x], which
-makes a heavy-tailed sum behave like a count of that many events. It must not import anything above numpy.
+events_c ~ Poisson(rate_c * exposure_c), rate_c ~ Gamma with the mean of its group. The strength of the prior
+is learned from how much cells differ beyond chance (method of moments, DerSimonian-Laird style), so equal
+cells are pulled together and different ones are left alone. Money is counted in units of its dispersion
+E[x^2] / E[x], which makes a heavy-tailed sum behave like a count of that many events. It must not import
+anything above numpy.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-# The between-cell coefficient of variation believed before any data, and how many cells that belief counts for.
+# The between-cell coefficient of variation believed before any data, and how many cells that belief counts
+# for.
 PRIOR_CV = 0.25
 PRIOR_CELLS = 3.0
 # Half an event at the overall rate keeps a group without events from a rate of exactly zero.
@@ -94,7 +96,7 @@ def dispersion_of(amounts: FloatArray) -> float:
 
 
 def _between_cells(counts: FloatArray, exposure: FloatArray, rate: FloatArray) -> float:
-    """Squared coefficient of variation of the cells' true rates, moments with a prior of `PRIOR_CELLS` cells."""
+    """Squared coefficient of variation of the cells' true rates, with a prior worth `PRIOR_CELLS` cells."""
     expected = exposure * rate
     used = expected > 0
     if not used.any():

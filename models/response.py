@@ -1,9 +1,9 @@
 """Response of the platform to money: how many impressions s yuan a day buy in each segment x placement.
 
 Logged daily spend and delivery become one pooled, concave `CurveSet` for one day (see `models.supply` for the
-statistics), with draws for the intervals and the largest spend each curve was learned from. The shape is kept per
-user, so that the same response serves an audience of another size. It must not import targeting, and it knows
-nothing about what a follow is worth.
+statistics), with draws for the intervals and the largest spend each curve was learned from. The shape is kept
+per user, so that the same response serves an audience of another size. It must not import targeting, and it
+knows nothing about what a follow is worth.
 """
 
 from __future__ import annotations
@@ -17,32 +17,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.curves import FAMILIES, CurveSet
+from models.daily import DAILY_SCHEMA, daily_delivery
 from models.errors import DataError
-from models.supply import (
-    CAPACITY_OVER_OBSERVED,
-    CAPACITY_SD,
-    SUPPLY_FAMILIES,
-    Fit,
-    Panel,
-    draw_supply,
-    fit_supply,
-)
+from models.supply import CAPACITY_OVER_OBSERVED, Fit, Panel, fit_supply
 from models.supply_choice import Choice, choose_family
+from models.supply_draws import draw_supply
+from models.supply_panel import build_panel, paid_days
+from models.supply_shapes import SUPPLY_FAMILIES
 
+__all__ = ["DAILY_SCHEMA", "ResponseModel", "daily_delivery", "fit_response"]
 FloatArray = NDArray[np.float64]
-DAILY_SCHEMA = {
-    "date": pl.Date,
-    "segment": pl.String,
-    "placement": pl.String,
-    "cost_cny": pl.Float64,
-    "impressions": pl.Float64,
-    "entries": pl.Float64,
-    "new_fans": pl.Float64,
-    "reached": pl.Float64,
-    "randomized_share": pl.Float64,
-}
-# No user is shown one merchant more often than this a day, whatever is paid, unless the logs say otherwise.
-CAP_PER_USER_DAY = 20.0
 
 
 @dataclass(frozen=True)
@@ -167,47 +151,6 @@ _CELL_SCHEMA = {
 }
 
 
-def daily_delivery(exposures: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
-    """What was paid and delivered per day and cell, from user-level logs.
-
-    Args:
-        exposures: contract table `exposures`; held-out rows (placement `none` or no impressions) are left out.
-        assignment: user_id, segment; users without a segment are left out (give `Segmenter.assign(scores,
-            everyone=True)` so that users who have become fans since still count).
-
-    Returns:
-        `DAILY_SCHEMA`: sums per date x segment x placement; `randomized_share` of the cost (of the impressions where
-        the cost is 0), `reached` different users. Ordered by date, segment, placement.
-    """
-    shown = exposures.filter((pl.col("placement") != "none") & (pl.col("impressions") > 0))
-    coin = pl.col("randomized").fill_null(False).cast(pl.Float64)
-    entered = (
-        pl.when(pl.col("entered_live").is_not_null().any()).then(
-            pl.col("entered_live").cast(pl.Float64).sum()
-        )
-        if "entered_live" in exposures.columns
-        else pl.lit(None, dtype=pl.Float64)
-    )
-    cost, impressions = pl.col("cost_cny").sum(), pl.col("impressions").cast(pl.Float64).sum()
-    return (
-        shown.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
-        .group_by(pl.col("exposed_at").dt.date().alias("date"), "segment", "placement")
-        .agg(
-            cost.alias("cost_cny"),
-            impressions.alias("impressions"),
-            entered.alias("entries"),
-            pl.col("followed").cast(pl.Float64).sum().alias("new_fans"),
-            pl.col("user_id").n_unique().cast(pl.Float64).alias("reached"),
-            pl.when(cost > 0)
-            .then((coin * pl.col("cost_cny")).sum() / cost)
-            .otherwise((coin * pl.col("impressions")).sum() / impressions)
-            .alias("randomized_share"),
-        )
-        .select([pl.col(name).cast(kind) for name, kind in DAILY_SCHEMA.items()])
-        .sort("date", "segment", "placement")
-    )
-
-
 def fit_response(
     daily: pl.DataFrame,
     *,
@@ -224,29 +167,31 @@ def fit_response(
 
     Args:
         daily: date, segment, placement, cost_cny, `outcome`; randomized_share and reached where known.
-        users_by_segment: users of each segment the money was spent on; None where unknown (no rescaling then).
+        users_by_segment: users of each segment the money was spent on; None where unknown (no rescaling
+            then).
         n_draws: joint draws of all curves.
         placements: cells are every segment x these; default those in `daily`.
         outcome: what the money buys (column of `daily`).
-        elasticity: (mean, standard deviation) of d log y / d log s at the largest logged spend, a prior that replaces
-            the default "four times what was delivered", for data in which spend never varies within a cell.
+        elasticity: (mean, standard deviation) of d log y / d log s at the largest logged spend, a prior that
+            replaces the default "four times what was delivered", for data in which spend never varies within
+            a cell.
         dispersion: variance over mean of `outcome`, where too few repeated days could teach it.
         family: skip the choice by cross-validation.
 
     Raises:
         DataError: no paid delivery at all, or none in one of `placements`, or values that are not finite.
     """
-    paid = _paid(daily, outcome=outcome, placements=placements)
+    paid = paid_days(daily, outcome=outcome, placements=placements)
     names = placements or tuple(sorted(paid["placement"].unique().to_list()))
     segments = tuple(users_by_segment) if users_by_segment is not None else _ordered(paid["segment"])
     paid = paid.filter(pl.col("segment").is_in(segments))
     for placement in names:
         if paid.filter(pl.col("placement") == placement)[outcome].sum() <= 0:
             raise DataError(
-                f"delivery: placement {placement!r} has no paid {outcome}; expected at least one day with cost and "
+                f"delivery: placement {placement!r} has no paid {outcome}; expected a day with cost and "
                 "delivery; log such a day or take the placement out of the brief"
             )
-    panel = _panel(
+    panel = build_panel(
         paid,
         segments=segments,
         placements=names,
@@ -275,141 +220,6 @@ def fit_response(
 
 def _ordered(column: pl.Series) -> tuple[str, ...]:
     return tuple(sorted(column.unique().to_list()))
-
-
-def _paid(daily: pl.DataFrame, *, outcome: str, placements: tuple[str, ...] | None) -> pl.DataFrame:
-    """Rows with cost, summed per date and cell, ordered; checks the numbers."""
-    for name in ("date", "segment", "placement", "cost_cny", outcome):
-        if name not in daily.columns:
-            raise DataError(
-                f"delivery: column {name!r} is missing; expected date, segment, placement, cost_cny, {outcome}"
-            )
-    known = daily.filter(pl.col(outcome).is_not_null() & pl.col("cost_cny").is_not_null())
-    if placements is not None:
-        known = known.filter(pl.col("placement").is_in(placements))
-    for name in ("cost_cny", outcome):
-        bad = known.filter(~pl.col(name).cast(pl.Float64).is_finite() | (pl.col(name) < 0))
-        if bad.height:
-            raise DataError(
-                f"delivery: {name} is {bad[name][0]} on {bad['date'][0]}; expected a finite number >= 0"
-            )
-    coin = pl.col("randomized_share") if "randomized_share" in daily.columns else pl.lit(0.0)
-    reached = pl.col("reached") if "reached" in daily.columns else pl.lit(None, dtype=pl.Float64)
-    paid = (
-        known.with_columns(coin.fill_null(0.0).alias("_coin"), reached.alias("_reached"))
-        .group_by("date", "segment", "placement")
-        .agg(
-            pl.col("cost_cny").cast(pl.Float64).sum(),
-            pl.col(outcome).cast(pl.Float64).sum(),
-            ((pl.col("_coin") * pl.col("cost_cny")).sum() / pl.col("cost_cny").sum()).alias("coin"),
-            pl.col("_reached").sum().alias("reached"),
-        )
-        .filter(pl.col("cost_cny") > 0)
-        .sort("date", "segment", "placement")
-    )
-    if paid.height == 0:
-        raise DataError("delivery: no row has a cost above 0; expected paid impressions to learn prices from")
-    return paid
-
-
-def _panel(
-    paid: pl.DataFrame,
-    *,
-    segments: tuple[str, ...],
-    placements: tuple[str, ...],
-    users: Mapping[str, float] | None,
-    outcome: str,
-    elasticity: tuple[float, float] | None,
-    dispersion: float | None,
-) -> Panel:
-    n_cells = len(segments) * len(placements)
-    segment_of = np.repeat(np.arange(len(segments)), len(placements))
-    placement_of = np.tile(np.arange(len(placements)), len(segments))
-    row_segment = (
-        paid["segment"]
-        .replace_strict({s: i for i, s in enumerate(segments)}, return_dtype=pl.Int64)
-        .to_numpy()
-    )
-    row_place = paid["placement"].replace_strict(
-        {p: i for i, p in enumerate(placements)}, return_dtype=pl.Int64
-    )
-    place = row_place.to_numpy()
-    cell = row_segment * len(placements) + place
-    day = paid["date"].rank("dense").to_numpy().astype(np.int64) - 1
-    spend, got = paid["cost_cny"].to_numpy(), paid[outcome].to_numpy()
-    rate = np.bincount(place, got, len(placements)) / np.bincount(place, spend, len(placements))
-    most = np.zeros(n_cells)
-    np.maximum.at(most, cell, spend)
-    # A cell's own rate, shrunk to its placement's as if by three more events.
-    events = 3.0 * (dispersion or 1.0)
-    own = (np.bincount(cell, got, n_cells) + events) / (
-        np.bincount(cell, spend, n_cells) + events / rate[placement_of]
-    )
-    delivered = most * own
-    offset = np.zeros(n_cells)
-    if users is None:
-        offset = np.log(rate[placement_of] / own)
-        size = np.where(delivered > 0, delivered, np.median(delivered[delivered > 0]))
-    else:
-        size = np.array([max(float(users[s]), 1.0) for s in segments])[segment_of]
-    seen = delivered > 0
-    per_size = np.where(seen, delivered, np.nan) / size
-    capacity = np.empty(len(placements))
-    reference = np.empty(len(placements))
-    for j in range(len(placements)):
-        capacity[j] = np.log(np.nanquantile(per_size[placement_of == j], 0.75) * CAPACITY_OVER_OBSERVED)
-        reference[j] = np.average(np.log(spend / size[cell])[place == j], weights=np.sqrt(spend[place == j]))
-    ceiling = np.full(len(placements), np.inf)
-    if users is not None and outcome == "impressions":
-        often = _often(paid, outcome=outcome)
-        ceiling = np.maximum(np.log(often), capacity)
-    else:
-        ceiling = capacity + 4.0 * CAPACITY_SD
-    centre, spread = capacity, CAPACITY_SD
-    if elasticity is not None:  # hill at the largest logged spend: elasticity 1 / (1 + u)
-        mean = np.clip(elasticity[0], 0.05, 0.95)
-        centre = capacity - np.log(CAPACITY_OVER_OBSERVED) - np.log((1.0 - mean) / mean)
-        spread = float(np.clip(elasticity[1] / (mean * (1.0 - mean)), 0.2, 1.5))
-    return Panel(
-        spend_cny=spend,
-        got=got,
-        cell=cell,
-        day=day,
-        period=place * (int(day.max()) + 1) + day,
-        control=_control(spend, paid["coin"].fill_nan(0.0).to_numpy(), cell, n_cells),
-        size=size,
-        segment=segment_of,
-        placement=placement_of,
-        capacity_log=centre,
-        capacity_ceiling_log=np.maximum(ceiling, centre),
-        reference_log=reference,
-        price_offset=offset,
-        capacity_sd=spread,
-        dispersion=dispersion,
-    )
-
-
-def _often(paid: pl.DataFrame, *, outcome: str) -> float:
-    """Most impressions per user and day believed possible: three times the usual frequency of a reached user."""
-    reached = paid.filter(pl.col("reached") > 0)
-    if reached.height == 0:
-        return CAP_PER_USER_DAY
-    frequency = float(reached[outcome].sum() / reached["reached"].sum())
-    return max(CAP_PER_USER_DAY, 3.0 * frequency)
-
-
-def _control(spend: FloatArray, coin: FloatArray, cell: NDArray[np.int64], n_cells: int) -> FloatArray:
-    """Log spend against the cell's mean on rows whose spend nobody randomised.
-
-    Used only where randomised rows can carry the curve (10 of them): the difference in slope between the two kinds
-    of rows is then credited to demand and kept out of the curve. Without them it would only cost precision.
-    """
-    random = coin >= 0.5
-    if random.sum() < 10 or random.all():
-        return np.zeros(len(spend))
-    log_spend = np.log(spend)
-    mean = np.bincount(cell, log_spend, n_cells) / np.maximum(np.bincount(cell, minlength=n_cells), 1)
-    return np.where(random, 0.0, log_spend - mean[cell])
 
 
 def _cells(panel: Panel, *, segments: tuple[str, ...], placements: tuple[str, ...]) -> pl.DataFrame:

@@ -1,39 +1,43 @@
 """Concave one-day supply curves of many cells, fitted together.
 
-A cell (segment x placement) delivers y impressions for s yuan on a day. Every family is written as a price that
-rises with pressure, which makes four different shapes one regression with two parameters per cell:
+A cell (segment x placement) delivers y impressions for s yuan on a day. Every family is written as a price
+that rises with pressure, which makes four different shapes one regression with two parameters per cell:
 
-    y = size tau phi-family(u),   u = s / (size tau p)        p: price of the first impression, tau: capacity per user
-    log E[y] = log s - log price(log p, log tau; s) + day effect + lean * (spend that was not randomised)
+    y = size tau phi-family(u),   u = s / (size tau p)        p: price of the first impression, tau: capacity
+    per user log E[y] = log s - log price(log p, log tau; s) + day effect + lean * (spend that was not
+    randomised)
 
     hill    y = size tau u / (1 + u)        expsat  y = size tau (1 - exp(-u))
     log     y = size tau log(1 + u)         power   y = s^m ... (elasticity m instead of a capacity)
 
-Few cells have much data, so both parameters are partially pooled: log p around placement and segment effects, log tau
-around a placement mean that itself has a prior. The fit is the posterior mode by Gauss-Newton on a quasi-likelihood
-with variance phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber weights against outliers, and
-all draws at once along the first axis. Draws are a Bayesian bootstrap over days with perturbed priors ("randomise,
-then optimise", Bardsley et al. 2014), so what the data does not say stays as wide as the prior.
+Few cells have much data, so both parameters are partially pooled: log p around placement and segment effects,
+log tau around a placement mean that itself has a prior. The fit is the posterior mode by Gauss-Newton on a
+quasi-likelihood with variance phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber
+weights against outliers, and all draws at once along the first axis. Draws are a Bayesian bootstrap over days
+with perturbed priors ("randomise, then optimise", Bardsley et al. 2014), so what the data does not say stays
+as wide as the prior.
 
 It must not import anything above numpy and scipy.sparse.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.supply_noise import Spread, split_noise
+from models.supply_shapes import log_price
+from models.supply_sums import grouped, indicator, typical_log_price
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-SUPPLY_FAMILIES = ("hill", "expsat", "log", "power")
 # Without evidence a cell can deliver this many times the most it was seen to deliver ...
 CAPACITY_OVER_OBSERVED = 4.0
 # ... give or take this factor (log scale, 1 standard deviation).
 CAPACITY_SD = 0.8
 HUBER = 2.5
-MIN_BOOTSTRAP_DAYS = 8
 ITERATIONS = 40
 
 
@@ -50,8 +54,9 @@ class Panel:
         capacity_log: (n_placements,) prior mean of log tau.
         capacity_ceiling_log: (n_placements,) largest log tau believed.
         reference_log: (n_placements,) typical log spend per size, where `power` has its price.
-        price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where `size` comes
-            from the cell's own delivery its price must too, or a good cell would pass for a saturated one.
+        price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where
+            `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
+            saturated one.
         capacity_sd: prior sd of log tau of a placement.
         dispersion: phi where it is known; None to learn it with sigma, which needs repeated days.
     """
@@ -74,20 +79,8 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Standard deviations (log scale) of cells, segments, days and noise; dispersion is phi, per unit of y."""
-
-    price: float = 0.3
-    capacity: float = 0.3
-    segment: float = 0.3
-    period: float = 0.1
-    noise: float = 0.1
-    dispersion: float = 1.0
-
-
-@dataclass(frozen=True)
 class Fit:
-    """Parameters, axis 0 is the draw (1 for the point fit): log_price, log_capacity (n, n_cells); period (n, K)."""
+    """Parameters, axis 0 the draw: log_price, log_capacity (n, n_cells), period (n, K)."""
 
     family: str
     log_price: FloatArray
@@ -96,31 +89,6 @@ class Fit:
     lean: FloatArray
     spread: Spread
     log_mean: FloatArray
-
-
-def log_price(
-    family: str, *, log_spend_per_size: FloatArray, beta: FloatArray, t: FloatArray, reference: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean log price per impression and its derivatives in beta = log p and t = log tau, all broadcast alike.
-
-    `reference` (2, ...): row 0 the log spend per size where `power` has price p, row 1 the log tau at which its
-    elasticity is 1/2.
-    """
-    if family == "power":
-        fall = 1.0 / (1.0 + np.exp(np.clip(t - reference[1], -30, 30)))  # 1 - m
-        distance = log_spend_per_size - reference[0]
-        return beta + fall * distance, np.ones_like(beta), -fall * (1.0 - fall) * distance
-    v = np.clip(log_spend_per_size - beta - t, -30.0, 30.0)
-    u = np.exp(v)
-    if family == "hill":
-        rise, steep = np.log1p(u), u / (1.0 + u)
-    elif family == "log":
-        grown = np.log1p(u)
-        rise, steep = v - np.log(grown), 1.0 - u / ((1.0 + u) * grown)
-    else:
-        left = -np.expm1(-u)
-        rise, steep = v - np.log(left), 1.0 - u * np.exp(-np.minimum(u, 700.0)) / left
-    return beta + rise, 1.0 - steep, -steep
 
 
 def fit_supply(
@@ -163,27 +131,17 @@ class _Gauss:
         n_obs, n_cells, n_placements = len(panel.cell), len(panel.size), len(panel.capacity_log)
         self.weights = np.ones((1, n_obs)) if weights is None else weights
         n = len(self.weights)
-        n_periods = int(panel.period.max()) + 1
-        self.by_cell = _indicator(panel.cell, n_cells)
-        self.by_period = _indicator(panel.period, n_periods)
-        self.by_placement = _indicator(panel.placement, n_placements)
-        self.by_segment = _indicator(panel.segment, int(panel.segment.max()) + 1)
-        self.seen = np.bincount(panel.cell, minlength=n_cells) > 0
-        self.log_spend = np.log(panel.spend_cny)
-        self.per_size = self.log_spend - np.log(panel.size)[panel.cell]
-        place = panel.placement[panel.cell]
-        halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
-        self.reference = np.stack([panel.reference_log[place], halfway[place]])
+        self._design()
         shift = noise or {}
         self.price_noise = shift.get("price", np.zeros((n, n_cells)))
         self.capacity_noise = shift.get("capacity", np.zeros((n, n_cells)))
         self.centre = panel.capacity_log + shift.get("centre", np.zeros((n, n_placements)))
-        self.alpha = np.repeat(_typical_log_price(panel)[None, :], n, axis=0)
+        self.alpha = np.repeat(self.typical[None, :], n, axis=0)
         self.top = self.centre.copy()
         self.zeta = np.zeros((n, self.by_segment.shape[1]))
         self.b = self.price_noise.copy()
         self.v = self.capacity_noise.copy()
-        self.delta = np.zeros((n, n_periods))
+        self.delta = np.zeros((n, self.by_period.shape[1]))
         self.lean = np.zeros(n)
         if start is not None:
             known = start.log_price[:1] - panel.price_offset
@@ -191,6 +149,26 @@ class _Gauss:
             self.alpha = np.repeat(middle, n, axis=0)
             self.b = np.repeat(known - middle[:, panel.placement], n, axis=0)
             self.delta = np.repeat(start.period[:1], n, axis=0)
+
+    def _design(self) -> None:
+        """Everything that does not depend on the parameters."""
+        panel = self.panel
+        self.by_cell = indicator(panel.cell, len(panel.size))
+        self.by_period = indicator(panel.period, int(panel.period.max()) + 1)
+        self.by_placement = indicator(panel.placement, len(panel.capacity_log))
+        self.by_segment = indicator(panel.segment, int(panel.segment.max()) + 1)
+        self.seen = np.bincount(panel.cell, minlength=len(panel.size)) > 0
+        self.log_spend = np.log(panel.spend_cny)
+        self.per_size = self.log_spend - np.log(panel.size)[panel.cell]
+        self.typical = typical_log_price(
+            panel.spend_cny / np.exp(panel.price_offset)[panel.cell],
+            panel.got if panel.got.ndim == 1 else panel.got.mean(axis=0),
+            panel.placement[panel.cell],
+            len(panel.capacity_log),
+        )
+        place = panel.placement[panel.cell]
+        halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
+        self.reference = np.stack([panel.reference_log[place], halfway[place]])
 
     def run(self) -> Fit:
         for step in range(ITERATIONS):
@@ -248,10 +226,9 @@ class _Gauss:
         # Placement effects first (Schur complement of the arrow), then the cells given them.
         folded = info - info @ inner @ info
         right = gradient - np.einsum("bcij,bcjk,bck->bci", info, inner, pull)
-        n, n_placements = self.alpha.shape
-        system = _grouped(folded, self.by_placement) + np.diag([0.25, self.panel.capacity_sd**-2])
-        push = _grouped(right, self.by_placement)
-        push[..., 0] -= 0.25 * (self.alpha - _typical_log_price(self.panel))
+        system = grouped(folded, self.by_placement) + np.diag([0.25, self.panel.capacity_sd**-2])
+        push = grouped(right, self.by_placement)
+        push[..., 0] -= 0.25 * (self.alpha - self.typical)
         push[..., 1] -= (self.top - self.centre) / self.panel.capacity_sd**2
         common = np.clip(np.linalg.solve(system, push[..., None])[..., 0], -1.0, 1.0)
         self.alpha, self.top = self.alpha + common[..., 0], self.top + common[..., 1]
@@ -293,15 +270,15 @@ class _Gauss:
             )
 
     def _learn_spread(self) -> None:
-        """Empirical Bayes updates; each has a few pseudo-observations so that tiny data cannot send it to zero."""
+        """Empirical Bayes updates, each with a few pseudo-observations that keep it from zero."""
         log_mean, _, _ = self._evaluate()
         mean = np.exp(np.clip(log_mean[0], -30.0, 60.0))
         relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
-        # Without repeated days noise and differences between cells cannot be told apart: both stay as believed.
+        # Without repeated days noise and differences between cells look alike: both stay as believed.
         phi, sigma2 = self.spread.dispersion, self.spread.noise**2
         if self.panel.dispersion is None:
             parameters = float(self.seen.sum()) + self.delta.shape[1] / 2
-            phi, sigma2 = _noise(relative, mean, old=self.spread, parameters=parameters)
+            phi, sigma2 = split_noise(relative, mean, old=self.spread, parameters=parameters)
         n_seen = float(self.seen.sum())
         b, v = self.b[0][self.seen], self.v[0][self.seen]
         variance = self.last_variance[0][self.seen]
@@ -320,100 +297,3 @@ class _Gauss:
             noise=float(np.sqrt(sigma2)),
             dispersion=phi,
         )
-
-
-def _noise(relative: FloatArray, mean: FloatArray, *, old: Spread, parameters: float) -> tuple[float, float]:
-    """phi and sigma^2 of Var(relative) = phi / mean + sigma^2, by weighted least squares held positive."""
-    expected = old.dispersion / mean + old.noise**2
-    squared = np.minimum(relative**2, 9.0 * expected)
-    squared = squared * len(relative) / max(len(relative) - parameters, 0.3 * len(relative))
-    w = expected**-2
-    x = 1.0 / mean
-    design = np.array([[np.sum(w * x * x), np.sum(w * x)], [np.sum(w * x), np.sum(w)]])
-    right = np.array([np.sum(w * x * squared), np.sum(w * squared)])
-    scale = np.sqrt(np.diag(design))
-    solved = np.linalg.lstsq(design / np.outer(scale, scale), right / scale, rcond=1e-10)[0] / scale
-    phi, sigma2 = float(solved[0]), float(solved[1])
-    if phi <= 0.0:
-        phi, sigma2 = 0.0, float(right[1] / design[1, 1])
-    elif sigma2 <= 0.0:
-        phi, sigma2 = float(right[0] / design[0, 0]), 0.0
-    floor = float(1e-3 * np.median(mean) * max(sigma2, 1e-4))
-    return 0.5 * (old.dispersion + max(phi, floor)), 0.5 * (old.noise**2 + max(sigma2, 1e-4))
-
-
-def _typical_log_price(panel: Panel) -> FloatArray:
-    """Log of total spend over total delivery per placement (n_placements,); the overall one where there is none."""
-    place = panel.placement[panel.cell]
-    n = len(panel.capacity_log)
-    offset = np.exp(panel.price_offset)[panel.cell]
-    once = panel.got if panel.got.ndim == 1 else panel.got.mean(axis=0)
-    spend, got = np.bincount(place, panel.spend_cny / offset, n), np.bincount(place, once, n)
-    overall = spend.sum() / max(got.sum(), 1e-9)
-    return np.log(np.where((got > 0) & (spend > 0), spend / np.where(got > 0, got, 1.0), overall))
-
-
-def _indicator(index: IntArray, width: int):  # type: ignore[no-untyped-def]  # scipy ships no types
-    from scipy.sparse import csr_array
-
-    n = len(index)
-    return csr_array((np.ones(n), (np.arange(n), index)), shape=(n, width))
-
-
-def _grouped(values: FloatArray, by) -> FloatArray:  # type: ignore[no-untyped-def]  # a scipy sparse matrix
-    """Sum (n, n_cells, ...) over the cells of each group."""
-    moved = np.moveaxis(values, 1, -1)
-    summed = (moved.reshape(-1, moved.shape[-1]) @ by).reshape(*moved.shape[:-1], -1)
-    return np.moveaxis(summed, -1, 1).copy()
-
-
-def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: int, extra_sd: float) -> Fit:
-    """Joint draws of all curves around `fit`.
-
-    Days are reweighted (Bayesian bootstrap); where there are fewer than 8, deliveries are redrawn instead. Prior means
-    are drawn from their priors. `extra_sd` widens log capacity further while holding each curve at the cell's typical
-    logged spend: what lies beyond the data is less certain than any one family admits.
-    """
-    n_obs, n_cells, n_placements = len(panel.got), len(panel.size), len(panel.capacity_log)
-    n_days = int(panel.day.max()) + 1
-    resampled = panel
-    weights = np.ones((n_draws, n_obs))
-    if n_days >= MIN_BOOTSTRAP_DAYS:
-        weights = rng.exponential(size=(n_draws, n_days))[:, panel.day]
-    else:
-        sd = np.sqrt(fit.spread.dispersion * panel.got + (fit.spread.noise * panel.got) ** 2)
-        resampled = replace(panel, got=np.maximum(panel.got + sd * rng.normal(size=(n_draws, n_obs)), 0.0))
-    noise = {
-        "price": rng.normal(0.0, fit.spread.price, (n_draws, n_cells)),
-        "capacity": rng.normal(0.0, fit.spread.capacity, (n_draws, n_cells)),
-        "centre": rng.normal(0.0, panel.capacity_sd, (n_draws, n_placements)),
-    }
-    drawn = fit_supply(
-        resampled, family=fit.family, weights=weights, spread=fit.spread, noise=noise, start=fit
-    )
-    return _widened(panel, drawn, shift=rng.normal(0.0, extra_sd, (n_draws, 1)))
-
-
-def _widened(panel: Panel, fit: Fit, *, shift: FloatArray) -> Fit:
-    """Move log capacity by `shift` and turn each price so that the curve still passes through its typical logged day."""
-    rows = np.bincount(panel.cell, minlength=len(panel.size))
-    logged = np.bincount(panel.cell, np.log(panel.spend_cny), len(panel.size)) / np.maximum(rows, 1)
-    at = np.where(rows > 0, logged - np.log(panel.size), panel.reference_log[panel.placement])
-    halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
-    reference = np.stack([panel.reference_log[panel.placement], halfway[panel.placement]])
-    aim, _, _ = log_price(
-        fit.family, log_spend_per_size=at, beta=fit.log_price, t=fit.log_capacity, reference=reference
-    )
-    t = np.minimum(fit.log_capacity + shift, panel.capacity_ceiling_log[panel.placement])
-    beta = fit.log_price
-    for _ in range(20):
-        q, by_beta, _ = log_price(fit.family, log_spend_per_size=at, beta=beta, t=t, reference=reference)
-        beta = beta + np.clip((aim - q) / np.maximum(by_beta, 0.2), -0.5, 0.5)
-    # Where the lower capacity cannot even deliver what was logged, the draw stays as it was.
-    q, _, _ = log_price(fit.family, log_spend_per_size=at, beta=beta, t=t, reference=reference)
-    kept = np.abs(q - aim) < 0.02
-    return replace(
-        fit,
-        log_price=np.where(kept, beta, fit.log_price),
-        log_capacity=np.where(kept, t, fit.log_capacity),
-    )

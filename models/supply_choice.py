@@ -1,8 +1,8 @@
 """Which curve family: leave-days-out cross-validation, and how much of the shape stays unknown.
 
-Families differ little inside the logged range and much outside it, so the choice is made on days that the fit has
-not seen, and what it leaves open is returned as extra spread for the draws. It must not import anything above
-`models.supply`.
+Families differ little inside the logged range and much outside it, so the choice is made on days that the fit
+has not seen, and what it leaves open is returned as extra spread for the draws. It must not import anything
+above `models.supply`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.supply import SUPPLY_FAMILIES, Fit, Panel, fit_supply
+from models.supply import Fit, Panel, fit_supply
+from models.supply_shapes import SUPPLY_FAMILIES
 
 FloatArray = NDArray[np.float64]
 FOLDS = 5

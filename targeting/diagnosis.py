@@ -1,9 +1,9 @@
 """Diagnosis: who the present fans are, against who buys.
 
-A merchant with millions of fans who came for the videos sells little to them. This module says so in numbers: the
-share of content fans, how fans, buyers and the public differ by gender, age, city or whatever the data has, what
-part of the fans bought in the last horizon and what part of the money came from them. Nothing here is used by the
-optimiser; it is what a merchant reads first. It must not import estimators or the allocator.
+A merchant with millions of fans who came for the videos sells little to them. This module says so in numbers:
+the share of content fans, how fans, buyers and the public differ by gender, age, city or whatever the data
+has, what part of the fans bought in the last horizon and what part of the money came from them. Nothing here
+is used by the optimiser; it is what a merchant reads first. It must not import estimators or the allocator.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ MAX_COLUMNS, MAX_LEVELS = 6, 12
 # A difference below this (share points) is not worth a sentence.
 MIN_GAP = 0.05
 UNKNOWN = "unknown"
-WORDS = {("gender", "m"): "Men", ("gender", "f"): "Women", ("gender", UNKNOWN): "People of unknown gender"}
+WORDS = {("gender", "m"): "Men", ("gender", "f"): "Women"}
+PHRASES = {"age_band": "People aged {}", "age": "People aged {}", "city_tier": "People in cities of tier {}"}
 GROUPS = ("fans", "public", "buyers", "gmv")
 
 
@@ -34,10 +35,10 @@ class Diagnosis:
     """What is wrong with the fan base, in numbers and sentences.
 
     Attributes:
-        numbers: fans, public, content_share (of fans; absent where kinds cannot be told apart), precise_share_public,
-            fans_who_bought (share), gmv_cny, gmv_share_of_fans, buyers.
-        profile: column, level, fans, public, buyers, gmv: the share of each group (of net GMV for `gmv`) that has
-            the level; the shares of a column sum to 1.
+        numbers: fans, public, content_share (of fans; absent where kinds cannot be told apart),
+            precise_share_public, fans_who_bought (share), gmv_cny, gmv_share_of_fans, buyers.
+        profile: column, level, fans, public, buyers, gmv: the share of each group (of net GMV for `gmv`) that
+            has the level; the shares of a column sum to 1.
         segments: segment, fan_kind, users, fans: how the public and the present fans fall into the segments.
         sentences: the same for people, most telling first.
     """
@@ -135,8 +136,9 @@ def _profile(table: pl.DataFrame) -> pl.DataFrame:
     }
     parts: list[tuple[float, pl.DataFrame]] = []
     for name in _columns(table):
-        level = pl.col(name).cast(pl.String).fill_null(UNKNOWN).alias("level")
-        sums = table.group_by(level).agg(*(total.sum().alias(group) for group, total in groups.items()))
+        sums = table.group_by(_level(table[name])).agg(
+            *(total.sum().alias(group) for group, total in groups.items())
+        )
         if sums.height < 2:
             continue
         shares = sums.with_columns(
@@ -158,21 +160,28 @@ def _profile(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _columns(table: pl.DataFrame) -> list[str]:
-    """Columns with few levels."""
+    """Columns with few levels (numbers only where they are whole: tiers, not probabilities)."""
     chosen = []
     for name in table.columns:
-        dtype = table[name].dtype
+        column = table[name]
         if (
             name in NOT_FEATURES
             or name == "net_cny"
-            or dtype.is_temporal()
-            or dtype.is_nested()
-            or dtype.is_float()
+            or column.dtype.is_temporal()
+            or column.dtype.is_nested()
         ):
             continue
-        if 2 <= table[name].n_unique() <= MAX_LEVELS:
-            chosen.append(name)
+        if not 2 <= column.n_unique() <= MAX_LEVELS:
+            continue
+        if column.dtype.is_float() and not bool((column.drop_nulls() % 1 == 0).all()):
+            continue
+        chosen.append(name)
     return chosen
+
+
+def _level(column: pl.Series) -> pl.Expr:
+    whole = pl.col(column.name).cast(pl.Int64) if column.dtype.is_float() else pl.col(column.name)
+    return whole.cast(pl.String).fill_null(UNKNOWN).alias("level")
 
 
 def _segments(users: pl.DataFrame, scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
@@ -195,8 +204,9 @@ def _fan_sentences(numbers: Mapping[str, float], segmentation: Segmentation, hor
     line = f"{segmentation.p_precise_threshold:.1%}"
     if told and "content_share" in numbers:
         sentences.append(
-            f"Of {fans:,} fans in the data {numbers['content_share']:.0%} are content fans: their estimated chance to "
-            f"buy within {horizon_days} days is below {line}, the line between content and precise fans."
+            f"Of {fans:,} fans in the data {numbers['content_share']:.0%} are content fans: "
+            f"their estimated chance to buy within {horizon_days} days is below {line}, "
+            "the line between content and precise fans."
         )
         if "precise_share_public" in numbers:
             sentences.append(
@@ -209,7 +219,8 @@ def _fan_sentences(numbers: Mapping[str, float], segmentation: Segmentation, hor
     if "gmv_share_of_fans" in numbers:
         sentences.append(
             f"In the last {horizon_days} days {numbers['fans_who_bought']:.1%} of the fans bought; "
-            f"{numbers['gmv_share_of_fans']:.0%} of the {numbers['gmv_cny']:,.0f} CNY of net GMV came from them."
+            f"{numbers['gmv_share_of_fans']:.0%} of the {numbers['gmv_cny']:,.0f} CNY of net GMV came from "
+            "them."
         )
     else:
         sentences.append(f"Nobody bought in the last {horizon_days} days.")
@@ -229,10 +240,12 @@ def _profile_sentences(profile: pl.DataFrame) -> list[str]:
         )
         if row["fans"] - row["gmv"] < MIN_GAP:
             continue
-        who = WORDS.get((name, row["level"]), f"People with {name} {row['level']}")
+        who = WORDS.get(
+            (name, row["level"]), PHRASES.get(name, f"People with {name} {{}}").format(row["level"])
+        )
+        fans, buyers, gmv = (f"{row[group]:.0%}" for group in ("fans", "buyers", "gmv"))
         sentences.append(
-            f"{who} are {row['fans']:.0%} of the fans, {row['buyers']:.0%} of the buyers and {row['gmv']:.0%} of the "
-            "buyers' money."
+            f"{who} are {fans} of the fans, {buyers} of the buyers and {gmv} of the buyers' money."
         )
     return sentences[:3]
 
@@ -248,7 +261,8 @@ def _segment_sentences(segmentation: Segmentation) -> list[str]:
     worth = float(best["worth"].sum())
     if precise.height == 0 or worth <= 0 or best.filter(pl.col("fan_kind") == CONTENT).height == 0:
         return []
+    people, value = float(precise["users"].sum()) / all_users, float(precise["worth"].sum()) / worth
     return [
-        f"The {precise.height} precise segments hold {float(precise['users'].sum()) / all_users:.0%} of the people who "
-        f"can be won and {float(precise['worth'].sum()) / worth:.0%} of what one impression each would bring."
+        f"The {precise.height} precise segments hold {people:.0%} of the people who can be won "
+        f"and {value:.0%} of what one impression each would bring."
     ]

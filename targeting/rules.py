@@ -1,8 +1,9 @@
 """Targeting rules: a segment said in the words a platform's campaign form understands.
 
 A platform takes conditions on gender, age, city, interest or device, not our thresholds on scores. For every
-segment a beam search finds the conjunction of at most three conditions with the best F1 against membership; its
-precision and recall say how much of the segment the form can reach. It must not import scores or estimators.
+segment a beam search finds the conjunction of at most three conditions with the best F1 against membership;
+its precision and recall say how much of the segment the form can reach. It must not import scores or
+estimators.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def describe_segments(users: pl.DataFrame, assignment: pl.DataFrame, *, max_term
         max_terms: most conditions joined by "and".
 
     Returns:
-        segment, rule, rule_precision (share of those the rule picks that are in the segment), rule_recall (share
-        of the segment that it picks), in order of first appearance.
+        segment, rule, rule_precision (share of those the rule picks that are in the segment), rule_recall
+        (share of the segment that it picks), in order of first appearance.
     """
     table = assignment.join(users, on="user_id", how="left", maintain_order="left").sort("user_id")
     step = max(1, -(-table.height // SEARCH_USERS))

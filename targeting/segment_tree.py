@@ -1,8 +1,8 @@
 """The regression tree under the segments: best-first splits that save the most plan value.
 
-Plan value of a grouping under a square-root supply law is sqrt(sum over groups and placements of n_i w_ij^2) with
-w_ij the mean worth, so the gain of a split is the between-group sum of squares. Pure numpy; it must not import
-anything of targeting or models.
+Plan value of a grouping under a square-root supply law is sqrt(sum over groups and placements of n_i w_ij^2)
+with w_ij the mean worth, so the gain of a split is the between-group sum of squares. Pure numpy; it must not
+import anything above `models.errors`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.errors import DataError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -153,3 +155,29 @@ def _best_split(features: FloatArray, worth: FloatArray, min_leaf: int) -> _Cand
         if gain[at] > best.gain * (1.0 + 1e-9) + 1e-300:
             best = _Candidate(float(gain[at]), feature, float(values[cuts[at]]))
     return best
+
+
+def node_to_dict(node: TreeNode) -> dict[str, object]:
+    """The tree as nested dicts for JSON."""
+    if isinstance(node, Leaf):
+        return {"leaf": node.number}
+    return {
+        "feature": node.feature,
+        "threshold": node.threshold,
+        "below": node_to_dict(node.below),
+        "above": node_to_dict(node.above),
+    }
+
+
+def node_from_dict(raw: dict[str, object]) -> TreeNode:
+    """The tree that `node_to_dict` wrote; raises DataError where it is not one."""
+    if "leaf" in raw:
+        return Leaf(int(str(raw["leaf"])))
+    below, above = raw["below"], raw["above"]
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        raise DataError(
+            "segmenter: a split of the tree has no two branches; expected JSON written by Segmenter.to_json"
+        )
+    return Split(
+        int(str(raw["feature"])), float(str(raw["threshold"])), node_from_dict(below), node_from_dict(above)
+    )

@@ -1,0 +1,37 @@
+"""The shapes of supply: how the price of an impression rises with pressure, for each curve family.
+
+It must not import anything above numpy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+SUPPLY_FAMILIES = ("hill", "expsat", "log", "power")
+
+
+def log_price(
+    family: str, *, log_spend_per_size: FloatArray, beta: FloatArray, t: FloatArray, reference: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean log price per impression and its derivatives in beta = log p and t = log tau, all broadcast alike.
+
+    `reference` (2, ...): row 0 the log spend per size where `power` has price p, row 1 the log tau at which
+    its elasticity is 1/2.
+    """
+    if family == "power":
+        fall = 1.0 / (1.0 + np.exp(np.clip(t - reference[1], -30, 30)))  # 1 - m
+        distance = log_spend_per_size - reference[0]
+        return beta + fall * distance, np.ones_like(beta), -fall * (1.0 - fall) * distance
+    v = np.clip(log_spend_per_size - beta - t, -30.0, 30.0)
+    u = np.exp(v)
+    if family == "hill":
+        rise, steep = np.log1p(u), u / (1.0 + u)
+    elif family == "log":
+        grown = np.log1p(u)
+        rise, steep = v - np.log(grown), 1.0 - u / ((1.0 + u) * grown)
+    else:
+        left = -np.expm1(-u)
+        rise, steep = v - np.log(left), 1.0 - u * np.exp(-np.minimum(u, 700.0)) / left
+    return beta + rise, 1.0 - steep, -steep
