@@ -1,0 +1,125 @@
+"""What a plan buys, from the true curves: the one place where reported numbers come from.
+
+Shares nothing with the optimiser but the curves themselves, so that a mistake in the program cannot hide in the
+report. It must not import any other module of the allocator but `problem`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.curves import FloatArray
+from targeting.allocation.problem import CELL_KEYS, Draws, Market, Metric
+
+
+def saturation(z: FloatArray) -> FloatArray:
+    """phi(z) = (1 - exp(-z)) / z for z >= 0, 1 at 0, accurate everywhere.
+
+    >>> saturation(np.array([0.0, 1e-12, 1.0])).round(6)
+    array([1.      , 1.      , 0.632121])
+    """
+    safe = np.where(z > 1e-300, z, 1.0)
+    return np.where(z > 1e-300, -np.expm1(-safe) / safe, 1.0)
+
+
+def previous_slot(market: Market) -> tuple[NDArray[np.int64], FloatArray]:
+    """For each cell the cell of the slot before it (-1: none) and the share of its effective spend still at work.
+
+    Slots of one campaign, merchant, segment and placement follow each other; a gap of two slots decays twice.
+    """
+    n = len(market)
+    before, share = np.full(n, -1, dtype=np.int64), np.zeros(n)
+    keys = [k for k in CELL_KEYS if k not in ("slot", "fan_kind") and k in market.cells.columns]
+    chains = market.cells.select([*keys, "slot"]).with_row_index("cell").sort([*keys, "slot"])
+    cell, slot = chains["cell"].to_numpy(), chains["slot"].to_numpy()
+    same = np.ones(n, dtype=bool)
+    for key in keys:
+        column = chains[key]
+        same &= (column == column.shift(1)).fill_null(False).to_numpy() | (
+            column.is_null() & column.shift(1).is_null()
+        ).to_numpy()
+    same[:1] = False
+    here = np.flatnonzero(same)
+    before[cell[here]] = cell[here - 1]
+    share[cell[here]] = market.carryover ** np.maximum(slot[here] - slot[here - 1], 1)
+    return before, share
+
+
+def effective_spend(market: Market, spend_cny: FloatArray) -> FloatArray:
+    """Adstock e_t = s_t + carryover e_(t-1); the first slot starts with `carry_in_cny`. Shape (..., n_cells)."""
+    spend = np.array(spend_cny, dtype=float)
+    if market.carryover <= 0 and market.carry_in_cny is None:
+        return spend
+    before, share = previous_slot(market)
+    if market.carry_in_cny is not None:
+        spend = spend + np.where(before < 0, market.carry_in_cny, 0.0)
+    if market.carryover <= 0:
+        return spend
+    for cell in np.argsort(market.cells["slot"].to_numpy(), kind="stable"):
+        if before[cell] >= 0:
+            spend[..., cell] += share[cell] * spend[..., before[cell]]
+    return spend
+
+
+def outcomes(
+    market: Market, spend_cny: FloatArray, draw: int | slice | None = None
+) -> Mapping[Metric, FloatArray]:
+    """Every metric of every cell at `spend_cny` (formulas in `targeting.allocation.problem`).
+
+    Args:
+        market: what money can buy.
+        spend_cny: (..., n_cells).
+        draw: None for the central curves, a number for one draw of `market.draws` (the same shape comes back) or a
+            slice for several: shape (..., n_draws, n_cells).
+    """
+    spend = np.asarray(spend_cny, dtype=float)
+    effective = effective_spend(market, spend)
+    if isinstance(draw, slice):
+        spend, effective = spend[..., None, :], effective[..., None, :]
+    supply, hazard, gmv = _believed(market, draw)
+    impressions = supply.value(effective)
+    with np.errstate(divide="ignore"):
+        per_user = 1.0 / market.users
+    z = _block_sum(market.block, hazard * impressions * per_user)
+    pressure = _block_sum(market.block, impressions * per_user)
+    fans = hazard * impressions * saturation(z)
+    like = np.broadcast_shapes(spend.shape, impressions.shape)
+    return {
+        "spend": np.broadcast_to(spend, like),
+        "impressions": impressions,
+        "entries": market.entry * impressions,
+        "fans": fans,
+        "gmv": gmv * fans,
+        "reached": impressions * saturation(pressure),
+        "active": np.broadcast_to((spend > 0).astype(float), like),
+    }
+
+
+def total(coefficients: Mapping[Metric, FloatArray], metrics: Mapping[Metric, FloatArray]) -> FloatArray:
+    """sum over metrics and cells of coefficient * metric; the leading axes of the metrics remain."""
+    return sum((np.asarray(metrics[m] * c).sum(axis=-1) for m, c in coefficients.items()), np.asarray(0.0))
+
+
+def _believed(market: Market, draw: int | slice | None):  # type: ignore[no-untyped-def]
+    if draw is None:
+        return market.supply, market.hazard, market.gmv_per_fan_cny
+    draws: Draws | None = market.draws
+    if draws is None:
+        raise ValueError("the market has no draws")
+    if isinstance(draw, slice):
+        return draws.supply.draws(draw), draws.hazard[draw], draws.gmv_per_fan_cny[draw]
+    return draws.supply.draw(draw), draws.hazard[draw], draws.gmv_per_fan_cny[draw]
+
+
+def _block_sum(block: NDArray[np.int64], x: FloatArray) -> FloatArray:
+    """(..., n_cells) sum over the cells of each cell's block."""
+    order = np.argsort(block, kind="stable")
+    ranked = block[order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    sums = np.add.reduceat(x[..., order], starts, axis=-1)
+    number = np.empty(len(block), dtype=np.int64)
+    number[order] = np.cumsum(np.r_[True, ranked[1:] != ranked[:-1]]) - 1
+    return sums[..., number]

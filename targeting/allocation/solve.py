@@ -1,0 +1,172 @@
+"""`solve`: the best plan with a certificate.
+
+    column generation -> Newton polish -> Lagrangian bound; where cells are on/off or S-shaped and the gap stays open,
+    `branch` closes it. Value and feasibility of what is returned are recomputed from the true curves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.curves import FloatArray
+from models.errors import DataError, InfeasibleError, SolverError
+from targeting.allocation.certificate import ceiling, lagrangian_bound
+from targeting.allocation.generation import Deadline, Relaxed, generate, seed
+from targeting.allocation.master import Pool
+from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.polish import polish, violation
+from targeting.allocation.pricing import legal
+from targeting.allocation.problem import Problem, Solution
+from targeting.allocation.program import CARRY, Program, build
+
+FEASIBLE = 1e-8  # relative violation that counts as none
+
+
+@dataclass
+class Warm:
+    """What a solve leaves for the next one on the same market and rows: its columns and prices."""
+
+    sheets: list[FloatArray] = field(default_factory=list)
+    prices: FloatArray | None = None
+
+
+@dataclass
+class _Best:
+    spend: FloatArray | None = None
+    value: float = -np.inf
+    bound: float = np.inf
+    prices: FloatArray | None = None
+
+
+def solve(
+    problem: Problem, *, gap_tol: float = 1e-6, time_limit_s: float = 60.0, warm: Warm | None = None
+) -> Solution:
+    """The best plan, an upper bound on any plan's value, and the price of every limit.
+
+    Args:
+        problem: market, objective, limits and rows.
+        gap_tol: relative gap at which to stop, > 0.
+        time_limit_s: > 0; what is found by then is returned with its (valid, wider) bound.
+        warm: columns of an earlier solve of the same market and rows; updated in place.
+
+    Raises:
+        DataError: `gap_tol` or `time_limit_s` is not positive, or the arrays are not numbers.
+        InfeasibleError: no plan satisfies the rows and limits.
+        SolverError: the optimiser failed; no plan is passed on.
+    """
+    if not gap_tol > 0:
+        raise DataError(f"gap_tol is {gap_tol}, expected a number > 0 (1e-6 is usual)")
+    if not time_limit_s > 0:
+        raise DataError(f"time_limit_s is {time_limit_s}, expected seconds > 0")
+    deadline = Deadline.of(time_limit_s)
+    program = build(problem)
+    _check_boxes(problem, program)
+    pool = Pool.of(program)
+    for spend in (warm.sheets if warm and warm.sheets else seed(program)):
+        pool.add(legal(program, spend))
+    best = _Best()
+    relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
+    if not relaxed.feasible:
+        relaxed = _phase_one(problem, pool, deadline, gap_tol)
+    rounds = relaxed.rounds
+    for tolerance in (1e-4, 1e-6, 1e-8):
+        _consider(problem, program, best, relaxed, gap_tol)
+        if _gap(best) <= gap_tol or deadline.over:
+            break
+        relaxed = generate(pool, deadline, tolerance=min(tolerance * 1e-2, gap_tol * 0.1), max_rounds=20)
+        rounds += relaxed.rounds
+    if best.spend is None:
+        raise SolverError("allocation: no plan that holds on the true curves was found")
+    if warm is not None:
+        warm.sheets, warm.prices = [s.spend for s in pool.sheets[-12:]], best.prices
+    return _solution(problem, program, best, gap_tol, deadline, rounds)
+
+
+def _check_boxes(problem: Problem, program: Program) -> None:
+    bad = program.lower > program.upper * (1 + 1e-12)
+    if bad.any():
+        cell = int(program.cell[np.argmax(bad)])
+        names = tuple(k for k, v in problem.limits.names.items() if v[cell])
+        who = problem.market.cells.row(cell, named=True)
+        where = f"{who.get('segment')} / {who.get('placement')}"
+        raise InfeasibleError(
+            f"{where}: least spend {problem.limits.lower_cny[cell]:g} CNY is above the most it may have "
+            f"({min(problem.limits.upper_cny[cell], problem.budget_cny):g} CNY); set by {', '.join(names) or 'total'}",
+            conflict=names or ("total",),
+        )
+
+
+def _phase_one(problem: Problem, pool: Pool, deadline: Deadline, gap_tol: float) -> Relaxed:
+    """Find a feasible mixture, or prove by the bound that there is none."""
+    relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0)
+    if relaxed.estimate < -1e-8:
+        broken = np.flatnonzero(relaxed.prices != 0)
+        names = tuple(dict.fromkeys(pool.program.row_name[i] for i in broken))
+        raise InfeasibleError(f"no plan satisfies {' and '.join(names)} together", conflict=names)
+    relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
+    return relaxed
+
+
+def _consider(problem: Problem, program: Program, best: _Best, relaxed: Relaxed, gap_tol: float) -> None:
+    """Polish the mixture to a plan, bound it, keep what is better."""
+    on = ~program.switch | (relaxed.spend >= 0.5 * program.floor_on) & (relaxed.spend > 0)
+    low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
+    high = np.where(on, program.upper, 0.0)
+    done = polish(program, relaxed.spend, relaxed.prices, low, high)
+    for spend in (done.spend, legal(program, relaxed.spend)):
+        _offer(problem, program, best, spend)
+    for prices, spend in ((done.prices, done.spend), (relaxed.prices, relaxed.spend)):
+        bound_at(program, best, prices, spend, gap_tol)
+        if _gap(best) <= gap_tol:
+            return
+
+
+def bound_at(program: Program, best: _Best, prices: FloatArray, spend: FloatArray, gap_tol: float) -> None:
+    """Lower the bound with the Lagrangian at these prices where that helps."""
+    lawful = program.lawful(prices)
+    size = abs(best.value) if np.isfinite(best.value) else 1.0
+    tolerance = np.full(program.n_blocks, 0.1 * gap_tol * size / program.n_blocks)
+    bound = lagrangian_bound(program, lawful, ceiling(program, program.weights(lawful), legal(program, spend), tolerance))
+    if bound < best.bound:
+        best.bound, best.prices = bound, lawful
+
+
+def _offer(problem: Problem, program: Program, best: _Best, spend: FloatArray) -> None:
+    """Keep a plan if it holds on the true curves and earns more than the best so far."""
+    spend = legal(program, spend)
+    if np.abs(violation(program, spend)).max(initial=0.0) > FEASIBLE:
+        return
+    real = program.spend(spend, len(problem.market))
+    value = float(total(problem.objective, outcomes(problem.market, np.maximum(real, 0.0))))
+    if value > best.value:
+        best.spend, best.value = spend, value
+
+
+def _gap(best: _Best) -> float:
+    if best.spend is None or not np.isfinite(best.bound):
+        return np.inf
+    return max(best.bound - best.value, 0.0) / max(abs(best.value), 1e-300)
+
+
+def _solution(
+    problem: Problem, program: Program, best: _Best, gap_tol: float, deadline: Deadline, rounds: int
+) -> Solution:
+    assert best.spend is not None and best.prices is not None
+    prices: dict[str, float] = {"total": 0.0}
+    for name, price in zip(program.row_name, best.prices, strict=True):
+        if name != CARRY:
+            prices[name] = prices.get(name, 0.0) + abs(float(price))
+    binding = tuple(dict.fromkeys(n for n, p in zip(program.row_name, best.prices, strict=True) if p != 0 and n != CARRY))
+    status = "optimal" if _gap(best) <= gap_tol else "time_limit" if deadline.over else "within_gap"
+    return Solution(
+        status=status,  # type: ignore[arg-type]
+        spend_cny=np.maximum(program.spend(best.spend, len(problem.market)), 0.0),
+        value=best.value,
+        upper_bound=max(best.bound, best.value),
+        shadow_prices=prices,
+        binding=binding,
+        seconds=deadline.elapsed,
+        rounds=rounds,
+    )
