@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -221,20 +221,6 @@ class Target(_Constraint):
     value: Annotated[Number, Field(gt=0)]
 
 
-KINDS: tuple[type[_Constraint], ...] = (
-    Bounds,
-    Ratio,
-    MinIfUsed,
-    MaxActive,
-    RoiFloor,
-    MarginalFloor,
-    LiveCapacity,
-    ChangeLimit,
-    FairnessFloor,
-    FrequencyCap,
-    RiskFloor,
-    Target,
-)
 Constraint = Annotated[
     Bounds
     | Ratio
@@ -250,6 +236,7 @@ Constraint = Annotated[
     | Target,
     Field(discriminator="kind"),
 ]
+KINDS: tuple[type[_Constraint], ...] = get_args(get_args(Constraint)[0])
 
 
 def name_by_position(entries: Any) -> Any:

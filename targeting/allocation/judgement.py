@@ -14,7 +14,18 @@ import numpy as np
 
 from models.errors import CampaignError
 from targeting.allocation.problem import Market
-from targeting.allocation.truth import Outcome, counted, marginal_of_last_yuan, true_outcome
+from targeting.allocation.truth import (
+    Outcome,
+    counted,
+    independent_parts,
+    marginal_of_last_yuan,
+    part_of,
+    true_outcome,
+)
+
+_DIFFERENCE = (
+    1e3  # a difference over the last fen is no derivative: 1e-3 of the floor is forgiven at tolerance 1e-6
+)
 
 
 @dataclass(frozen=True)
@@ -134,12 +145,15 @@ def _roi_floor(facts: Facts, c: Any, least: float | None = None) -> list[Finding
 
 
 def _marginal_floor(facts: Facts, c: Any) -> list[Finding]:
+    used = [i for i in _selected(facts, c) if facts.spend[i] > 0]
+    names = {members[0]: where for where, members in _apart(facts, used, "cell").items()}
     found = []
-    for where, members in _apart(facts, _selected(facts, c), "cell").items():
-        i = members[0]
-        if facts.spend[i] > 0:
-            slope = marginal_of_last_yuan(facts.market, facts.spend, i, objective=facts.objective)
-            found.append(Finding(where, slope, c.min, False, "value per CNY", 1e3 * c.min))
+    for members in independent_parts(facts.market):
+        part, spend = part_of(facts.market, members), [facts.spend[i] for i in members]
+        for k, i in enumerate(members):
+            if i in names:
+                slope = marginal_of_last_yuan(part, spend, k, objective=facts.objective)
+                found.append(Finding(names[i], slope, c.min, False, "value per CNY", _DIFFERENCE * c.min))
     return found
 
 

@@ -61,7 +61,7 @@ def _competing(z: float) -> float:
 
 
 def effective_spend(market: Market, spend_cny: Sequence[float]) -> list[float]:
-    """Spend at work: own spend + carryover x what was at work in the slot before (first slot: the carry-in)."""
+    """Spend at work: own + carryover x what was at work the slot before (first slot: the carry-in)."""
     effective = [float(s) for s in spend_cny]
     if market.carryover == 0.0 and market.carry_in_cny is None:
         return effective
@@ -78,6 +78,44 @@ def effective_spend(market: Market, spend_cny: Sequence[float]) -> list[float]:
                 effective[i] += float(market.carry_in_cny[i])
             before = (slot, i)
     return effective
+
+
+def independent_parts(market: Market) -> list[list[int]]:
+    """Cells by campaign, merchant and segment, joined where they share a block: parts that cannot meet."""
+    label = list(range(len(market)))
+
+    def root(i: int) -> int:
+        while label[i] != i:
+            i = label[i]
+        return i
+
+    first: dict[Any, int] = {}
+    for i, cell in enumerate(market.cells.to_dicts()):
+        chain = tuple(cell[k] for k in ("campaign_id", "merchant_id", "segment"))
+        for key in (("block", int(market.block[i])), ("chain", *chain)):
+            low, high = sorted((root(first.setdefault(key, i)), root(i)))
+            label[high] = low
+    parts: dict[int, list[int]] = {}
+    for i in range(len(market)):
+        parts.setdefault(root(i), []).append(i)
+    return list(parts.values())
+
+
+def part_of(market: Market, members: Sequence[int]) -> Market:
+    """The market of some cells alone (without draws)."""
+    at = np.array(members, dtype=np.int64)
+    return Market(
+        cells=market.cells[members],
+        block=market.block[at],
+        supply=market.supply.take(at),
+        users=market.users[at],
+        hazard=market.hazard[at],
+        entry=market.entry[at],
+        gmv_per_fan_cny=market.gmv_per_fan_cny[at],
+        observed_max_cny=market.observed_max_cny[at],
+        carryover=market.carryover,
+        carry_in_cny=None if market.carry_in_cny is None else market.carry_in_cny[at],
+    )
 
 
 def counted(outcome: Outcome, objective: str) -> list[float]:

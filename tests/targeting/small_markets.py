@@ -22,7 +22,7 @@ def market(
     draws: int = 0,
     carryover: float = 0.0,
 ) -> Market:
-    """Campaigns x segments x slots x (video, live); the cells of one campaign, segment and slot are one block."""
+    """Campaigns x segments x slots x (video, live); one campaign, segment and slot are one block."""
     rng = np.random.default_rng(seed)
     keys = [
         {

@@ -22,7 +22,14 @@ LAST = np.linspace(0.0, 300.0, N)
 SHARE = st.floats(0.01, 0.45)
 EACH = st.sampled_from([None, "cell", "segment", "placement", "slot", "merchant", "campaign"])
 SELECTION = st.sampled_from(
-    [{}, {"placement": "live"}, {"segment": ["s1"]}, {"fan_kind": "content"}, {"slot": 1}, {"campaign_id": "c0"}]
+    [
+        {},
+        {"placement": "live"},
+        {"segment": ["s1"]},
+        {"fan_kind": "content"},
+        {"slot": 1},
+        {"campaign_id": "c0"},
+    ]
 )
 
 
@@ -62,8 +69,12 @@ def broken_by_the_program(problem, spend, tolerance=1e-6):
     for source in problem.limits.sources:
         given_ = ~np.isnan(source.value)
         gap = np.where(given_, source.value, 0.0) - spend
-        bad = {"lower_cny": gap, "upper_cny": -gap, "min_if_used_cny": np.where(spend > 0, gap, 0.0)}[source.side]
-        scale = np.where(given_, source.value, 0.0) if source.side == "min_if_used_cny" else problem.budget_cny
+        bad = {"lower_cny": gap, "upper_cny": -gap, "min_if_used_cny": np.where(spend > 0, gap, 0.0)}[
+            source.side
+        ]
+        scale = (
+            np.where(given_, source.value, 0.0) if source.side == "min_if_used_cny" else problem.budget_cny
+        )
         if np.any(given_ & (bad > tolerance * scale)):
             names.add(source.name)
     for row in problem.rows:
@@ -113,7 +124,9 @@ def test_a_spend_over_the_budget_or_below_zero_is_broken():
 
 
 def test_a_violation_says_where_by_how_much_and_in_which_unit():
-    (found,) = check({"kind": "bounds", "name": "cap", "each": "slot", "slot": 1, "max_cny": 50}, np.full(N, 10.0))
+    (found,) = check(
+        {"kind": "bounds", "name": "cap", "each": "slot", "slot": 1, "max_cny": 50}, np.full(N, 10.0)
+    )
     assert (found.name, found.where, found.limit, found.actual, found.unit) == ("cap", "1", 50, 80, "CNY")
     assert found.excess == pytest.approx(30.0)
     assert str(found) == "'cap' (1): 80 against 50 CNY, off by 30"
@@ -174,4 +187,6 @@ def test_what_cannot_be_checked_is_refused():
     with pytest.raises(CampaignError, match="last_plan"):
         check({"kind": "change_limit", "max_cny": 1}, np.zeros(N))
     with pytest.raises(CampaignError, match="draws"):
-        check({"kind": "risk", "measure": "cvar", "level": 0.1, "floor": 1}, np.zeros(4), on=market(segments=2))
+        check(
+            {"kind": "risk", "measure": "cvar", "level": 0.1, "floor": 1}, np.zeros(4), on=market(segments=2)
+        )

@@ -108,11 +108,14 @@ def test_targets_change_the_objective_as_documented():
 def test_change_limit_reads_arrays_and_frames_and_splits_over_slots():
     last = pl.DataFrame({"segment": ["s0", "s0"], "placement": ["video", "live"], "spend_cny": [100.0, 40.0]})
     both_slots = market(segments=1, slots=2)
-    problem = compiled({"kind": "change_limit", "max_share": 0.5, "max_cny": 20}, on=both_slots, last_plan=last)
+    problem = compiled(
+        {"kind": "change_limit", "max_share": 0.5, "max_cny": 20}, on=both_slots, last_plan=last
+    )
     assert problem.limits.lower_cny.tolist() == [30, 10, 30, 10]
     assert problem.limits.upper_cny.tolist() == [70, 30, 70, 30]
     grouped = compiled(
-        {"kind": "change_limit", "max_cny": 20, "each": "placement"}, last_plan=np.array([10.0, 0, 20, 0, 30, 0])
+        {"kind": "change_limit", "max_cny": 20, "each": "placement"},
+        last_plan=np.array([10.0, 0, 20, 0, 30, 0]),
     )
     assert [(r.where, r.lower, r.upper) for r in grouped.rows] == [("video", 40, 80), ("live", 0, 20)]
 
@@ -135,14 +138,23 @@ def test_a_last_plan_that_does_not_fit_is_refused(last, words):
 @pytest.mark.parametrize(
     ("constraint", "words"),
     [
-        ({"kind": "bounds", "placement": "liv", "max_cny": 1}, ["'bounds-1'", "placement 'liv'", "'live', 'video'"]),
+        (
+            {"kind": "bounds", "placement": "liv", "max_cny": 1},
+            ["'bounds-1'", "placement 'liv'", "'live', 'video'"],
+        ),
         ({"kind": "bounds", "slot": 3, "max_cny": 1}, ["slot 3", "one of 0"]),
-        ({"kind": "bounds", "segment": "s0", "fan_kind": "precise", "max_cny": 1}, ["segment=s0, fan_kind=precise"]),
+        (
+            {"kind": "bounds", "segment": "s0", "fan_kind": "precise", "max_cny": 1},
+            ["segment=s0, fan_kind=precise"],
+        ),
         ({"kind": "ratio", "of": {"segment": "x"}, "to": {"segment": "s0"}, "max": 1}, ["segment 'x'"]),
         ({"kind": "min_if_used", "min_cny": 2000}, ["'min_if_used-1'", "above the budget", "1000"]),
         ({"kind": "risk", "measure": "cvar", "level": 0.1, "floor": 1}, ["'risk-1'", "draws"]),
         ({"kind": "change_limit", "max_cny": 1}, ["'change_limit-1'", "last_plan"]),
-        ({"kind": "fairness_floor", "min_share": 0.4, "each": "segment"}, ["'fairness_floor-1'", "at most 0.333"]),
+        (
+            {"kind": "fairness_floor", "min_share": 0.4, "each": "segment"},
+            ["'fairness_floor-1'", "at most 0.333"],
+        ),
     ],
 )
 def test_what_cannot_mean_anything_here_is_refused_by_name(constraint, words):

@@ -41,15 +41,30 @@ CASES = [
         [bounds("a", segment="s0", placement="live", min_cny=300), bounds("b", segment="s0", max_cny=200)],
         {"a": 100, "b": 100},
     ),
-    ([bounds("a", segment="s0", each="cell", min_cny=30), bounds("b", each="cell", max_cny=20)], {"a": 10, "b": 10}),
-    ([{"kind": "max_active", "n": 2, "name": "few"}, bounds("each", each="segment", min_cny=20)], {"few": 1, "each": 20}),
     (
-        [{"kind": "min_if_used", "min_cny": 600, "name": "lot"}, bounds("both", each="placement", min_cny=20)],
+        [bounds("a", segment="s0", each="cell", min_cny=30), bounds("b", each="cell", max_cny=20)],
+        {"a": 10, "b": 10},
+    ),
+    (
+        [{"kind": "max_active", "n": 2, "name": "few"}, bounds("each", each="segment", min_cny=20)],
+        {"few": 1, "each": 20},
+    ),
+    (
+        [
+            {"kind": "min_if_used", "min_cny": 600, "name": "lot"},
+            bounds("both", each="placement", min_cny=20),
+        ],
         {"lot": 100, "both": 20, "total": 200},
     ),
     (
         [
-            {"kind": "ratio", "name": "r", "of": {"placement": "video"}, "to": {"placement": "live"}, "min": 3},
+            {
+                "kind": "ratio",
+                "name": "r",
+                "of": {"placement": "video"},
+                "to": {"placement": "live"},
+                "min": 3,
+            },
             bounds("floor", placement="live", min_cny=400),
         ],
         {"r": 600, "floor": 150, "total": 600},
@@ -73,10 +88,19 @@ def test_a_scale_of_millions_or_fractions_changes_nothing():
     for size in (1e-3, 1e6):
         floors = [bounds(p, placement=p, min_cny=800 * size) for p in ("live", "video")]
         error = explain(compiled(*floors, budget=1000 * size), feasible=never_asked)
-        assert error.relaxation == pytest.approx(dict.fromkeys(("live", "video", "total"), 600 * size), rel=1e-6)
+        assert error.relaxation == pytest.approx(
+            dict.fromkeys(("live", "video", "total"), 600 * size), rel=1e-6
+        )
 
 
-PLACES = [{"placement": "live"}, {"placement": "video"}, {"segment": "s0"}, {"segment": "s1"}, {"fan_kind": "precise"}, {}]
+PLACES = [
+    {"placement": "live"},
+    {"placement": "video"},
+    {"segment": "s0"},
+    {"segment": "s1"},
+    {"fan_kind": "precise"},
+    {},
+]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -88,7 +112,9 @@ PLACES = [{"placement": "live"}, {"placement": "video"}, {"segment": "s0"}, {"se
     )
 )
 def test_the_conflict_is_minimal_and_each_relaxation_is_just_enough(parts):
-    constraints = [bounds(f"n{i}", **where, **{side: 100.0 * size}) for i, (where, side, size) in enumerate(parts)]
+    constraints = [
+        bounds(f"n{i}", **where, **{side: 100.0 * size}) for i, (where, side, size) in enumerate(parts)
+    ]
     problem = compiled(*constraints)
     names = linear_names(problem)
     assume(least_slack(problem, names=names) is None)
