@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from models.curves import FloatArray
-from models.errors import DataError, SolverError
+from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.check import violations
 from targeting.allocation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
@@ -71,7 +71,7 @@ def decide(
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
     last = last_spend(market, last_plan) if limited and last_plan is not None else None
     problem = compiled(market, campaign=campaign, last=last)
-    solution = solved(problem, campaign=campaign, gap_tol=gap_tol, time_limit_s=time_limit_s)
+    solution = solved(problem, gap_tol=gap_tol, time_limit_s=time_limit_s)
     _refuse_broken(market, campaign=campaign, spend_cny=solution.spend_cny, last=last)
     log.info(
         "plan: %s, gap %.2g, %.2f s, %d rounds",
@@ -105,12 +105,16 @@ def compiled(
     )
 
 
-def solved(problem: Problem, *, campaign: Campaign, gap_tol: float, time_limit_s: float) -> Solution:
+def solved(problem: Problem, *, gap_tol: float, time_limit_s: float) -> Solution:
     """The certified solution with spend in whole 厘 and its value recomputed there."""
+    from targeting.allocation.conflict import explain
     from targeting.allocation.rounding import rounded
     from targeting.allocation.solve import solve
 
-    return rounded(problem, solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s))
+    try:
+        return rounded(problem, solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s))
+    except InfeasibleError:
+        raise explain(problem) from None
 
 
 def _refuse_broken(

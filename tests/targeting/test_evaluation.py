@@ -1,0 +1,144 @@
+from datetime import datetime, timedelta
+
+import jewellery_shop
+import numpy as np
+import polars as pl
+import pytest
+
+from models.contracts import Dataset
+from models.errors import DataError
+from targeting.audience import Audience
+from targeting.evaluation import OUTSIDE, evaluate_campaign
+
+START = datetime(2020, 11, 11)
+EXPOSURE = {
+    "exposure_id": pl.String,
+    "user_id": pl.String,
+    "campaign_id": pl.String,
+    "placement": pl.String,
+    "exposed_at": pl.Datetime("us"),
+    "impressions": pl.Int64,
+    "cost_cny": pl.Float64,
+    "followed": pl.Boolean,
+    "followed_at": pl.Datetime("us"),
+}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    people = Audience(
+        scores=pl.DataFrame(),
+        segments=pl.DataFrame(
+            {"user_id": ["u0", "u1", "u2"], "segment": ["precise · likely"] * 2 + ["content · keen"]}
+        ),
+        summary=pl.DataFrame(),
+    )
+    return jewellery_shop.plan(audience=people)
+
+
+def logs(*, campaign_id: str = "jewellery-1111") -> Dataset:
+    def shown(i: int, user: str, placement: str, followed: bool, cost: float = 5.0) -> tuple:
+        at = START + timedelta(hours=i)
+        return (f"e{i}", user, campaign_id, placement, at, 10, cost, followed, at if followed else None)
+
+    rows = [
+        shown(0, "u0", "live", True),
+        shown(1, "u1", "video", False),
+        shown(2, "u2", "video", True),
+        shown(3, "u9", "video", True),
+        shown(4, "u0", "video", True),  # followed already: the first follow counts
+    ]
+    orders = pl.DataFrame(
+        {
+            "order_id": ["o0", "o1", "o2"],
+            "user_id": ["u0", "u0", "u2"],
+            "ordered_at": [START + timedelta(days=d) for d in (0.5, 20, 40)],
+            "gmv_cny": [100.0, 60.0, 999.0],
+            "refund_cny": [0.0, 10.0, 0.0],
+        }
+    )
+    users = pl.DataFrame(
+        {
+            "user_id": ["u0", "u1", "u2", "u9"],
+            "snapshot_at": [START + timedelta(days=41)] * 4,
+            "is_fan": [True, False, False, True],
+        }
+    )
+    return Dataset(users=users, exposures=pl.DataFrame(rows, schema=EXPOSURE, orient="row"), orders=orders)
+
+
+def test_realised_is_counted_once_and_within_the_horizon(plan):
+    found = evaluate_campaign(plan, logs())
+    assert found.totals["new_fans"]["realised"] == 3.0
+    assert found.totals["spend_cny"]["realised"] == 25.0
+    assert found.totals["new_fan_gmv_cny"]["realised"] == 150.0
+    assert found.maturity == 1.0
+    outside = found.cells.filter(pl.col("segment") == OUTSIDE)
+    assert outside["realised_fans"].item() == 1.0
+    assert any("people outside the plan" in note for note in found.notes)
+
+
+def test_reasons_add_up_to_the_difference(plan):
+    cells = evaluate_campaign(plan, logs()).cells
+    because = cells.select(pl.sum_horizontal("^because_.*_cny$").alias("all"))["all"]
+    gap = cells["projected_gmv_cny"] - cells["promised_gmv_cny"]
+    np.testing.assert_allclose(because, gap, atol=1e-6)
+
+
+def test_windows_and_retention(plan):
+    found = evaluate_campaign(plan, logs())
+    assert found.windows["days"].to_list() == [0, 1, 3, 7, 15, 30]
+    assert found.windows["gmv_cny"].to_list() == [100.0] * 5 + [150.0]
+    assert found.windows["roi"].to_list()[-1] == pytest.approx(6.0)
+    assert found.retention.row(0) == (1, 3, pytest.approx(2 / 3))
+
+
+def test_a_young_campaign_is_projected_and_says_so(plan):
+    found = evaluate_campaign(plan, logs(), as_of=START + timedelta(days=2))
+    assert found.totals["new_fan_gmv_cny"]["realised"] == 100.0
+    assert any("younger than 30 days" in note for note in found.notes)
+
+
+def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
+    assert evaluate_campaign(plan, logs(campaign_id="other")).totals["new_fans"]["realised"] == 3.0
+
+
+def test_logs_without_the_campaign_are_refused(plan):
+    other = logs(campaign_id="other")
+    early = Dataset(
+        users=other.users,
+        exposures=other.exposures.with_columns(pl.col("exposed_at") - timedelta(days=400)),
+        orders=other.orders,
+    )
+    with pytest.raises(DataError, match=r"no row of campaign_id 'jewellery-1111'; campaigns found: other"):
+        evaluate_campaign(plan, early)
+
+
+def test_a_plan_without_people_cannot_be_judged_by_user_logs():
+    with pytest.raises(DataError, match=r"has no segments.parquet"):
+        evaluate_campaign(jewellery_shop.plan(audience=None), logs())
+
+
+def test_held_out_rows_say_who_would_have_followed_anyway(plan):
+    data = logs()
+    held = pl.DataFrame(
+        [
+            (f"h{i}", f"h{i}", "jewellery-1111", "none", START, 0, 0.0, i == 0, START if i == 0 else None)
+            for i in range(5)
+        ],
+        schema=EXPOSURE,
+        orient="row",
+    )
+    found = evaluate_campaign(
+        plan, Dataset(users=data.users, exposures=pl.concat([data.exposures, held]), orders=data.orders)
+    )
+    assert any("about 1 of the 3 new fans would have followed anyway" in note for note in found.notes)
+
+
+def test_an_evaluation_prints_and_becomes_json(plan):
+    import json
+
+    found = evaluate_campaign(plan, logs())
+    assert "new_fans: promised" in str(found)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert set(found.files()) == {"evaluation_cells.csv", "evaluation_windows.csv"}

@@ -1,0 +1,124 @@
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from targeting.runoff import attribution, fan_orders, project_gmv, retention
+
+DAY0 = datetime(2020, 11, 1, 12)
+FAN = {"user_id": pl.String, "segment": pl.String, "placement": pl.String, "followed_at": pl.Datetime("us")}
+
+
+def fans(*days_ago_at_day_10: int) -> pl.DataFrame:
+    rows = [(f"u{i}", "s", "live", DAY0 + timedelta(days=10 - d)) for i, d in enumerate(days_ago_at_day_10)]
+    return pl.DataFrame(rows, schema=FAN, orient="row")
+
+
+def orders(*rows: tuple[str, float, float, float]) -> pl.DataFrame:
+    """user_id, days after DAY0, gmv, refund."""
+    return pl.DataFrame(
+        [(u, DAY0 + timedelta(days=d), g, r) for u, d, g, r in rows],
+        schema={
+            "user_id": pl.String,
+            "ordered_at": pl.Datetime("us"),
+            "gmv_cny": pl.Float64,
+            "refund_cny": pl.Float64,
+        },
+        orient="row",
+    )
+
+
+NOW = DAY0 + timedelta(days=10)
+
+
+def test_only_orders_between_the_follow_and_the_horizon_count_net_of_refunds():
+    table = fan_orders(
+        fans(5),
+        orders(
+            ("u0", 4.9, 10, 0),
+            ("u0", 5.0, 20, 5),
+            ("u0", 7.0, 30, 0),
+            ("u0", 8.5, 99, 0),
+            ("stranger", 6, 50, 0),
+        ),
+        horizon_days=2,
+        known_by=NOW,
+    )
+    assert table.select("lag_days", "net_cny").rows() == [(0, 15.0), (2, 30.0)]
+
+
+def test_orders_after_what_is_known_are_not_looked_at():
+    later = orders(("u0", 10.5, 10, 0))
+    assert fan_orders(fans(5), later, horizon_days=30, known_by=NOW).is_empty()
+
+
+def test_young_fans_are_projected_from_old_ones():
+    # Two old fans buy 10 each on day 0 and 30 each on day 2; two fans of today bought 10 each so far.
+    people = fans(5, 5, 0, 0)
+    sales = [("u0", 5.0, 10, 0), ("u1", 5.0, 10, 0), ("u0", 7.0, 30, 0), ("u1", 7.0, 30, 0)]
+    sales += [("u2", 10.0, 10, 0), ("u3", 10.0, 10, 0)]
+    found = fan_orders(people, orders(*sales), horizon_days=3, known_by=NOW)
+    projected = project_gmv(people, found, horizon_days=3, known_by=NOW)
+    assert projected["projected_gmv_cny"].item() == pytest.approx(4 * 40.0)
+
+
+def test_a_cell_keeps_its_own_level():
+    people = fans(5, 5, 0).with_columns(placement=pl.Series(["live", "live", "video"]))
+    sales = [
+        ("u0", 5.0, 10, 0),
+        ("u1", 5.0, 10, 0),
+        ("u0", 7.0, 30, 0),
+        ("u1", 7.0, 30, 0),
+        ("u2", 10.0, 20, 0),
+    ]
+    found = fan_orders(people, orders(*sales), horizon_days=3, known_by=NOW)
+    table = project_gmv(people, found, horizon_days=3, known_by=NOW)
+    video = table.filter(pl.col("placement") == "video")["projected_gmv_cny"].item()
+    per_day_0 = (10 + 10 + 20) / 3
+    assert video == pytest.approx(20.0 + 20.0 / per_day_0 * 30.0)
+
+
+def test_nothing_to_project_from_is_nothing():
+    nobody = fans()
+    found = fan_orders(nobody, orders(), horizon_days=3, known_by=NOW)
+    assert project_gmv(nobody, found, horizon_days=3, known_by=NOW).is_empty()
+    table = attribution(nobody, found, spend_cny=0.0, known_by=NOW, days=(0, 1))
+    assert table["roi"].to_list() == [None, None]
+
+
+def test_windows_grow_and_say_how_complete_they_are():
+    people = fans(5, 0)
+    sales = [("u0", 5.0, 10, 0), ("u0", 6.0, 20, 0), ("u1", 10.0, 5, 0)]
+    found = fan_orders(people, orders(*sales), horizon_days=30, known_by=NOW)
+    table = attribution(people, found, spend_cny=10.0, known_by=NOW, days=(0, 1, 7))
+    assert table["gmv_cny"].to_list() == [15.0, 35.0, 35.0]
+    assert table["roi"].to_list() == [1.5, 3.5, 3.5]
+    assert table["complete"].to_list() == [1.0, 0.5, 0.0]
+
+
+def test_retention_counts_only_those_seen_long_enough_after():
+    users = pl.DataFrame(
+        {"user_id": ["u0", "u1", "u2"], "snapshot_at": [NOW] * 3, "is_fan": [True, False, True]},
+        schema_overrides={"snapshot_at": pl.Datetime("us")},
+    )
+    table = retention(fans(8, 7, 2), users, days=(1, 7, 30))
+    assert table.rows() == [(1, 3, pytest.approx(2 / 3)), (7, 2, 0.5)]
+    before = users.with_columns(snapshot_at=pl.lit(DAY0 - timedelta(days=1)))
+    assert retention(fans(8, 7, 2), before, days=(1, 7)).is_empty()
+
+
+def test_run_off_is_unbiased_when_young_and_old_are_alike():
+    rng = np.random.default_rng(5)
+    ages = rng.integers(0, 11, 4000)
+    people = fans(*ages.tolist())
+    lags = rng.integers(0, 6, 4000)
+    known = [
+        (f"u{i}", 10.0 - a + lag, 10.0, 0.0)
+        for i, (a, lag) in enumerate(zip(ages, lags, strict=True))
+        if lag <= a
+    ]
+    found = fan_orders(people, orders(*known), horizon_days=5, known_by=NOW)
+    projected = project_gmv(people, found, horizon_days=5, known_by=NOW)["projected_gmv_cny"].item()
+    assert found["net_cny"].sum() < 0.85 * 40_000
+    assert projected == pytest.approx(40_000, rel=0.03)
