@@ -96,14 +96,15 @@ def conform(
         )
     if headers.ignored:
         warnings.append(f"{source}: ignored unknown column{_s(headers.ignored)} {', '.join(headers.ignored)}")
+    rows, good = good[ROW], good.drop(ROW)
     if contract.features:
         # From the good rows only: a shifted row must not turn a column of numbers into text.
-        held = raw if good.height == raw.height else raw[good[ROW].cast(pl.Int64) - 1]
+        held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]
         features, notes = read_features(held, headers.features, good["snapshot_at"], source=source)
         good = pl.concat([good, features], how="horizontal") if features.width else good
         warnings += notes
     good, notes = _settled(good, table, source)
-    return Conformed(good.drop(ROW), rejected, (*warnings, *notes), good[ROW], origin)
+    return Conformed(good, rejected, (*warnings, *notes), rows, origin)
 
 
 def contract_of(columns: Sequence[str], table: Table, *, source: str) -> Contract:

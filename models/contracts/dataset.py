@@ -16,7 +16,6 @@ from models.contracts.features import feature_columns
 from models.contracts.fingerprint import fingerprint
 from models.contracts.frames import as_frame
 from models.contracts.quarantine import gather_faults, no_rejects, reject, worst
-from models.contracts.schemas import ROW
 from models.errors import DataError
 
 
@@ -101,10 +100,8 @@ def _of_known_users(table: Conformed, known: pl.DataFrame) -> tuple[pl.DataFrame
     is_known = table.good["user_id"].is_in(known["user_id"].implode())
     if is_known.all():
         return table.good, no_rejects()
-    numbered = table.good.with_columns(table.rows.alias(ROW))
-    unknown = numbered.filter(~is_known)
-    faults = gather_faults([(unknown[ROW], "user_id: expected a user of table users")])
-    return table.good.filter(is_known), reject(unknown, faults, table.origin)
+    faults = gather_faults([(table.rows.filter(~is_known), "user_id: expected a user of table users")])
+    return table.good.filter(is_known), reject(table.good, faults, table.origin, rows=table.rows)
 
 
 def _oddities(users: pl.DataFrame, exposures: pl.DataFrame, source: str) -> list[str]:

@@ -51,13 +51,16 @@ def no_rejects() -> pl.DataFrame:
     return pl.DataFrame(schema=REJECTED)
 
 
-def reject(raw: pl.DataFrame, faults: pl.DataFrame, origin: Origin) -> pl.DataFrame:
+def reject(
+    raw: pl.DataFrame, faults: pl.DataFrame, origin: Origin, *, rows: pl.Series | None = None
+) -> pl.DataFrame:
     """The quarantined rows of a source, one per row with all its reasons.
 
     Args:
-        raw: Every row of the source, or any frame with a `row` column that holds the faulty ones.
+        raw: Rows of the source, the faulty ones among them.
         faults: Columns row (1-based) and reason, one per fault.
         origin: What the row numbers refer to.
+        rows: Row number of each row of `raw`, increasing; 1, 2, ... unless given.
 
     Returns:
         Frame of schema `REJECTED`, by row.
@@ -65,13 +68,10 @@ def reject(raw: pl.DataFrame, faults: pl.DataFrame, origin: Origin) -> pl.DataFr
     if faults.is_empty():
         return no_rejects()
     reasons = faults.group_by(ROW).agg(pl.col("reason").unique(maintain_order=True).str.join("; ")).sort(ROW)
-    rows = reasons[ROW]
-    if ROW in raw.columns and raw[ROW].dtype == pl.UInt32:
-        held = rows.to_frame().join(raw, on=ROW, how="left", maintain_order="left").drop(ROW)
-    else:
-        held = raw[rows.cast(pl.Int64) - 1]
-    return origin.locate(rows).select(
-        pl.lit(origin.table).alias("table"), "source", "row", reasons["reason"], _as_json(held)
+    number = reasons[ROW]
+    at = number.cast(pl.Int64) - 1 if rows is None else rows.search_sorted(number, side="left").cast(pl.Int64)
+    return origin.locate(number).select(
+        pl.lit(origin.table).alias("table"), "source", "row", reasons["reason"], _as_json(raw[at])
     )
 
 

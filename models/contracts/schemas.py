@@ -68,9 +68,15 @@ class Exposures(Numbered):
 
     @dy.rule()
     def followed_within_window(cls) -> pl.Expr:
-        """followed_at belongs to a follow within 24 h of the first impression."""
-        wait = pl.col("followed_at") - pl.col("exposed_at")
-        return wait.is_between(pl.duration(), pl.duration(hours=FOLLOW_WINDOW_HOURS))
+        """followed_at belongs to a follow within 24 h of the first impression.
+
+        Where followed_at knows days only (every one is midnight), the day of the impression is early enough:
+        refusing those followers would bias every hazard down.
+        """
+        exposed, followed = pl.col("exposed_at"), pl.col("followed_at")
+        days_only = (followed == followed.dt.truncate("1d")).all() & (followed.count() > 1)
+        earliest = pl.when(days_only).then(exposed.dt.truncate("1d")).otherwise(exposed)
+        return followed.is_between(earliest, exposed + pl.duration(hours=FOLLOW_WINDOW_HOURS))
 
     @dy.rule()
     def followed_at_of_a_follow(cls) -> pl.Expr:

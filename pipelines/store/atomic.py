@@ -47,7 +47,7 @@ def atomic_directory(out: str | Path) -> Iterator[Path]:
             write.
     """
     target = Path(os.path.realpath(out))
-    check_writable(target, shown=out)
+    _prepare(target, shown=out)
     new = _sibling(target, shown=out)
     lock = os.open(new, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -70,12 +70,24 @@ def atomic_directory(out: str | Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def check_writable(target: Path, *, shown: str | Path) -> None:
-    """Mend and clear what dead writers left, and refuse a target that we cannot or must not replace.
+def check_writable(out: str | Path, *, shown: str | Path | None = None) -> None:
+    """Refuse before any work an output directory that could not, or must not, be replaced at its end.
+
+    Args:
+        out: Where the result will go.
+        shown: Name of it for the message; `out` unless given.
 
     Raises:
         DataError: See `atomic_directory`.
     """
+    target, shown = Path(os.path.realpath(out)), out if shown is None else shown
+    _prepare(target, shown=shown)
+    # The only sure way to know that a sibling can be made is to make one.
+    _sibling(target, shown=shown).rmdir()
+
+
+def _prepare(target: Path, *, shown: str | Path) -> None:
+    """Mend and clear what dead writers left, and refuse a target that we must not replace."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _recover(target)

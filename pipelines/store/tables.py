@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -17,6 +18,7 @@ from pipelines.store.delimited import read_delimited
 
 _CSV = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,20 @@ def _part_files(folder: Path) -> list[Path]:
 
 def _read_folder(folder: Path) -> RawTable:
     paths = _part_files(folder)
-    frames = [_read_file(path) for path in paths]
+    frames = [_read_file(path).pipe(_with_partitions, path.relative_to(folder)) for path in paths]
     frame = _stack(frames, paths)
     return RawTable(
         frame, str(folder), tuple((str(path), part.height) for path, part in zip(paths, frames, strict=True))
+    )
+
+
+def _with_partitions(frame: pl.DataFrame, below: Path) -> pl.DataFrame:
+    """The columns that engines write as folder names: `placement=video/part-0.parquet`."""
+    pairs = (name.split("=", 1) for name in below.parts[:-1] if "=" in name)
+    held = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, value in pairs}
+    known = {fold(name) for name in frame.columns}
+    return frame.with_columns(
+        pl.lit(value, dtype=pl.String).alias(key) for key, value in held.items() if fold(key) not in known
     )
 
 

@@ -72,7 +72,9 @@ def test_without_a_coin_nothing_is_called_causal(data, change, why):
 
 def test_every_kind_of_fault_is_located_and_counted(data):
     bad = EXPOSURES[:1].with_columns(
-        pl.lit("9").alias("exposure_id"), pl.lit(-1.0).alias("cost_cny"), pl.lit(0, dtype=pl.Int64).alias("impressions")
+        pl.lit("9").alias("exposure_id"),
+        pl.lit(-1.0).alias("cost_cny"),
+        pl.lit(0, dtype=pl.Int64).alias("impressions"),
     )
     stranger = EXPOSURES[:1].with_columns(pl.lit("8").alias("exposure_id"), pl.lit("zz").alias("user_id"))
     write_table(pl.concat([EXPOSURES, bad, EXPOSURES[:1], bad, stranger]), data / "exposures.csv")

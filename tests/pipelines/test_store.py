@@ -106,18 +106,22 @@ def test_parquet_under_another_name_is_recognised(tmp_path):
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_folder_of_parts(tmp_path, suffix):
     folder = tmp_path / "users"
-    (folder / "day=1").mkdir(parents=True)
+    (folder / "later").mkdir(parents=True)
     disk.write_table(FRAME, folder / f"part-0.{suffix}")
-    disk.write_table(FRAME.select("x", "用户ID"), folder / "day=1" / f"part-1.{suffix}")
+    disk.write_table(FRAME.select("x", "用户ID"), folder / "later" / f"part-1.{suffix}")
     (folder / "_SUCCESS").touch()
     (folder / f".part-0.{suffix}.crc").write_bytes(b"\0")
     raw = disk.read_raw(folder)
     assert raw.frame.height == 4
     assert raw.frame.columns == ["x", "用户ID"]
-    assert raw.parts == (
-        (str(folder / "day=1" / f"part-1.{suffix}"), 2),
-        (str(folder / f"part-0.{suffix}"), 2),
-    )
+    assert raw.parts == ((str(folder / f"later/part-1.{suffix}"), 2), (str(folder / f"part-0.{suffix}"), 2))
+
+
+def test_folder_names_hold_columns(tmp_path):
+    for name in ("placement=video", "placement=%E7%9B%B4%E6%92%AD", "placement=__HIVE_DEFAULT_PARTITION__"):
+        (tmp_path / name).mkdir()
+        disk.write_table(FRAME[:1], tmp_path / name / "part.parquet")
+    assert sorted(disk.read_table(tmp_path)["placement"].to_list(), key=str) == [None, "video", "直播"]
 
 
 def test_parts_that_do_not_fit_together(tmp_path):
@@ -278,7 +282,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path, pla
         disk.atomic_directory(tmp_path / place),
     ):
         pytest.fail("must not start")
+    with pytest.raises(DataError, match="choose another output directory"):
+        disk.check_writable(tmp_path / place)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_check_before_the_work_leaves_nothing(tmp_path):
+    disk.check_writable(tmp_path / "deep" / "out", shown="out")
+    assert os.listdir(tmp_path / "deep") == []
 
 
 def test_files_of_others_are_never_deleted(tmp_path):

@@ -164,6 +164,24 @@ def test_rows_are_numbered_within_their_part(orders):
     assert conformed.rejected.select("source", "row").rows() == [("d/2", 2), ("d/3", 1)]
 
 
+def test_follows_known_by_day_only_are_kept(exposures):
+    follows = exposures.with_columns(
+        pl.col("exposed_at") + pl.duration(hours=9),
+        followed=pl.Series([True, True, False, True]),
+        followed_at=pl.Series([NOW, NOW + timedelta(days=2), None, NOW + timedelta(days=3)]),
+    )
+    assert conform(follows, "exposures", source="f").rejected.is_empty()
+    by_hour = follows.with_columns(pl.col("followed_at") + pl.duration(hours=1))
+    assert conform(by_hour, "exposures", source="f").rejected["row"].to_list() == [1, 4]
+
+
+def test_a_column_may_have_the_name_of_our_own(users, orders):
+    row = pl.Series("row", [7, 7, 7], dtype=pl.UInt32)
+    assert conform(users.with_columns(row), "users", source="f").good["row"].to_list() == [7.0] * 3
+    rejected = conform(spoilt(orders.with_columns(row[:2]), gmv_cny=-1.0), "orders", source="f").rejected
+    assert rejected["row"].to_list() == [1]
+
+
 def test_units_and_words_are_converted():
     raw = pl.DataFrame(
         {
