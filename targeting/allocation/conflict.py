@@ -11,14 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.curves import FloatArray
-from models.errors import InfeasibleError
+from models.errors import InfeasibleError, SolverError
 from targeting.allocation.compile import combine
-from targeting.allocation.problem import CellLimit, Problem, Row
+from targeting.allocation.problem import CellLimit, Problem, Row, Solution
 from targeting.allocation.spendlp import BUDGET, least_slack, linear_names
+
+if TYPE_CHECKING:
+    from targeting.allocation.solve import Warm
 
 Judge = Callable[[Problem], bool]
 _HALVINGS = 12  # a relaxation is known to 1 / 4096 of the first shortfall, and rounded up
@@ -65,8 +69,25 @@ def explain(problem: Problem, *, feasible: Judge | None = None) -> InfeasibleErr
     )
 
 
+def solve_or_explain(
+    problem: Problem, *, gap_tol: float = 1e-6, time_limit_s: float = 60.0, warm: Warm | None = None
+) -> Solution:
+    """`solve`, with the whole answer where there is no plan.
+
+    Raises:
+        InfeasibleError: with the minimal conflict and the least relaxations of `explain`.
+        DataError, SolverError: as `solve`.
+    """
+    from targeting.allocation.solve import solve
+
+    try:
+        return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+    except InfeasibleError:
+        raise explain(problem) from None
+
+
 def solver_finds_a_plan(problem: Problem) -> bool:
-    """Whether the solver finds any plan: the same problem with nothing to maximise."""
+    """False only where the solver proves that there is no plan: the same problem with nothing to maximise."""
     from targeting.allocation.solve import solve
 
     nothing = replace(
@@ -76,6 +97,8 @@ def solver_finds_a_plan(problem: Problem) -> bool:
         solve(nothing, gap_tol=1.0, time_limit_s=20.0)
     except InfeasibleError:
         return False
+    except SolverError:
+        return True  # not proven, so no constraint is blamed for it
     return True
 
 

@@ -8,14 +8,19 @@ problem looks at a budget.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from models.errors import CampaignError, InfeasibleError
+from targeting.allocation.conflict import solve_or_explain
 from targeting.allocation.outcomes import outcomes
-from targeting.allocation.problem import Problem, Solution
+from targeting.allocation.problem import Problem
 from targeting.allocation.words import value_coefficients
+
+if TYPE_CHECKING:
+    from targeting.allocation.solve import Warm
 
 SCHEMA = {
     "budget_cny": pl.Float64,
@@ -58,10 +63,12 @@ def frontier(
     bad = [b for b in wanted if not (np.isfinite(b) and b > 0)]
     if bad or not wanted:
         raise CampaignError(f"budgets: expected finite numbers > 0, got {bad[0] if bad else 'none'}")
+    from targeting.allocation.solve import Warm
+
     rows: dict[float, dict[str, object]] = {}
-    warm: Solution | None = None
+    warm = Warm()
     for budget in sorted(set(wanted), reverse=True):  # columns of a large budget also serve a smaller one
-        rows[budget], warm = _point(problem_at(budget), warm, gap_tol=gap_tol, time_limit_s=time_limit_s)
+        rows[budget] = _point(problem_at(budget), warm, gap_tol=gap_tol, time_limit_s=time_limit_s)
     return pl.DataFrame([rows[b] for b in wanted], schema=SCHEMA)
 
 
@@ -71,26 +78,21 @@ def scenarios(
     """The best plan of each named problem: the columns of `frontier` after `scenario`."""
     rows: list[dict[str, object]] = []
     for name, problem in problems.items():
-        row, _ = _point(problem, None, gap_tol=gap_tol, time_limit_s=time_limit_s)
-        rows.append({"scenario": name, **row})
+        rows.append({"scenario": name, **_point(problem, None, gap_tol=gap_tol, time_limit_s=time_limit_s)})
     return pl.DataFrame(rows, schema={"scenario": pl.String, **SCHEMA})
 
 
-def _point(
-    problem: Problem, warm: Solution | None, *, gap_tol: float, time_limit_s: float
-) -> tuple[dict[str, object], Solution | None]:
-    """One line of the frontier, and what the next budget may start from."""
-    from targeting.allocation.solve import solve
-
+def _point(problem: Problem, warm: Warm | None, *, gap_tol: float, time_limit_s: float) -> dict[str, object]:
+    """One line of the frontier; `warm` is read and updated."""
     try:
-        found = solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        found = solve_or_explain(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError as error:
         nothing = dict.fromkeys(SCHEMA)
-        return {**nothing, "budget_cny": problem.budget_cny, "status": "infeasible", "note": str(error)}, warm
+        return {**nothing, "budget_cny": problem.budget_cny, "status": "infeasible", "note": str(error)}
     metrics = outcomes(problem.market, found.spend_cny)
     spend = float(found.spend_cny.sum())
     worth = sum(float((metrics[m] * c).sum()) for m, c in value_coefficients(problem).items())
-    row: dict[str, object] = {
+    return {
         "budget_cny": problem.budget_cny,
         "status": found.status,
         "spend_cny": spend,
@@ -103,4 +105,3 @@ def _point(
         "worth_per_cny": worth / spend if spend > 0 else None,
         "note": "",
     }
-    return row, found
