@@ -10,7 +10,7 @@ active. It must not import cvxpy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy import sparse
 from models.curves import CurveSet, FloatArray
 from models.errors import DataError
 from targeting.allocation.outcomes import previous_slot
-from targeting.allocation.problem import Market, Problem
+from targeting.allocation.problem import Market, Metric, Problem
 
 BASIC = ("spend", "impressions", "fans", "reached", "active")
 CARRY = "carry-over"
@@ -137,7 +137,7 @@ def build(problem: Problem) -> Program:
     cap = float(problem.budget_cny)
     if (limits.lower_cny < 0).any():
         raise DataError("limits: a lower limit is negative, expected CNY >= 0")
-    counted = np.asarray(abs(basic["active"]).sum(axis=0)).ravel() + np.abs(_objective(problem, np.asarray)["active"])
+    counted = np.asarray(abs(basic["active"]).sum(axis=0)).ravel() + np.abs(np.asarray(problem.objective.get("active", 0.0)))
     switch = alive & put((limits.lower_cny <= 0) & ((limits.min_if_used_cny > 0) | (counted > 0))).astype(bool)
     program = Program(
         cell=cell,
@@ -149,7 +149,7 @@ def build(problem: Problem) -> Program:
         upper=put(np.minimum(limits.upper_cny, cap)),
         floor_on=put(np.maximum(limits.min_if_used_cny, limits.lower_cny)),
         switch=switch,
-        objective=_objective(problem, put),
+        objective=_basic_weights(market, problem.objective, put),
         constant=0.0,
         matrix={k: sparse.csr_matrix(v @ select) for k, v in basic.items()},
         row_lower=low,
@@ -157,7 +157,8 @@ def build(problem: Problem) -> Program:
         row_name=names,
         row_where=where,
     )
-    program = _stop_at_margin(program, put(limits.marginal_floor), put(market.gmv_per_fan_cny))
+    worth = _basic_weights(market, problem.worth if problem.worth is not None else problem.objective, put)
+    program = _stop_at_margin(program, put(limits.marginal_floor), worth)
     if market.carryover > 0 or market.carry_in_cny is not None:
         program = _carry(program, market)
     return program
@@ -176,10 +177,13 @@ def _layout(market: Market) -> tuple[NDArray[np.int64], int, FloatArray]:
     return cell.ravel(), width, market.users[order[first]]
 
 
-def _objective(problem: Problem, put) -> dict[str, FloatArray]:  # type: ignore[no-untyped-def]
-    zero = np.zeros(len(problem.market))
-    c = {k: np.asarray(problem.objective.get(k, zero), float) + zero for k in (*BASIC, "entries", "gmv")}  # type: ignore[call-overload]
-    market = problem.market
+def _basic_weights(
+    market: Market, weights: Mapping[Metric, FloatArray], put: Callable[[FloatArray], FloatArray]
+) -> dict[str, FloatArray]:
+    """Weights of the seven metrics -> the five basic ones, on the grid."""
+    zero = np.zeros(len(market))
+    names: tuple[Metric, ...] = ("spend", "impressions", "entries", "fans", "gmv", "reached", "active")
+    c = {k: np.asarray(weights.get(k, zero), float) + zero for k in names}
     return {
         "spend": put(c["spend"]),
         "impressions": put(c["impressions"] + c["entries"] * market.entry),
@@ -205,13 +209,11 @@ def _rows(problem: Problem):  # type: ignore[no-untyped-def]
     return matrix, low, high, ("total", *(r.name for r in rows)), ("", *(r.where for r in rows))
 
 
-def _stop_at_margin(program: Program, floor: FloatArray, gmv: FloatArray) -> Program:
-    """Cap each cell where its own next yuan returns less than `floor` (exact where cells are additive and concave)."""
+def _stop_at_margin(program: Program, floor: FloatArray, worth: Mapping[str, FloatArray]) -> Program:
+    """Cap each cell where its own next yuan is worth less than `floor` (exact where cells are additive)."""
     if not (floor > 0).any():
         return program
-    gain = program.objective["impressions"] + program.hazard * program.objective["fans"]
-    if not gain.any():
-        gain = program.hazard * gmv
+    gain = worth["impressions"] + program.hazard * worth["fans"]
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(gain > 0, floor / gain, np.inf)
     cap = np.where(floor > 0, program.curves.inverse_slope(np.where(floor > 0, slope, 1.0)), np.inf)
