@@ -130,6 +130,9 @@ def recognise(columns: Sequence[str], *, source: str) -> Table:
     candidates += [("curves", CURVE_PARAMETERS), ("curves", CURVE_POINTS)]
     lacking = [(len(absent(columns, table, contract)), table, contract) for table, contract in candidates]
     fewest, table, contract = min(lacking, key=lambda entry: entry[0] / len(entry[2].required))
+    if fewest > len(contract.required) / 2:
+        # It resembles nothing: most likely a console's report with headers we do not know.
+        table, contract = "delivery", CONTRACTS["delivery"]
     if fewest:
         bind(columns, table, contract, source=source)
     return table

@@ -3,17 +3,14 @@
 import os
 import random
 import resource
-import signal
 import subprocess
 import sys
-import time
 
 import polars as pl
 import pytest
 
 from models.errors import DataError
 from pipelines import store as disk
-from pipelines.store import atomic
 
 FRAME = pl.DataFrame({"用户ID": ["甲", "b,c"], "x": ["1", None]})
 TEXT = '用户ID,x\n甲,1\n"b,c",\n'
@@ -218,196 +215,6 @@ def test_scores_are_checked(tmp_path):
     with pytest.raises(DataError, match="another type"):
         disk.read_scores(tmp_path)
 
-
-# --- output directories ---
-
-
-def fail_half_way(out, error, expect=None):
-    """A job that dies with `error` after its first file."""
-    with disk.atomic_directory(out) as tmp:
-        if expect is not None:
-            assert (out / "a.txt").read_text() == expect
-        (tmp / "a.txt").write_text("half")
-        raise error
-
-
-def write_out(out, text, *more):
-    with disk.atomic_directory(out) as tmp:
-        for name in ("a.txt", *more):
-            (tmp / name).parent.mkdir(exist_ok=True)
-            (tmp / name).write_text(text)
-
-
-@pytest.mark.parametrize("exchange", [True, False])
-def test_the_new_directory_replaces_the_old_one_whole(tmp_path, monkeypatch, exchange):
-    if not exchange:
-        monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
-    out = tmp_path / "deep" / "out"
-    write_out(out, "old", "sub/b.txt")
-    write_out(out, "new")
-    assert sorted(os.listdir(out)) == [disk.MANIFEST, "a.txt"]
-    assert (out / "a.txt").read_text() == "new"
-    assert os.listdir(tmp_path / "deep") == ["out"]
-
-
-def test_a_failure_leaves_the_old_directory(tmp_path):
-    write_out(tmp_path / "out", "old")
-    with pytest.raises(ZeroDivisionError):
-        fail_half_way(tmp_path / "out", ZeroDivisionError())
-    assert (tmp_path / "out" / "a.txt").read_text() == "old"
-    assert os.listdir(tmp_path) == ["out"]
-
-
-def test_a_failure_leaves_nothing_where_nothing_was(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        fail_half_way(tmp_path / "out", KeyboardInterrupt())
-    assert os.listdir(tmp_path) == []
-
-
-def test_a_full_disk_is_one_line(tmp_path):
-    with (
-        pytest.raises(DataError, match="out: cannot be written: No space left"),
-        disk.atomic_directory(tmp_path / "out"),
-    ):
-        raise OSError(28, "No space left on device")
-    with pytest.raises(FileNotFoundError), disk.atomic_directory(tmp_path / "out"):
-        (tmp_path / "another file").read_text()
-
-
-@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere/out", "/proc/out"])
-def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path, place):
-    (tmp_path / "file").write_text("mine")
-    with (
-        pytest.raises(DataError, match="choose another output directory"),
-        disk.atomic_directory(tmp_path / place),
-    ):
-        pytest.fail("must not start")
-    with pytest.raises(DataError, match="choose another output directory"):
-        disk.check_writable(tmp_path / place)
-    assert os.listdir(tmp_path) == ["file"]
-
-
-def test_a_check_before_the_work_leaves_nothing(tmp_path):
-    disk.check_writable(tmp_path / "deep" / "out", shown="out")
-    assert os.listdir(tmp_path / "deep") == []
-
-
-def test_files_of_others_are_never_deleted(tmp_path):
-    out = tmp_path / "out"
-    write_out(out, "old")
-    (out / "notes.docx").write_text("mine")
-    with pytest.raises(DataError, match=r"files this program did not write \(notes.docx\)"):
-        write_out(out, "new")
-    (out / "notes.docx").unlink()
-    (out / ".DS_Store").touch()
-    with pytest.raises(DataError, match=r"late\.txt"), disk.atomic_directory(out):
-        (out / "late.txt").write_text("written while we worked")
-    assert sorted(os.listdir(out)) == [".DS_Store", disk.MANIFEST, "a.txt", "late.txt"]
-    assert (out / "a.txt").read_text() == "old"
-
-
-def test_a_foreign_directory_is_refused_and_an_empty_one_is_not(tmp_path):
-    for name in "abcde":
-        (tmp_path / name).touch()
-    (tmp_path / disk.MANIFEST).write_text("not json")
-    with pytest.raises(DataError, match=r", \.\.\.\)"):
-        write_out(tmp_path, "new")
-    (tmp_path / "sub").mkdir()
-    write_out(tmp_path / "sub", "new")
-    assert (tmp_path / "sub" / "a.txt").read_text() == "new"
-
-
-def test_a_symbolic_link_keeps_pointing(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    write_out(tmp_path / "link", "new")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real" / "a.txt").read_text() == "new"
-
-
-WRITER = """
-import sys, time
-from pipelines.store import atomic_directory
-with atomic_directory(sys.argv[1]) as tmp:
-    (tmp / "a.txt").write_text("half")
-    print("writing", flush=True)
-    time.sleep(60)
-"""
-
-
-def start_writer(out):
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(out)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "writing\n"
-    return process
-
-
-def test_kill_9_leaves_the_old_directory_and_the_next_run_clears_up(tmp_path):
-    out = tmp_path / "out"
-    write_out(out, "old")
-    with start_writer(out) as process:
-        write_out(tmp_path / "other", "x")
-        living = [name for name in os.listdir(tmp_path) if name.startswith(".out.new-")]
-        write_out(out, "while the other one writes")
-        assert [name for name in os.listdir(tmp_path) if name.startswith(".out.new-")] == living
-        process.send_signal(signal.SIGKILL)
-    assert (out / "a.txt").read_text() == "while the other one writes"
-    assert len(os.listdir(tmp_path)) == 3
-    write_out(out, "new")
-    assert (out / "a.txt").read_text() == "new"
-    assert sorted(os.listdir(tmp_path)) == ["other", "out"]
-
-
-def test_a_crash_between_the_two_renames_is_mended(tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    write_out(out, "old")
-    monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
-    rename = os.rename
-
-    def crash(source, target):
-        if str(target) == str(out):
-            raise SystemExit("killed here")
-        rename(source, target)
-
-    monkeypatch.setattr(atomic.os, "rename", crash)
-    with pytest.raises(SystemExit):
-        write_out(out, "new")
-    assert not out.exists()
-    monkeypatch.undo()
-    with pytest.raises(ZeroDivisionError):
-        fail_half_way(out, ZeroDivisionError(), expect="old")
-    assert os.listdir(tmp_path) == ["out"]
-
-
-def test_a_reader_never_sees_a_half(tmp_path):
-    out = tmp_path / "out"
-    write_out(out, "0", "b.txt")
-    reader = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, os, pathlib\n"
-            "seen = set()\n"
-            "while '9' not in seen:\n"
-            "    folder = os.open(sys.argv[1], os.O_RDONLY)\n"
-            "    try:\n"
-            "        files = [os.open(n, os.O_RDONLY, dir_fd=folder) for n in ('a.txt', 'b.txt')]\n"
-            "        a, b = (os.fdopen(file).read() for file in files)\n"
-            "        assert a == b, (a, b)\n"
-            "        seen.add(a)\n"
-            "    except FileNotFoundError:\n"
-            "        pass  # the old directory is being removed; its name is taken already\n"
-            "    finally:\n"
-            "        os.close(folder)\n",
-            str(out),
-        ]
-    )
-    for text in "123456789":
-        write_out(out, text, "b.txt")
-        time.sleep(0.02)
-    assert reader.wait(30) == 0
-
-
-# --- size ---
 
 READER = """
 import resource, sys
