@@ -33,7 +33,9 @@ def market_from_curves(curves: pl.DataFrame) -> Market:
         raise DataError(f"curves: no column segment among {', '.join(curves.columns)}; one row per curve or point")
     if not len(curves):
         raise DataError("curves: the table is empty; expected one row per curve or point")
-    fill = [pl.lit(v).alias(k) for k, v in _DEFAULTS.items() if k not in curves.columns]
+    fill = [
+        (pl.col(k).fill_null(v) if k in curves.columns else pl.lit(v)).alias(k) for k, v in _DEFAULTS.items()
+    ]
     frame = curves.with_columns(fill).with_columns(pl.col("slot").cast(pl.Int64))
     cells = frame.select([*_KEYS, "fan_kind"]).unique(subset=list(_KEYS), keep="first", maintain_order=True)
     rows = frame.join(cells.select(_KEYS).with_row_index("cell"), on=list(_KEYS), how="left", nulls_equal=True)
