@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,7 +21,9 @@ from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.check import violations
 from targeting.allocation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
+from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.rounding import LI_PER_CNY, to_whole_li
 from targeting.allocation.trial import marginals
 from targeting.allocation.words import reasons
 from targeting.audience import Audience
@@ -106,15 +109,24 @@ def compiled(
 
 
 def solved(problem: Problem, *, gap_tol: float, time_limit_s: float) -> Solution:
-    """The certified solution with spend in whole 厘 and its value recomputed there."""
+    """The certified solution with spend in whole 厘, its value recomputed there.
+
+    Half of the gap is kept for what rounding costs; where that is not enough (a budget of few yuan) the status
+    says so.
+    """
     from targeting.allocation.conflict import explain
-    from targeting.allocation.rounding import rounded
     from targeting.allocation.solve import solve
 
     try:
-        return rounded(problem, solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s))
+        found = solve(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s)
     except InfeasibleError:
         raise explain(problem) from None
+    spend = to_whole_li(problem, found.spend_cny) / LI_PER_CNY
+    value = float(total(problem.objective, outcomes(problem.market, spend)))
+    rounded = replace(found, spend_cny=spend, value=value, upper_bound=max(found.upper_bound, value))
+    if rounded.status == "optimal" and rounded.gap > gap_tol:
+        return replace(rounded, status="within_gap")
+    return rounded
 
 
 def _refuse_broken(
@@ -201,7 +213,7 @@ def _allocation(
     frame = pl.concat([market.cells, promised], how="horizontal").with_columns(
         pl.col("slot").cast(pl.Int64),
         spend_cny=pl.Series(spend),
-        spend_li=pl.Series(np.rint(spend * 1000.0).astype(np.int64)),
+        spend_li=pl.Series(np.rint(spend * LI_PER_CNY).astype(np.int64)),
         marginal_gmv_per_cny=pl.Series(marginal).fill_nan(None),
         reason=pl.Series(reasons(problem, solution), dtype=pl.String),
     )

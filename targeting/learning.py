@@ -164,7 +164,7 @@ def learn_state(
         segmenter=segmentation.segmenter,
         response=response,
         evidence=evidence,
-        history=spent.sort("segment", "placement").select(HISTORY),
+        history=spent.sort("segment", "placement").select(list(HISTORY)),
         diagnosis=diagnose(
             present_users(dataset),
             dataset.orders,
