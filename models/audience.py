@@ -1,7 +1,9 @@
 """The audience model: from a user's columns to what showing a placement to this user is worth.
 
-One frozen object, fitted once, scored by any engine (a pure function from Arrow batch to Arrow batch), written as text files and read
-back to the same numbers. Features are coded by `features`, events come from `labels`, rates from `funnel`, GMV from `value`.
+One frozen object, fitted once, scored by any engine (a pure function from Arrow batch to Arrow batch),
+written as text files and read
+back to the same numbers. Features are coded by `features`, events come from `labels`, rates from `funnel`,
+GMV from `value`.
 
 Must not import mlflow, targeting or pipelines.
 """
@@ -76,8 +78,10 @@ class AudienceModel:
     ) -> AudienceModel:
         """Learn from logs known by `as_of`.
 
-        The model is fitted twice: once on the earlier part of the exposures, to be judged on the later part (metrics, reliability), and
-        then on all of them. Calibration maps come from cross-validation over users, so no row calibrates itself and no row is wasted.
+        The model is fitted twice: once on the earlier part of the exposures, to be judged on the later
+        part (metrics, reliability), and
+        then on all of them. Calibration maps come from cross-validation over users, so no row calibrates
+        itself and no row is wasted.
 
         Args:
             dataset: Normalised users, exposures and orders.
@@ -99,7 +103,8 @@ class AudienceModel:
         warnings = [*log.warnings, *proof.warnings]
         if value is None:
             warnings.append(
-                "no new fan has a kept order: GMV per fan is unknown, only new_fans and live_entries can be planned"
+                "no new fan has a kept order: GMV per fan is unknown,"
+                " only new_fans and live_entries can be planned"
             )
         metrics = {**funnel.metrics, **(value.metrics if value else {}), **proof.metrics, **_sizes(log)}
         return cls(
@@ -123,18 +128,22 @@ class AudienceModel:
 
     @property
     def value_known(self) -> bool:
-        """False when no follower had a kept order: gmv_per_fan_cny is then 0 and only counts of fans can be planned."""
+        """False when no follower had a kept order: gmv_per_fan_cny is then 0 and only counts of fans can
+        be planned."""
         return self.value is not None
 
     def score(self, users: pl.DataFrame) -> pl.DataFrame:
         """Score users.
 
         Args:
-            users: user_id, is_fan (absent: nobody is a fan) and the feature columns; other columns are ignored.
+            users: user_id, is_fan (absent: nobody is a fan) and the feature columns; other columns are
+            ignored.
 
         Returns:
-            One row per user and placement, users in the given order: user_id, placement, p_follow (incremental follow hazard per
-            impression), gmv_per_fan_cny (horizon, incremental, net of refunds), p_precise, eligible, p_enter (null without a live step).
+            One row per user and placement, users in the given order: user_id, placement, p_follow
+            (incremental follow hazard per
+            impression), gmv_per_fan_cny (horizon, incremental, net of refunds), p_precise, eligible,
+            p_enter (null without a live step).
 
         Raises:
             DataError: user_id or a feature column is missing or of the wrong kind.
@@ -170,7 +179,8 @@ class AudienceModel:
         )
 
     def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at most one."""
+        """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
+        most one."""
         funnel = self.funnel.placements[name]
         follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads)), 1.0)
         if funnel.enter is None:
@@ -218,7 +228,8 @@ class AudienceModel:
         """
         if MODEL_FILE not in files:
             raise DataError(
-                f"model: file {MODEL_FILE} is missing (found {', '.join(sorted(files)) or 'nothing'}); train again"
+                f"model: file {MODEL_FILE} is missing"
+                f" (found {', '.join(sorted(files)) or 'nothing'}); train again"
             )
         body = json.loads(files[MODEL_FILE])
         if body.get("format") != FORMAT:

@@ -1,180 +1,77 @@
-"""LightGBM for rates: the only module that imports lightgbm.
+"""Linear log rates and LightGBM on top of them: the only module that imports lightgbm.
 
-Every event of the funnel (organic follow, follow after being shown, entering the live room, first kept order) is one model,
-
-    P(event) = 1 - exp(-lambda),   lambda = b + w exp(f(x)),
-
-with an exposure w > 0 (impressions, user-days, or the share of the delay curve already observed) and a known baseline
-b >= 0 (organic hazard). Per row the log-likelihood is y log(1 - exp(-lambda)) - (1 - y) lambda. With u = w exp(f) and
-p = 1 - exp(-lambda):
-
-    gradient of the loss     dL/df   = u (1 - y / p)
-    Fisher information       E[g^2]  = u^2 / (exp(lambda) - 1)        (= u, the expected events, when b = 0 and u small)
-
-so `min_sum_hessian_in_leaf` counts events' worth of information and the L2 penalty is a number of pseudo-events.
-The observed Hessian can be negative when b > 0; the Fisher information cannot, hence Fisher scoring.
-The proportional-hazards reading: w = Lambda0(t)/Lambda0(H) makes a follower seen for t < H days censored, not a non-buyer.
+f(x) = linear(x) + trees(x), fitted to the likelihoods of `likelihood` (custom objective with Fisher
+information, so that
+`min_sum_hessian_in_leaf` counts events' worth of information). Cross-validation over users decides whether
+to start from the
+constant or from the ridge-penalised linear term, with which penalty, and how many trees to add: with few
+events the
+linear term or the constant alone wins, with many the trees do.
 
 Must not import mlflow, targeting or pipelines.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
+from models.likelihood import LOG_RANGE, Rows, fold_of
+from models.linear import PENALTIES, Design, LinearTerm, fit_linear
+
 MIN_EVENTS = 20
 """Below this many events only the constant is fitted: a split would be noise."""
-LOG_RANGE = 12.0
-"""exp(f) stays within e^12 of the constant: no overflow, no effect on any believable rate."""
 MAX_ROUNDS = 240
 PATIENCE = 20
-
-
-@dataclass(frozen=True)
-class HazardRows:
-    """Rows of one event model; arrays of shape (n,).
-
-    Attributes:
-        user: Row of the user matrix.
-        y: 1.0 if the event happened.
-        w: Exposure offset, > 0.
-        b: Known baseline hazard of the row, >= 0.
-        weight: Likelihood weight (1 where nothing is known).
-    """
-
-    user: np.ndarray
-    y: np.ndarray
-    w: np.ndarray
-    b: np.ndarray
-    weight: np.ndarray
-
-    @property
-    def events(self) -> float:
-        """Number of events, unweighted."""
-        return float(self.y.sum())
-
-    def constant(self) -> float:
-        """Constant log rate of maximum likelihood."""
-        return constant_log_rate(self)
-
-    def loss(self, f: np.ndarray) -> np.ndarray:
-        """Negative log-likelihood per row at log rates f, (n,)."""
-        return hazard_loss(self, f)
-
-    def gradient(self, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and Fisher information per row at log rates f, each (n,)."""
-        return hazard_gradient(self, f)
-
-    def take(self, mask: np.ndarray) -> HazardRows:
-        """Rows under a boolean mask or an index."""
-        return HazardRows(self.user[mask], self.y[mask], self.w[mask], self.b[mask], self.weight[mask])
-
-
-@dataclass(frozen=True)
-class AmountRows:
-    """Log amounts of buyers; arrays of shape (n,). Squared error on the log scale, in units of the variance: robust to a heavy tail.
-
-    Attributes:
-        user: Row of the user matrix.
-        y: Natural logarithm of the amount in CNY.
-        weight: Weight (less for buyers seen for a part of the horizon).
-        scale: Standard deviation of y that turns the loss into nats.
-    """
-
-    user: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-    scale: float
-
-    @property
-    def events(self) -> float:
-        """Number of amounts."""
-        return float(self.y.size)
-
-    def constant(self) -> float:
-        """Weighted mean of the log amount."""
-        return float(np.average(self.y, weights=self.weight)) if self.y.size else 0.0
-
-    def loss(self, f: np.ndarray) -> np.ndarray:
-        """Half the squared error per row in units of the variance, (n,)."""
-        return 0.5 * self.weight * ((self.y - f) / self.scale) ** 2
-
-    def gradient(self, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and information per row, each (n,)."""
-        information = self.weight / self.scale**2
-        return information * (f - self.y), information
-
-    def take(self, mask: np.ndarray) -> AmountRows:
-        """Rows under a boolean mask or an index."""
-        return AmountRows(self.user[mask], self.y[mask], self.weight[mask], self.scale)
-
-
-Rows = HazardRows | AmountRows
-
-
-def hazard_loss(rows: HazardRows, log_rate: np.ndarray) -> np.ndarray:
-    """Negative log-likelihood per row (weighted), shape (n,)."""
-    lam = rows.b + rows.w * np.exp(log_rate)
-    log_p = np.log(np.maximum(-np.expm1(-lam), 1e-300))
-    return rows.weight * np.where(rows.y > 0, -log_p, lam)
-
-
-def hazard_gradient(rows: HazardRows, log_rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient of the loss and Fisher information with respect to the log rate, each (n,)."""
-    u = rows.w * np.exp(log_rate)
-    lam = np.clip(rows.b + u, 1e-300, 700.0)
-    gradient = u * np.where(rows.y > 0, -1.0 / np.expm1(lam), 1.0)
-    information = u * u / np.expm1(lam)
-    return rows.weight * gradient, rows.weight * np.maximum(information, 1e-12)
-
-
-def constant_log_rate(rows: HazardRows) -> float:
-    """Weighted maximum-likelihood constant f, found by bisection on the (monotone) score in exp(f).
-
-    Half an event is added so that no event at all gives a small rate instead of zero; never below a thousandth of the
-    crude rate, so that a baseline that explains everything leaves a finite number.
-    """
-    exposure = float((rows.weight * rows.w).sum())
-    events = float((rows.weight * rows.y).sum())
-    if exposure <= 0:
-        return -LOG_RANGE
-    crude = np.log((events + 0.5) / exposure)
-    if not rows.b.any() and events == 0:
-        return float(crude)
-    low, high = crude - 7.0, crude + 3.0
-    for _ in range(60):
-        mid = (low + high) / 2
-        gradient, _ = hazard_gradient(rows, np.full(rows.y.shape, mid))
-        low, high = (mid, high) if gradient.sum() < 0 else (low, mid)
-    return float((low + high) / 2)
+FOLDS = 4
+ROWS_PER_THREAD = 100_000
+"""A tree on fewer rows takes under a millisecond: a second thread costs more in waiting than it brings (on a busy
+machine 46 ms instead of 0.4). Every LightGBM call names its threads, or OpenMP takes all cores."""
 
 
 @dataclass(frozen=True)
 class HazardBooster:
-    """Log rate f(x) = constant + trees(x); trees as LightGBM text, so nothing is ever pickled.
+    """f(x) = constant, or linear(x), plus trees(x); trees as LightGBM text, so nothing is ever pickled.
 
     Attributes:
-        constant: Log rate before the trees.
-        text: LightGBM model text, or "" when only the constant could be learned.
+        constant: f where there is no linear term.
+        linear: Linear term (its intercept replaces the constant), or None.
+        text: LightGBM model text, or "" without trees.
     """
 
     constant: float
+    linear: LinearTerm | None = None
     text: str = ""
     _loaded: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def log_rate(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
-        """f(x) for a feature matrix (n, p), shape (n,)."""
-        if not self.text or matrix.shape[0] == 0:
-            return np.full(matrix.shape[0], self.constant)
+        """f(x) for a feature matrix (n, p), shape (n,), within `LOG_RANGE` of the constant."""
+        f = np.full(matrix.shape[0], self.constant) if self.linear is None else self.linear.value(matrix)
+        if self.text and matrix.shape[0]:
+            f = f + self._trees(matrix, threads)
+        return np.clip(f, self.constant - LOG_RANGE, self.constant + LOG_RANGE)
+
+    def _trees(self, matrix: np.ndarray, threads: int) -> np.ndarray:
         if not self._loaded:
             import lightgbm
 
             self._loaded.append(lightgbm.Booster(model_str=self.text))
-        raw = cast(np.ndarray, self._loaded[0].predict(matrix, raw_score=True, num_threads=threads))
-        return self.constant + np.clip(raw, -LOG_RANGE, LOG_RANGE)
+        threads = min(threads, 1 + matrix.shape[0] // ROWS_PER_THREAD)
+        return cast(np.ndarray, self._loaded[0].predict(matrix, raw_score=True, num_threads=threads))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict; the trees stay under `text`."""
+        linear = None if self.linear is None else self.linear.to_json()
+        return {"constant": self.constant, "linear": linear, "text": self.text}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> HazardBooster:
+        """Inverse of `to_json`."""
+        linear = None if value["linear"] is None else LinearTerm.from_json(value["linear"])
+        return cls(value["constant"], linear, value["text"])
 
 
 @dataclass(frozen=True)
@@ -184,7 +81,7 @@ class BoostedFit:
     Attributes:
         booster: Fitted on every row.
         out_of_fold: f(x) of each row by the fold model that did not see its user, shape (n,).
-        rounds: Number of trees; 0 means the constant won.
+        rounds: Number of trees.
         gain: Cross-validated improvement of the loss over the constant, in nats in total.
     """
 
@@ -193,20 +90,32 @@ class BoostedFit:
     rounds: int
     gain: float
 
+    @property
+    def flat(self) -> bool:
+        """Nothing but the constant was worth fitting."""
+        return not self.booster.text and self.booster.linear is None
 
-def fold_of(users: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Fold of each row so that a user is in one fold only; depends on the user's row number and the seed."""
-    order = np.random.default_rng(seed).permutation(int(users.max(initial=0)) + 1)
-    return order[users] % folds
+
+@dataclass(frozen=True)
+class _Task:
+    """One fitting problem: features, rows, folds and LightGBM parameters."""
+
+    matrix: np.ndarray
+    rows: Rows
+    categorical: tuple[int, ...]
+    fold: np.ndarray
+    parameters: dict[str, Any]
+    design: Design
+    expanded: np.ndarray
 
 
-def _parameters(seed: int, threads: int, leaf_information: float) -> dict[str, Any]:
+def _parameters(seed: int, threads: int) -> dict[str, Any]:
     return {
         "learning_rate": 0.08,
         "num_leaves": 8,
         "max_depth": 4,
         "min_data_in_leaf": 20,
-        "min_sum_hessian_in_leaf": leaf_information,
+        "min_sum_hessian_in_leaf": 8.0,
         "lambda_l2": 5.0,
         "cat_smooth": 10.0,
         "cat_l2": 10.0,
@@ -219,43 +128,55 @@ def _parameters(seed: int, threads: int, leaf_information: float) -> dict[str, A
         "num_threads": threads,
         "verbosity": -1,
         "feature_pre_filter": False,
+        "objective": "none",
     }
 
 
 class _Trainer:
-    """Grows trees for one set of rows."""
+    """Grows trees on top of a starting f."""
 
-    def __init__(self, matrix: np.ndarray, rows: Rows, categorical: tuple[int, ...], params: dict[str, Any]):
+    def __init__(self, task: _Task, mask: np.ndarray, start: np.ndarray):
         import lightgbm
 
-        self.rows = rows
-        self.constant = rows.constant()
+        self.rows = task.rows.take(mask)
+        self.start = start
+        self.threads = int(task.parameters["num_threads"])
         data = lightgbm.Dataset(
-            matrix,
-            label=rows.y,
-            categorical_feature=list(categorical) or "auto",
-            params=params,
-            free_raw_data=False,
+            task.matrix[mask],
+            label=self.rows.y,
+            categorical_feature=list(task.categorical) or "auto",
+            params=task.parameters,
         )
-        self.booster = lightgbm.Booster(params={**params, "objective": "none"}, train_set=data)
+        self.booster = lightgbm.Booster(params=task.parameters, train_set=data)
 
     def _objective(self, score: np.ndarray, _data: Any) -> tuple[np.ndarray, np.ndarray]:
-        return self.rows.gradient(self.constant + np.clip(score, -LOG_RANGE, LOG_RANGE))
+        return self.rows.gradient(self.start + np.clip(score, -LOG_RANGE, LOG_RANGE))
+
+    def last_tree(self, matrix: np.ndarray) -> np.ndarray:
+        """Value of the newest tree for each row of a matrix, (n,)."""
+        newest = self.booster.current_iteration() - 1
+        return cast(
+            np.ndarray,
+            self.booster.predict(
+                matrix, raw_score=True, start_iteration=newest, num_iteration=1, num_threads=self.threads
+            ),
+        )
 
     def grow(self) -> bool:
         """Add one tree; false when no split is worth its leaves."""
         return not self.booster.update(fobj=self._objective)
 
 
-def _train_fold(trainer: _Trainer, matrix: np.ndarray, rows: Rows) -> tuple[np.ndarray, list[float]]:
+def _grow_path(
+    trainer: _Trainer, matrix: np.ndarray, rows: Rows, start: np.ndarray
+) -> tuple[np.ndarray, list[float]]:
     """f of the held-out rows after each round (rounds + 1, n) and their summed losses."""
-    f = np.full(rows.y.shape, trainer.constant)
-    path = [f]
-    losses = [float(rows.loss(f).sum())]
+    f = start
+    path, losses = [f], [float(rows.loss(f).sum())]
     for round_number in range(MAX_ROUNDS):
         if not trainer.grow():
             break
-        step = trainer.booster.predict(matrix, raw_score=True, start_iteration=round_number, num_iteration=1)
+        step = trainer.last_tree(matrix)
         f = f + step
         path.append(f)
         losses.append(float(rows.loss(f).sum()))
@@ -264,17 +185,52 @@ def _train_fold(trainer: _Trainer, matrix: np.ndarray, rows: Rows) -> tuple[np.n
     return np.array(path), losses
 
 
+def _boost_from(task: _Task, starts: list[np.ndarray]) -> tuple[int, float, np.ndarray]:
+    """Cross-validate trees on top of each fold's starting f (over all rows).
+
+    Returns:
+        Number of trees, summed held-out loss with them, out-of-fold f.
+    """
+    paths, losses = [], []
+    for k, start in enumerate(starts):
+        held = task.fold == k
+        trainer = _Trainer(task, ~held, start[~held])
+        path, loss = _grow_path(trainer, task.matrix[held], task.rows.take(held), start[held])
+        paths.append(path)
+        losses.append(loss)
+    length = max(len(loss) for loss in losses)
+    # a fold that stopped early keeps its last (worse) loss: it votes against more trees
+    total = np.sum([np.pad(loss, (0, length - len(loss)), mode="edge") for loss in losses], axis=0)
+    rounds = int(np.argmin(total))
+    out = np.empty(task.rows.y.shape)
+    for k, path in enumerate(paths):
+        out[task.fold == k] = path[min(rounds, len(path) - 1)]
+    return rounds, float(total[rounds]), out
+
+
+def _predict(expanded: np.ndarray, beta: np.ndarray, constant: float) -> np.ndarray:
+    return np.clip(beta[0] + expanded @ beta[1:], constant - LOG_RANGE, constant + LOG_RANGE)
+
+
+def _linear_starts(task: _Task, constants: list[float]) -> tuple[float, list[np.ndarray]]:
+    """The penalty with the least held-out loss, and each fold's linear predictor of all rows."""
+    best_loss, best_penalty, best = np.inf, PENALTIES[-1], []
+    for penalty in PENALTIES:
+        loss, starts = 0.0, []
+        for k, constant in enumerate(constants):
+            held = task.fold == k
+            beta = fit_linear(expanded=task.expanded[~held], rows=task.rows.take(~held), penalty=penalty)
+            starts.append(_predict(task.expanded, beta, constant))
+            loss += float(task.rows.take(held).loss(starts[-1][held]).sum())
+        if loss < best_loss:
+            best_loss, best_penalty, best = loss, penalty, starts
+    return best_penalty, best
+
+
 def fit_boosted(
-    *,
-    matrix: np.ndarray,
-    rows: Rows,
-    categorical: tuple[int, ...],
-    seed: int,
-    threads: int,
-    folds: int = 4,
-    leaf_information: float = 5.0,
+    *, matrix: np.ndarray, rows: Rows, categorical: tuple[int, ...], seed: int, threads: int
 ) -> BoostedFit:
-    """Fit f(x); the number of trees is chosen by cross-validation over users.
+    """Fit f(x); starting point, penalty and number of trees are chosen by cross-validation over users.
 
     Args:
         matrix: Features of each row, (n, p).
@@ -282,42 +238,42 @@ def fit_boosted(
         categorical: Positions of category columns.
         seed: Seed of folds and column sampling.
         threads: LightGBM threads; the result is the same for the same number.
-        folds: Cross-validation folds.
-        leaf_information: Least Fisher information (events' worth) in a leaf.
 
     Returns:
         The booster fitted on all rows, with out-of-fold values for calibration.
     """
     constant = rows.constant()
     flat = BoostedFit(HazardBooster(constant), np.full(rows.y.shape, constant), 0, 0.0)
-    fold = fold_of(rows.user, folds, seed)
-    insides = [rows.take(fold != k) for k in range(folds)]
+    fold = fold_of(rows.user, FOLDS, seed)
+    insides = [rows.take(fold != k) for k in range(FOLDS)]
     if rows.events < MIN_EVENTS or matrix.shape[1] == 0 or min(inside.events for inside in insides) < 1:
         return flat
-    params = _parameters(seed, threads, leaf_information)
-    paths: list[np.ndarray] = []
-    losses: list[list[float]] = []
-    for k, inside in enumerate(insides):
-        trainer = _Trainer(matrix[fold != k], inside, categorical, params)
-        path, loss = _train_fold(trainer, matrix[fold == k], rows.take(fold == k))
-        paths.append(path)
-        losses.append(loss)
-    length = max(len(loss) for loss in losses)
-    # a fold that stopped early keeps its last (worse) loss: it votes against more trees
-    total = np.sum([np.pad(loss, (0, length - len(loss)), mode="edge") for loss in losses], axis=0)
-    rounds = int(np.argmin(total))
-    if rounds == 0:
+    design = Design.fit(matrix, categorical)
+    parameters = _parameters(seed, min(threads, 1 + rows.y.size // ROWS_PER_THREAD))
+    task = _Task(matrix, rows, categorical, fold, parameters, design, design.expand(matrix))
+    constants = [inside.constant() for inside in insides]
+    levels = [np.full(rows.y.shape, one) for one in constants]
+    base = sum(float(rows.take(fold == k).loss(levels[k][fold == k]).sum()) for k in range(FOLDS))
+    trees_only = _boost_from(task, levels)
+    penalty, starts = _linear_starts(task, constants)
+    linear_too = _boost_from(task, starts)
+    use_linear = linear_too[1] < trees_only[1]
+    rounds, loss, out = linear_too if use_linear else trees_only
+    if loss >= base:
         return flat
-    out = np.empty(rows.y.shape)
-    for k, path in enumerate(paths):
-        out[fold == k] = path[min(rounds, len(path) - 1)]
-    trainer = _Trainer(matrix, rows, categorical, params)
-    for _ in range(rounds):
-        if not trainer.grow():
-            break
-    return BoostedFit(
-        HazardBooster(constant, trainer.booster.model_to_string()),
-        out,
-        rounds,
-        float(total[0] - total[rounds]),
-    )
+    beta = fit_linear(expanded=task.expanded, rows=rows, penalty=penalty) if use_linear else None
+    linear = None if beta is None else LinearTerm(design, float(beta[0]), tuple(beta[1:].tolist()))
+    start = np.full(rows.y.shape, constant) if beta is None else _predict(task.expanded, beta, constant)
+    text = _grow(task, start, rounds)
+    return BoostedFit(HazardBooster(constant, linear, text), out, rounds, base - loss)
+
+
+def _grow(task: _Task, start: np.ndarray, rounds: int) -> str:
+    """Text of `rounds` trees on top of a starting f, on all rows."""
+    if rounds == 0:
+        return ""
+    trainer = _Trainer(task, np.ones(task.rows.y.shape, dtype=bool), start)
+    grown = 0
+    while grown < rounds and trainer.grow():
+        grown += 1
+    return cast(str, trainer.booster.model_to_string()) if grown else ""

@@ -1,8 +1,11 @@
 """Makes predicted rates mean what they say: monotone maps of a log rate, and the tables that prove it.
 
-Two maps, chosen by evidence. Few events: log h = a + s (log h0 - centre), two numbers, pulled towards "no change" by a
-normal prior whose strength is set by the information there is (hierarchical shrinkage). Many events: the same, then an
-isotonic curve through bins of equal information, kept only if it lowers the held-out loss. Maps are monotone, so they
+Two maps, chosen by evidence. Few events: log h = a + s (log h0 - centre), two numbers, pulled towards "no
+change" by a
+normal prior whose strength is set by the information there is (hierarchical shrinkage). Many events: the
+same, then an
+isotonic curve through bins of equal information, kept only if it lowers the held-out loss. Maps are
+monotone, so they
 never reorder people; they extend beyond their knots with slope one, so they never flatten the best people.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
@@ -16,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from models.boosting import HazardRows, constant_log_rate, fold_of, hazard_gradient, hazard_loss
+from models.likelihood import HazardRows, constant_log_rate, fold_of, hazard_gradient, hazard_loss
 
 ISOTONIC_EVENTS = 800
 """Fewer events than this cannot support twenty bins of forty."""
@@ -92,7 +95,8 @@ def fit_affine(
 ) -> LogRateMap:
     """Maximum a posteriori shift and slope of a log rate by damped Fisher scoring.
 
-    Prior: shift ~ N(0, shift_sd^2), slope ~ N(1, slope_sd^2). The centre is the information-weighted mean of the log rate, which makes
+    Prior: shift ~ N(0, shift_sd^2), slope ~ N(1, slope_sd^2). The centre is the information-weighted mean
+    of the log rate, which makes
     the two estimates nearly independent: with k events the shift has standard error about 1/sqrt(k).
 
     Args:
@@ -161,7 +165,8 @@ def fit_isotonic(rows: HazardRows, log_rate: np.ndarray, *, bins: int = ISOTONIC
 
 
 def fit_calibration(rows: HazardRows, log_rate: np.ndarray, *, seed: int) -> tuple[LogRateMap, ...]:
-    """Calibrate out-of-fold log rates: two numbers always, an isotonic curve where it lowers the cross-fitted loss.
+    """Calibrate out-of-fold log rates: two numbers always, an isotonic curve where it lowers the
+    cross-fitted loss.
 
     Args:
         rows: Held-out or out-of-fold rows.
@@ -232,7 +237,8 @@ def reliability(
         score: What the rows are sorted by (the rate per unit of exposure).
         groups: Number of groups; fewer when fewer than five events are expected in each.
 
-    >>> table = reliability(probability=np.full(100, 0.5), y=np.tile([0.0, 1.0], 50), score=np.arange(100.0), groups=5)
+    >>> table = reliability(probability=np.full(100, 0.5), y=np.tile([0.0, 1.0], 50),
+    score=np.arange(100.0), groups=5)
     >>> table.predicted, table.actual, table.ece
     ((10.0, 10.0, 10.0, 10.0, 10.0), (10.0, 10.0, 10.0, 10.0, 10.0), 0.0)
     """

@@ -6,9 +6,11 @@ Pooled over all followers, by follow age t in days up to the horizon H:
     net GMV          mean cumulative function (Nelson 1988; Lawless & Nadeau 1995)
                      M(t) = sum over order times s <= t of net amount(s) / at_risk(s)
 
-Both are unbiased when followers leave observation (`as_of`) independently of what they will buy. A person's hazard is taken proportional to
+Both are unbiased when followers leave observation (`as_of`) independently of what they will buy. A
+person's hazard is taken proportional to
 Lambda0, so a follower seen for t days enters the buying model with exposure Lambda0(t) / Lambda0(H).
-Refunds arrive late as well: the kept share of an order's amount falls with its age (isotonic in age), and young orders are scaled down to
+Refunds arrive late as well: the kept share of an order's amount falls with its age (isotonic in age), and
+young orders are scaled down to
 the share that is kept in the end.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
@@ -70,7 +72,8 @@ def fit_curve(
     horizon_days: float,
     grid: int = 120,
 ) -> DelayCurve:
-    """Cumulative amount per follower at risk, by age (Nelson-Aalen when each person leaves at the first event with amount one).
+    """Cumulative amount per follower at risk, by age (Nelson-Aalen when each person leaves at the first
+    event with amount one).
 
     Args:
         event_age_days: Follow age of each event, (n_events,), within [0, horizon].
@@ -80,8 +83,10 @@ def fit_curve(
         grid: Points of the stored curve, denser in the first day.
 
     Returns:
-        The share curve. Without events the share grows linearly in age. Where no follower is as old as the horizon, the rest is extended with the
-        logarithmic slope of the last half of what is seen (events thin out like 1/t), which the caller should warn about.
+        The share curve. Without events the share grows linearly in age. Where no follower is as old as the
+        horizon, the rest is extended with the
+        logarithmic slope of the last half of what is seen (events thin out like 1/t), which the caller
+        should warn about.
     """
     ages = np.unique(np.concatenate([[0.0], np.geomspace(1 / 48, horizon_days, grid)]))
     leave = np.sort(leave_age_days)
@@ -163,7 +168,8 @@ class RefundMaturity:
 def fit_refunds(*, age_days: np.ndarray, gmv_cny: np.ndarray, refund_cny: np.ndarray) -> RefundMaturity:
     """How much of what is kept today will still be refunded, from the refund share by order age.
 
-    The refund share is forced to grow with age (isotonic over ten equal groups, weighted by orders). No correction when there are under 200 orders
+    The refund share is forced to grow with age (isotonic over ten equal groups, weighted by orders). No
+    correction when there are under 200 orders
     or when the oldest group is not refunded visibly more than the youngest (two standard errors).
 
     Args:

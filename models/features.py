@@ -1,6 +1,8 @@
-"""User columns as numbers for trees: the one place that knows which columns are features and how they are coded.
+"""User columns as numbers for trees: the one place that knows which columns are features and how they are
+coded.
 
-The labels never come here: an encoder sees user columns only, so nothing that happened after `snapshot_at` can reach it.
+The labels never come here: an encoder sees user columns only, so nothing that happened after `snapshot_at`
+can reach it.
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
@@ -33,7 +35,8 @@ class Column:
         name: Column of the users table.
         kind: `number` (also dates, as days), `bool` (0/1) or `category` (position in `levels`).
         levels: Sorted texts of a category.
-        has_other: Unseen texts get the code `len(levels)` (rare levels shared it while fitting); else they are missing.
+        has_other: Unseen texts get the code `len(levels)` (rare levels shared it while fitting); else they
+        are missing.
     """
 
     name: str
@@ -47,7 +50,8 @@ class FeatureEncoder:
     """Turns a users frame into a float matrix; null, NaN, infinity and unknown levels become NaN (missing).
 
     Attributes:
-        columns: Coded columns, in the users table's order. Constant and all-null columns carry nothing and are left out.
+        columns: Coded columns, in the users table's order. Constant and all-null columns carry nothing and
+        are left out.
     """
 
     columns: tuple[Column, ...]
@@ -62,7 +66,8 @@ class FeatureEncoder:
         Raises:
             DataError: A feature column holds lists, structs or objects.
 
-        >>> users = pl.DataFrame({"user_id": ["a", "b"], "gender": ["m", "f"], "age": [30, None], "empty": [None, None]})
+        >>> users = pl.DataFrame({"user_id": ["a", "b"], "gender": ["m", "f"], "age": [30, None], "empty":
+        [None, None]})
         >>> [column.name for column in FeatureEncoder.fit(users).columns]
         ['gender', 'age']
         """
@@ -131,7 +136,8 @@ def _describe(column: pl.Series) -> Column | None:
     if column.dtype in (pl.String, pl.Categorical) or isinstance(column.dtype, pl.Enum):
         return _describe_text(column)
     raise DataError(
-        f"users: column {column.name} holds {column.dtype}, expected number, bool or text; split it into plain columns"
+        f"users: column {column.name} holds {column.dtype}, expected number, bool or text;"
+        " split it into plain columns"
     )
 
 

@@ -4,12 +4,17 @@ Per placement j and user u, with n impressions and k_u rows on the same day,
 
     P(follow | row) = 1 - exp(-(b_u / k_u + n h_uj)),
 
-b_u = organic hazard per user-day, learned from the held-out `none` rows. Where entering the live room is logged the hazard has two steps,
-h = e q with P(enter | row) = 1 - exp(-n e) and P(follow | entered) = 1 - (1 - q) exp(-b) (an impression enters and then converts: thinning).
+b_u = organic hazard per user-day, learned from the held-out `none` rows. Where entering the live room is
+logged the hazard has two steps,
+h = e q with P(enter | row) = 1 - exp(-n e) and P(follow | entered) = 1 - (1 - q) exp(-b) (an impression
+enters and then converts: thinning).
 
-Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then log h = a + s log h_shape is fitted on
-the randomised rows (weights 1/propensity, stabilised and clipped), with priors that mean "no correction" where randomised rows are few.
-Totals of the second map agree with the experiment; the first map is kept to judge calibration on the logs as they are.
+Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then log h = a
++ s log h_shape is fitted on
+the randomised rows (weights 1/propensity, stabilised and clipped), with priors that mean "no correction"
+where randomised rows are few.
+Totals of the second map agree with the experiment; the first map is kept to judge calibration on the logs
+as they are.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -23,12 +28,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.boosting import HazardBooster, HazardRows, fit_boosted
+from models.boosting import HazardBooster, fit_boosted
 from models.calibration import LogRateMap, chain, fit_affine, fit_calibration
 from models.labels import CONTROL, EventLog, hazard_rows
+from models.likelihood import HazardRows
 
 RANDOMIZED_PRIOR = {"shift_sd": 1.0, "slope_sd": 0.3}
-"""Confounding by a factor e is within one standard deviation: twenty randomised events already outweigh this prior."""
+"""Confounding by a factor e is within one standard deviation: twenty randomised events already outweigh
+this prior."""
 WEIGHT_LIMITS = (0.1, 10.0)
 """Stabilised inverse propensities outside are clipped: a few rows must not decide."""
 NO_ORGANIC = -np.inf
@@ -73,8 +80,7 @@ class Rate:
     def to_json(self) -> dict[str, Any]:
         """Plain dict; the trees' text goes under `text`."""
         return {
-            "constant": self.booster.constant,
-            "text": self.booster.text,
+            "booster": self.booster.to_json(),
             "logged": [one.to_json() for one in self.logged],
             "causal": [one.to_json() for one in self.causal],
         }
@@ -83,7 +89,7 @@ class Rate:
     def from_json(cls, value: Mapping[str, Any]) -> Rate:
         """Inverse of `to_json`."""
         return cls(
-            HazardBooster(value["constant"], value["text"]),
+            HazardBooster.from_json(value["booster"]),
             tuple(LogRateMap.from_json(one) for one in value["logged"]),
             tuple(LogRateMap.from_json(one) for one in value["causal"]),
         )
@@ -177,7 +183,8 @@ def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:
 
 
 def randomized_weight(rows: pl.DataFrame) -> np.ndarray:
-    """1/propensity of randomised rows, scaled to mean one and clipped; one where the propensity is unknown. Shape (n,)."""
+    """1/propensity of randomised rows, scaled to mean one and clipped; one where the propensity is
+    unknown. Shape (n,)."""
     inverse = (1.0 / rows["propensity"]).to_numpy().astype(np.float64)
     known = np.isfinite(inverse)
     if not known.any():
@@ -197,7 +204,8 @@ class _Shape:
 
 
 def fit_shape(fitting: Fitting, rows: HazardRows) -> _Shape:
-    """Fit and calibrate one rate on all rows; users outside the rows get the full model, which never saw them."""
+    """Fit and calibrate one rate on all rows; users outside the rows get the full model, which never saw
+    them."""
     fit = fit_boosted(
         matrix=fitting.matrix[rows.user],
         rows=rows,
@@ -285,7 +293,8 @@ def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
     if control.height:
         shape = _fit_one_rate(fitting, control, event="followed", exposure="organic_days", baseline=None)
         organic_rate = shape.rate
-        # a few held-out follows must not outbid the events they are subtracted from: use the corrected rate throughout
+        # a few held-out follows must not outbid the events they are subtracted from: use the corrected
+        # rate throughout
         organic = np.exp(chain(shape.honest, shape.rate.causal))
         metrics |= {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
     fitted = {}

@@ -1,7 +1,10 @@
-"""What happened, as of a moment: the only place that turns logs into events, so that no later fact can slip into a label.
+"""What happened, as of a moment: the only place that turns logs into events, so that no later fact can
+slip into a label.
 
-Nothing at or after `as_of` is used: no exposure, follow or order. A follow counts once per person, and a person who has
-followed is no longer at risk. Rows of the last day, whose 24-hour follow window is still open, are left out while
+Nothing at or after `as_of` is used: no exposure, follow or order. A follow counts once per person, and a
+person who has
+followed is no longer at risk. Rows of the last day, whose 24-hour follow window is still open, are left
+out while
 there are enough others. Refund times are not logged: a refund in the table is taken as known.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
@@ -16,8 +19,8 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from models.boosting import HazardRows
 from models.errors import DataError
+from models.likelihood import HazardRows
 
 CONTROL = "none"
 FOLLOW_WINDOW = timedelta(hours=24)
@@ -26,7 +29,8 @@ MIN_SHOWN_ROWS = 50
 MIN_FOLLOWS = 10
 """Follows below which nothing can be learned."""
 ENOUGH_FOLLOWS = 100
-"""Follows that make a cleaner subset of the rows (after the snapshot, window closed) good enough to stand alone."""
+"""Follows that make a cleaner subset of the rows (after the snapshot, window closed) good enough to stand
+alone."""
 
 
 class Tables(Protocol):
@@ -51,7 +55,8 @@ class EventLog:
 
     Attributes:
         users: One row per user, sorted by user_id (results do not depend on the file's order).
-        exposures: user(row of users), placement, exposed_at, impressions, entered_live, followed, followed_at, randomized, propensity,
+        exposures: user(row of users), placement, exposed_at, impressions, entered_live, followed,
+        followed_at, randomized, propensity,
             organic_days (share of the user-day this row stands for). Rows of people still at risk only.
         follows: user, placement, followed_at, randomized. One row per new follower.
         orders: user, ordered_at, gmv_cny, refund_cny.
@@ -128,13 +133,14 @@ def _require_placements(
     for placement in placements:
         if placement not in have:
             raise DataError(
-                f"exposures: placement {placement} has no shown rows before {as_of:%Y-%m-%d %H:%M} (found {seen});"
-                " expected some of every placement of the brief; add its logs or remove it from the brief"
+                f"exposures: placement {placement} has no shown rows before {as_of:%Y-%m-%d %H:%M}"
+                f" (found {seen}); expected some of every placement of the brief;"
+                " add its logs or remove it from the brief"
             )
     if shown.height < MIN_SHOWN_ROWS:
         raise DataError(
-            f"exposures: {shown.height} shown rows before {as_of:%Y-%m-%d %H:%M}, expected at least {MIN_SHOWN_ROWS};"
-            " add more days of logs"
+            f"exposures: {shown.height} shown rows before {as_of:%Y-%m-%d %H:%M},"
+            f" expected at least {MIN_SHOWN_ROWS}; add more days of logs"
         )
 
 
@@ -142,7 +148,8 @@ def _require_follows(rows: pl.DataFrame) -> None:
     follows = rows.filter(pl.col("followed") & (pl.col("placement") != CONTROL)).height
     if follows < MIN_FOLLOWS:
         raise DataError(
-            f"exposures: {follows} follows in {rows.height} rows, expected at least {MIN_FOLLOWS} to learn who follows;"
+            f"exposures: {follows} follows in {rows.height} rows,"
+            f" expected at least {MIN_FOLLOWS} to learn who follows;"
             " add more days of logs or check column followed"
         )
 
@@ -186,12 +193,14 @@ def _after_snapshot(rows: pl.DataFrame, placements: tuple[str, ...], warnings: l
         return rows
     if _follows_each(after, placements) >= ENOUGH_FOLLOWS:
         warnings.append(
-            f"{rows.height - after.height} exposures before their user's snapshot_at were left out (features could know the outcome)"
+            f"{rows.height - after.height} exposures before their user's snapshot_at were left out"
+            " (features could know the outcome)"
         )
         return after
     warnings.append(
-        f"{rows.height - after.height} of {rows.height} exposures happened before their user's snapshot_at: the features may know"
-        " the outcome, scores may be too optimistic; take the snapshot before the campaign"
+        f"{rows.height - after.height} of {rows.height} exposures happened before their user's snapshot_at:"
+        " the features may know the outcome, scores may be too optimistic;"
+        " take the snapshot before the campaign"
     )
     return rows
 
@@ -205,7 +214,8 @@ def _window_closed(
     if _follows_each(closed, placements) >= ENOUGH_FOLLOWS:
         return closed
     warnings.append(
-        f"{rows.height - closed.height} of {rows.height} exposures are younger than 24 h: their follows may still come, rates may be low"
+        f"{rows.height - closed.height} of {rows.height} exposures are younger than 24 h:"
+        " their follows may still come, rates may be low"
     )
     return rows
 
@@ -218,9 +228,11 @@ def hazard_rows(
     baseline: np.ndarray | None,
     weight: np.ndarray | None = None,
 ) -> HazardRows:
-    """Sum the eventless rows of each user: the likelihood is the same to the last digit, with 5-10 times fewer rows.
+    """Sum the eventless rows of each user: the likelihood is the same to the last digit, with 5-10 times
+    fewer rows.
 
-    For rows without the event the loss is the sum of b + w exp(f(x)) and x is the user's, so exposures and baselines add up;
+    For rows without the event the loss is the sum of b + w exp(f(x)) and x is the user's, so exposures and
+    baselines add up;
     rows with an event stay apart.
 
     Args:

@@ -1,4 +1,5 @@
-"""What may be said about the fitted rates: calibration on time they did not see, and whether an effect is causal.
+"""What may be said about the fitted rates: calibration on time they did not see, and whether an effect is
+causal.
 
 Must not import mlflow, targeting or pipelines.
 """
@@ -70,7 +71,8 @@ def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
     reasons = []
     if short:
         reasons.append(
-            f"{' and '.join(short)} need {CAUSAL_SHOWN_ROWS} randomised shown rows with {CAUSAL_FOLLOWS} follows"
+            f"{' and '.join(short)} need {CAUSAL_SHOWN_ROWS} randomised shown rows"
+            f" with {CAUSAL_FOLLOWS} follows"
         )
     if control < CAUSAL_CONTROL_ROWS:
         reasons.append(f"{CAUSAL_CONTROL_ROWS} randomised held-out (none) rows are needed")
@@ -78,7 +80,8 @@ def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
 
 
 def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
-    """Start of the day after which the last quarter of the exposures lies; None when a side would be too thin."""
+    """Start of the day after which the last quarter of the exposures lies; None when a side would be too
+    thin."""
     days = log.exposures["exposed_at"].dt.truncate("1d")
     cut = days.sort()[int((1 - HELD_OUT_SHARE) * (len(days) - 1))]
     if cut <= days.min():  # all in one day or most on the first
@@ -99,7 +102,10 @@ def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horiz
     """Fit on the earlier exposures and compare with the later ones."""
     cut = _cut(log, placements)
     if cut is None:
-        text = f"held-out time cannot be judged: under {MIN_HELD_OUT_FOLLOWS} follows of a placement on one side, or a single day"
+        text = (
+            f"held-out time cannot be judged: under {MIN_HELD_OUT_FOLLOWS} follows of a placement"
+            " on one side of the cut, or a single day"
+        )
         return Proof(warnings=(text,))
     past = log.before(cut)
     late = log.exposures.filter(pl.col("exposed_at") >= cut)

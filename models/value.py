@@ -4,13 +4,19 @@ For user u following through placement j and horizon H,
 
     g_uj = P(kept order by H | follow) x E[net GMV by H | kept order] - G0_u,    not below zero,
 
-- P = 1 - exp(-Lambda(x)): hazard boosting on the first *kept* order (refund < amount) with exposure Lambda0(t)/Lambda0(H) for a follower seen
-  for t < H (module delay). The placement is a feature, followed by a shrunk factor per placement and one for randomised followers.
-- E[. | kept order]: squared error on log amounts (robust to the heavy tail), amounts matured to H; the slope of the log amount is estimated
-  out of fold and shrunk, so that without evidence everybody gets the grand mean; the level makes predicted and observed totals
+- P = 1 - exp(-Lambda(x)): hazard boosting on the first *kept* order (refund < amount) with exposure
+Lambda0(t)/Lambda0(H) for a follower seen
+  for t < H (module delay). The placement is a feature, followed by a shrunk factor per placement and one
+  for randomised followers.
+- E[. | kept order]: squared error on log amounts (robust to the heavy tail), amounts matured to H; the
+slope of the log amount is estimated
+  out of fold and shrunk, so that without evidence everybody gets the grand mean; the level makes predicted
+  and observed totals
   equal, per placement as far as its buyers support (empirical Bayes).
-- G0 = organic GMV over H days of people who do not follow, from the person-time of exposed users before any follow. The floor at zero is a choice:
-  following is taken never to make someone buy less, and a small negative difference of two estimates would only add noise to a plan.
+- G0 = organic GMV over H days of people who do not follow, from the person-time of exposed users before
+any follow. The floor at zero is a choice:
+  following is taken never to make someone buy less, and a small negative difference of two estimates would
+  only add noise to a plan.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -24,11 +30,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.boosting import AmountRows, HazardBooster, HazardRows, fit_boosted
+from models.boosting import HazardBooster, fit_boosted
 from models.calibration import LogRateMap, chain, fit_affine
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
 from models.funnel import Fitting, Rate, fit_shape
 from models.labels import CONTROL, EventLog
+from models.likelihood import AmountRows, HazardRows
 
 DAY_US = 86_400e6
 FLAT_SLOPE = 1e-3
@@ -72,7 +79,8 @@ class Followers:
 
 
 def kept_orders(log: EventLog, refunds: RefundMaturity) -> pl.DataFrame:
-    """Orders with something left after refunds: user, ordered_at, net_cny (young refunds anticipated), age_days."""
+    """Orders with something left after refunds: user, ordered_at, net_cny (young refunds anticipated),
+    age_days."""
     age = ((log.as_of - pl.col("ordered_at")).dt.total_microseconds() / DAY_US).alias("age_days")
     kept = log.orders.with_columns(age, net_cny=pl.col("gmv_cny") - pl.col("refund_cny")).filter(
         pl.col("net_cny") > 0
@@ -135,8 +143,7 @@ class Amounts:
     def to_json(self) -> dict[str, Any]:
         """Plain dict for JSON."""
         return {
-            "constant": self.booster.constant,
-            "text": self.booster.text,
+            "booster": self.booster.to_json(),
             "centre": self.centre,
             "slope": self.slope,
             "level": self.level,
@@ -145,8 +152,7 @@ class Amounts:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Amounts:
         """Inverse of `to_json`."""
-        booster = HazardBooster(value["constant"], value["text"])
-        return cls(booster, value["centre"], value["slope"], value["level"])
+        return cls(HazardBooster.from_json(value["booster"]), value["centre"], value["slope"], value["level"])
 
 
 @dataclass(frozen=True)
@@ -308,7 +314,8 @@ def _fit_amounts(
     y = log_amount - np.average(log_amount, weights=arrived)
     # slope ~ N(1, 0.5^2) against the out-of-fold regression, noise variance = that of the log amounts
     precision = (arrived * x * x).sum() / rows.scale**2
-    slope = float(((arrived * x * y).sum() / rows.scale**2 + 4.0) / (precision + 4.0)) if fit.rounds else 0.0
+    shrunk = ((arrived * x * y).sum() / rows.scale**2 + 4.0) / (precision + 4.0)
+    slope = 0.0 if fit.flat else float(shrunk)
     amounts = Amounts(fit.booster, centre, float(np.clip(slope, 0.0, 1.5)))
     relative = amounts.relative(f)
     level = float((amount * arrived).sum() / (relative[bought] * arrived).sum())
@@ -317,9 +324,11 @@ def _fit_amounts(
 
 
 def _gmv_factors(followers: Followers, expected: np.ndarray, n_placements: int) -> tuple[float, ...]:
-    """Factor per placement so that totals agree: overall exactly, apart as far as the buyers' noise lets it be believed.
+    """Factor per placement so that totals agree: overall exactly, apart as far as the buyers' noise lets
+    it be believed.
 
-    With n buyers of coefficient of variation c the log ratio has variance about (1 + c^2) / n, against LEVEL_SD^2 between placements.
+    With n buyers of coefficient of variation c the log ratio has variance about (1 + c^2) / n, against
+    LEVEL_SD^2 between placements.
     """
     observed = followers.net_cny
     overall = observed.sum() / max(expected.sum(), 1e-12)
@@ -338,7 +347,8 @@ def _gmv_factors(followers: Followers, expected: np.ndarray, n_placements: int) 
 def _fit_organic(
     fitting: Fitting, log: EventLog, kept: pl.DataFrame, horizon_days: float
 ) -> tuple[Rate | None, float, dict[str, float]]:
-    """Purchases in the person-time of exposed users from their first row to the follow, `as_of` or H days later."""
+    """Purchases in the person-time of exposed users from their first row to the follow, `as_of` or H days
+    later."""
     first = log.exposures.group_by("user").agg(
         pl.col("exposed_at").min().alias("start"), pl.col("followed_at").min()
     )

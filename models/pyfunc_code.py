@@ -1,0 +1,43 @@
+"""The script that MLflow runs to serve a registered audience model (models-from-code): text files in, scores out.
+
+It lies inside the artefact beside a copy of the `models` package; it must not import targeting or pipelines.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+with warnings.catch_warnings():
+    # MLflow asks every class for type hints it understands; a data frame has none, the signature says it all
+    warnings.simplefilter("ignore", UserWarning)
+
+    class AudienceScores(PythonModel):  # type: ignore[misc]
+        """Scores of a users frame; one row per user and placement."""
+
+        def load_context(self, context: Any) -> None:
+            """Read the text files once."""
+            from models.audience import AudienceModel
+
+            folder = Path(context.artifacts["files"])
+            files = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
+            self.model = AudienceModel.from_files(files)
+
+        def predict(
+            self, context: Any, model_input: Any, params: dict[str, Any] | None = None
+        ) -> pd.DataFrame:
+            """Score a pandas frame of users (user_id, is_fan, features)."""
+            import polars as pl
+
+            return self.model.score(pl.from_pandas(model_input)).to_pandas()
+
+
+set_model(AudienceScores())

@@ -1,0 +1,194 @@
+"""Saves an audience model with MLflow and finds it again: the only module below `pipelines` that imports
+mlflow.
+
+What is registered is text: LightGBM's own format and JSON, plus whatever text the planner wants to travel
+with it. Nothing is pickled. The pyfunc wrapper is models-from-code with a copy of the `models` package, so
+`mlflow models serve` needs no checkout of ours; we ourselves read the text files and never run code from an
+artefact. Requirements are named here, because MLflow's own inference starts a subprocess and may ask a
+package index. It must not import targeting or pipelines.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from models.audience import SCORE_COLUMNS, AudienceModel
+from models.errors import DataError
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+NAME = "new-fan-gmv"
+ALIAS = "champion"
+ARTIFACT = "files"
+"""Key and folder of the text files inside the MLflow model."""
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "lightgbm", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A registered model as it was saved.
+
+    Attributes:
+        uri: The version it was read from; an alias is resolved, so the same URI gives the same model for
+            ever.
+        files: Every text file by name, the model's and the planner's.
+        model: The audience model.
+    """
+
+    uri: str
+    files: Mapping[str, str]
+    model: AudienceModel
+
+
+def save(
+    model: AudienceModel,
+    *,
+    input_example: pl.DataFrame,
+    extra_files: Mapping[str, str] | None = None,
+    name: str = NAME,
+    alias: str | None = ALIAS,
+) -> str:
+    """Log a model in the active MLflow run (a new one if none is active), register it and point the alias at
+    it.
+
+    Args:
+        model: What to save.
+        input_example: A few users to show what scoring expects.
+        extra_files: More text files by name (segmenter, response curves); opaque here.
+        name: Registered model.
+        alias: Alias to move to the new version, or None to leave it where it is.
+
+    Returns:
+        `models:/name/version`.
+
+    Raises:
+        DataError: An extra file has the name of one of the model's.
+    """
+    import mlflow
+    from mlflow import MlflowClient
+
+    own = model.to_files()
+    extra = dict(extra_files or {})
+    clash = sorted(set(own) & set(extra))
+    if clash:
+        raise DataError(f"model: extra file {clash[0]} has the name of a model file; rename it")
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        # MLflow advises type hints for signatures and warns of them at once; the signature is given
+        # explicitly
+        warnings.simplefilter("ignore")
+        folder = Path(temporary) / ARTIFACT
+        folder.mkdir()
+        for file_name, text in (own | extra).items():
+            (folder / file_name).write_text(text, encoding="utf-8")
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc_code.py")),
+            artifacts={ARTIFACT: str(folder)},
+            code_paths=[str(_package_copy(Path(temporary)))],
+            signature=signature(model),
+            input_example=_example(model, input_example),
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
+            registered_model_name=name,
+        )
+    version = info.registered_model_version
+    if alias is not None:
+        MlflowClient().set_registered_model_alias(name, alias, str(version))
+    return f"models:/{name}/{version}"
+
+
+def load(uri: str) -> Bundle:
+    """Read a model back.
+
+    Args:
+        uri: `models:/name@alias`, `models:/name/3`, `models:/name` (its `champion`), `runs:/<id>/model`, or a
+            local folder.
+
+    Raises:
+        DataError: There is no such model, or it was not saved by this product.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        exact = _exact(uri)
+        with tempfile.TemporaryDirectory() as temporary:
+            local = Path(uri) if "://" not in uri and ":/" not in uri else None
+            if local is None:
+                local = Path(download_artifacts(artifact_uri=exact, dst_path=temporary))
+            files = _read_files(local, uri)
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise DataError(
+            f"model {uri}: cannot be loaded ({reason}); train first, or check the name and the tracking store"
+        ) from error
+    return Bundle(exact, files, AudienceModel.from_files(files))
+
+
+def signature(model: AudienceModel) -> ModelSignature:
+    """Input and output columns of scoring as an MLflow signature."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    kinds = {"number": DataType.double, "bool": DataType.boolean, "category": DataType.string}
+    inputs = [ColSpec(DataType.string, "user_id"), ColSpec(DataType.boolean, "is_fan", required=False)]
+    inputs += [ColSpec(kinds[column.kind], column.name) for column in model.encoder.columns]
+    text = {"user_id": DataType.string, "placement": DataType.string, "eligible": DataType.boolean}
+    outputs = [
+        ColSpec(text.get(name, DataType.double), name, required=name != "p_enter") for name in SCORE_COLUMNS
+    ]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def _example(model: AudienceModel, users: pl.DataFrame) -> Any:
+    kinds: dict[str, Any] = {"number": pl.Float64, "bool": pl.Boolean, "category": pl.String}
+    wanted = {column.name: kinds[column.kind] for column in model.encoder.columns}
+    columns = [pl.col("user_id").cast(pl.String)]
+    columns += [pl.col(name).cast(kind, strict=False) for name, kind in wanted.items()]
+    if "is_fan" in users.columns:
+        columns.insert(1, pl.col("is_fan").cast(pl.Boolean))
+    return users.head(5).select(columns).to_pandas()
+
+
+def _package_copy(folder: Path) -> Path:
+    """A clean copy of this package (no byte code), as MLflow copies folders whole."""
+    copy = folder / "models"
+    shutil.copytree(Path(__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    return copy
+
+
+def _exact(uri: str) -> str:
+    """The URI with its alias (or the missing version) resolved to a version number."""
+    from mlflow import MlflowClient
+
+    if not uri.startswith("models:/"):
+        return uri
+    path = uri.removeprefix("models:/").strip("/")
+    name, _, alias = path.partition("@")
+    if not alias and "/" in name:
+        return uri
+    if not alias and name.startswith("m-"):  # a logged model's id, already exact
+        return uri
+    version = MlflowClient().get_model_version_by_alias(name, alias or ALIAS)
+    return f"models:/{name}/{version.version}"
+
+
+def _read_files(folder: Path, uri: str) -> dict[str, str]:
+    """Text files of a downloaded MLflow model, or of a plain folder with the files in it."""
+    for candidate in (folder / "artifacts" / ARTIFACT, folder / ARTIFACT, folder):
+        if (candidate / "audience.json").is_file():
+            return {
+                path.name: path.read_text(encoding="utf-8")
+                for path in sorted(candidate.iterdir())
+                if path.is_file()
+            }
+    raise DataError(f"model {uri}: holds no audience.json, it was not saved by targeting train; train again")
