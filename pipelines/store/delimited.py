@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,9 +35,8 @@ def read_delimited(path: Path) -> pl.DataFrame:
         DataError: The file is empty, not text, or its header is not a header.
     """
     encoding = detect_encoding(path)
-    names, separator, ending = _header(path, encoding)
-    if ending == "\r":
-        # Old Macintosh line ends, which polars takes for one long line.
+    names, separator, plain = _header(path, encoding)
+    if not plain:
         return _forgiving(path, encoding, names, separator)
     body: Path | io.BytesIO = path if encoding.startswith("utf-8") else _as_utf8(path, encoding)
     try:
@@ -99,18 +99,23 @@ def _as_utf8(path: Path, encoding: str) -> io.BytesIO:
     return body
 
 
-def _header(path: Path, encoding: str) -> tuple[list[str], str, str]:
-    """Column names (made up where empty), the separator that splits the first line most, the line end."""
+def _header(path: Path, encoding: str) -> tuple[list[str], str, bool]:
+    """Column names (made up where empty), the separator, and whether polars can read on from the next line.
+
+    The separator is the one that splits the first line most. polars cannot read on after a header over several
+    lines, nor with old Macintosh line ends, which it takes for one long line.
+    """
     try:
         with path.open(encoding=encoding, newline="") as file:
             line = file.readline(_CHUNK)
-    except UnicodeError as error:
-        raise DataError(f"{path}: cannot be read as {encoding} text: {error.__class__.__name__}") from error
-    separator = max(_SEPARATORS, key=line.count)
-    names = next(csv.reader([line.strip("\r\n")], delimiter=separator), [])
+            separator = max(_SEPARATORS, key=line.count)
+            # A quote left open continues on the next line: `"花费\n(元)"`.
+            names = next(csv.reader(itertools.chain([line], file), delimiter=separator), [])
+    except (UnicodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as {encoding} text: {type(error).__name__}") from error
     if not any(name.strip() for name in names):
         raise DataError(f"{path}: the first line is empty; expected column names")
-    if any(ord(letter) < 32 and letter not in "\t\r\n" for letter in line):
+    if any(ord(letter) < 32 and letter not in "\t\r\n" for name in names for letter in name):
         raise DataError(f"{path}: not a text file; expected a header line of column names")
     named = [name if name.strip() else f"unnamed_{position}" for position, name in enumerate(names, 1)]
     repeated = sorted({name for name in named if named.count(name) > 1})
@@ -118,7 +123,7 @@ def _header(path: Path, encoding: str) -> tuple[list[str], str, str]:
         raise DataError(
             f"{path}: column {repeated[0]!r} appears twice in the header; expected distinct names"
         )
-    return named, separator, line[len(line.rstrip("\r\n")) :]
+    return named, separator, line.count('"') % 2 == 0 and not line.endswith("\r")
 
 
 def _forgiving(path: Path, encoding: str, names: list[str], separator: str) -> pl.DataFrame:

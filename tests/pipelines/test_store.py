@@ -51,6 +51,12 @@ def test_odd_lines_keep_their_place(tmp_path, text, rows):
     assert disk.read_table(path).rows() == rows
 
 
+def test_a_header_over_two_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,"花费\n(元)"\n1,2\n')
+    assert disk.read_table(path).to_dicts() == [{"a": "1", "花费\n(元)": "2"}]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
