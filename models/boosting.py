@@ -28,8 +28,8 @@ MAX_ROUNDS = 240
 PATIENCE = 20
 FOLDS = 4
 ROWS_PER_THREAD = 100_000
-"""A tree on fewer rows takes under a millisecond: a second thread costs more in waiting than it brings (on a busy
-machine 46 ms instead of 0.4). Every LightGBM call names its threads, or OpenMP takes all cores."""
+"""A tree on fewer rows takes under a millisecond: a second thread costs more in waiting than it brings
+(on a busy machine 46 ms instead of 0.4). Every LightGBM call names its threads, or OpenMP takes all cores."""
 
 
 @dataclass(frozen=True)
@@ -276,4 +276,4 @@ def _grow(task: _Task, start: np.ndarray, rounds: int) -> str:
     grown = 0
     while grown < rounds and trainer.grow():
         grown += 1
-    return cast(str, trainer.booster.model_to_string()) if grown else ""
+    return trainer.booster.model_to_string() if grown else ""

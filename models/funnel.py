@@ -33,7 +33,7 @@ from models.calibration import LogRateMap, chain, fit_affine, fit_calibration
 from models.labels import CONTROL, EventLog, hazard_rows
 from models.likelihood import HazardRows
 
-RANDOMIZED_PRIOR = {"shift_sd": 1.0, "slope_sd": 0.3}
+RANDOMIZED_SHIFT_SD, RANDOMIZED_SLOPE_SD = 1.0, 0.3
 """Confounding by a factor e is within one standard deviation: twenty randomised events already outweigh
 this prior."""
 WEIGHT_LIMITS = (0.1, 10.0)
@@ -234,7 +234,9 @@ def _correction(
         baseline=None if baseline is None else baseline[coin],
         weight=randomized_weight(chosen),
     )
-    return (fit_affine(events, honest[events.user], **RANDOMIZED_PRIOR),)
+    return (
+        fit_affine(events, honest[events.user], shift_sd=RANDOMIZED_SHIFT_SD, slope_sd=RANDOMIZED_SLOPE_SD),
+    )
 
 
 def _fit_one_rate(

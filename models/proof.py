@@ -95,7 +95,7 @@ def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
         late = mine.filter(pl.col("exposed_at") >= cut).height
         if min(late, mine.height - late) < MIN_HELD_OUT_FOLLOWS:
             return None
-    return cut  # type: ignore[no-any-return]
+    return cut
 
 
 def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: int) -> Proof:

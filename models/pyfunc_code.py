@@ -1,4 +1,5 @@
-"""The script that MLflow runs to serve a registered audience model (models-from-code): text files in, scores out.
+"""The script that MLflow runs to serve a registered audience model (models-from-code): text files in, scores
+out.
 
 It lies inside the artefact beside a copy of the `models` package; it must not import targeting or pipelines.
 """
@@ -20,7 +21,7 @@ with warnings.catch_warnings():
     # MLflow asks every class for type hints it understands; a data frame has none, the signature says it all
     warnings.simplefilter("ignore", UserWarning)
 
-    class AudienceScores(PythonModel):  # type: ignore[misc]
+    class AudienceScores(PythonModel):
         """Scores of a users frame; one row per user and placement."""
 
         def load_context(self, context: Any) -> None:

@@ -140,10 +140,13 @@ def signature(model: AudienceModel) -> ModelSignature:
     from mlflow.types import ColSpec, DataType, Schema
 
     kinds = {"number": DataType.double, "bool": DataType.boolean, "category": DataType.string}
-    inputs = [ColSpec(DataType.string, "user_id"), ColSpec(DataType.boolean, "is_fan", required=False)]
+    inputs: list[Any] = [
+        ColSpec(DataType.string, "user_id"),
+        ColSpec(DataType.boolean, "is_fan", required=False),
+    ]
     inputs += [ColSpec(kinds[column.kind], column.name) for column in model.encoder.columns]
     text = {"user_id": DataType.string, "placement": DataType.string, "eligible": DataType.boolean}
-    outputs = [
+    outputs: list[Any] = [
         ColSpec(text.get(name, DataType.double), name, required=name != "p_enter") for name in SCORE_COLUMNS
     ]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

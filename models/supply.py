@@ -3,9 +3,10 @@
 A cell (segment x placement) delivers y impressions for s yuan on a day. Every family is written as a price
 that rises with pressure, which makes four different shapes one regression with two parameters per cell:
 
-    y = size tau phi-family(u),   u = s / (size tau p)        p: price of the first impression, tau: capacity
-    per user log E[y] = log s - log price(log p, log tau; s) + day effect + lean * (spend that was not
-    randomised)
+    y = size tau phi(u),   u = s / (size tau p)      p: price of the first impression, tau: capacity per user
+
+where a day's log p is the cell's, less a day effect of the placement (heavy-tailed: festivals), less lean x (log
+spend that was not randomised): whoever spends more on good days must not take the day for the money.
 
     hill    y = size tau u / (1 + u)        expsat  y = size tau (1 - exp(-u))
     log     y = size tau log(1 + u)         power   y = s^m ... (elasticity m instead of a capacity)
@@ -38,6 +39,8 @@ CAPACITY_OVER_OBSERVED = 4.0
 # ... give or take this factor (log scale, 1 standard deviation).
 CAPACITY_SD = 0.8
 HUBER = 2.5
+LEAN_SD = 0.3
+PERIOD_FREEDOM = 3.0
 ITERATIONS = 40
 
 
@@ -189,17 +192,15 @@ class _Gauss:
         """log mean (n, n_obs) and its derivatives in log p and log tau."""
         beta, t = self._parameters()
         cell = self.panel.cell
+        cheaper = self.delta[:, self.panel.period] + self.lean[:, None] * self.panel.control
         q, by_beta, by_t = log_price(
             self.family,
             log_spend_per_size=self.per_size,
-            beta=beta[:, cell],
+            beta=beta[:, cell] - cheaper,
             t=t[:, cell],
             reference=self.reference,
         )
-        log_mean = (
-            self.log_spend - q + self.delta[:, self.panel.period] + self.lean[:, None] * self.panel.control
-        )
-        return log_mean, -by_beta, -by_t
+        return self.log_spend - q, -by_beta, -by_t
 
     def _log_mean(self) -> FloatArray:
         return self._evaluate()[0]
@@ -254,20 +255,24 @@ class _Gauss:
         self.b = self.b - shift[:, self.panel.segment]
 
     def _step_periods(self) -> None:
-        log_mean, _, _ = self._evaluate()
+        log_mean, jb, _ = self._evaluate()
         r, w = self._residuals(log_mean)
-        precision = np.asarray(w @ self.by_period) + self.spread.period**-2
-        step = (np.asarray((w * r) @ self.by_period) - self.delta * self.spread.period**-2) / precision
-        self.delta = self.delta + np.clip(step, -0.5, 0.5)
+        prior = self._period_precision()
+        precision = np.asarray((w * jb * jb) @ self.by_period) + prior
+        pull = np.asarray((w * -jb * r) @ self.by_period) - self.delta * prior
+        self.delta = self.delta + np.clip(pull / precision, -0.5, 0.5)
         self.period_variance = 1.0 / precision
-        if np.any(self.panel.control != 0.0):
-            log_mean, _, _ = self._evaluate()
+        c = self.panel.control
+        if np.any(c != 0.0):
+            log_mean, jb, _ = self._evaluate()
             r, w = self._residuals(log_mean)
-            c = self.panel.control
             # Prior sd 0.3: a day's demand explains at most about a third of a day's unplanned spend.
-            self.lean = self.lean + ((w * r * c).sum(axis=1) - self.lean / 0.09) / (
-                (w * c * c).sum(axis=1) + 1 / 0.09
-            )
+            precision = (w * jb * jb * c * c).sum(axis=1) + LEAN_SD**-2
+            self.lean = self.lean + ((w * -jb * r * c).sum(axis=1) - self.lean * LEAN_SD**-2) / precision
+
+    def _period_precision(self) -> FloatArray:
+        """Student-t prior of day effects: most days are alike, a festival is not pulled towards them."""
+        return (PERIOD_FREEDOM + 1.0) / (PERIOD_FREEDOM * self.spread.period**2 + self.delta**2)
 
     def _learn_spread(self) -> None:
         """Empirical Bayes updates, each with a few pseudo-observations that keep it from zero."""
@@ -286,9 +291,9 @@ class _Gauss:
         capacity = ((v**2 + variance[:, 1, 1]).sum() + 10 * 0.3**2) / (n_seen + 10)
         zeta = self.zeta[0]
         segment = ((zeta**2).sum() + len(zeta) * price / 3.0 + 2 * 0.15**2) / (len(zeta) + 2)
-        period = ((self.delta[0] ** 2 + self.period_variance[0]).sum() + 2 * 0.05**2) / (
-            self.delta.shape[1] + 2
-        )
+        likely = self._period_precision()[0] * self.spread.period**2
+        days = (likely * (self.delta[0] ** 2 + self.period_variance[0])).sum()
+        period = (days + 2 * 0.05**2) / (len(likely) + 2)
         self.spread = Spread(
             price=float(np.sqrt(price)) if self.panel.dispersion is None else self.spread.price,
             capacity=float(np.sqrt(capacity)),

@@ -14,8 +14,8 @@ from models.supply_shapes import log_price
 
 # Fewer days than this cannot be bootstrapped.
 MIN_BOOTSTRAP_DAYS = 8
-# Most numbers held at once per array (draws x cell-days).
-MAX_BATCH = 400_000
+# Standard deviation of a cell's log price between how it was bought and how it will be bought.
+TRANSFER_SD = 0.03
 
 
 def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: int, extra_sd: float) -> Fit:
@@ -42,6 +42,9 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
     drawn = fit_supply(
         resampled, family=fit.family, weights=weights, spread=fit.spread, noise=noise, start=fit
     )
+    # Money for a segment will not be spread over its users just as the logs happened to spread it.
+    transfer = rng.normal(0.0, TRANSFER_SD, (n_draws, n_cells))
+    drawn = replace(drawn, log_price=drawn.log_price + transfer)
     return _widened(panel, drawn, shift=rng.normal(0.0, extra_sd, (n_draws, 1)))
 
 

@@ -75,13 +75,7 @@ def conform(
     columns = [name for name in raw.columns if name != SURPLUS]
     contract = contract_of(columns, table, source=source)
     headers = bind(columns, table, contract, source=source)
-    if table == "delivery" and not any(name in headers.bound for name in OUTCOMES):
-        raise DataError(
-            f"{source}: expected at least one outcome column ({', '.join(OUTCOMES)}); "
-            f"found: {', '.join(columns)}"
-        )
-    if raw.is_empty() and table != "orders":
-        raise DataError(f"{source}: no data rows; expected at least one row of table {table}")
+    _refuse_empty(raw, headers, table, source=source)
     typed, faults = _typed(raw, contract, headers, source=source)
     warnings: list[str] = []
     good, more = _checked(typed, contract)
@@ -105,6 +99,17 @@ def conform(
         warnings += notes
     good, notes = _settled(good, table, source)
     return Conformed(good, rejected, (*warnings, *notes), rows, origin)
+
+
+def _refuse_empty(raw: pl.DataFrame, headers: Headers, table: Table, *, source: str) -> None:
+    """Refuse a table without rows (orders may have none), and a delivery report without any outcome."""
+    if table == "delivery" and not any(name in headers.bound for name in OUTCOMES):
+        raise DataError(
+            f"{source}: expected at least one outcome column ({', '.join(OUTCOMES)}); "
+            f"found: {', '.join(raw.columns)}"
+        )
+    if raw.is_empty() and table != "orders":
+        raise DataError(f"{source}: no data rows; expected at least one row of table {table}")
 
 
 def contract_of(columns: Sequence[str], table: Table, *, source: str) -> Contract:
