@@ -102,8 +102,8 @@ def _as_utf8(path: Path, encoding: str) -> io.BytesIO:
 def _header(path: Path, encoding: str) -> tuple[list[str], str, bool]:
     """Column names (made up where empty), the separator, and whether polars can read on from the next line.
 
-    The separator is the one that splits the first line most. polars cannot read on after a header over several
-    lines, nor with old Macintosh line ends, which it takes for one long line.
+    The separator is the one that splits the first line most. polars cannot read on after a header over
+    several lines, nor with old Macintosh line ends, which it takes for one long line.
     """
     try:
         with path.open(encoding=encoding, newline="") as file:
