@@ -12,6 +12,9 @@ import numpy as np
 
 from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError, SolverError
+from targeting.allocation.branch.domains import first_pieces, merge, reduce
+from targeting.allocation.branch.milp import solve_pieces
+from targeting.allocation.cellprices import limit_prices
 from targeting.allocation.certificate import ceiling, lagrangian_bound
 from targeting.allocation.generation import Deadline, Relaxed, generate, seed
 from targeting.allocation.master import Pool
@@ -77,6 +80,8 @@ def solve(
             break
         relaxed = generate(pool, deadline, tolerance=min(tolerance * 1e-2, gap_tol * 0.1), max_rounds=20)
         rounds += relaxed.rounds
+    if _gap(best) > gap_tol and program.width == 1 and not np.isfinite(program.users).any():
+        rounds += _close(problem, program, best, relaxed, gap_tol, deadline)
     if best.spend is None:
         raise SolverError("allocation: no plan that holds on the true curves was found")
     if warm is not None:
@@ -123,6 +128,33 @@ def _consider(problem: Problem, program: Program, best: _Best, relaxed: Relaxed,
             return
 
 
+def _close(
+    problem: Problem, program: Program, best: _Best, relaxed: Relaxed, gap_tol: float, deadline: Deadline
+) -> int:
+    """Piecewise programs on ever smaller domains until the gap is closed; gives the number of them."""
+    prices = program.lawful(best.prices if best.prices is not None else relaxed.prices)
+    weights = program.weights(prices)
+    incumbent = legal(program, best.spend if best.spend is not None else relaxed.spend)
+    pieces = first_pieces(program, incumbent)
+    for turn in range(1, 13):
+        gap = np.inf if best.spend is None else lagrangian_bound(
+            program, prices, ceiling(program, weights, incumbent, np.zeros(program.n_blocks))
+        ) - best.value
+        pieces = merge(program, reduce(program, weights, pieces, gap * (1 + 1e-6) + 1e-300, halvings=5 if turn < 4 else 2))
+        seconds = max(0.5, deadline.seconds - deadline.elapsed)
+        choice = solve_pieces(program, pieces, incumbent, prices, rel_gap=0.1 * gap_tol, seconds=seconds)
+        best.bound = min(best.bound, choice.bound + program.constant)
+        if choice.plan:
+            low, high = pieces.low[choice.piece], pieces.high[choice.piece]
+            done = polish(program, choice.spend, prices, low, high)
+            for spend in (done.spend, choice.spend):
+                _offer(problem, program, best, spend)
+            incumbent = legal(program, done.spend)
+        if _gap(best) <= gap_tol or deadline.over:
+            return turn
+    return turn
+
+
 def bound_at(program: Program, best: _Best, prices: FloatArray, spend: FloatArray, gap_tol: float) -> None:
     """Lower the bound with the Lagrangian at these prices where that helps."""
     lawful = program.lawful(prices)
@@ -159,6 +191,9 @@ def _solution(
         if name != CARRY:
             prices[name] = prices.get(name, 0.0) + abs(float(price))
     binding = tuple(dict.fromkeys(n for n, p in zip(program.row_name, best.prices, strict=True) if p != 0 and n != CARRY))
+    of_cells = limit_prices(problem, program, best.prices, best.spend)
+    prices |= {name: prices.get(name, 0.0) + price for name, price in of_cells.items()}
+    binding = tuple(dict.fromkeys((*binding, *of_cells)))
     status = "optimal" if _gap(best) <= gap_tol else "time_limit" if deadline.over else "within_gap"
     return Solution(
         status=status,  # type: ignore[arg-type]
