@@ -16,8 +16,8 @@ from pipelines import config as settings_of
 from pipelines import tracking
 from pipelines.briefs import last_plan_path, read_brief, read_last_plan
 from pipelines.config import PlanSettings
-from pipelines.plan_directory import REPORT, rejected_counts, write_plan
-from pipelines.score import MANIFEST, content_of
+from pipelines.fingerprints import content_of
+from pipelines.plan_directory import REPORT, SCORES_MANIFEST, rejected_counts, write_plan
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,
@@ -134,6 +134,7 @@ def decide_from(
         return Decided(plan, no_rejects())
     if source.delivery is not None:
         import numpy as np
+
         from targeting.delivery import plan_delivery
 
         report = read_conformed(source.delivery, "delivery")
@@ -144,6 +145,7 @@ def decide_from(
             last_plan=last_plan,
             rng=np.random.default_rng(settings.seed),
             n_draws=settings.draws,
+            rejected_rows=report.rejected.height,
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
         )
@@ -172,7 +174,7 @@ def _from_scores(
 
 def _model_of(scores: Path, *, users: Path) -> str:
     """The model version that made the scores, after checking that it made them from these users."""
-    path = scores / MANIFEST
+    path = scores / SCORES_MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         uri, made_from = str(manifest["model_uri"]), manifest["fingerprints"]["users"]

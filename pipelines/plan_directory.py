@@ -15,6 +15,7 @@ from pipelines.store import read_table, write_table
 from targeting.plan import Plan, plan_from_files
 
 REPORT = "report.html"
+SCORES_MANIFEST = "manifest.json"
 _TEXT = (".json", ".html")
 
 

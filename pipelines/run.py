@@ -12,7 +12,6 @@ from pipelines import tracking
 from pipelines.briefs import read_brief, read_last_plan
 from pipelines.config import PlanSettings
 from pipelines.plan import Decided, PlanResult, input_prints, publish
-from pipelines.score import fans_by_now
 from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_dataset
 from pipelines.train import learn
@@ -80,3 +79,9 @@ def decide_for(
         time_limit_s=settings.time_limit_s,
     )
     return Decided(plan, dataset.rejected)
+
+
+def fans_by_now(users: pl.DataFrame, exposures: pl.DataFrame) -> pl.DataFrame:
+    """`users` with `is_fan` brought up to the end of the logs: whoever was seen to follow is a fan."""
+    followers = exposures.filter(pl.col("followed"))["user_id"].unique()
+    return users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))

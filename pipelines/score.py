@@ -1,7 +1,7 @@
 """Job `score`: every user for every placement, in parts that survive a kill.
 
 Parts go to a work folder beside the output, under a key made from the model, the users and the part size; a
-job that is run again with the same three goes on where it was stopped. The output appears whole or not at all.
+job that is run again with the same three goes on where it was stopped. The output is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from models.contracts import REJECTED, no_rejects
 from models.errors import DataError
 from pipelines import config as settings_of
 from pipelines import tracking
-from pipelines.plan_directory import write_rejected
+from pipelines.fingerprints import content_of
+from pipelines.plan_directory import SCORES_MANIFEST, write_rejected
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,
@@ -31,8 +32,6 @@ from pipelines.store import (
     read_users,
     write_table,
 )
-
-MANIFEST = "manifest.json"
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def run_score(
         with atomic_directory(out) as folder:
             write_table(scores, folder / "scores.parquet")
             write_rejected(rejected, folder)
-            (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+            (folder / SCORES_MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         shutil.rmtree(work.parent, ignore_errors=True)
         counts = {
             "users": scores["user_id"].n_unique(),
@@ -101,7 +100,7 @@ def run_score(
             "rejected": rejected.height,
         }
         run.metrics(counts)
-        run.mapping(manifest, MANIFEST)
+        run.mapping(manifest, SCORES_MANIFEST)
     return ScoreResult(
         out=str(out),
         run_id=run.run_id,
@@ -191,24 +190,6 @@ def _without_repeats(scores: pl.DataFrame, *, source: str) -> tuple[pl.DataFrame
         raw=pl.struct("user_id").struct.json_encode(),
     )
     return scores.filter(first), rejected.cast(REJECTED)
-
-
-def fans_by_now(users: pl.DataFrame, exposures: pl.DataFrame) -> pl.DataFrame:
-    """`users` with `is_fan` brought up to the end of the logs: whoever was seen to follow is a fan."""
-    followers = exposures.filter(pl.col("followed"))["user_id"].unique()
-    return users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
-
-
-def content_of(path: Path) -> str:
-    """Fingerprint of the bytes of a file, or of all files of a folder in name order, read in pieces."""
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.name.encode())
-            with file.open("rb") as stream:
-                while piece := stream.read(1 << 20):
-                    digest.update(piece)
-    return digest.hexdigest()[:32]
 
 
 def _model_print(model: AudienceModel) -> str:

@@ -39,6 +39,7 @@ def silence_libraries() -> None:
     """
     quiet = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "GIT_PYTHON_REFRESH": "quiet",
@@ -54,18 +55,40 @@ def silence_libraries() -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Tell]:
-    """A listener that shows the present stage and its seconds on a terminal, and nothing elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield silent
+def _quiet_stdout() -> Iterator[None]:
+    """Nothing but our result goes to stdout: solvers print banners from C, below Python's sys.stdout."""
+    if os.environ.get(DEBUG_VARIABLE):
+        yield
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(label)
-        yield lambda stage: bar.update(task, description=f"{label}: {stage}")
+
+@contextmanager
+def progress(label: str) -> Iterator[Tell]:
+    """A listener that shows the present stage and its seconds on a terminal, and nothing elsewhere.
+
+    While it is open, only stderr is written to.
+    """
+    console = Console(stderr=True)
+    with _quiet_stdout():
+        if not console.is_terminal:
+            yield silent
+            return
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(label)
+            yield lambda stage: bar.update(task, description=f"{label}: {stage}")
 
 
 def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:

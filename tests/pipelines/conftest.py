@@ -30,7 +30,7 @@ def data_dir(tmp_path_factory):
     from pipelines.simulate import run_simulate
 
     folder = tmp_path_factory.mktemp("world") / "data"
-    run_simulate(out=folder, users=3000, seed=5)
+    run_simulate(out=folder, users=1500, seed=5)
     return folder
 
 
@@ -97,6 +97,6 @@ def trained(data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     settings = folder / "train.yaml"
-    settings.write_text("min_audience: 200\ndraws: 20\n")
+    settings.write_text("min_audience: 100\ndraws: 20\nthreads: 1\n")
     result = run_train(data=data_dir, config=settings, tracking_uri=uri)
     return uri, result.model_uri, result.run_id

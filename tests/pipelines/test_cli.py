@@ -159,7 +159,7 @@ def test_check_says_what_the_data_hold(cli, data_dir):
     assert json.loads(out)["ok"]
     code, out, err = cli("check", data_dir)
     assert code == 0
-    assert "users: 3000 good" in out
+    assert "users: 1500 good" in out
 
 
 def test_a_pipe_hears_nothing_of_progress(capsys):

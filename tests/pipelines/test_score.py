@@ -23,7 +23,7 @@ KEYS = ["user_id", "placement"]
 @pytest.fixture
 def settings(tmp_path):
     path = tmp_path / "score.yaml"
-    path.write_text("part_users: 700\n")
+    path.write_text("part_users: 400\n")
     return path
 
 
@@ -81,12 +81,12 @@ def test_bad_rows_and_users_in_two_parts_are_quarantined(trained, data_dir, tmp_
     (copy / "users").mkdir(parents=True)
     users = pl.read_parquet(data_dir / "users.parquet")
     odd = users.head(1).with_columns(user_id=pl.lit(None, dtype=pl.String))
-    pl.concat([users.head(1500), odd]).write_parquet(copy / "users" / "a.parquet")
-    users.tail(1510).write_parquet(copy / "users" / "b.parquet")
+    pl.concat([users.head(750), odd]).write_parquet(copy / "users" / "a.parquet")
+    users.tail(760).write_parquet(copy / "users" / "b.parquet")
     result = score(trained, copy, tmp_path / "scores", config=settings)
-    assert (result.users, result.rejected) == (3000, 11)
+    assert (result.users, result.rejected) == (1500, 11)
     rejected = pl.read_csv(tmp_path / "scores" / "rejected" / "users.csv")
-    assert rejected.filter(pl.col("row") == 1501).height == 1
+    assert rejected.filter(pl.col("row") == 751).height == 1
     assert rejected["reason"].str.contains("another part").sum() == 10
     assert not read_scores(tmp_path / "scores").select(KEYS).is_duplicated().any()
 

@@ -1,0 +1,167 @@
+"""The what-if page: the decision behind it, the page without a browser, and once in a real one."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from models.errors import DataError, InfeasibleError
+from pipelines import app
+from pipelines.plan import Source, run_plan
+from pipelines.plan_directory import read_plan
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def plan_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plan")
+    rows = ["segment,placement,top,half_spend_cny,slope"]
+    rows += [f"{s},{p},{top},{k},1" for s, p, top, k in (("a", "video", 900, 120), ("a", "live", 500, 60))]
+    rows += ["b,video,700,90,1", "b,live,300,200,1"]
+    (folder / "curves.csv").write_text("\n".join(rows))
+    (folder / "brief.yaml").write_text(
+        "campaign_id: c\nbudget_cny: 300\nplacements: [video, live]\n"
+        "constraints: [{kind: bounds, name: little live, placement: live, max_share: 0.2}]\n"
+    )
+    run_plan(
+        campaign=folder / "brief.yaml",
+        source=Source(curves=folder / "curves.csv"),
+        out=folder / "plan",
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+    )
+    return folder / "plan"
+
+
+def test_nothing_changed_is_the_saved_plan(plan_dir):
+    saved = read_plan(plan_dir)
+    tried = app.what_if(saved, budget_cny=saved.budget_cny, least_share={})
+    assert tried.allocation["spend_li"].equals(saved.allocation["spend_li"])
+
+
+def test_more_money_and_fewer_limits_are_never_worth_less(plan_dir):
+    saved = read_plan(plan_dir)
+    richer = app.what_if(saved, budget_cny=2 * saved.budget_cny, least_share={})
+    freer = app.what_if(saved, budget_cny=saved.budget_cny, least_share={}, kept=[])
+    tighter = app.what_if(saved, budget_cny=saved.budget_cny, least_share={}, most_share=0.5)
+    assert richer.value > saved.value
+    assert freer.value > saved.value
+    assert tighter.value < saved.value
+    assert max(tighter.allocation.group_by("segment").agg(pl.sum("spend_cny"))["spend_cny"]) <= 150 + 1e-6
+
+
+def test_a_contradiction_is_told_by_name(plan_dir):
+    saved = read_plan(plan_dir)
+    with pytest.raises(InfeasibleError, match="little live"):
+        app.what_if(saved, budget_cny=300, least_share={"live": 0.5})
+
+
+@pytest.fixture
+def page(plan_dir, monkeypatch):
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.setenv(app.PLAN_VARIABLE, str(plan_dir))
+    return AppTest.from_file(app.__file__, default_timeout=60)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_answers_to_its_controls(page):
+    page.run()
+    assert not page.exception
+    before = page.metric[0].value
+    page.sidebar.slider[0].set_value(page.sidebar.slider[0].max).run()
+    assert not page.exception
+    assert page.metric[0].value != before
+    page.sidebar.toggle(key="limit-live").set_value(True).run()
+    assert any("little live" in error.value for error in page.error), "25 % live contradicts the brief's 20 %"
+    page.sidebar.multiselect[0].set_value([]).run()
+    assert not page.error
+    assert not page.exception
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_says_what_it_needs(page, monkeypatch, tmp_path):
+    monkeypatch.setenv(app.PLAN_VARIABLE, "")
+    page.run()
+    assert page.info
+    page.sidebar.text_input[0].set_value(str(tmp_path)).run()
+    assert page.error
+    assert not page.exception
+
+
+def test_serving_nothing_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no such directory"):
+        app.serve(plan=tmp_path / "nowhere", port=8501, browser=False)
+
+
+def test_without_streamlit_the_remedy_is_told(monkeypatch):
+    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"fan-targeting\[app\]"):
+        app.serve(plan=None, port=8501, browser=False)
+
+
+@pytest.fixture
+def served(plan_dir):
+    """`targeting app` as its own process: the URL of the page."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "app",
+        "--plan",
+        str(plan_dir),
+        "--port",
+        str(port),
+        "--no-browser",
+    ]
+    process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            assert process.poll() is None
+            try:
+                with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
+                    break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        yield url
+    finally:
+        process.send_signal(2)
+        assert process.wait(30) == 0, "Ctrl-C ends the page cleanly"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_in_a_real_browser(served):
+    if not Path(CHROMIUM).exists():
+        pytest.skip("needs chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        tab = browser.new_page()
+        tab.goto(served)
+        tab.get_by_text("Where the money goes").wait_for(timeout=60_000)
+        before = tab.get_by_test_id("stMetricValue").first.inner_text()
+        tab.get_by_test_id("stSlider").first.get_by_role("slider").focus()
+        for _ in range(20):
+            tab.keyboard.press("ArrowRight")
+        tab.wait_for_function(
+            "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before", arg=before
+        )
+        assert tab.get_by_test_id("stException").count() == 0
+        browser.close()

@@ -1,0 +1,287 @@
+"""`run`, `plan`, `replay` and `evaluate` on a small world, and what they leave in MLflow."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from pipelines import tracking
+from pipelines.evaluate import run_evaluate
+from pipelines.plan import Source, run_plan
+from pipelines.plan_directory import read_plan
+from pipelines.replay import run_replay
+from pipelines.run import run_all
+from pipelines.score import run_score
+from pipelines.store import write_table
+
+FILES = (
+    "scores.parquet",
+    "segments.parquet",
+    "segment_summary.csv",
+    "curves.csv",
+    "allocation.csv",
+    "plan.json",
+    "report.html",
+    "rejected",
+)
+PLAN_KEYS = {
+    "status",
+    "objective",
+    "value",
+    "upper_bound",
+    "gap",
+    "budget_cny",
+    "spend_cny",
+    "expected",
+    "shadow_prices",
+    "binding",
+    "claims",
+    "model_uri",
+    "fingerprints",
+    "versions",
+}
+SETTINGS = "train: {min_audience: 100, draws: 20, threads: 1}\n"
+
+
+@pytest.fixture(scope="module")
+def made(data_dir, tmp_path_factory):
+    """One `run` on the small world: (result, plan directory, store)."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "run.yaml").write_text(SETTINGS)
+    store = f"sqlite:///{folder / 'mlflow.db'}"
+    result = run_all(
+        data=data_dir,
+        campaign=data_dir / "campaign.yaml",
+        out=folder / "plan",
+        config=folder / "run.yaml",
+        tracking_uri=store,
+    )
+    return result, folder / "plan", store
+
+
+@pytest.fixture
+def curves(tmp_path):
+    """A brief and supplied Hill curves: (brief, curves)."""
+    path = tmp_path / "curves.csv"
+    path.write_text(
+        "segment,placement,top,half_spend_cny,slope\na,video,900,120,1\na,live,500,60,1.4\nb,video,700,90,1.1\n"
+    )
+    brief = tmp_path / "brief.yaml"
+    brief.write_text("campaign_id: c\nbudget_cny: 300\nplacements: [video, live]\n")
+    return brief, path
+
+
+def test_run_writes_every_file_of_the_contract(made):
+    _, out, _ = made
+    assert {name for name in FILES if (out / name).exists()} == set(FILES)
+    plan = json.loads((out / "plan.json").read_text())
+    assert set(plan) >= PLAN_KEYS
+    assert plan["spend_cny"] <= plan["budget_cny"] + 1e-9
+    allocation = pl.read_csv(out / "allocation.csv")
+    assert allocation["spend_li"].sum() == pytest.approx(1000 * plan["spend_cny"], abs=0.5)
+
+
+def test_every_eligible_user_is_in_one_segment(made):
+    _, out, _ = made
+    scores, segments = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(out / "segments.parquet")
+    assert segments["user_id"].is_unique().all()
+    assert set(segments["user_id"]) == set(scores.filter("eligible")["user_id"])
+
+
+def test_the_run_holds_parameters_metrics_charts_model_and_plan(made):
+    result, out, store = made
+    tracking.connect(store)
+    run = mlflow.get_run(result.run_id)
+    assert run.data.params["train.seed"] == "7"
+    assert run.data.metrics["value"] == pytest.approx(result.value)
+    assert {"users", "exposures", "orders", "campaign"} <= {
+        name.removeprefix("targeting.fingerprint.")
+        for name in run.data.tags
+        if name.startswith("targeting.fingerprint.")
+    }
+    assert run.data.tags[tracking.MODEL_TAG] == result.model_uri
+    names = {
+        a.path
+        for folder in ("plan", "charts")
+        for a in mlflow.MlflowClient().list_artifacts(run.info.run_id, folder)
+    }
+    assert {"plan/plan.json", "plan/allocation.csv", "plan/report.html", "charts/allocation.svg"} <= names
+    assert any(name.startswith("charts/calibration") for name in names)
+    version = mlflow.MlflowClient().get_model_version(*result.model_uri.removeprefix("models:/").split("/"))
+    assert version.run_id == result.run_id
+
+
+def test_a_saved_plan_is_read_back_as_the_same_plan(made):
+    result, out, _ = made
+    plan = read_plan(out)
+    assert plan.value == pytest.approx(result.value, rel=1e-12)
+    assert plan.violations().is_empty()
+    assert plan.allocation["spend_li"].equals(pl.read_csv(out / "allocation.csv")["spend_li"])
+
+
+def test_a_run_is_replayed_from_its_id_to_the_identical_plan(made, tmp_path):
+    result, out, store = made
+    again = run_replay(run_id=result.run_id, out=tmp_path / "again", tracking_uri=store)
+    assert again.identical
+    assert again.model_uri == result.model_uri
+    assert (tmp_path / "again" / "allocation.csv").read_bytes() == (out / "allocation.csv").read_bytes()
+
+
+def test_plan_from_scores_uses_and_names_the_model_that_scored(trained, data_dir, tmp_path):
+    store, model, _ = trained
+    run_score(data=data_dir, model=model, out=tmp_path / "scores", tracking_uri=store)
+    source = Source(data=data_dir, scores=tmp_path / "scores")
+    result = run_plan(
+        campaign=data_dir / "campaign.yaml", source=source, out=tmp_path / "plan", tracking_uri=store
+    )
+    assert result.model_uri == model
+    assert mlflow.get_run(result.run_id).data.tags[tracking.MODEL_TAG] == model
+    assert run_replay(run_id=result.run_id, out=tmp_path / "again", tracking_uri=store).identical
+
+
+def test_scores_of_other_users_are_refused(cli, trained, data_dir, tmp_path):
+    store, model, _ = trained
+    run_score(data=data_dir, model=model, out=tmp_path / "scores", tracking_uri=store)
+    other = tmp_path / "data"
+    other.mkdir()
+    pl.read_parquet(data_dir / "users.parquet").head(100).write_parquet(other / "users.parquet")
+    arguments = ["--campaign", data_dir / "campaign.yaml", "--data", other, "--scores", tmp_path / "scores"]
+    code, _, err = cli("plan", *arguments, "--out", "plan", "--tracking-uri", store)
+    assert code == 1
+    assert "scored from other users" in err
+
+
+def test_curves_are_planned_and_replayed(cli, store, curves):
+    brief, path = curves
+    code, out, err = cli("plan", "--campaign", brief, "--curves", path, "--out", "plan", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["spend_cny"] == pytest.approx(300, abs=0.01)
+    assert told["gap"] <= 1e-6
+    assert cli("replay", told["run_id"], "--out", "again")[0] == 0
+    assert Path("again/allocation.csv").read_bytes() == Path("plan/allocation.csv").read_bytes()
+
+
+def test_a_replay_with_changed_input_is_refused_by_name(cli, store, curves):
+    brief, path = curves
+    run_id = json.loads(cli("plan", "--campaign", brief, "--curves", path, "--out", "plan", "--json")[1])[
+        "run_id"
+    ]
+    path.write_text(path.read_text().replace("900", "901"))
+    code, _, err = cli("replay", run_id, "--out", "again")
+    assert code == 1
+    assert "curves" in err
+    assert "has changed since" in err
+    assert not Path("again").exists()
+
+
+def test_a_run_without_a_plan_cannot_be_replayed(cli, trained):
+    store, _, run_id = trained
+    code, _, err = cli("replay", run_id, "--out", "again", "--tracking-uri", store)
+    assert code == 1
+    assert "made no plan" in err
+
+
+def test_an_infeasible_brief_is_status_3_and_names_the_conflict(cli, store, curves):
+    brief, path = curves
+    brief.write_text(
+        brief.read_text()
+        + "constraints:\n  - {kind: bounds, name: all to live, placement: live, min_share: 0.8}\n"
+        + "  - {kind: bounds, name: all to b, segment: b, min_share: 0.8}\n"
+    )
+    code, out, err = cli("plan", "--campaign", brief, "--curves", path, "--out", "plan")
+    assert (code, out) == (3, "")
+    assert "all to live" in err
+    assert "all to b" in err
+    assert len(err.splitlines()) == 1
+    assert not Path("plan").exists()
+
+
+def test_a_last_plan_is_found_beside_the_brief_and_limits_change(cli, store, curves, tmp_path):
+    brief, path = curves
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "last.csv").write_text("segment,placement,spend_cny\na,video,100\na,live,100\nb,video,100\n")
+    own = folder / "brief.yaml"
+    own.write_text(
+        brief.read_text() + "last_plan: last.csv\nconstraints: [{kind: change_limit, max_cny: 5}]\n"
+    )
+    code, _, err = cli("plan", "--campaign", own, "--curves", path, "--out", "plan")
+    assert (code, err) == (0, "")
+    spend = pl.read_csv("plan/allocation.csv")["spend_cny"].to_list()
+    assert all(95 - 1e-6 <= s <= 105 + 1e-6 for s in spend)
+    own.write_text(own.read_text().replace("last.csv", "lost.csv"))
+    code, _, err = cli("plan", "--campaign", own, "--curves", path, "--out", "other")
+    assert code == 1
+    assert "last_plan" in err
+
+
+def test_a_consoles_report_in_chinese_is_planned(cli, store, tmp_path):
+    rng = np.random.default_rng(3)
+    rows = ["日期,人群,投放位置,花费,曝光数,涨粉数,支付金额"]
+    for day in range(1, 22):
+        for segment, rate in (("高消费女", 0.02), ("泛娱乐男", 0.01)):
+            for place, price in (("短视频", 0.05), ("直播间", 0.2)):
+                cost = float(rng.uniform(50, 400))
+                shown = int(cost / price / (1 + cost / 500))
+                fans = rng.poisson(shown * rate)
+                rows.append(f"2020-10-{day:02d},{segment},{place},{cost:.2f},{shown},{fans},{fans * 30}")
+    report = tmp_path / "delivery.csv"
+    report.write_text("\n".join(rows), encoding="gbk")
+    brief = tmp_path / "brief.yaml"
+    brief.write_text("campaign_id: c\nbudget_cny: 600\nplacements: [video, live]\n")
+    code, out, err = cli("plan", "--campaign", brief, "--delivery", report, "--out", "plan", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["claims"]["kind"] == "observational"
+    allocation = pl.read_csv("plan/allocation.csv")
+    spent = dict(allocation.group_by("segment").agg(pl.sum("spend_cny")).iter_rows())
+    assert spent["高消费女"] > spent["泛娱乐男"]
+
+
+def test_a_finished_campaign_is_judged_against_its_promise(made, tmp_path, store):
+    from targeting.world import simulate
+
+    _, out, _ = made
+    world = simulate("jewellery", users=1500, seed=5)
+    happened = world.truth.realise(
+        pl.read_parquet(out / "segments.parquet"),
+        pl.read_csv(out / "allocation.csv"),
+        rng=np.random.default_rng(1),
+        campaign_id=world.campaign["campaign_id"],
+    )
+    after = tmp_path / "after"
+    after.mkdir()
+    tables = (("users", world.users), ("exposures", happened.exposures), ("orders", happened.orders))
+    for name, table in tables:
+        write_table(table, after / f"{name}.parquet")
+    result = run_evaluate(data=after, plan=out, tracking_uri=store)
+    spend = result.evaluation["totals"]["spend_cny"]
+    assert spend["realised"] == pytest.approx(spend["promised"], rel=0.05)
+    assert "new_fans: promised" in result.headline
+    assert mlflow.get_run(result.run_id).data.metrics["spend_cny.realised"] == pytest.approx(
+        spend["realised"]
+    )
+
+
+@pytest.mark.slow
+def test_the_whole_chain_on_a_real_mlflow_server(server, data_dir, tmp_path, store):
+    (tmp_path / "run.yaml").write_text(SETTINGS)
+    result = run_all(
+        data=data_dir,
+        campaign=data_dir / "campaign.yaml",
+        out=tmp_path / "plan",
+        config=tmp_path / "run.yaml",
+        tracking_uri=server,
+    )
+    assert run_replay(run_id=result.run_id, out=tmp_path / "again", tracking_uri=server).identical
+    assert not (tmp_path / "mlflow.db").exists(), "nothing was written beside the server"
+
+
+def test_the_brief_of_a_world_is_the_contract(data_dir):
+    brief = yaml.safe_load((data_dir / "campaign.yaml").read_text())
+    assert brief["placements"] == ["video", "live"]
