@@ -12,7 +12,7 @@ import numpy as np
 
 from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError, SolverError
-from targeting.allocation.branch.domains import first_pieces, merge, reduce
+from targeting.allocation.branch.domains import first_pieces, merge, reduce, split
 from targeting.allocation.branch.milp import solve_pieces
 from targeting.allocation.cellprices import limit_prices
 from targeting.allocation.certificate import ceiling, lagrangian_bound
@@ -24,6 +24,7 @@ from targeting.allocation.pricing import legal
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.program import CARRY, Program, build
 
+TURNS = 40
 FEASIBLE = 1e-8  # relative violation that counts as none
 
 
@@ -135,23 +136,31 @@ def _close(
     prices = program.lawful(best.prices if best.prices is not None else relaxed.prices)
     weights = program.weights(prices)
     incumbent = legal(program, best.spend if best.spend is not None else relaxed.spend)
-    pieces = first_pieces(program, incumbent)
-    for turn in range(1, 13):
-        gap = np.inf if best.spend is None else lagrangian_bound(
-            program, prices, ceiling(program, weights, incumbent, np.zeros(program.n_blocks))
-        ) - best.value
-        pieces = merge(program, reduce(program, weights, pieces, gap * (1 + 1e-6) + 1e-300, halvings=5 if turn < 4 else 2))
+    root = lagrangian_bound(program, prices, ceiling(program, weights, incumbent, np.zeros(program.n_blocks)))
+    pieces, marks, known = first_pieces(program, incumbent), [incumbent], -np.inf
+    pieces = merge(reduce(program, weights, pieces, root - best.value, halvings=5))
+    for turn in range(1, TURNS + 1):
+        if best.value > known:
+            known = best.value
+            pieces = reduce(program, weights, pieces, root - best.value, halvings=0)
         seconds = max(0.5, deadline.seconds - deadline.elapsed)
-        choice = solve_pieces(program, pieces, incumbent, prices, rel_gap=0.1 * gap_tol, seconds=seconds)
+        rel_gap = max(0.2 * gap_tol, 0.02 * min(_gap(best), 1.0))
+        choice = solve_pieces(program, pieces, marks, prices, rel_gap=rel_gap, seconds=seconds)
         best.bound = min(best.bound, choice.bound + program.constant)
-        if choice.plan:
-            low, high = pieces.low[choice.piece], pieces.high[choice.piece]
-            done = polish(program, choice.spend, prices, low, high)
-            for spend in (done.spend, choice.spend):
-                _offer(problem, program, best, spend)
-            incumbent = legal(program, done.spend)
+        if not choice.plan:
+            return turn
+        low, high = pieces.low[choice.piece], pieces.high[choice.piece]
+        done = polish(program, choice.spend, prices, low, high)
+        for spend in (done.spend, choice.spend):
+            _offer(problem, program, best, spend)
         if _gap(best) <= gap_tol or deadline.over:
             return turn
+        marks = [*marks, done.spend, choice.spend]
+        coarse = choice.error > max(0.1 * gap_tol * abs(best.value), 0.2 * choice.error.max()) / len(low)
+        coarse &= (pieces.high > pieces.low)[choice.piece]
+        concave = program.curves.concave | (low >= program.curves.inflection_cny)
+        coarse &= ~concave | (turn > 3)
+        pieces = split(pieces, choice.piece[coarse], choice.spend[coarse])
     return turn
 
 

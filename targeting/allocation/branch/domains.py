@@ -89,32 +89,35 @@ def reduce(
         pieces = pieces[best >= most[pieces.cell] - gap]
         if turn == halvings:
             break
-        split = pieces.on & (pieces.high - pieces.low > 1e-9 * (1e-300 + pieces.high))
-        split &= program.curves.family[pieces.cell] != POINTS
-        wide = pieces[split]
+        again = pieces.on & (pieces.high - pieces.low > 1e-9 * (1e-300 + pieces.high))
+        again &= program.curves.family[pieces.cell] != POINTS
+        wide = pieces[again]
         middle = 0.5 * (wide.low + wide.high)
         left = Pieces(wide.cell, wide.low, middle, wide.on)
         right = Pieces(wide.cell, middle, wide.high, wide.on)
-        pieces = merge(program, stack([pieces[~split], left, right]), only_full=turn < halvings - 1)
+        pieces = stack([pieces[~again], left, right])
     return pieces
 
 
-def merge(program: Program, pieces: Pieces, *, only_full: bool = False) -> Pieces:
-    """Join neighbouring pieces of the concave stretch of a curve: no on/off choice is needed between them.
-
-    With `only_full` nothing is joined (pieces are still being halved).
-    """
-    if only_full or not len(pieces):
-        return pieces
-    concave = pieces.on & (pieces.low >= program.curves.inflection_cny[pieces.cell] * (1 - 1e-12))
-    concave &= (program.curves.family[pieces.cell] != POINTS) | program.curves.concave[pieces.cell]
+def merge(pieces: Pieces) -> Pieces:
+    """Join neighbouring pieces of a cell: few pieces make a quick program, `split` cuts where that was too coarse."""
     touch = np.zeros(len(pieces), dtype=bool)
-    touch[1:] = (
-        (pieces.cell[1:] == pieces.cell[:-1]) & concave[1:] & concave[:-1] & (pieces.low[1:] <= pieces.high[:-1])
-    )
+    touch[1:] = (pieces.cell[1:] == pieces.cell[:-1]) & pieces.on[1:] & pieces.on[:-1]
+    touch[1:] &= pieces.low[1:] <= pieces.high[:-1]
     first = np.flatnonzero(~touch)
     last = np.r_[first[1:], len(pieces)] - 1
     return Pieces(pieces.cell[first], pieces.low[first], pieces.high[last], pieces.on[first])
+
+
+def split(pieces: Pieces, chosen: NDArray[np.int64], spend: FloatArray) -> Pieces:
+    """Cut the `chosen` pieces at `spend` (one number per chosen piece), or in the middle where that is an end."""
+    low, high = pieces.low[chosen], pieces.high[chosen]
+    inside = (spend > low + 1e-6 * (high - low)) & (spend < high - 1e-6 * (high - low))
+    at = np.where(inside, spend, 0.5 * (low + high))
+    rest = np.ones(len(pieces), dtype=bool)
+    rest[chosen] = False
+    cell, on = pieces.cell[chosen], pieces.on[chosen]
+    return stack([pieces[rest], Pieces(cell, low, at, on), Pieces(cell, at, high, on)])
 
 
 def _line(program: Program, weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:

@@ -27,23 +27,27 @@ LINES = 10
 
 @dataclass(frozen=True)
 class Choice:
-    """Bound of the program, the piece chosen for each cell (m,) and the spend (m,); `plan` False where there is none."""
+    """Bound of the program, the piece chosen for each cell (m,) and the spend (m,); `plan` False where there is none.
+
+    `error` (m,) is how far each chosen point is off its curve, in objective units.
+    """
 
     bound: float
     piece: np.ndarray
     spend: FloatArray
     plan: bool
+    error: FloatArray
 
 
 def solve_pieces(
-    program: Program, pieces: Pieces, incumbent: FloatArray, prices: FloatArray, *, rel_gap: float, seconds: float
+    program: Program, pieces: Pieces, marks: list[FloatArray], prices: FloatArray, *, rel_gap: float, seconds: float
 ) -> Choice:
     """Best choice of one piece per cell under all rows.
 
     Args:
         program: additive cells.
         pieces: what is left of each cell's domain.
-        incumbent: (m,) spend around which the lines are densest.
+        marks: spends (m,) where lines touch the curves; they are densest around the last one.
         prices: (r,) of the rows, to price the solver's tolerances.
         rel_gap, seconds: when HiGHS may stop; its bound stays valid.
 
@@ -59,7 +63,7 @@ def solve_pieces(
     c_y, c_s, c_on = _coefficients(program, program.objective, pieces)
     rows = {k: v for k, v in program.matrix.items()}
     a_y, a_s, a_on = _row_coefficients(program, rows, pieces)
-    lines = _lines(program, pieces, incumbent, _needs_floor(program, pieces, a_y, c_y))
+    lines = _lines(program, pieces, marks, _needs_floor(program, pieces, a_y, c_y))
     worth = max(float(np.abs(c_y * unit).sum() / max(n, 1)), float(np.abs(c_s * money).max(initial=0.0)), 1e-300)
     delta, s, y = cp.Variable(n, boolean=True), cp.Variable(n, nonneg=True), cp.Variable(n)
     k, side, slope, level = lines
@@ -97,11 +101,20 @@ def solve_pieces(
         raise SolverError(f"allocation: the piecewise program ended as {model.status!r} without a bound")
     bound = -float(stats.extra_stats.mip_dual_bound) * worth + spare
     if delta.value is None:
-        return Choice(bound, np.zeros(m, dtype=np.int64), incumbent, False)
+        return Choice(bound, np.zeros(m, dtype=np.int64), marks[-1], False, np.zeros(m))
     chosen = np.zeros(m, dtype=np.int64)
     order = np.argsort(delta.value, kind="stable")
     chosen[pieces.cell[order]] = order
-    return Choice(bound, chosen, np.clip(s.value[chosen] * money, pieces.low[chosen], pieces.high[chosen]), True)
+    spend = np.clip(s.value[chosen] * money, pieces.low[chosen], pieces.high[chosen])
+    claimed = y.value[chosen] * unit[chosen]
+    error = np.abs(claimed - program.curves.value(spend)) * _stake(program, prices)
+    return Choice(bound, chosen, spend, True, error)
+
+
+def _stake(program: Program, prices: FloatArray) -> FloatArray:
+    """(m,) what one unit of a cell's y is worth at the prices."""
+    w = program.weights(prices)
+    return np.abs(w["impressions"] + w["reached"] + program.hazard * w["fans"])
 
 
 def _coefficients(program: Program, weights: Mapping[str, FloatArray], pieces: Pieces):  # type: ignore[no-untyped-def]
@@ -139,18 +152,19 @@ def _needs_floor(program: Program, pieces: Pieces, a_y, c_y):  # type: ignore[no
     return (hurts > 0) | (c_y < 0)
 
 
-def _lines(program: Program, pieces: Pieces, incumbent: FloatArray, floor):  # type: ignore[no-untyped-def]
+def _lines(program: Program, pieces: Pieces, marks: list[FloatArray], floor):  # type: ignore[no-untyped-def]
     """Supporting lines (piece, side, slope, level): side * (y - slope s - level) <= 0."""
     n = len(pieces)
     curves = program.curves.take(pieces.cell)
     width = pieces.high - pieces.low
-    near = np.clip(incumbent[pieces.cell], pieces.low, pieces.high)
+    near = np.clip(marks[-1][pieces.cell], pieces.low, pieces.high)
     spread = np.concatenate([-np.geomspace(1.0, 1e-4, LINES), [0.0], np.geomspace(1e-4, 1.0, LINES)])
     chord = (curves.value(pieces.high) - curves.value(pieces.low)) / np.where(width > 0, width, 1.0)
     slopes = [np.where(width > 0, chord, 0.0)]
     for f in spread:
         point = np.where(f < 0, near + f * (near - pieces.low), near + f * (pieces.high - near))
         slopes.append(np.minimum(curves.slope(point), 1e12))
+    slopes += [np.minimum(curves.slope(np.clip(p[pieces.cell], pieces.low, pieces.high)), 1e12) for p in marks[:-1]]
     slope = np.array(slopes)
     upper = best_single(curves, np.ones((1, n)), slope, pieces.low, pieces.high)
     k = np.tile(np.arange(n), len(slopes))
