@@ -5,7 +5,7 @@
 Uses the public Python API only (`Planner.fit` -> `audience` -> `plan`); the world's truth judges. Columns of
 the table (medians over seeds unless said otherwise):
 
-regret, same  1 - true value / best oracle (256 segments of its own, or the plan's); same: the plan's only
+regret, same  1 - true value / best oracle (64 segments of its own, or the plan's); same: the plan's only
 equal, last, roas, plain   share of seeds in which the plan is truly worth more than that split of the money
 promised      promised / true expected new-fan GMV
 inside        share of seeds with the true expected value in the plan's 80 % interval
