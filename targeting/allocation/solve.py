@@ -15,6 +15,7 @@ from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.branch.domains import first_pieces, merge, reduce, split
 from targeting.allocation.branch.milp import solve_pieces
 from targeting.allocation.cellprices import limit_prices
+from targeting.allocation.branch.tree import Visit, explore
 from targeting.allocation.certificate import ceiling, lagrangian_bound
 from targeting.allocation.generation import Deadline, Relaxed, generate, seed
 from targeting.allocation.master import Pool
@@ -81,8 +82,10 @@ def solve(
             break
         relaxed = generate(pool, deadline, tolerance=min(tolerance * 1e-2, gap_tol * 0.1), max_rounds=20)
         rounds += relaxed.rounds
-    if _gap(best) > gap_tol and program.width == 1 and not np.isfinite(program.users).any():
-        rounds += _close(problem, program, best, relaxed, gap_tol, deadline)
+    if _gap(best) > gap_tol and not deadline.over:
+        additive = program.width == 1 and not np.isfinite(program.users).any()
+        close = _close if additive and best.spend is not None else _search
+        rounds += close(problem, pool, best, relaxed, gap_tol, deadline)
     if best.spend is None:
         raise SolverError("allocation: no plan that holds on the true curves was found")
     if warm is not None:
@@ -130,9 +133,10 @@ def _consider(problem: Problem, program: Program, best: _Best, relaxed: Relaxed,
 
 
 def _close(
-    problem: Problem, program: Program, best: _Best, relaxed: Relaxed, gap_tol: float, deadline: Deadline
+    problem: Problem, pool: Pool, best: _Best, relaxed: Relaxed, gap_tol: float, deadline: Deadline
 ) -> int:
     """Piecewise programs on ever smaller domains until the gap is closed; gives the number of them."""
+    program = pool.program
     prices = program.lawful(best.prices if best.prices is not None else relaxed.prices)
     weights = program.weights(prices)
     incumbent = legal(program, best.spend if best.spend is not None else relaxed.spend)
@@ -164,6 +168,28 @@ def _close(
     return turn
 
 
+def _search(
+    problem: Problem, pool: Pool, best: _Best, relaxed: Relaxed, gap_tol: float, deadline: Deadline
+) -> int:
+    """Branch and price; gives the number of rounds."""
+    rounds = 0
+
+    def visit(program: Program, node: Relaxed) -> Visit:
+        nonlocal rounds
+        rounds += node.rounds
+        own = _Best(best.spend, best.value, np.inf, None)
+        _consider(problem, program, own, node, gap_tol)
+        if own.value > best.value:
+            best.spend, best.value = own.spend, own.value
+        return Visit(own.bound, best.value)
+
+    bound = explore(
+        pool, relaxed, best.bound, visit=visit, best=best.value, gap=_relative, gap_tol=gap_tol, deadline=deadline
+    )
+    best.bound = min(best.bound, max(bound, best.value))
+    return rounds
+
+
 def bound_at(program: Program, best: _Best, prices: FloatArray, spend: FloatArray, gap_tol: float) -> None:
     """Lower the bound with the Lagrangian at these prices where that helps."""
     lawful = program.lawful(prices)
@@ -186,9 +212,16 @@ def _offer(problem: Problem, program: Program, best: _Best, spend: FloatArray) -
 
 
 def _gap(best: _Best) -> float:
-    if best.spend is None or not np.isfinite(best.bound):
+    return _relative(best.bound, best.value)
+
+
+def _relative(bound: float, value: float) -> float:
+    """Relative gap; inf while there is no plan, or no bound."""
+    if bound == -np.inf:
+        return 0.0
+    if not (np.isfinite(bound) and np.isfinite(value)):
         return np.inf
-    return max(best.bound - best.value, 0.0) / max(abs(best.value), 1e-300)
+    return max(bound - value, 0.0) / max(abs(value), 1e-300)
 
 
 def _solution(
