@@ -17,13 +17,13 @@ import numpy as np
 import polars as pl
 
 from models.curves import FloatArray
-from models.errors import DataError, InfeasibleError, SolverError
+from models.errors import DataError, SolverError
 from targeting.allocation.check import violations
 from targeting.allocation.compile import compile_problem
+from targeting.allocation.conflict import solve_or_explain
 from targeting.allocation.lastplan import last_spend
-from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Market, Problem, Solution
-from targeting.allocation.rounding import LI_PER_CNY, to_whole_li
+from targeting.allocation.rounding import LI_PER_CNY, rounded
 from targeting.allocation.trial import marginals
 from targeting.allocation.words import reasons
 from targeting.audience import Audience
@@ -111,22 +111,12 @@ def compiled(
 def solved(problem: Problem, *, gap_tol: float, time_limit_s: float) -> Solution:
     """The certified solution with spend in whole 厘, its value recomputed there.
 
-    Half of the gap is kept for what rounding costs; where that is not enough (a budget of few yuan) the status
-    says so.
+    Half of the gap is kept for what rounding costs; where that is not enough (few yuan) the status says so.
     """
-    from targeting.allocation.conflict import explain
-    from targeting.allocation.solve import solve
-
-    try:
-        found = solve(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s)
-    except InfeasibleError:
-        raise explain(problem) from None
-    spend = to_whole_li(problem, found.spend_cny) / LI_PER_CNY
-    value = float(total(problem.objective, outcomes(problem.market, spend)))
-    rounded = replace(found, spend_cny=spend, value=value, upper_bound=max(found.upper_bound, value))
-    if rounded.status == "optimal" and rounded.gap > gap_tol:
-        return replace(rounded, status="within_gap")
-    return rounded
+    whole = rounded(problem, solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s))
+    if whole.status == "optimal" and whole.gap > gap_tol:
+        return replace(whole, status="within_gap")
+    return whole
 
 
 def _refuse_broken(

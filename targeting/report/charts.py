@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
+MEASURES = {"new_fan_gmv_cny": "Expected new-fan GMV, yuan", "new_fans": "Expected new fans"}
 PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
 FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Noto Sans CJK SC', sans-serif"
 # 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
@@ -22,18 +23,21 @@ _SHORT = (
 )
 
 
-def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14) -> str:
+def money_map(
+    allocation: pl.DataFrame, *, placements: list[str], top: int = 14, measure: str = "new_fan_gmv_cny"
+) -> str:
     """Spend by segment (bars stacked by placement) beside what it is expected to earn.
 
     Args:
         allocation: the plan's allocation frame.
         placements: legend order.
+        measure: column of what is earned, a key of `MEASURES`.
         top: segments shown; the rest are summed into one bar so that nothing vanishes.
     """
     import altair as alt
 
     data: dict[str, list[dict[str, Any]]] = {}
-    cells = _fold(allocation, top=top)
+    cells = _fold(allocation, top=top, measure=measure)
     order = (
         cells.group_by("segment")
         .agg(pl.col("spend_cny").sum())
@@ -49,7 +53,7 @@ def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14)
     panels = []
     for column, title, axis in (
         ("spend_cny", "Spend, yuan", y),
-        ("new_fan_gmv_cny", "Expected new-fan GMV, yuan", y.axis(None)),
+        (measure, MEASURES[measure], y.axis(None)),
     ):
         bars = (
             alt.Chart(_named(data, cells))
@@ -66,12 +70,12 @@ def money_map(allocation: pl.DataFrame, *, placements: list[str], top: int = 14)
 
 
 def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: list[str]) -> str:
-    """Small multiples of spend against new-fan GMV: band, line (dashed where extrapolated) and the chosen
+    """Small multiples of spend against what it earns: band, line (dashed where extrapolated) and the chosen
     point.
 
     Args:
         curves: title, placement, spend_cny, value, value_low, value_high, observed.
-        chosen: title, placement, spend_cny, new_fan_gmv_cny, observed_max_cny (a thin line), one row per
+        chosen: title, placement, spend_cny, value, observed_max_cny (a thin line), one row per
             panel.
     """
     import altair as alt
@@ -113,7 +117,7 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
         layers.append(
             alt.Chart(_named(data, dot))
             .mark_point(filled=True, size=72, opacity=1, stroke="white", strokeWidth=1.5)
-            .encode(x="spend_cny:Q", y="new_fan_gmv_cny:Q", color=colour)
+            .encode(x="spend_cny:Q", y="value:Q", color=colour)
         )
         heading = alt.TitleParams(
             title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", offset=6
@@ -197,7 +201,7 @@ def _range(placements: list[str]) -> list[str]:
     return [PALETTE[i % len(PALETTE)] for i in range(len(placements))]
 
 
-def _fold(allocation: pl.DataFrame, *, top: int) -> pl.DataFrame:
+def _fold(allocation: pl.DataFrame, *, top: int, measure: str) -> pl.DataFrame:
     """Spend and GMV per segment and placement, small segments summed into one."""
     by_segment = (
         allocation.group_by("segment")
@@ -212,7 +216,7 @@ def _fold(allocation: pl.DataFrame, *, top: int) -> pl.DataFrame:
     return (
         allocation.with_columns(segment=name)
         .group_by("segment", "placement", maintain_order=True)
-        .agg(pl.col("spend_cny", "new_fan_gmv_cny").sum())
+        .agg(pl.col("spend_cny", measure).sum())
         .with_columns(rank=pl.col("placement").rank("dense"))
     )
 

@@ -60,7 +60,10 @@ def _context(plan: Plan) -> dict[str, Any]:
         "figures": _figures(plan),
         "diagnosis": () if diagnosis is None else diagnosis.sentences,
         "diagnosis_chart": "" if diagnosis is None else _diagnosis_chart(diagnosis),
-        "money_chart": charts.money_map(_with_terms(plan.allocation), placements=placements),
+        "money_chart": charts.money_map(
+            _with_terms(plan.allocation), placements=placements, measure=_measure(plan)
+        ),
+        "measure": charts.MEASURES[_measure(plan)],
         "cells": _cells(plan),
         "idle": _idle(plan),
         "curve_chart": _curve_chart(plan, placements),
@@ -136,6 +139,11 @@ def _experiments(plan: Plan) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def _measure(plan: Plan) -> str:
+    """What the charts show as earned: GMV, or fans where the curves cannot speak of GMV."""
+    return "new_fans" if "new_fan_gmv_cny" in plan.provenance.unknown else "new_fan_gmv_cny"
+
+
 def _placements(plan: Plan) -> list[str]:
     """Placements with their terms, in the market's order."""
     return [placement_term(p) for p in plan.market.cells["placement"].unique(maintain_order=True).to_list()]
@@ -205,7 +213,7 @@ def _curve_chart(plan: Plan, placements: list[str]) -> str:
         return ""
     return charts.response_curves(
         _with_terms(curves).with_columns(title=title),
-        _with_terms(ranked).with_columns(title=title),
+        _with_terms(ranked).with_columns(title=title, value=pl.col(_measure(plan))),
         placements=placements,
     )
 

@@ -1,0 +1,153 @@
+import re
+from html.parser import HTMLParser
+
+import jewellery_shop
+import polars as pl
+import pytest
+
+import targeting as tg
+from targeting.promise import Interval
+from targeting.report import render
+from targeting.report.sentences import count, range_of, share, yuan
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Balanced(HTMLParser):
+    """Collects the text and complains about tags that do not close."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(jewellery_shop.plan())
+
+
+def words(page: str) -> str:
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    return re.sub(r"\s+", " ", " ".join(parser.text))
+
+
+def test_the_page_needs_nothing_from_outside(page):
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!#)[^"]+"', page)
+    assert not re.findall(r"url\((?!#)", page)
+    assert "@import" not in page
+    assert page.count("<svg") == 5
+
+
+def test_the_headline_is_one_sentence_with_money_interval_and_certificate(page):
+    headline = re.search(r"<h1>(.*?)</h1>", page, re.S).group(1)
+    assert re.match(
+        r"Spend ¥20,000, expect [\d,]+ new fans and ¥[\d,]+ of new-fan GMV "
+        r"\(80 % interval ¥[\d,]+ to ¥[\d,]+\); "
+        r"no other split of this budget can do better on these curves",
+        headline,
+    )
+
+
+def test_every_part_of_the_report_is_there(page):
+    text = words(page)
+    for part in (
+        "80 % of the present fans are content fans.",
+        "精准粉",
+        "Where the money goes",
+        "precise · likely",
+        "live room 直播间",
+        "cells get nothing",
+        "its first yuan returns less than elsewhere",
+        "What more money would buy",
+        "Another budget",
+        "more than the ROAS-proportional split with the same money",
+        "Last plan",
+        "Equal split",
+        "The budget : another ¥1,000 of budget would bring about",
+        "A spend limit “live-floor” : loosening it by ¥1,000 would bring about",
+        "The effect is causal 因果: 12,408 of 310,220 shown rows were randomised",
+        "Extrapolation 外推",
+        "Break-even ROI 保本投产比",
+        "so a campaign pays for itself at 2.50 yuan of GMV per yuan spent",
+        "gender = f and age_band = 25-34",
+        "12 input rows were set aside",
+        "models:/new-fan-gmv/3",
+        "9f2c11ab",
+    ):
+        assert part in text, part
+
+
+def test_the_report_is_the_same_for_the_same_plan(page):
+    assert render(jewellery_shop.plan()) == page
+
+
+def test_names_from_the_brief_cannot_inject_markup():
+    brief = jewellery_shop.campaign(campaign_id="<b>x</b>")
+    page = render(jewellery_shop.plan(brief))
+    assert "<b>x</b>" not in page
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+
+
+def test_supplied_curves_promise_no_fans():
+    curves = pl.DataFrame(
+        {
+            "segment": ["a", "a", "b", "b"],
+            "placement": ["x"] * 4,
+            "spend_cny": [0.0, 100, 0, 100],
+            "value": [0.0, 50, 0, 90],
+        }
+    )
+    text = words(tg.allocate(curves, budget_cny=120).to_html())
+    assert "of value (no interval: the curves came without uncertainty)" in text
+    assert "supplied from outside" in text
+    assert "observational 观察性" in text
+    assert "Every input row was usable." in text
+
+
+def test_where_gmv_is_unknown_the_charts_count_fans():
+    hill = {"top": [9.0, 5.0], "half_spend_cny": [10.0, 10.0], "slope": [1.0, 1.0]}
+    curves = pl.DataFrame({"segment": ["a", "b"], "placement": ["x", "x"], **hill})
+    plan = tg.allocate(curves, budget_cny=12, objective="new_fans")
+    text = words(plan.to_html())
+    assert "Expected new fans (vertical)" in text
+    assert re.search(r"Spend ¥12, expect [\d.]+ new fans;", text)
+
+
+def test_a_plan_of_nothing_still_reads():
+    brief = jewellery_shop.campaign(
+        objective="profit", economics={"gross_margin": 0.06, "fee_rate": 0.05}, constraints=[]
+    )
+    plan = jewellery_shop.plan(brief)
+    text = words(plan.to_html())
+    assert plan.spend_cny < 1.0
+    assert "Spend ¥0" in text
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (yuan(1_234_567.0), "¥1.23 million"),
+        (yuan(-1234.0), "−¥1,234"),
+        (yuan(None), "–"),
+        (count(3.14), "3.1"),
+        (count(None), "–"),
+        (share(0.004), "0.4 %"),
+        (range_of(Interval(5.0, 1.0, 9.5), "fans"), "80 % interval 1.0 to 9.5"),
+    ],
+)
+def test_numbers_are_said_as_people_say_them(made, said):
+    assert made == said
