@@ -90,7 +90,7 @@ def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:
 def _refuse_uncounted(campaign: Campaign, unknown: Sequence[str]) -> None:
     needed = {"new_fans": "new_fans", "new_fan_gmv": "new_fan_gmv_cny", "profit": "new_fan_gmv_cny"}
     column = needed.get(campaign.objective)
-    if column in unknown:
+    if column is not None and column in unknown:
         want = {"new_fans": "new_fans or orders", "new_fan_gmv_cny": "gmv_cny"}[column]
         raise DataError(
             f"delivery: objective {campaign.objective} needs column {want}, which the report does not have; "

@@ -158,10 +158,8 @@ def test_damaged_plan_files_are_named(plan):
 
 def test_files_are_those_of_the_contract(plan):
     files = plan.files(html=False)
-    assert set(files) == {  # fmt: skip
-        "scores.parquet", "segments.parquet", "segment_summary.csv", "curves.csv", "allocation.csv", "plan.json",
-        "market.json",
-    }  # fmt: skip
+    people = ("scores.parquet", "segments.parquet", "segment_summary.csv")
+    assert set(files) == {*people, "curves.csv", "allocation.csv", "plan.json", "market.json"}
     assert files["scores.parquet"].columns == [
         "user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible",
     ]  # fmt: skip
