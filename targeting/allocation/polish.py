@@ -158,13 +158,19 @@ def _kkt_step(program, hessian, slope, free, spend, rows, gap):  # type: ignore[
     line = np.repeat(np.arange(m), k)
     column = ((np.arange(m) // k)[:, None] * k + np.arange(k)).ravel()
     h_inverse = sparse.csr_matrix((inverse.ravel(), (line, column)), shape=(m, m))
-    a = jacobian(program, spend, rows) @ sparse.diags(free.astype(float))
+    unit = 1.0 / row_size(program, spend)[rows]
+    a = sparse.diags(unit) @ jacobian(program, spend, rows) @ sparse.diags(free.astype(float))
     base = -(h_inverse @ slope)
     if not len(rows):
         return base * free, np.zeros(0)
     through = h_inverse @ a.T
     schur = (a @ through).toarray()
-    norm = np.sqrt(np.maximum(np.abs(np.diag(schur)), 1e-300))
-    scaled = schur / norm[:, None] / norm[None, :]
-    dp = np.linalg.lstsq(scaled, (gap - a @ base) / norm, rcond=1e-12)[0] / norm
-    return (base + through @ dp) * free, dp
+    reach = np.abs(np.diag(schur))
+    live = reach > 1e-16 * reach.max(initial=0.0)  # a row whose cells are all at their limits cannot be moved: its price stays
+    norm = np.sqrt(np.where(live, reach, 1.0))
+    scaled = np.where(live[:, None] & live[None, :], schur / norm[:, None] / norm[None, :], 0.0)
+    target = np.where(live, gap * unit - a @ base, 0.0) / norm
+    if not (np.isfinite(scaled).all() and np.isfinite(target).all()):
+        return np.zeros(m), np.zeros(len(rows))
+    dp = np.linalg.lstsq(scaled, target, rcond=1e-12)[0] / norm
+    return (base + through @ dp) * free, dp * unit

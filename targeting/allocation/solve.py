@@ -24,6 +24,7 @@ from targeting.allocation.polish import polish, violation
 from targeting.allocation.pricing import legal
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.program import CARRY, Program, build
+from targeting.allocation.repair import repair
 
 TURNS = 40
 FEASIBLE = 1e-8  # relative violation that counts as none
@@ -124,8 +125,13 @@ def _consider(problem: Problem, program: Program, best: _Best, relaxed: Relaxed,
     low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
     high = np.where(on, program.upper, 0.0)
     done = polish(program, relaxed.spend, relaxed.prices, low, high)
-    for spend in (done.spend, legal(program, relaxed.spend)):
-        _offer(problem, program, best, spend)
+    held = [_offer(problem, program, best, spend) for spend in (done.spend, legal(program, relaxed.spend))]
+    if done.residual > 1e-7 or not held[0]:
+        near = repair(program, relaxed.spend, low, high)
+        _offer(problem, program, best, near.spend)
+        again = polish(program, near.spend, near.prices, low, high)
+        _offer(problem, program, best, again.spend)
+        done = again if again.residual < done.residual else done
     for prices, spend in ((done.prices, done.spend), (relaxed.prices, relaxed.spend)):
         bound_at(program, best, prices, spend, gap_tol)
         if _gap(best) <= gap_tol:
@@ -200,15 +206,16 @@ def bound_at(program: Program, best: _Best, prices: FloatArray, spend: FloatArra
         best.bound, best.prices = bound, lawful
 
 
-def _offer(problem: Problem, program: Program, best: _Best, spend: FloatArray) -> None:
-    """Keep a plan if it holds on the true curves and earns more than the best so far."""
+def _offer(problem: Problem, program: Program, best: _Best, spend: FloatArray) -> bool:
+    """Keep a plan if it earns more than the best so far; says whether it holds on the true curves."""
     spend = legal(program, spend)
     if np.abs(violation(program, spend)).max(initial=0.0) > FEASIBLE:
-        return
+        return False
     real = program.spend(spend, len(problem.market))
     value = float(total(problem.objective, outcomes(problem.market, np.maximum(real, 0.0))))
     if value > best.value:
         best.spend, best.value = spend, value
+    return True
 
 
 def _gap(best: _Best) -> float:
