@@ -63,6 +63,7 @@ def _context(plan: Plan) -> dict[str, Any]:
         "money_chart": charts.money_map(
             _with_terms(plan.allocation), placements=placements, measure=_measure(plan)
         ),
+        "gmv_known": _measure(plan) == "new_fan_gmv_cny",
         "measure": charts.MEASURES[_measure(plan)],
         "cells": _cells(plan),
         "idle": _idle(plan),
@@ -164,6 +165,7 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
     """Rows of the table of funded cells, richest first."""
     total = max(plan.spend_cny, 1e-12)
     slots = plan.allocation["slot"].n_unique() > 1
+    gmv_known = _measure(plan) == "new_fan_gmv_cny"
     return [
         {
             "segment": r["segment"],
@@ -171,6 +173,8 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
             "spend": yuan(r["spend_cny"]),
             "share": share(r["spend_cny"] / total),
             "fans": count(r["new_fans"]),
+            "fans_band": "" if gmv_known or r["new_fans_low"] is None
+            else f"{count(r['new_fans_low'])} – {count(r['new_fans_high'])}",
             "gmv": yuan(r["new_fan_gmv_cny"]),
             "band": "" if r["new_fan_gmv_cny_low"] is None
             else f"{yuan(r['new_fan_gmv_cny_low'])} – {yuan(r['new_fan_gmv_cny_high'])}",

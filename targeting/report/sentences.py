@@ -92,7 +92,8 @@ def headline(plan: Plan) -> str:
     fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
     promised = []
     if fans is not None:
-        promised.append(f"{count(fans.value)} new fans")
+        band = "" if gmv is not None else f" ({range_of(fans, 'fans')})"
+        promised.append(f"{count(fans.value)} new fans{band}")
     if gmv is not None:
         what = "of new-fan GMV" if fans is not None else "of value"
         promised.append(f"{yuan(gmv.value)} {what} ({range_of(gmv, 'yuan')})")

@@ -124,7 +124,7 @@ def test_where_gmv_is_unknown_the_charts_count_fans():
     plan = tg.allocate(curves, budget_cny=12, objective="new_fans")
     text = words(plan.to_html())
     assert "Expected new fans (vertical)" in text
-    assert re.search(r"Spend ¥12, expect [\d.]+ new fans;", text)
+    assert re.search(r"Spend ¥12, expect [\d.]+ new fans \(no interval", text)
 
 
 def test_a_plan_of_nothing_still_reads():
