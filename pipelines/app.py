@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,9 +48,14 @@ def serve(*, plan: Path | None, port: int, browser: bool) -> int:
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
-        return process.wait()
+        # Not wait(): the signal handler of polars restarts system calls, so Ctrl-C would not end a blocking one.
+        while process.poll() is None:
+            time.sleep(0.2)
+        return process.returncode
     except KeyboardInterrupt:
-        process.wait(10)
+        # A terminal interrupts both of us, `kill -INT` only this process.
+        process.terminate()
+        process.wait()
         return 0
 
 

@@ -27,6 +27,11 @@ def test_it_ends_well_and_says_nothing_but_one_json_object(demo):
     assert told["plan"]["gap"] <= 1e-6
 
 
+def test_the_run_keeps_the_calibration_charts(demo):
+    folder, _ = demo
+    assert list((folder / "mlartifacts").rglob("charts/calibration-*.svg"))
+
+
 def test_the_report_is_self_contained(demo):
     folder, done = demo
     html = (folder / json.loads(done.stdout)["report"]).read_text()
