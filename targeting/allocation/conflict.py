@@ -20,6 +20,7 @@ from models.errors import InfeasibleError, SolverError
 from targeting.allocation.compile import combine
 from targeting.allocation.problem import CellLimit, Problem, Row, Solution
 from targeting.allocation.spendlp import BUDGET, least_slack, linear_names
+from targeting.allocation.stops import solve_with_stops
 
 if TYPE_CHECKING:
     from targeting.allocation.solve import Warm
@@ -72,16 +73,14 @@ def explain(problem: Problem, *, feasible: Judge | None = None) -> InfeasibleErr
 def solve_or_explain(
     problem: Problem, *, gap_tol: float = 1e-6, time_limit_s: float = 60.0, warm: Warm | None = None
 ) -> Solution:
-    """`solve`, with the whole answer where there is no plan.
+    """The best plan, marginal floors kept, or the whole answer where there is none.
 
     Raises:
         InfeasibleError: with the minimal conflict and the least relaxations of `explain`.
         DataError, SolverError: as `solve`.
     """
-    from targeting.allocation.solve import solve
-
     try:
-        return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        return solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError:
         raise explain(problem) from None
 

@@ -79,7 +79,8 @@ class Finding:
 
 def findings(problem: Problem, solution: Solution) -> tuple[Finding, ...]:
     """The reason for every cell, in the order of `market.cells`."""
-    return tuple(_Judge.of(problem, solution).finding(c) for c in range(len(problem.market)))
+    judge = _Judge.of(problem, solution)
+    return tuple(judge.finding(c) for c in range(len(problem.market)))
 
 
 def reasons(problem: Problem, solution: Solution) -> list[str]:
@@ -95,17 +96,17 @@ def why(market: Market, problem: Problem, solution: Solution, cell: int) -> str:
     text = f"{got}: {_short(found)}."
     if found.code in ("no_value", "closed"):
         return text
-    hurdle = f"{found.hurdle:,.4g}"
+    must = f"; a yuan must return {found.hurdle:,.4g} to be spent" if found.hurdle > 0 else ""
     if found.spend_cny > 0:
         next_yuan = f"Its next yuan returns {found.returns:,.4g} {unit}"
-        return f"{text} {next_yuan}; a yuan must return {hurdle} to be spent."
+        return f"{text} {next_yuan}{must}."
     if found.code == "too_weak":
         first_yuan = f"Its first yuan returns {found.returns:,.4g} {unit}"
-        return f"{text} {first_yuan}; a yuan must return {hurdle} to be spent."
-    return (
-        f"{text} At best, with {found.best_cny:,.2f} CNY, a yuan returns {found.returns:,.4g} {unit} on "
-        f"average; a yuan must return {hurdle} to be spent."
+        return f"{text} {first_yuan}{must}."
+    at_best = (
+        f"At best, with {found.best_cny:,.2f} CNY, a yuan returns {found.returns:,.4g} {unit} on average"
     )
+    return f"{text} {at_best}{must}."
 
 
 def value_unit(problem: Problem) -> str:
@@ -191,7 +192,8 @@ class _Judge:
         code, names = self._funded(c, spend) if spend > 0 else self._unfunded(c)
         returns = self.marginal[c] if spend > 0 else self.best_return[c]
         best = spend if spend > 0 else float(self.best_cny[c])
-        return Finding(code, names, spend, float(returns), float(self.hurdle[c]), best)
+        least = self.problem.limits.marginal_floor[c] if code == "marginal_floor" else self.hurdle[c]
+        return Finding(code, names, spend, float(returns), float(least), best)
 
     def _funded(self, c: int, spend: float) -> tuple[Code, tuple[str, ...]]:
         limits, hurdle, next_yuan = self.problem.limits, self.hurdle[c], self.marginal[c]

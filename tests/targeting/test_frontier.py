@@ -1,4 +1,4 @@
-"""The frontier on the real solver: monotone, concave where curves are, certified; infeasible budgets say why."""
+"""The frontier on the real solver: monotone, concave, certified; infeasible budgets say why."""
 
 from __future__ import annotations
 

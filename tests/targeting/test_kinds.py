@@ -1,4 +1,4 @@
-"""Every constraint kind through compiler, solver and checker: kept, certified, and never below what sampling finds."""
+"""Every constraint kind through compiler, solver and checker: kept, certified, not beaten by sampling."""
 
 from __future__ import annotations
 
