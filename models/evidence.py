@@ -32,6 +32,9 @@ IntArray = NDArray[np.int64]
 RANKING_BIAS_SD = 0.25
 # Cells are judged on randomised rows alone once these predict so many follows per cell on average.
 ENOUGH_FOLLOWS = 15.0
+# How far the scores' own level is believed to be off before the logs are asked (log scale), and how far a
+# level is off of which they say nothing.
+SCORE_SD, UNKNOWN_SD = 0.3, 0.5
 # Follows of a day can still come in for this long.
 FOLLOW_WINDOW = timedelta(hours=24)
 
@@ -185,10 +188,21 @@ def _level_draws(
     rng: np.random.Generator,
     n_draws: int,
 ) -> FloatArray:
-    """Draws (n_draws, n_groups) of the level: both sources, and a weak belief in the scores, by precision."""
-    precision = everything[1] ** -2.0 + random[1] ** -2.0 + 1.0
+    """Draws (n_draws, n_groups) of the level: both sources by precision, the centre shrunk to the scores."""
+    precision = np.maximum(everything[1] ** -2.0 + random[1] ** -2.0, UNKNOWN_SD**-2)
     mean = (everything[0] * everything[1] ** -2.0 + random[0] * random[1] ** -2.0) / precision
-    return np.exp(mean + rng.normal(size=(n_draws, len(mean))) / np.sqrt(precision))
+    return _centred(mean + rng.normal(size=(n_draws, len(mean))) / np.sqrt(precision))
+
+
+def _centred(log_levels: FloatArray) -> FloatArray:
+    """exp of the draws with their centre moved towards 1 as far as they are unsure, their width kept.
+
+    The scores were fitted to these very logs, so a level that the logs cannot pin down says nothing against
+    them; but it does not make them any surer either.
+    """
+    mean, variance = log_levels.mean(axis=0), log_levels.var(axis=0)
+    belief = SCORE_SD**2 / (SCORE_SD**2 + variance)
+    return np.exp(log_levels - mean * (1.0 - belief) - 0.5 * variance)
 
 
 def _gmv(
@@ -211,7 +225,8 @@ def _gmv(
         # Two events of the overall level: a placement with few buyers must not promise zero or the moon.
         top = weights[:, here] @ fan_observed[here] + 2.0 * unit * overall
         levels[:, j] = top / (weights[:, here] @ fan_predicted[here] + 2.0 * unit)
-    levels = np.maximum(levels, 0.02) * np.exp(rng.normal(0.0, table.level_sd, (n_draws, n_groups)))
+    doubt = rng.normal(0.0, table.level_sd, (n_draws, n_groups))
+    levels = _centred(np.log(np.maximum(levels, 0.02)) + doubt)
     pooled = pool_rates(
         events=np.maximum(observed, 0.0),
         exposure=predicted,

@@ -49,44 +49,26 @@ class CellTable:
 def follow_table(
     users: pl.DataFrame, shown: pl.DataFrame, scored: pl.DataFrame, *, keys: pl.DataFrame
 ) -> CellTable:
-    """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
-
-    Rows after a user's first follow, and rows of users who were fans all along, could not become follows and
-    are left out.
-    """
-    first = (
-        shown.filter(pl.col("followed")).group_by("user_id").agg(pl.col("exposed_at").min().alias("_first"))
-    )
-    fans = users.select("user_id", "is_fan")
-    rows = (
-        shown.join(first, on="user_id", how="left")
-        .join(fans, on="user_id", how="left")
-        .filter(
-            (pl.col("_first").is_null() & ~pl.col("is_fan").fill_null(False))
-            | (pl.col("exposed_at") <= pl.col("_first"))
-        )
-    )
-    segment_of = scored.select("user_id", "segment").unique()
+    """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off."""
+    rows = _could_follow(users, shown)
     held_out = rows.filter(pl.col("placement") == CONTROL)
-    organic = _organic_follow(held_out.join(segment_of, on="user_id", how="inner"))
+    organic = _organic_follow(
+        held_out.join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
+    )
+    overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
+    score = scored.select("user_id", "placement", "segment", "p_follow")
     paid = (
         rows.filter(pl.col("placement") != CONTROL)
-        .join(
-            scored.select("user_id", "placement", "segment", "p_follow"),
-            on=["user_id", "placement"],
-            how="inner",
-        )
+        .join(score, on=["user_id", "placement"], how="inner")
         .join(organic, on="segment", how="left")
         .with_columns(
             expected=1.0 - (-pl.col("impressions") * pl.col("p_follow").clip(0.0)).exp(),
-            organic=pl.col("organic").fill_null(organic["organic"].mean() if organic.height else 0.0),
+            organic=pl.col("organic").fill_null(overall),
             observed=pl.col("followed").cast(pl.Float64),
         )
     )
     coin = paid.filter(pl.col("randomized").fill_null(False))
     every, random = _follow_sums(paid, keys), _follow_sums(coin, keys)
-    raw = float(paid["observed"].sum())
-    net = float(every["observed"].sum())
     return CellTable(
         columns={
             "impressions": every["impressions"],
@@ -95,18 +77,33 @@ def follow_table(
             "randomized_follows": random["expected"],
         },
         sums={
-            "all": (np.maximum(every["observed"], 0.0), every["expected"]),
-            "randomized": (np.maximum(random["observed"], 0.0), random["expected"]),
+            kind: (np.maximum(table["observed"], 0.0), table["expected"])
+            for kind, table in (("all", every), ("randomized", random))
         },
         rows=(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
         # Organic follows are noise on top of the incremental ones.
-        dispersion=float(np.clip(raw / max(net, 1.0), 1.0, 20.0)),
+        dispersion=float(
+            np.clip(float(paid["observed"].sum()) / max(every["observed"].sum(), 1.0), 1.0, 20.0)
+        ),
         diagnostics={
             "held_out_rows": float(held_out.height),
-            "organic_follows_per_user_day": float(held_out["followed"].sum()) / max(held_out.height, 1),
+            "organic_follows_per_user_day": overall,
             "randomized_rows": float(coin.height),
             "shown_rows": float(paid.height),
         },
+    )
+
+
+def _could_follow(users: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """Rows that could become a follow: not after the first one, not of users who were fans all along."""
+    first = (
+        shown.filter(pl.col("followed")).group_by("user_id").agg(pl.col("exposed_at").min().alias("_first"))
+    )
+    never = pl.col("_first").is_null() & ~pl.col("is_fan").fill_null(False)
+    return (
+        shown.join(first, on="user_id", how="left")
+        .join(users.select("user_id", "is_fan"), on="user_id", how="left")
+        .filter(never | (pl.col("exposed_at") <= pl.col("_first")))
     )
 
 
@@ -153,31 +150,38 @@ def fan_table(
         .filter((pl.col("age") >= 0) & (pl.col("age") < horizon_days))
         .sort("user_id", "age", "net_cny")
     )
-    leave = fans["age"].to_numpy()
-    gmv_share = fit_curve(
-        event_age_days=bought["age"].to_numpy(),
-        amount=bought["net_cny"].to_numpy(),
-        leave_age_days=leave,
-        horizon_days=float(horizon_days),
-    )
     firsts = bought.group_by("user_id").agg(pl.col("age").min(), pl.col("net_cny").sum().alias("net"))
-    first_share = fit_curve(
-        event_age_days=firsts["age"].to_numpy(),
-        amount=np.ones(firsts.height),
-        leave_age_days=leave,
-        horizon_days=float(horizon_days),
-    )
+    leave = fans["age"].to_numpy()
+    gmv_share = _arrived(bought["age"], bought["net_cny"].to_numpy(), leave, horizon_days)
+    first_share = _arrived(firsts["age"], np.ones(firsts.height), leave, horizon_days)
     organic = _organic_gmv(dataset, kept, scored, as_of=as_of)
     table = (
         fans.join(firsts.select("user_id", "net"), on="user_id", how="left", maintain_order="left")
         .join(organic, on="segment", how="left", maintain_order="left")
         .with_columns(
             observed=pl.col("net").fill_null(0.0) - pl.col("organic_day").fill_null(0.0) * pl.col("age"),
-            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(gmv_share.at(leave), dtype=pl.Float64),
-            likely=pl.col("p_precise") * pl.Series(first_share.at(leave), dtype=pl.Float64),
+            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(gmv_share, dtype=pl.Float64),
+            likely=pl.col("p_precise") * pl.Series(first_share, dtype=pl.Float64),
             buyer=pl.col("net").is_not_null().cast(pl.Float64),
         )
     )
+    return _fan_sums(table, keys, leave=leave, seen=gmv_share, horizon_days=horizon_days)
+
+
+def _arrived(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: int) -> FloatArray:
+    """Share of the horizon's total that has arrived by each fan's age (n_fans,)."""
+    curve = fit_curve(
+        event_age_days=age.to_numpy(),
+        amount=amount,
+        leave_age_days=leave,
+        horizon_days=float(horizon_days),
+    )
+    return curve.at(leave)
+
+
+def _fan_sums(
+    table: pl.DataFrame, keys: pl.DataFrame, *, leave: FloatArray, seen: FloatArray, horizon_days: int
+) -> CellTable:
     summed = table.group_by("segment", "placement").agg(
         pl.len().cast(pl.Float64).alias("fans"),
         pl.col("observed", "predicted", "likely", "buyer").sum(),
@@ -201,7 +205,7 @@ def fan_table(
         diagnostics={
             "fans_in_logs": float(table.height),
             "buyers_in_logs": float(table["buyer"].sum()),
-            "share_of_horizon_seen": float(np.mean(gmv_share.at(leave))) if len(leave) else 0.0,
+            "share_of_horizon_seen": float(np.mean(seen)) if len(leave) else 0.0,
         },
     )
 

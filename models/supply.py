@@ -5,14 +5,14 @@ that rises with pressure, which makes four different shapes one regression with 
 
     y = size tau phi(u),   u = s / (size tau p)      p: price of the first impression, tau: capacity per user
 
-where a day's log p is the cell's, less a day effect of the placement (heavy-tailed: festivals), less lean x (log
-spend that was not randomised): whoever spends more on good days must not take the day for the money.
+where a day's log p is the cell's, less a day effect of the placement (heavy-tailed: festivals), less lean x
+(log spend that was not randomised): whoever spends more on good days must not take the day for the money.
 
     hill    y = size tau u / (1 + u)        expsat  y = size tau (1 - exp(-u))
     log     y = size tau log(1 + u)         power   y = s^m ... (elasticity m instead of a capacity)
 
-Few cells have much data, so both parameters are partially pooled: log p around placement and segment effects,
-log tau around a placement mean that itself has a prior. The fit is the posterior mode by Gauss-Newton on a
+Both are partially pooled: log p around placement and segment effects, log tau around a placement mean that
+itself has a prior. The fit is the posterior mode by Gauss-Newton on a
 quasi-likelihood with variance phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber
 weights against outliers, and all draws at once along the first axis. Draws are a Bayesian bootstrap over days
 with perturbed priors ("randomise, then optimise", Bardsley et al. 2014), so what the data does not say stays
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.supply_noise import Spread, split_noise
-from models.supply_shapes import log_price
+from models.supply_shapes import capped, log_price
 from models.supply_sums import grouped, indicator, typical_log_price
 
 FloatArray = NDArray[np.float64]
@@ -180,13 +180,13 @@ class _Gauss:
             if self.learn and step >= 4:
                 self._learn_spread()
         beta, t = self._parameters()
-        return Fit(self.family, beta, t, self.delta, self.lean, self.spread, self._log_mean())
+        return Fit(self.family, beta, t, self.delta, self.lean, self.spread, self._evaluate()[0])
 
     def _parameters(self) -> tuple[FloatArray, FloatArray]:
         place, segment = self.panel.placement, self.panel.segment
         beta = self.panel.price_offset + self.alpha[:, place] + self.zeta[:, segment] + self.b
         t = self.top[:, place] + self.v
-        return beta, np.minimum(t, self.panel.capacity_ceiling_log[place])
+        return beta, capped(t, self.panel.capacity_ceiling_log[place])[0]
 
     def _evaluate(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """log mean (n, n_obs) and its derivatives in log p and log tau."""
@@ -200,10 +200,9 @@ class _Gauss:
             t=t[:, cell],
             reference=self.reference,
         )
-        return self.log_spend - q, -by_beta, -by_t
-
-    def _log_mean(self) -> FloatArray:
-        return self._evaluate()[0]
+        raw = self.top[:, self.panel.placement] + self.v
+        room = capped(raw, self.panel.capacity_ceiling_log[self.panel.placement])[1]
+        return self.log_spend - q, -by_beta, -by_t * room[:, cell]
 
     def _residuals(self, log_mean: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Relative residual (got - mean) / mean, held in [-1, 4], and its working weight."""
@@ -240,8 +239,6 @@ class _Gauss:
         self.b, self.v = self.b + moved[..., 0], self.v + moved[..., 1]
         self.last_variance = inner
         self._step_segments()
-        over = self.top - self.panel.capacity_ceiling_log
-        self.top = self.top - np.maximum(over, 0.0)
 
     def _step_segments(self) -> None:
         """Move the part of the price effects that a segment's placements share into the segment effect."""

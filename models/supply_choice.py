@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 FOLDS = 5
 # `hill` stays unless another family predicts better by this many standard errors of the difference: it lies
 # between the abrupt `expsat` and the never-ending `power`, so it is wrong by least when the data cannot tell.
-SWITCH_SE = 0.5
+SWITCH_SE = 1.0
 # Extra standard deviation of log capacity: what the families disagree on beyond the data.
 EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.1, 0.2
 

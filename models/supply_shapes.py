@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 SUPPLY_FAMILIES = ("hill", "expsat", "log", "power")
+CEILING_BEND = 0.25
 
 
 def log_price(
@@ -35,3 +36,12 @@ def log_price(
         left = -np.expm1(-u)
         rise, steep = v - np.log(left), 1.0 - u * np.exp(-np.minimum(u, 700.0)) / left
     return beta + rise, 1.0 - steep, -steep
+
+
+def capped(t: FloatArray, ceiling: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """log tau bent smoothly below its ceiling, and the derivative of that in t.
+
+    A hard limit would leave the fit believing that t can still move, and the price stuck beside it.
+    """
+    gap = np.clip((ceiling - t) / CEILING_BEND, -700.0, 700.0)
+    return ceiling - CEILING_BEND * np.logaddexp(0.0, gap), 1.0 / (1.0 + np.exp(-gap))

@@ -17,7 +17,7 @@ LADDERS = {
     CONTENT: ("keen", "warm", "curious", "casual", "passing", "cool", "cheap reach"),
     MIXED: ("top", "high", "upper", "middle", "lower", "low", "reach"),
 }
-LADDER_PICKS = {1: (2,), 2: (2, 6), 3: (1, 4, 6), 4: (0, 2, 4, 6), 5: (0, 1, 2, 4, 6), 6: (0, 1, 2, 3, 4, 6)}
+LADDER_PICKS = {1: (2,), 2: (2, 6), 3: (0, 2, 6), 4: (0, 2, 4, 6), 5: (0, 1, 2, 4, 6), 6: (0, 1, 2, 3, 4, 6)}
 
 
 def name_leaves(

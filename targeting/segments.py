@@ -98,7 +98,7 @@ def form_segments(
         raise DataError(
             f"segments: min_audience {min_audience} and max_segments {max_segments} must be 1 or more"
         )
-    placements = tuple(dict.fromkeys(scores["placement"].to_list())) if "placement" in scores.columns else ()
+    placements = tuple(scores["placement"].unique().sort().to_list()) if "placement" in scores.columns else ()
     wide = widen(scores, placements=placements)
     if wide.height == 0:
         raise DataError(
