@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.likelihood import LOG_RANGE, Rows, fold_of
 from models.linear import PENALTIES, Design, LinearTerm, fit_linear
@@ -214,12 +215,16 @@ def _predict(expanded: np.ndarray, beta: np.ndarray, constant: float) -> np.ndar
 
 def _linear_starts(task: _Task, constants: list[float]) -> tuple[float, list[np.ndarray]]:
     """The penalty with the least held-out loss, and each fold's linear predictor of all rows."""
-    best_loss, best_penalty, best = np.inf, PENALTIES[-1], []
+    best_loss, best_penalty, best = np.inf, PENALTIES[0], []
+    betas: list[np.ndarray | None] = [None] * len(constants)
+    insides = [task.rows.take(task.fold != k) for k in range(len(constants))]
+    designs = [task.expanded[task.fold != k] for k in range(len(constants))]
     for penalty in PENALTIES:
         loss, starts = 0.0, []
         for k, constant in enumerate(constants):
             held = task.fold == k
-            beta = fit_linear(expanded=task.expanded[~held], rows=task.rows.take(~held), penalty=penalty)
+            beta = fit_linear(expanded=designs[k], rows=insides[k], penalty=penalty, start=betas[k])
+            betas[k] = beta
             starts.append(_predict(task.expanded, beta, constant))
             loss += float(task.rows.take(held).loss(starts[-1][held]).sum())
         if loss < best_loss:
@@ -242,6 +247,13 @@ def fit_boosted(
     Returns:
         The booster fitted on all rows, with out-of-fold values for calibration.
     """
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # small matrices: 14 times faster on a busy machine, and repeatable
+        return _fit(matrix, rows, categorical, seed, threads)
+
+
+def _fit(matrix: np.ndarray, rows: Rows, categorical: tuple[int, ...], seed: int, threads: int) -> BoostedFit:
     constant = rows.constant()
     flat = BoostedFit(HazardBooster(constant), np.full(rows.y.shape, constant), 0, 0.0)
     fold = fold_of(rows.user, FOLDS, seed)

@@ -52,14 +52,6 @@ class LogRateMap:
         inside = np.interp(x, self.knots_x, self.knots_y)
         return inside + np.minimum(x - self.knots_x[0], 0.0) + np.maximum(x - self.knots_x[-1], 0.0)
 
-    def shifted(self, amount: float) -> LogRateMap:
-        """The same map followed by a constant factor exp(amount)."""
-        if not self.knots_x:
-            return LogRateMap(self.centre, self.shift + amount, self.slope)
-        return LogRateMap(
-            self.centre, self.shift, self.slope, self.knots_x, tuple(y + amount for y in self.knots_y)
-        )
-
     def to_json(self) -> dict[str, Any]:
         """Plain dict for JSON."""
         return {

@@ -40,9 +40,11 @@ from models.likelihood import AmountRows, HazardRows
 DAY_US = 86_400e6
 FLAT_SLOPE = 1e-3
 """Prior deviation that pins a slope at one: only the level is estimated."""
-PLACEMENT_SD = 0.3
-"""Prior deviation of a placement's (or the coin's) factor on the buying hazard, log units."""
-LEVEL_SD = 0.2
+PLACEMENT_SD = 0.7
+"""Prior deviation of a placement's factor on the buying hazard, log units."""
+COIN_SD = 0.3
+"""Prior deviation of the factor between randomised and other followers, log units: the coin's followers are few."""
+LEVEL_SD = 0.3
 """Prior deviation of a placement's factor on GMV totals, log units."""
 
 
@@ -270,18 +272,18 @@ def _fit_buy(
         replace(fitting, matrix=matrix, categorical=(*fitting.categorical, fitting.matrix.shape[1])), rows
     )
     log_rate = shape.honest
-    maps: tuple[LogRateMap, ...] = ()
-    coin = followers.randomized & (followers.placement < len(placements))
-    if coin.any() and not coin.all():
-        maps = (fit_affine(rows.take(coin), log_rate[coin], shift_sd=PLACEMENT_SD, slope_sd=FLAT_SLOPE),)
-        log_rate = chain(log_rate, maps)
     shifts = []
     for code in range(len(placements)):
         mine = followers.placement == code
-        mine &= coin | ~coin[mine].any() if maps else mine
         shift = fit_affine(rows.take(mine), log_rate[mine], shift_sd=PLACEMENT_SD, slope_sd=FLAT_SLOPE).shift
         shifts.append(shift)
-        log_rate = np.where(followers.placement == code, log_rate + shift, log_rate)
+        log_rate = np.where(mine, log_rate + shift, log_rate)
+    maps: tuple[LogRateMap, ...] = ()
+    coin = followers.randomized & (followers.placement < len(placements))
+    if coin.any() and not coin.all():
+        correction = fit_affine(rows.take(coin), log_rate[coin], shift_sd=COIN_SD, slope_sd=FLAT_SLOPE)
+        maps = (LogRateMap(shift=correction.shift),)
+        log_rate = chain(log_rate, maps)
     metrics = {"buyers": rows.events, "buy_rounds": float(shape.rounds), "followers": float(rows.y.size)}
     rate = Rate(shape.rate.booster, shape.rate.logged, maps)
     return rate, tuple(shifts), np.exp(log_rate), metrics

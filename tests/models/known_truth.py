@@ -1,4 +1,4 @@
-"""A small generator of logs with known rates, written for these tests alone (it shares nothing with targeting.world)."""
+"""A small generator of logs with known rates for these tests alone; it shares nothing with targeting.world."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_logs(
     wait_days: float = 0.0,
     amount_sigma: float = 0.8,
 ) -> Logs:
-    """Users with three features; `intent` is unobserved, raises follows and attracts delivery of coinless rows."""
+    """Users with three features; unobserved `intent` raises follows and attracts coinless delivery."""
     rng = np.random.default_rng(seed)
     woman = rng.random(users) < 0.5
     tier = rng.integers(1, 5, users)
@@ -136,5 +136,10 @@ def _order(rng, exposures, buy, amount, delay_days, sigma, as_of) -> pl.DataFram
             "refund_cny": np.where(rng.random(who.size) < 0.1, gmv, 0.0),
             "product_id": pl.Series([None] * who.size, dtype=pl.String),
         },
-        schema_overrides={"gmv_cny": pl.Float64, "refund_cny": pl.Float64, "user_id": pl.String, "order_id": pl.String},
+        schema_overrides={
+            "gmv_cny": pl.Float64,
+            "refund_cny": pl.Float64,
+            "user_id": pl.String,
+            "order_id": pl.String,
+        },
     ).filter(pl.col("ordered_at") < as_of)

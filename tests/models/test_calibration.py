@@ -1,0 +1,70 @@
+"""Calibration maps: monotone, unbiased in total, shrunk where there is little evidence."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.calibration import LogRateMap, chain, fit_affine, fit_calibration, fit_isotonic, reliability
+from models.likelihood import HazardRows
+
+
+def rows_of(log_rate, seed=0):
+    rng = np.random.default_rng(seed)
+    n = log_rate.size
+    y = (rng.random(n) < -np.expm1(-np.exp(log_rate))).astype(float)
+    return HazardRows(np.arange(n), y, np.ones(n), np.zeros(n), np.ones(n))
+
+
+def test_affine_finds_shift_and_slope():
+    x = np.random.default_rng(1).normal(-3, 1, 20_000)
+    rows = rows_of(-3 + 0.4 + 0.6 * (x + 3))
+    found = fit_affine(rows, x, shift_sd=1.0, slope_sd=0.5)
+    assert found.slope == pytest.approx(0.6, abs=0.06)
+    expected = -np.expm1(-np.exp(found.apply(x)))
+    assert expected.sum() == pytest.approx(rows.events, rel=0.03)
+
+
+def test_affine_without_information_changes_nothing():
+    x = np.array([-8.0, -9.0, -10.0])
+    found = fit_affine(rows_of(x), x, shift_sd=0.3, slope_sd=0.1)
+    np.testing.assert_allclose(found.apply(x), x, atol=0.01)
+    assert fit_affine(rows_of(x).take(np.zeros(3, bool)), x[:0], shift_sd=1, slope_sd=1) == LogRateMap()
+
+
+def test_isotonic_repairs_a_bent_curve_and_is_chosen_for_it():
+    x = np.random.default_rng(2).normal(-2.5, 1, 30_000)
+    truth = np.where(x > -2, -1.9, x - 0.3)
+    rows = rows_of(truth)
+    maps = fit_calibration(rows, x, seed=0)
+    assert len(maps) == 2
+    assert np.exp(chain(x, maps)).mean() == pytest.approx(np.exp(truth).mean(), rel=0.05)
+
+
+def test_few_events_get_two_numbers():
+    x = np.random.default_rng(2).normal(-5, 1, 3000)
+    assert len(fit_calibration(rows_of(x), x, seed=0)) == 1
+
+
+@settings(derandomize=True, max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.3, 2.0))
+def test_maps_never_reorder(seed, slope):
+    x = np.random.default_rng(seed).normal(-2, 1, 2000)
+    rows = rows_of(-2 + slope * (x + 2), seed)
+    maps = (fit_affine(rows, x, shift_sd=1.0, slope_sd=0.5), fit_isotonic(rows, x))
+    grid = np.linspace(-9, 5, 300)
+    assert (np.diff(chain(grid, maps)) >= -1e-12).all()
+    assert LogRateMap.from_json(maps[1].to_json()) == maps[1]
+
+
+def test_reliability_counts_everything_once():
+    rng = np.random.default_rng(0)
+    p = rng.random(500) * 0.5
+    y = (rng.random(500) < p).astype(float)
+    table = reliability(probability=p, y=y, score=p)
+    assert sum(table.rows) == 500
+    assert sum(table.actual) == y.sum()
+    assert sum(table.predicted) == pytest.approx(p.sum())
+    assert table.ece < 0.1
+    assert reliability(probability=p[:0], y=y[:0], score=p[:0]).ece == 0
+    assert np.isinf(reliability(probability=p, y=y * 0, score=p).ratios).all()

@@ -1,0 +1,103 @@
+"""Registered and loaded again through a real MLflow store: the same numbers, text only."""
+
+import warnings
+from functools import cache
+
+import numpy as np
+import pytest
+from known_truth import make_logs
+
+from models.audience import AudienceModel
+from models.errors import DataError
+
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow and SQLAlchemy warn of each other
+
+
+@cache
+def fitted():
+    logs = make_logs(users=3000, seed=2, base=0.01)
+    model = AudienceModel.fit(
+        logs, placements=("video", "live"), as_of=logs.as_of, horizon_days=30, seed=1, threads=1
+    )
+    return model, logs.users
+
+
+@pytest.fixture
+def store(tmp_path):
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    mlflow.create_experiment("test", artifact_location=(tmp_path / "artifacts").as_uri())
+    mlflow.set_experiment("test")
+    yield tmp_path
+    mlflow.set_tracking_uri(before[0])
+    mlflow.set_registry_uri(before[1])
+
+
+def test_saved_and_loaded_model_scores_the_same(store):
+    import mlflow
+
+    from models import registry
+
+    model, users = fitted()
+    with mlflow.start_run() as run:
+        uri = registry.save(model, input_example=users.head(5), extra_files={"segmenter.json": "{}"})
+    expected = model.score(users)
+    for address in (
+        uri,
+        "models:/new-fan-gmv@champion",
+        "models:/new-fan-gmv",
+        f"runs:/{run.info.run_id}/model",
+    ):
+        bundle = registry.load(address)
+        assert bundle.files["segmenter.json"] == "{}"
+        assert bundle.model.score(users).equals(expected)
+    assert registry.load("models:/new-fan-gmv@champion").uri == uri
+    assert not [path for path in store.rglob("*") if path.suffix in {".pkl", ".pickle", ".joblib"}]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        served = mlflow.pyfunc.load_model(uri)
+        scored = served.predict(users.drop("snapshot_at", "shop").to_pandas())
+    np.testing.assert_allclose(scored["p_follow"], expected["p_follow"], rtol=1e-12)
+    np.testing.assert_allclose(scored["gmv_per_fan_cny"], expected["gmv_per_fan_cny"], rtol=1e-12)
+    assert served.metadata.signature is not None
+    assert served.metadata.saved_input_example_info is not None
+
+
+def test_alias_moves_only_when_asked(store):
+    from models import registry
+
+    model, users = fitted()
+    first = registry.save(model, input_example=users)
+    registry.save(model, input_example=users, alias=None)
+    assert registry.load("models:/new-fan-gmv@champion").uri == first
+
+
+def test_wrong_addresses_are_told_in_one_line(store, tmp_path):
+    from models import registry
+
+    for address in (
+        "models:/nothing@champion",
+        "models:/nothing/3",
+        "runs:/0123/model",
+        str(tmp_path / "no"),
+    ):
+        with pytest.raises(DataError, match=r"model .*: ") as error:
+            registry.load(address)
+        assert "\n" not in str(error.value)
+
+
+def test_plain_folder_and_name_clash(store, tmp_path):
+    from models import registry
+
+    model, users = fitted()
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    for name, text in model.to_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+    assert registry.load(str(folder)).model.score(users).equals(model.score(users))
+    with pytest.raises(DataError, match=r"audience\.json"):
+        registry.save(model, input_example=users, extra_files={"audience.json": "{}"})
