@@ -212,7 +212,8 @@ def newton_step(program: Program, here: Jet, spend: FloatArray, low: FloatArray,
     g, k = here.gradient, program.width
     fixed = ((s <= lo) & (g <= 0)) | ((s >= hi) & (g >= 0))
     curve = np.abs(here.hessian[:, np.arange(k), np.arange(k)])
-    least = np.abs(g) / np.maximum(hi - lo, 1e-300)  # a straight cell steps no further than its interval
+    width = np.maximum(hi - lo, 1e-150)
+    least = np.minimum(np.abs(g), 1e150) / width  # a straight cell steps no further than its interval
     scale = 1.0 / np.sqrt(np.maximum(np.maximum(curve, least), 1e-280))
     free = ~fixed
     h = here.hessian * scale[:, :, None] * scale[:, None, :] * free[:, :, None] * free[:, None, :]

@@ -18,15 +18,16 @@ from targeting.allocation.cellprices import limit_prices
 from targeting.allocation.branch.tree import Visit, explore
 from targeting.allocation.certificate import ceiling, lagrangian_bound
 from targeting.allocation.generation import Deadline, Relaxed, generate, seed
-from targeting.allocation.master import Pool
+from targeting.allocation.master import Pool, mixed_spend, solve_master
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.polish import polish, violation
+from targeting.allocation.polish import Polished, polish, violation
 from targeting.allocation.pricing import legal
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.program import CARRY, Program, build
 from targeting.allocation.repair import repair
 
 TURNS = 40
+MOST_WHOLE = 300  # blocks up to which the columns are also chosen whole, by a mixed-integer program
 FEASIBLE = 1e-8  # relative violation that counts as none
 
 
@@ -78,14 +79,14 @@ def solve(
         relaxed = _phase_one(problem, pool, deadline, gap_tol)
     rounds = relaxed.rounds
     for tolerance in (1e-4, 1e-6, 1e-8):
-        _consider(problem, program, best, relaxed, gap_tol)
+        _consider(problem, pool, best, relaxed, gap_tol)
         if _gap(best) <= gap_tol or deadline.over:
             break
         relaxed = generate(pool, deadline, tolerance=min(tolerance * 1e-2, gap_tol * 0.1), max_rounds=20)
         rounds += relaxed.rounds
     if _gap(best) > gap_tol and not deadline.over:
         additive = program.width == 1 and not np.isfinite(program.users).any()
-        close = _close if additive and best.spend is not None else _search
+        close = _close if additive else _search
         rounds += close(problem, pool, best, relaxed, gap_tol, deadline)
     if best.spend is None:
         raise SolverError("allocation: no plan that holds on the true curves was found")
@@ -112,26 +113,42 @@ def _phase_one(problem: Problem, pool: Pool, deadline: Deadline, gap_tol: float)
     """Find a feasible mixture, or prove by the bound that there is none."""
     relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0)
     if relaxed.estimate < -1e-8:
-        broken = np.flatnonzero(relaxed.prices != 0)
-        names = tuple(dict.fromkeys(pool.program.row_name[i] for i in broken))
-        raise InfeasibleError(f"no plan satisfies {' and '.join(names)} together", conflict=names)
+        raise _no_plan(pool.program, relaxed.prices)
     relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
     return relaxed
 
 
-def _consider(problem: Problem, program: Program, best: _Best, relaxed: Relaxed, gap_tol: float) -> None:
-    """Polish the mixture to a plan, bound it, keep what is better."""
-    on = ~program.switch | (relaxed.spend >= 0.5 * program.floor_on) & (relaxed.spend > 0)
+def _improve(
+    problem: Problem, program: Program, best: _Best, start: FloatArray, prices: FloatArray
+) -> Polished:
+    """Newton from `start` with its on/off pattern, the slower repair where that fails; offers what they find."""
+    on = ~program.switch | (start >= 0.5 * program.floor_on) & (start > 1e-9 * program.upper)
     low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
     high = np.where(on, program.upper, 0.0)
-    done = polish(program, relaxed.spend, relaxed.prices, low, high)
-    held = [_offer(problem, program, best, spend) for spend in (done.spend, legal(program, relaxed.spend))]
+    done = polish(program, start, prices, low, high)
+    held = [_offer(problem, program, best, spend) for spend in (done.spend, legal(program, start))]
     if done.residual > 1e-7 or not held[0]:
-        near = repair(program, relaxed.spend, low, high)
+        near = repair(program, start, low, high)
         _offer(problem, program, best, near.spend)
         again = polish(program, near.spend, near.prices, low, high)
         _offer(problem, program, best, again.spend)
         done = again if again.residual < done.residual else done
+    return done
+
+
+def _no_plan(program: Program, prices: FloatArray) -> InfeasibleError:
+    """The error for a proven contradiction; `conflict.explain` says more."""
+    names = tuple(dict.fromkeys(n for n, p in zip(program.row_name, prices, strict=True) if p != 0)) or ("total",)
+    return InfeasibleError(f"no plan satisfies {' and '.join(names)} together", conflict=names)
+
+
+def _consider(problem: Problem, pool: Pool, best: _Best, relaxed: Relaxed, gap_tol: float) -> None:
+    """Polish the mixture to a plan, bound it, keep what is better."""
+    program = pool.program
+    done = _improve(problem, program, best, relaxed.spend, relaxed.prices)
+    if program.switch.any() and program.n_blocks <= MOST_WHOLE:
+        whole = solve_master(pool, penalty=1e3, integral=True)
+        _improve(problem, program, best, mixed_spend(pool, whole), relaxed.prices)
     for prices, spend in ((done.prices, done.spend), (relaxed.prices, relaxed.spend)):
         bound_at(program, best, prices, spend, gap_tol)
         if _gap(best) <= gap_tol:
@@ -157,6 +174,8 @@ def _close(
         rel_gap = max(0.2 * gap_tol, 0.02 * min(_gap(best), 1.0))
         choice = solve_pieces(program, pieces, marks, prices, rel_gap=rel_gap, seconds=seconds)
         best.bound = min(best.bound, choice.bound + program.constant)
+        if not choice.plan and choice.bound == -np.inf and best.spend is None:
+            raise _no_plan(program, prices)
         if not choice.plan:
             return turn
         low, high = pieces.low[choice.piece], pieces.high[choice.piece]
@@ -166,10 +185,11 @@ def _close(
         if _gap(best) <= gap_tol or deadline.over:
             return turn
         marks = [*marks, done.spend, choice.spend]
-        coarse = choice.error > max(0.1 * gap_tol * abs(best.value), 0.2 * choice.error.max()) / len(low)
+        error, size = np.abs(choice.error), abs(best.value) if best.spend is not None else 0.0
+        coarse = error > max(0.1 * gap_tol * size, 0.2 * error.max()) / len(low)
         coarse &= (pieces.high > pieces.low)[choice.piece]
         concave = program.curves.concave | (low >= program.curves.inflection_cny)
-        coarse &= ~concave | (turn > 3)
+        coarse &= ~concave | (choice.error < 0) | (turn > 3)  # new lines are enough above a concave stretch
         pieces = split(pieces, choice.piece[coarse], choice.spend[coarse])
     return turn
 
@@ -180,11 +200,11 @@ def _search(
     """Branch and price; gives the number of rounds."""
     rounds = 0
 
-    def visit(program: Program, node: Relaxed) -> Visit:
+    def visit(node_pool: Pool, node: Relaxed) -> Visit:
         nonlocal rounds
         rounds += node.rounds
         own = _Best(best.spend, best.value, np.inf, None)
-        _consider(problem, program, own, node, gap_tol)
+        _consider(problem, node_pool, own, node, gap_tol)
         if own.value > best.value:
             best.spend, best.value = own.spend, own.value
         return Visit(own.bound, best.value)

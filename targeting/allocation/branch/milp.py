@@ -29,7 +29,7 @@ LINES = 10
 class Choice:
     """Bound of the program, the piece chosen for each cell (m,) and the spend (m,); `plan` False where there is none.
 
-    `error` (m,) is how far each chosen point is off its curve, in objective units.
+    `error` (m,) is how far each chosen point is above (> 0) or under its curve, in objective units.
     """
 
     bound: float
@@ -96,6 +96,8 @@ def solve_pieces(
     except (cp.error.SolverError, ValueError) as error:
         raise SolverError(f"allocation: HiGHS failed on the piecewise program ({error})") from error
     spare = SLACK * TOLERANCE * (float(np.abs(prices * size).sum()) + worth * n)
+    if model.status in ("infeasible", "infeasible_inaccurate"):
+        return Choice(-np.inf, np.zeros(m, dtype=np.int64), marks[-1], False, np.zeros(m))
     stats = model.solver_stats
     if stats is None or stats.extra_stats is None or not np.isfinite(stats.extra_stats.mip_dual_bound):
         raise SolverError(f"allocation: the piecewise program ended as {model.status!r} without a bound")
@@ -107,7 +109,7 @@ def solve_pieces(
     chosen[pieces.cell[order]] = order
     spend = np.clip(s.value[chosen] * money, pieces.low[chosen], pieces.high[chosen])
     claimed = y.value[chosen] * unit[chosen]
-    error = np.abs(claimed - program.curves.value(spend)) * _stake(program, prices)
+    error = (claimed - program.curves.value(spend)) * _stake(program, prices)
     return Choice(bound, chosen, spend, True, error)
 
 

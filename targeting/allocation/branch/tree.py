@@ -38,7 +38,7 @@ def explore(
     root: Relaxed,
     root_bound: float,
     *,
-    visit: Callable[[Program, Relaxed], Visit],
+    visit: Callable[[Pool, Relaxed], Visit],
     best: float,
     gap: Callable[[float, float], float],
     gap_tol: float,
@@ -71,7 +71,7 @@ def explore(
             for sheet in {id(s): s for s in parent.sheets}.values():
                 own.add(legal(child, sheet.spend))
             found = generate(own, deadline, tolerance=max(1e-7, 0.1 * gap_tol), max_rounds=ROUNDS)
-            seen = visit(child, found)
+            seen = visit(own, found)
             best, bound = seen.best, min(seen.bound, -negative)
             if gap(bound, best) > 0:
                 heapq.heappush(queue, (-bound, next(count), own, found))
