@@ -16,9 +16,10 @@ from scipy import sparse
 
 from models.curves import POINTS, FloatArray
 from targeting.allocation.blocks import basic_metrics, jet, metric_slopes
-from targeting.allocation.program import BASIC, Program
+from targeting.allocation.program import Program
 
 STEPS = 60
+PATIENCE = 12  # steps without a better point
 MOST_ROWS = 3000
 
 
@@ -34,13 +35,13 @@ class Polished:
 def activity(program: Program, spend: FloatArray) -> FloatArray:
     """(r,) the rows' left-hand sides at spend (m,)."""
     metrics = basic_metrics(program, spend)
-    return np.asarray(sum(program.matrix[k] @ metrics[k] for k in BASIC))
+    return np.asarray(sum(program.matrix[k] @ metrics[k] for k in program.absolute))
 
 
 def row_size(program: Program, spend: FloatArray) -> FloatArray:
     """(r,) sum of the absolute terms of each row, or its limit: what a violation is measured against."""
     metrics = basic_metrics(program, spend)
-    terms = np.asarray(sum(abs(program.matrix[k]) @ np.abs(metrics[k]) for k in BASIC))
+    terms = np.asarray(sum(v @ np.abs(metrics[k]) for k, v in program.absolute.items()))
     limits = [np.where(np.isfinite(x), np.abs(x), 0.0) for x in (program.row_lower, program.row_upper)]
     size = np.maximum(terms, np.maximum(*limits))
     return np.where(size > 0, size, 1.0)
@@ -48,9 +49,12 @@ def row_size(program: Program, spend: FloatArray) -> FloatArray:
 
 def violation(program: Program, spend: FloatArray) -> FloatArray:
     """(r,) relative excess over the upper (> 0) or shortfall under the lower limit (< 0)."""
-    lhs = activity(program, spend)
-    excess = np.maximum(lhs - program.row_upper, 0.0) - np.maximum(program.row_lower - lhs, 0.0)
-    return excess / row_size(program, spend)
+    return excess(program, activity(program, spend)) / row_size(program, spend)
+
+
+def excess(program: Program, lhs: FloatArray) -> FloatArray:
+    """(r,) by how much left-hand sides are over the upper (> 0) or under the lower limit (< 0)."""
+    return np.maximum(lhs - program.row_upper, 0.0) - np.maximum(program.row_lower - lhs, 0.0)
 
 
 def jacobian(program: Program, spend: FloatArray, rows: NDArray[np.int64]) -> sparse.csr_matrix:
@@ -82,6 +86,7 @@ def polish(
     still = np.flatnonzero(program.curves.family == POINTS)
     binding = _binding(program, spend, prices)
     best = Polished(spend, prices, np.inf)
+    last_gain = 0
     for step in range(STEPS):
         rows = np.flatnonzero(binding)
         if len(rows) > MOST_ROWS:
@@ -101,8 +106,12 @@ def polish(
             float(np.abs(np.where(fixed, 0.0, slope * np.maximum(spend, 1e-9 * money / len(spend)))).max(initial=0)) / gain,
             float(np.abs((lhs[rows] - limit) / size[rows]).max(initial=0.0)),
         )
+        if residual < 0.7 * best.residual:
+            last_gain = step
         if residual < best.residual:
             best = Polished(spend, prices.copy(), residual)
+        if step - last_gain > PATIENCE:
+            break
         if residual < tolerance and step > 0:
             changed = _update_rows(program, spend, prices, binding)
             if not changed:
@@ -128,12 +137,12 @@ def _update_rows(
     """Drop rows whose price has the wrong sign, add those that are broken; says whether anything changed."""
     lawful = program.lawful(prices)
     wrong = binding & (lawful != prices) & dead
-    broken = ~binding & (np.abs(violation(program, spend)) > 1e-10)
-    excess = violation(program, spend)
+    beyond = violation(program, spend)
+    broken = ~binding & (np.abs(beyond) > 1e-10)
     prices[wrong] = 0.0
     binding[wrong] = False
     binding[broken] = True
-    prices[broken] = np.sign(excess[broken]) * 1e-300
+    prices[broken] = np.sign(beyond[broken]) * 1e-300
     return bool(wrong.any() or broken.any())
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,11 @@ class Program:
     def n_blocks(self) -> int:
         """Number of blocks."""
         return len(self.users)
+
+    @cached_property
+    def absolute(self) -> Mapping[str, sparse.csr_matrix]:
+        """The absolute values of `matrix`, of the metrics that any row uses."""
+        return {k: sparse.csr_matrix(abs(v)) for k, v in self.matrix.items() if v.nnz}
 
     def grid(self, x: FloatArray) -> FloatArray:
         """(..., m) -> (..., n_blocks, width)."""

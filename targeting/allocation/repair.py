@@ -17,7 +17,7 @@ from targeting.allocation.blocks import block_value, jet
 from targeting.allocation.polish import Polished, activity, jacobian, row_size
 from targeting.allocation.program import Program
 
-STEPS = 60
+STEPS = 40
 
 
 def repair(

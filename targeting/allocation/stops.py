@@ -1,9 +1,9 @@
 """Marginal floors where placements compete: spend stops where the last yuan returned the floor.
 
 Exists because the return of a cell's last yuan also falls with what the other placements of its segment
-spend, which no limit of a single cell can say. Capping each cell where it would stop alone is a relaxation, since
-placements compete: its bound holds for the true problem. Segments whose placements then fall below the floor
-together are capped where all of them return it; what that may cost is in the gap that is reported.
+spend, which no limit of a single cell can say. Capping each cell where it would stop alone is a relaxation,
+since placements compete: its bound holds for the true problem. Segments whose placements then fall below
+the floor together are capped where all of them return it; what that may cost is in the gap that is reported.
 """
 
 from __future__ import annotations
