@@ -1,9 +1,9 @@
 """Risk floors: the best plan found whose lower tail over the draws is high enough, with a bound that holds.
 
-Exists because the tail couples all cells and all draws, which the solver's rows do not see. The plan without the
-floor is a relaxation, so its bound holds; where it breaks the floor, the market is leaned towards the draws that
-hurt and solved again, from a little to fully, until the floor is kept. Every candidate is judged on the true draws
-and rows. Nothing proves the best of them optimal: the gap to the relaxation is what is reported.
+Exists because the tail couples all cells and all draws, which the solver's rows do not see. The plan without
+the floor is a relaxation, so its bound holds; where it breaks the floor, the market is leaned towards the draws
+that hurt and solved again, from a little to fully, until the floor is kept. Every candidate is judged on the
+true draws and rows. Nothing proves the best of them optimal: the gap to the relaxation is what is reported.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def solve_with_caution(problem: Problem, *, solve: Solver, gap_tol: float) -> So
     if found is None:
         raise InfeasibleError(
             f"no plan was found that keeps '{problem.risk.name}' ({problem.risk.measure} at least "
-            f"{problem.risk.floor:,.6g}); the best reaches {best_tail:,.6g}: lower the floor or raise the budget",
+            f"{problem.risk.floor:,.6g}); the best reaches {best_tail:,.6g}: lower the floor "
+            f"or raise the budget",
             conflict=(problem.risk.name,),
             relaxation={problem.risk.name: problem.risk.floor - best_tail},
         )
@@ -89,7 +90,7 @@ def _tail_weights(risk: Risk, totals: FloatArray) -> FloatArray:
 def _search(
     problem: Problem, free: Problem, relaxed: Solution, solve: Solver
 ) -> tuple[Solution | None, float]:
-    """The best candidate that keeps floor and rows, and the highest tail seen among those that keep the rows."""
+    """The best candidate that keeps floor and rows, and the highest tail of those that keep the rows."""
     assert problem.risk is not None
     best: Solution | None = None
     highest, start = -np.inf, relaxed.spend_cny
