@@ -48,7 +48,7 @@ def serve(*, plan: Path | None, port: int, browser: bool) -> int:
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
-        # Not wait(): the signal handler of polars restarts system calls, so Ctrl-C would not end a blocking one.
+        # Not wait(): polars' signal handler restarts system calls, so Ctrl-C would not end a blocking one.
         while process.poll() is None:
             time.sleep(0.2)
         return process.returncode

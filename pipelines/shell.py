@@ -55,20 +55,20 @@ def silence_libraries() -> None:
 
 
 @contextmanager
-def _quiet_stdout() -> Iterator[None]:
-    """Nothing but our result goes to stdout: solvers print banners from C, below Python's sys.stdout."""
+def quiet(descriptor: int) -> Iterator[None]:
+    """Send what is written to file descriptor 1 or 2 nowhere: solvers and Java print below Python's streams."""
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return
-    sys.stdout.flush()
-    kept = os.dup(1)
+    (sys.stdout if descriptor == 1 else sys.stderr).flush()
+    kept = os.dup(descriptor)
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
+    os.dup2(nowhere, descriptor)
     os.close(nowhere)
     try:
         yield
     finally:
-        os.dup2(kept, 1)
+        os.dup2(kept, descriptor)
         os.close(kept)
 
 
@@ -79,7 +79,7 @@ def progress(label: str) -> Iterator[Tell]:
     While it is open, only stderr is written to.
     """
     console = Console(stderr=True)
-    with _quiet_stdout():
+    with quiet(1):
         if not console.is_terminal:
             yield silent
             return

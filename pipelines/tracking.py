@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import DataError
+from pipelines.shell import DEBUG_VARIABLE
 
 EXPERIMENT = "targeting"
 REPLAY_FILE = "replay.json"
@@ -127,8 +128,12 @@ def connect(tracking_uri: str | None) -> str:
 
     import mlflow
     from mlflow.exceptions import MlflowException
+    from mlflow.utils.logging_utils import disable_logging
     from sqlalchemy.exc import SQLAlchemyError
 
+    if not os.environ.get(DEBUG_VARIABLE):
+        # MLflow prints "Successfully registered ..." past the loggers.
+        disable_logging()
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     # A server that is down is told in seconds, not after MLflow's default of several minutes of retries.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")

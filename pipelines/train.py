@@ -9,6 +9,7 @@ from typing import Any
 
 from models import registry
 from models.contracts import Dataset
+from models.errors import DataError
 from pipelines import config as settings_of
 from pipelines import tracking
 from pipelines.config import TrainSettings
@@ -72,9 +73,16 @@ def learn(
         run: the job's MLflow run.
         tell: progress listener.
 
+    Raises:
+        DataError: the data cannot be learned from.
+
     Returns:
         The planner with the URI of its registered version.
     """
+    if dataset.users["is_fan"].all():
+        raise DataError(
+            "users: nobody is eligible, every row has is_fan true; give people who do not follow yet"
+        )
     tell("learning from the logs")
     planner = Planner.fit(
         dataset,

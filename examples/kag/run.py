@@ -3,7 +3,8 @@
     python examples/kag/run.py ../shared/data/kag/KAG_conversion_data.csv --out kag
 
 Segments are age x gender. The report names no dates, so each of its 40 interest groups stands for one day of
-delivery: spend differs from group to group, which is what a response curve is learned from.
+delivery: spend differs from group to group, which is what a response curve is learned from. Impressions are
+left out: they are bought at a nearly constant price, and what falls with spend is conversions per impression.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ def delivery(path: Path) -> pl.DataFrame:
             segment=pl.format("{} {}", "age", "gender"),
             placement=pl.lit("feed"),
             cost_cny="Spent",
-            impressions="Impressions",
             new_fans="Approved_Conversion",
         )
         .group_by("date", "segment", "placement")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from models.errors import DataError
 from pipelines.engines.part import part_schema
+from pipelines.shell import quiet
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
 
@@ -77,7 +78,9 @@ def _session(master: str, part_users: int) -> Any:
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(part_users))
     )
     try:
-        return builder.getOrCreate()
+        # The Java process keeps the stderr it is started with, and greets there.
+        with quiet(2):
+            return builder.getOrCreate()
     except PySparkException as error:
         raise DataError(
             f"engine spark: no session at {master} ({str(error)[:120]}); a Java 17+ runtime is needed"

@@ -131,7 +131,7 @@ def test_parts_of_other_users_are_never_reused(trained, data_dir, tmp_path, sett
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
 def test_spark_gives_the_same_scores(trained, data_dir, tmp_path, settings):
     local = score(trained, data_dir, tmp_path / "local")
     spark = score(trained, data_dir, tmp_path / "spark", engine="spark", config=settings)
