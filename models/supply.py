@@ -34,14 +34,11 @@ from models.supply_sums import grouped, indicator, typical_log_price
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-# Without evidence a cell can deliver this many times the most it was seen to deliver ...
-CAPACITY_OVER_OBSERVED = 4.0
-# ... give or take this factor (log scale, 1 standard deviation).
-CAPACITY_SD = 0.8
-HUBER = 2.5
-LEAN_SD = 0.3
-PERIOD_FREEDOM = 3.0
-ITERATIONS = 40
+# Without evidence a cell can deliver this many times the most it was seen to deliver, give or take exp(sd).
+CAPACITY_OVER_OBSERVED, CAPACITY_SD = 4.0, 0.8
+HUBER, LEAN_SD, PERIOD_FREEDOM = 2.5, 0.3, 3.0
+# Enough to 1 % of the spread of the draws; learning the spreads takes longer.
+ITERATIONS, LEARNING_ITERATIONS = 20, 40
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ class _Gauss:
         self.reference = np.stack([panel.reference_log[place], halfway[place]])
 
     def run(self) -> Fit:
-        for step in range(ITERATIONS):
+        for step in range(LEARNING_ITERATIONS if self.learn else ITERATIONS):
             self._step_curves()
             self._step_periods()
             if self.learn and step >= 4:

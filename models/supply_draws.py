@@ -14,8 +14,10 @@ from models.supply_shapes import log_price
 
 # Fewer days than this cannot be bootstrapped.
 MIN_BOOTSTRAP_DAYS = 8
+# Most draws x cell-days worked on at once: about 0.3 GB.
+MAX_BATCH = 1_500_000
 # Standard deviation of a cell's log price between how it was bought and how it will be bought.
-TRANSFER_SD = 0.03
+TRANSFER_SD = 0.04
 
 
 def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: int, extra_sd: float) -> Fit:
@@ -39,13 +41,33 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
         "capacity": rng.normal(0.0, fit.spread.capacity, (n_draws, n_cells)),
         "centre": rng.normal(0.0, panel.capacity_sd, (n_draws, n_placements)),
     }
-    drawn = fit_supply(
-        resampled, family=fit.family, weights=weights, spread=fit.spread, noise=noise, start=fit
+    step = max(1, MAX_BATCH // n_obs)
+    parts = [
+        _batch(resampled, fit, weights=weights, noise=noise, rows=slice(at, at + step))
+        for at in range(0, n_draws, step)
+    ]
+    drawn = replace(
+        parts[0],
+        log_price=np.concatenate([part.log_price for part in parts]),
+        log_capacity=np.concatenate([part.log_capacity for part in parts]),
     )
     # Money for a segment will not be spread over its users just as the logs happened to spread it.
     transfer = rng.normal(0.0, TRANSFER_SD, (n_draws, n_cells))
     drawn = replace(drawn, log_price=drawn.log_price + transfer)
     return _widened(panel, drawn, shift=rng.normal(0.0, extra_sd, (n_draws, 1)))
+
+
+def _batch(panel: Panel, fit: Fit, *, weights: FloatArray, noise: dict[str, FloatArray], rows: slice) -> Fit:
+    """The draws `rows`, few enough at a time to fit in memory."""
+    got = panel.got if panel.got.ndim == 1 else panel.got[rows]
+    return fit_supply(
+        replace(panel, got=got),
+        family=fit.family,
+        weights=weights[rows],
+        spread=fit.spread,
+        noise={name: values[rows] for name, values in noise.items()},
+        start=fit,
+    )
 
 
 def _widened(panel: Panel, fit: Fit, *, shift: FloatArray) -> Fit:
