@@ -37,7 +37,7 @@ def money_map(
     import altair as alt
 
     data: dict[str, list[dict[str, Any]]] = {}
-    cells = _fold(allocation, top=top, measure=measure)
+    cells = _fold(allocation, top=top, measure=measure, placements=placements)
     order = (
         cells.group_by("segment")
         .agg(pl.col("spend_cny").sum())
@@ -201,7 +201,7 @@ def _range(placements: list[str]) -> list[str]:
     return [PALETTE[i % len(PALETTE)] for i in range(len(placements))]
 
 
-def _fold(allocation: pl.DataFrame, *, top: int, measure: str) -> pl.DataFrame:
+def _fold(allocation: pl.DataFrame, *, top: int, measure: str, placements: list[str]) -> pl.DataFrame:
     """Spend and GMV per segment and placement, small segments summed into one."""
     by_segment = (
         allocation.group_by("segment")
@@ -217,7 +217,11 @@ def _fold(allocation: pl.DataFrame, *, top: int, measure: str) -> pl.DataFrame:
         allocation.with_columns(segment=name)
         .group_by("segment", "placement", maintain_order=True)
         .agg(pl.col("spend_cny", measure).sum())
-        .with_columns(rank=pl.col("placement").rank("dense"))
+        .with_columns(
+            rank=pl.col("placement").replace_strict(
+                {name: i for i, name in enumerate(placements)}, default=len(placements)
+            )
+        )
     )
 
 

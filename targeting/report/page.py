@@ -66,6 +66,7 @@ def _context(plan: Plan) -> dict[str, Any]:
         "gmv_known": _measure(plan) == "new_fan_gmv_cny",
         "measure": charts.MEASURES[_measure(plan)],
         "cells": _cells(plan),
+        "usual_reason": _usual_reason(plan),
         "idle": _idle(plan),
         "curve_chart": _curve_chart(plan, placements),
         "comparison_chart": _comparison_chart(plan),
@@ -146,8 +147,10 @@ def _measure(plan: Plan) -> str:
 
 
 def _placements(plan: Plan) -> list[str]:
-    """Placements with their terms, in the market's order."""
-    return [placement_term(p) for p in plan.market.cells["placement"].unique(maintain_order=True).to_list()]
+    """Placements with their terms, in the brief's order: a placement keeps its colour from plan to plan."""
+    found = plan.market.cells["placement"].unique(maintain_order=True).to_list()
+    ordered = [p for p in plan.campaign.placements if p in found]
+    return [placement_term(p) for p in (*ordered, *(p for p in found if p not in ordered))]
 
 
 def _with_terms(frame: pl.DataFrame) -> pl.DataFrame:
@@ -165,7 +168,7 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
     """Rows of the table of funded cells, richest first."""
     total = max(plan.spend_cny, 1e-12)
     slots = plan.allocation["slot"].n_unique() > 1
-    gmv_known = _measure(plan) == "new_fan_gmv_cny"
+    gmv_known, usual = _measure(plan) == "new_fan_gmv_cny", _usual_reason(plan)
     return [
         {
             "segment": r["segment"],
@@ -179,10 +182,18 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
             "band": "" if r["new_fan_gmv_cny_low"] is None
             else f"{yuan(r['new_fan_gmv_cny_low'])} – {yuan(r['new_fan_gmv_cny_high'])}",
             "marginal": "–" if r["marginal_gmv_per_cny"] is None else f"{r['marginal_gmv_per_cny']:.2f}",
-            "reason": r["reason"],
+            "reason": "" if r["reason"] == usual else r["reason"],
         }
         for r in _funded(plan).head(ROWS).to_dicts()
     ]  # fmt: skip
+
+
+def _usual_reason(plan: Plan) -> str:
+    """The reason that more than half of the funded cells share, said once above the table; else nothing."""
+    reasons = _funded(plan)["reason"].value_counts(sort=True)
+    if reasons.is_empty() or 2 * int(reasons["count"][0]) <= int(reasons["count"].sum()):
+        return ""
+    return str(reasons["reason"][0])
 
 
 def _idle(plan: Plan) -> dict[str, Any]:

@@ -186,8 +186,15 @@ def _break_even(plan: Plan) -> str:
         return f"<b>Break-even</b> 保本: {kept}."
     planned = gmv.value / plan.spend_cny
     verdict = "above" if planned > roi else "below"
+    last = plan.shadow_prices.get("total", 0.0) if plan.campaign.objective == "new_fan_gmv" else roi
+    beyond = (
+        f" The last yuan returns only {last:.2f}, less than it costs: a smaller budget would leave more "
+        f"profit (<code>objective: profit</code> finds it)."
+        if 0.0 < last < roi
+        else ""
+    )
     return (
         f"<b>Break-even ROI</b> 保本投产比: {kept}, so a campaign pays for itself at {roi:.2f} yuan of GMV "
         f"per yuan spent; this plan is at <b>{planned:.2f}</b>, {verdict} it, "
-        f"within {plan.campaign.horizon_days} days."
+        f"within {plan.campaign.horizon_days} days.{beyond}"
     )

@@ -53,7 +53,7 @@ def test_the_page_needs_nothing_from_outside(page):
 
 
 def test_the_headline_is_one_sentence_with_money_interval_and_certificate(page):
-    headline = re.search(r"<h1>(.*?)</h1>", page, re.S).group(1)
+    headline = re.search(r"<h1>(.*?)</h1>", page, re.S).group(1).replace("\u00a0", " ")
     assert re.match(
         r"Spend ¥20,000, expect [\d,]+ new fans and ¥[\d,]+ of new-fan GMV "
         r"\(80 % interval ¥[\d,]+ to ¥[\d,]+\); "
@@ -82,6 +82,7 @@ def test_every_part_of_the_report_is_there(page):
         "The effect is causal 因果: 12,408 of 310,220 shown rows were randomised",
         "Extrapolation 外推",
         "Break-even ROI 保本投产比",
+        "Where nothing else is said, a row is",
         "so a campaign pays for itself at 2.50 yuan of GMV per yuan spent",
         "gender = f and age_band = 25-34",
         "12 input rows were set aside",
