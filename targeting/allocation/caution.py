@@ -1,8 +1,8 @@
 """Risk floors: the best plan found whose lower tail over the draws is high enough, with a bound that holds.
 
 Exists because the tail couples all cells and all draws, which the solver's rows do not see. The plan without
-the floor is a relaxation, so its bound holds; where it breaks the floor, the market is leaned towards the draws
-that hurt and solved again, from a little to fully, until the floor is kept. Every candidate is judged on the
+the floor is a relaxation, so its bound holds; where it breaks the floor, the market is leaned towards the
+draws that hurt and solved again, from a little to fully, until the floor is kept. Every candidate is judged on the
 true draws and rows. Nothing proves the best of them optimal: the gap to the relaxation is what is reported.
 """
 
@@ -22,6 +22,7 @@ Solver = Callable[[Problem], Solution]
 _LEANS = (0.15, 0.3, 0.5, 0.75, 1.0)
 _ROUNDS = 3
 _TOLERANCE = 1e-9
+_SAFE = 1e-5  # the floor is kept by this share, so that whole 厘 do not break it
 
 
 def solve_with_caution(problem: Problem, *, solve: Solver, gap_tol: float) -> Solution:
@@ -94,6 +95,7 @@ def _search(
     assert problem.risk is not None
     best: Solution | None = None
     highest, start = -np.inf, relaxed.spend_cny
+    safe = problem.risk.floor + _SAFE * abs(problem.risk.floor)
     for _ in range(_ROUNDS):
         reached = -np.inf
         for lean in _LEANS:
@@ -108,7 +110,7 @@ def _search(
             value = float(total(problem.objective, outcomes(problem.market, candidate.spend_cny)))
             if kept > reached:
                 reached, start = kept, candidate.spend_cny
-            if kept >= problem.risk.floor and (best is None or value > best.value):
+            if kept >= safe and (best is None or value > best.value):
                 best = replace(candidate, value=value)
         if reached <= highest:
             break

@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from small_markets import market
 
+from models.errors import InfeasibleError
 from targeting.allocation.compile import compile_problem
-from targeting.allocation.conflict import explain, loosened, restricted
+from targeting.allocation.conflict import explain, loosened, restricted, solve_or_explain
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.spendlp import least_slack, linear_names
 
@@ -174,3 +175,33 @@ def test_restricted_keeps_the_named_ones_only():
     assert loosened(problem, "d", 2.0).risk.floor == 1.0
     assert loosened(problem, "c", 0.5).limits.marginal_floor.tolist() == [1.5] * 6
     assert loosened(problem, "b", 1.0).limits.upper_cny.tolist() == [4.0] * 6
+
+
+def test_the_real_solver_is_the_judge_of_values():
+    target = {"kind": "target", "name": "fans", "metric": "new_fans", "value": 2000}
+    innocent = bounds("innocent", placement="live", min_share=0.1)
+    with pytest.raises(InfeasibleError) as caught:
+        solve_or_explain(compiled(target, innocent))
+    assert set(caught.value.conflict) == {"fans", "total"}
+    enough = 2000 - caught.value.relaxation["fans"]
+    reached = solve_or_explain(compiled({**target, "value": enough - 1}, innocent))
+    assert reached.spend_cny.sum() <= 1000.0 * (1 + 1e-9)
+    assert reached.spend_cny.sum() >= 990.0  # just within reach takes nearly all the money
+
+
+def test_risk_and_marginal_floors_are_spoken_of_in_words():
+    problem = compiled(
+        bounds("floor", min_cny=900),
+        {"kind": "marginal_floor", "name": "stop", "min": 50},
+        {"kind": "risk", "name": "tail", "measure": "cvar", "level": 0.1, "floor": 1e5},
+        on=market(draws=3),
+    )
+
+    def judge(p):
+        return not ((p.limits.lower_cny.sum() or p.rows) and (p.limits.marginal_floor > 45).all() and p.risk)
+
+    error = explain(problem, feasible=judge)
+    assert set(error.conflict) == {"floor", "stop", "tail"}
+    assert error.relaxation["stop"] == pytest.approx(5.0, rel=0.02)
+    assert "last yuan returns at least 50" in str(error)
+    assert "cvar at least 100,000" in str(error)
