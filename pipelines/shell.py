@@ -56,7 +56,7 @@ def silence_libraries() -> None:
 
 @contextmanager
 def quiet(descriptor: int) -> Iterator[None]:
-    """Send what is written to file descriptor 1 or 2 nowhere: solvers and Java print below Python's streams."""
+    """Send what is written to descriptor 1 or 2 nowhere: solvers and Java print below those of Python."""
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import DataError
-from pipelines.shell import DEBUG_VARIABLE
 
 EXPERIMENT = "targeting"
 REPLAY_FILE = "replay.json"
@@ -128,21 +127,19 @@ def connect(tracking_uri: str | None) -> str:
 
     import mlflow
     from mlflow.exceptions import MlflowException
-    from mlflow.utils.logging_utils import disable_logging
     from sqlalchemy.exc import SQLAlchemyError
 
-    if not os.environ.get(DEBUG_VARIABLE):
-        # MLflow prints "Successfully registered ..." past the loggers.
-        disable_logging()
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     # A server that is down is told in seconds, not after MLflow's default of several minutes of retries.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_location(uri))
-        mlflow.set_experiment(EXPERIMENT)
+        # Two jobs that start together in a new directory must not both create the tables.
+        with _alone(uri):
+            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+                mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_location(uri))
+            mlflow.set_experiment(EXPERIMENT)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         text = str(error).splitlines()[0][:200]
         raise DataError(
@@ -151,12 +148,34 @@ def connect(tracking_uri: str | None) -> str:
     return uri
 
 
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Hold a lock on the folder of a sqlite store; a server needs none."""
+    import fcntl
+    import os
+
+    database = _database(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(database.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _artifact_location(uri: str) -> str | None:
     """Artifacts of a sqlite store lie beside its file; a server decides for itself."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    database = Path(uri.removeprefix("sqlite:///")).resolve()
-    return (database.parent / "mlartifacts").as_uri()
+    database = _database(uri)
+    return None if database is None else (database.parent / "mlartifacts").as_uri()
+
+
+def _database(uri: str) -> Path | None:
+    """The file of a sqlite store, or None."""
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
 
 
 def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[dict[str, Any], Path | None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from pipelines import config as settings_of
 from pipelines import tracking
 from pipelines.config import TrainSettings
 from pipelines.plan_directory import rejected_counts
-from pipelines.shell import Tell, silent
+from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
 from targeting.campaign import Campaign
 from targeting.planner import Planner
@@ -100,12 +102,14 @@ def learn(
     for name, table in planner.model.reliability.items():
         run.text(calibration_chart(table.to_json(), title=name), f"charts/calibration-{name}.svg")
     tell("registering the model")
-    uri = registry.save(
-        planner.model,
-        extra_files=planner.state_files(),
-        input_example=dataset.users.head(5),
-        name=settings.model_name,
-    )
+    # MLflow announces each version on stderr, past its own switch for that.
+    with quiet(2), redirect_stderr(StringIO()):
+        uri = registry.save(
+            planner.model,
+            extra_files=planner.state_files(),
+            input_example=dataset.users.head(5),
+            name=settings.model_name,
+        )
     run.tag(tracking.MODEL_TAG, uri)
     return replace(planner, model_uri=uri)
 

@@ -27,7 +27,7 @@ FEATURES = ("recency", "history", "mens", "womens", "zip_code", "newbie", "chann
 
 def read_customers(path: Path) -> pl.DataFrame:
     """The experiment with a customer number, the arm's name and the half it belongs to (even or odd rows)."""
-    return pl.read_csv(path).with_row_index("number").with_columns(
+    return pl.read_csv(path, infer_schema_length=None).with_row_index("number").with_columns(
         user_id=pl.format("c{}", "number"),
         arm=pl.col("segment").replace_strict(ARMS),
         half=pl.col("number") % 2,

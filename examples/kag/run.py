@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 def delivery(path: Path) -> pl.DataFrame:
     """The report in the contract's words: one row per interest group and segment."""
     return (
-        pl.read_csv(path)
+        pl.read_csv(path, infer_schema_length=None)
         .with_columns(day=pl.col("interest").rank("dense").cast(pl.Int64) - 1)
         .select(
             date=pl.lit(date(2017, 8, 17)) + pl.duration(days="day"),
