@@ -22,7 +22,7 @@ FOLDS = 5
 # between the abrupt `expsat` and the never-ending `power`, so it is wrong by least when the data cannot tell.
 SWITCH_SE = 1.0
 # Extra standard deviation of log capacity: what the families disagree on beyond the data.
-EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.1, 0.2
+EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.2, 0.25
 
 
 @dataclass(frozen=True)
