@@ -153,9 +153,11 @@ def spend_vector(market: Market, other: Plan | pl.DataFrame | Mapping[Any, Any])
         raise DataError(
             f"plan to compare: column {missing[0]!r} is missing; expected segment, placement, spend_cny"
         )
-    keys = ["segment", "placement", *(["slot"] if "slot" in frame.columns else [])]
+    keys = ["segment", "placement"]
+    keys += [key for key in ("slot", "campaign_id", "merchant_id") if key in frame.columns]
+    text = [pl.col(key).cast(market.cells.schema[key]) for key in keys]
     given = (
-        frame.select(*keys, pl.col("spend_cny").cast(pl.Float64)).group_by(keys, maintain_order=True).sum()
+        frame.select(*text, pl.col("spend_cny").cast(pl.Float64)).group_by(keys, maintain_order=True).sum()
     )
     bad = given.filter(~(pl.col("spend_cny").is_finite() & (pl.col("spend_cny") >= 0)).fill_null(False))
     if bad.height:

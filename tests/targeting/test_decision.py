@@ -150,3 +150,35 @@ def test_a_curve_that_falls_is_refused():
     )
     with pytest.raises(DataError, match="decrease"):
         tg.allocate(falling, budget_cny=2)
+
+
+def test_campaigns_of_several_merchants_are_planned_and_read_back_apart():
+    cells = {
+        "segment": ["a", "a"],
+        "placement": ["x", "x"],
+        "campaign_id": ["one", "two"],
+        "merchant_id": ["m", "n"],
+    }
+    hill = {"top": [100.0, 300.0], "half_spend_cny": [50.0, 50.0], "slope": [1.0, 1.0]}
+    plan = tg.allocate(pl.DataFrame({**cells, **hill}), budget_cny=100)
+    assert plan.allocation["campaign_id"].to_list() == ["one", "two"]
+    assert plan.allocation["spend_cny"][0] < plan.allocation["spend_cny"][1]
+    back = tg.plan_from_files(plan.files(html=False))
+    np.testing.assert_allclose(back.solution.spend_cny, plan.solution.spend_cny)
+
+
+def test_a_bad_row_of_a_curve_is_an_error_not_a_hole():
+    table = {"segment": ["a"] * 3, "placement": ["x"] * 3, "spend_cny": [0.0, -1, 2], "value": [0.0, 1, 2]}
+    with pytest.raises(DataError, match=r"curves: row 2: .*\(1 bad rows\)"):
+        tg.allocate(pl.DataFrame(table), budget_cny=2)
+
+
+def test_an_answer_that_fails_the_check_is_never_handed_on(monkeypatch):
+    from dataclasses import replace
+
+    import targeting.decision as decision
+    from models.errors import SolverError
+
+    monkeypatch.setattr(decision, "rounded", lambda _, found: replace(found, spend_cny=2.0 * found.spend_cny))
+    with pytest.raises(SolverError, match="breaks 'total'"):
+        tg.allocate(HILL, budget_cny=500)
