@@ -141,7 +141,8 @@ def fit_linear(
 ) -> np.ndarray:
     """Maximum a posteriori intercept and coefficients by damped Fisher scoring.
 
-    The information is computed anew for the first steps only: near the optimum it hardly moves, and it is the cost.
+    The information is computed anew for the first steps only: near the optimum it hardly moves, and it is
+    what costs.
 
     Args:
         expanded: Design of each row, (n, q).

@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 
 from models.calibration import Reliability, reliability
+from models.followers import kept_orders, read_followers
 from models.funnel import Fitting, Funnel, fit_funnel
 from models.labels import CONTROL, EventLog
-from models.value import ValueModel, fit_value, kept_orders, read_followers
+from models.value import ValueModel, fit_value
 
 HELD_OUT_SHARE = 0.25
 MIN_HELD_OUT_FOLLOWS = 20

@@ -33,128 +33,20 @@ import polars as pl
 from models.boosting import HazardBooster, fit_boosted
 from models.calibration import LogRateMap, chain, fit_affine
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
+from models.followers import DAY_US, Followers, kept_orders, read_fans, read_followers, read_organic
 from models.funnel import Fitting, Rate, fit_shape
-from models.labels import CONTROL, EventLog
-from models.likelihood import AmountRows, HazardRows
+from models.labels import EventLog
+from models.likelihood import HazardRows, hazard_loss
+from models.spending import Amounts, fit_amounts, gmv_factors
 
-DAY_US = 86_400e6
 FLAT_SLOPE = 1e-3
 """Prior deviation that pins a slope at one: only the level is estimated."""
 PLACEMENT_SD = 0.7
 """Prior deviation of a placement's factor on the buying hazard, log units."""
 COIN_SD = 0.3
-"""Prior deviation of the factor between randomised and other followers, log units: the coin's followers are few."""
-LEVEL_SD = 0.3
-"""Prior deviation of a placement's factor on GMV totals, log units."""
-
-
-@dataclass(frozen=True)
-class Followers:
-    """New followers and what they have bought so far; arrays of shape (n,).
-
-    Attributes:
-        user: Row of users.
-        placement: Code of the placement followed through (the last code is organic).
-        randomized: Shown by a coin.
-        age_days: Follow age at `as_of`, at most the horizon.
-        first_kept_days: Follow age of the first kept order, NaN where none.
-        net_cny: Net GMV within min(age, horizon), young refunds anticipated.
-        event_age_days: Follow age of every kept order, (n_orders,).
-        event_net_cny: Its net amount, (n_orders,).
-        order_age_days: Its age at `as_of`, (n_orders,).
-    """
-
-    user: np.ndarray
-    placement: np.ndarray
-    randomized: np.ndarray
-    age_days: np.ndarray
-    first_kept_days: np.ndarray
-    net_cny: np.ndarray
-    event_age_days: np.ndarray
-    event_net_cny: np.ndarray
-    order_age_days: np.ndarray
-
-    @property
-    def bought(self) -> np.ndarray:
-        """At least one kept order, (n,) of bool."""
-        return ~np.isnan(self.first_kept_days)
-
-
-def kept_orders(log: EventLog, refunds: RefundMaturity) -> pl.DataFrame:
-    """Orders with something left after refunds: user, ordered_at, net_cny (young refunds anticipated),
-    age_days."""
-    age = ((log.as_of - pl.col("ordered_at")).dt.total_microseconds() / DAY_US).alias("age_days")
-    kept = log.orders.with_columns(age, net_cny=pl.col("gmv_cny") - pl.col("refund_cny")).filter(
-        pl.col("net_cny") > 0
-    )
-    factor = refunds.amount_factor(kept["age_days"].to_numpy())
-    return kept.with_columns(net_cny=pl.col("net_cny") * pl.Series(factor))
-
-
-def read_followers(
-    log: EventLog, kept: pl.DataFrame, *, placements: tuple[str, ...], horizon_days: float
-) -> Followers:
-    """Follow the followers: their kept orders from the follow to the horizon or `as_of`."""
-    codes = {name: float(i) for i, name in enumerate(placements)} | {CONTROL: float(len(placements))}
-    follows = log.follows.with_row_index("follow").with_columns(
-        ((log.as_of - pl.col("followed_at")).dt.total_microseconds() / DAY_US)
-        .clip(0.0, horizon_days)
-        .alias("age_days")
-    )
-    orders = (
-        kept.join(follows.select("follow", "user", "followed_at"), on="user", how="inner")
-        .with_columns(since=(pl.col("ordered_at") - pl.col("followed_at")).dt.total_microseconds() / DAY_US)
-        .filter((pl.col("since") >= 0) & (pl.col("since") < horizon_days))
-        .sort("follow", "since", "net_cny")
-    )
-    per = orders.group_by("follow").agg(pl.col("since").min(), pl.col("net_cny").sum())
-    table = follows.join(per, on="follow", how="left").sort("follow")
-    return Followers(
-        user=table["user"].to_numpy().astype(np.int64),
-        placement=table["placement"].replace_strict(codes, return_dtype=pl.Float64).to_numpy(),
-        randomized=table["randomized"].fill_null(False).to_numpy(),
-        age_days=table["age_days"].to_numpy(),
-        first_kept_days=table["since"].fill_null(np.nan).to_numpy(),
-        net_cny=table["net_cny"].fill_null(0.0).to_numpy(),
-        event_age_days=orders["since"].to_numpy(),
-        event_net_cny=orders["net_cny"].to_numpy(),
-        order_age_days=orders["age_days"].to_numpy(),
-    )
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """E[net GMV over the horizon | kept order] = level x exp(slope (f(x) - centre)).
-
-    Attributes:
-        booster: f, the log amount.
-        centre: Mean of f.
-        slope: How much of the spread of f is believed, 0..1.5.
-        level: CNY at the centre.
-    """
-
-    booster: HazardBooster
-    centre: float = 0.0
-    slope: float = 0.0
-    level: float = 0.0
-
-    def relative(self, f: np.ndarray) -> np.ndarray:
-        """Amount relative to the level, same shape."""
-        return np.exp(self.slope * (f - self.centre))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "booster": self.booster.to_json(),
-            "centre": self.centre,
-            "slope": self.slope,
-            "level": self.level,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Amounts:
-        """Inverse of `to_json`."""
-        return cls(HazardBooster.from_json(value["booster"]), value["centre"], value["slope"], value["level"])
+"""Prior deviation between randomised and other followers, log units: the coin's followers are few."""
+MIN_FAN_BUYERS = 100
+"""Buying fans below which their purchases are not asked about."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +56,7 @@ class ValueModel:
     Attributes:
         placements: Placement names; code = position.
         horizon_days: H.
+        affinity: Purchase rate of existing fans, a further feature of `buy`, or None where it did not help.
         buy: Hazard of a kept order by H.
         buy_shift: Factor per placement on it, log units.
         stays_kept: Share of the presently kept orders that will not be refunded in full later.
@@ -179,6 +72,7 @@ class ValueModel:
 
     placements: tuple[str, ...]
     horizon_days: float
+    affinity: HazardBooster | None
     buy: Rate
     buy_shift: tuple[float, ...]
     stays_kept: float
@@ -193,7 +87,7 @@ class ValueModel:
 
     def buy_hazard(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """Hazard of a kept order by H after following through a placement, (n,)."""
-        extended = _with_placement(matrix, np.full(matrix.shape[0], float(code)))
+        extended = _extend(matrix, np.full(matrix.shape[0], float(code)), self.affinity, threads)
         return np.exp(self.buy.log_rate(extended, threads=threads) + self.buy_shift[code])
 
     def p_precise(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
@@ -202,7 +96,7 @@ class ValueModel:
 
     def gross_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """Net-of-refund GMV over H after following, organic part not yet subtracted, (n,)."""
-        extended = _with_placement(matrix, np.full(matrix.shape[0], float(code)))
+        extended = _extend(matrix, np.full(matrix.shape[0], float(code)), None, threads)
         amount = self.amounts.level * self.amounts.relative(
             self.amounts.booster.log_rate(extended, threads=threads)
         )
@@ -219,6 +113,7 @@ class ValueModel:
         return {
             "placements": list(self.placements),
             "horizon_days": self.horizon_days,
+            "affinity": None if self.affinity is None else self.affinity.to_json(),
             "buy": self.buy.to_json(),
             "buy_shift": list(self.buy_shift),
             "stays_kept": self.stays_kept,
@@ -238,6 +133,7 @@ class ValueModel:
         return cls(
             placements=tuple(value["placements"]),
             horizon_days=value["horizon_days"],
+            affinity=None if value["affinity"] is None else HazardBooster.from_json(value["affinity"]),
             buy=Rate.from_json(value["buy"]),
             buy_shift=tuple(value["buy_shift"]),
             stays_kept=value["stays_kept"],
@@ -252,14 +148,57 @@ class ValueModel:
         )
 
 
-def _with_placement(matrix: np.ndarray, code: np.ndarray) -> np.ndarray:
-    return np.column_stack([matrix, code])
+def _extend(matrix: np.ndarray, code: np.ndarray, affinity: HazardBooster | None, threads: int) -> np.ndarray:
+    """User features, the placement's code and, where it helps, the log purchase rate of similar fans."""
+    if affinity is None:
+        return np.column_stack([matrix, code])
+    return np.column_stack([matrix, code, affinity.log_rate(matrix, threads=threads)])
+
+
+def _fit_shape_of_buying(
+    fitting: Fitting, log: EventLog, kept: pl.DataFrame, followers: Followers, rows: HazardRows
+) -> tuple[Rate, HazardBooster | None, np.ndarray, int]:
+    """Buying hazard with or without the fans' purchase rate, whichever predicts held-out followers better."""
+    users = followers.user
+    categorical = (*fitting.categorical, fitting.matrix.shape[1])
+    fans = read_fans(log, kept)
+    candidates: list[HazardBooster | None] = [None]
+    if fans.events >= MIN_FAN_BUYERS:
+        fan_fit = fit_boosted(
+            matrix=fitting.matrix[fans.user],
+            rows=fans,
+            categorical=fitting.categorical,
+            seed=fitting.seed,
+            threads=fitting.threads,
+        )
+        if not fan_fit.flat:
+            candidates.append(fan_fit.booster)
+    best = None
+    for affinity in candidates:
+        matrix = _extend(fitting.matrix[users], followers.placement, affinity, fitting.threads)
+        shape = fit_shape(replace(fitting, matrix=matrix, categorical=categorical), rows)
+        loss = float(hazard_loss(rows, shape.honest).sum())
+        if best is None or loss < best[0]:
+            best = loss, shape, affinity
+    assert best is not None
+    _, shape, affinity = best
+    return shape.rate, affinity, shape.honest, shape.rounds
+
+
+@dataclass(frozen=True)
+class _Buying:
+    """Buying hazard, its placement factors and the out-of-fold hazards of the followers, (n,)."""
+
+    rate: Rate
+    affinity: HazardBooster | None
+    shift: tuple[float, ...]
+    hazard: np.ndarray
+    metrics: Mapping[str, float]
 
 
 def _fit_buy(
-    fitting: Fitting, followers: Followers, curve: DelayCurve, placements: tuple[str, ...]
-) -> tuple[Rate, tuple[float, ...], np.ndarray, dict[str, float]]:
-    """Buying hazard, its placement factors and out-of-fold hazards of the followers."""
+    fitting: Fitting, log: EventLog, kept: pl.DataFrame, followers: Followers, curve: DelayCurve
+) -> _Buying:
     rows = HazardRows(
         user=np.arange(followers.user.size),
         y=followers.bought.astype(float),
@@ -267,122 +206,42 @@ def _fit_buy(
         b=np.zeros(followers.user.size),
         weight=np.ones(followers.user.size),
     )
-    matrix = _with_placement(fitting.matrix[followers.user], followers.placement)
-    shape = fit_shape(
-        replace(fitting, matrix=matrix, categorical=(*fitting.categorical, fitting.matrix.shape[1])), rows
-    )
-    log_rate = shape.honest
+    rate, affinity, log_rate, rounds = _fit_shape_of_buying(fitting, log, kept, followers, rows)
     shifts = []
-    for code in range(len(placements)):
+    for code in range(followers.n_placements):
         mine = followers.placement == code
         shift = fit_affine(rows.take(mine), log_rate[mine], shift_sd=PLACEMENT_SD, slope_sd=FLAT_SLOPE).shift
         shifts.append(shift)
         log_rate = np.where(mine, log_rate + shift, log_rate)
     maps: tuple[LogRateMap, ...] = ()
-    coin = followers.randomized & (followers.placement < len(placements))
+    coin = followers.randomized & (followers.placement < followers.n_placements)
     if coin.any() and not coin.all():
         correction = fit_affine(rows.take(coin), log_rate[coin], shift_sd=COIN_SD, slope_sd=FLAT_SLOPE)
         maps = (LogRateMap(shift=correction.shift),)
         log_rate = chain(log_rate, maps)
-    metrics = {"buyers": rows.events, "buy_rounds": float(shape.rounds), "followers": float(rows.y.size)}
-    rate = Rate(shape.rate.booster, shape.rate.logged, maps)
-    return rate, tuple(shifts), np.exp(log_rate), metrics
-
-
-def _fit_amounts(
-    fitting: Fitting, followers: Followers, first_order: DelayCurve, gmv: DelayCurve
-) -> tuple[Amounts, np.ndarray, dict[str, float]]:
-    """Spending of buyers; also the out-of-fold amounts of all followers relative to the level."""
-    bought = followers.bought
-    # of a buyer's spending by H, this part has come by age t: M(t)/M(H) over P(buy by t)/P(buy by H)
-    by_age = -np.expm1(-first_order.total * first_order.at(followers.age_days)) / -np.expm1(
-        -first_order.total
-    )
-    arrived = np.clip(gmv.at(followers.age_days) / np.maximum(by_age, 1e-9), 0.05, 1.0)[bought]
-    amount = followers.net_cny[bought] / arrived
-    log_amount = np.log(amount)
-    rows = AmountRows(
-        user=followers.user[bought], y=log_amount, weight=arrived, scale=max(float(log_amount.std()), 0.05)
-    )
-    categorical = (*fitting.categorical, fitting.matrix.shape[1])
-    matrix = _with_placement(fitting.matrix[followers.user], followers.placement)
-    fit = fit_boosted(
-        matrix=matrix[bought], rows=rows, categorical=categorical, seed=fitting.seed, threads=fitting.threads
-    )
-    f = fit.booster.log_rate(matrix, threads=fitting.threads)
-    f[bought] = fit.out_of_fold
-    centre = float(np.average(fit.out_of_fold, weights=arrived))
-    x = fit.out_of_fold - centre
-    y = log_amount - np.average(log_amount, weights=arrived)
-    # slope ~ N(1, 0.5^2) against the out-of-fold regression, noise variance = that of the log amounts
-    precision = (arrived * x * x).sum() / rows.scale**2
-    shrunk = ((arrived * x * y).sum() / rows.scale**2 + 4.0) / (precision + 4.0)
-    slope = 0.0 if fit.flat else float(shrunk)
-    amounts = Amounts(fit.booster, centre, float(np.clip(slope, 0.0, 1.5)))
-    relative = amounts.relative(f)
-    level = float((amount * arrived).sum() / (relative[bought] * arrived).sum())
-    metrics = {"amount_rounds": float(fit.rounds), "amount_slope": amounts.slope, "amount_mean_cny": level}
-    return replace(amounts, level=level), relative * level, metrics
-
-
-def _gmv_factors(followers: Followers, expected: np.ndarray, n_placements: int) -> tuple[float, ...]:
-    """Factor per placement so that totals agree: overall exactly, apart as far as the buyers' noise lets
-    it be believed.
-
-    With n buyers of coefficient of variation c the log ratio has variance about (1 + c^2) / n, against
-    LEVEL_SD^2 between placements.
-    """
-    observed = followers.net_cny
-    overall = observed.sum() / max(expected.sum(), 1e-12)
-    amounts = observed[observed > 0]
-    noise = 1.0 + (amounts.std() / amounts.mean()) ** 2
-    factors = []
-    for code in range(n_placements):
-        mine = followers.placement == code
-        buyers = int((observed[mine] > 0).sum())
-        trust = LEVEL_SD**2 / (LEVEL_SD**2 + noise / max(buyers, 1)) if buyers else 0.0
-        ratio = observed[mine].sum() / max(expected[mine].sum() * overall, 1e-12) if buyers else 1.0
-        factors.append(float(overall * ratio**trust))
-    return tuple(factors)
+    metrics = {
+        "buyers": rows.events,
+        "buy_rounds": float(rounds),
+        "buy_uses_fans": float(affinity is not None),
+        "followers": float(rows.y.size),
+    }
+    return _Buying(Rate(rate.booster, rate.logged, maps), affinity, tuple(shifts), np.exp(log_rate), metrics)
 
 
 def _fit_organic(
     fitting: Fitting, log: EventLog, kept: pl.DataFrame, horizon_days: float
 ) -> tuple[Rate | None, float, dict[str, float]]:
-    """Purchases in the person-time of exposed users from their first row to the follow, `as_of` or H days
-    later."""
-    first = log.exposures.group_by("user").agg(
-        pl.col("exposed_at").min().alias("start"), pl.col("followed_at").min()
-    )
-    end = pl.min_horizontal(
-        pl.col("followed_at").fill_null(log.as_of),
-        pl.lit(log.as_of),
-        pl.col("start") + pl.duration(microseconds=int(horizon_days * DAY_US)),
-    )
-    person = first.with_columns(end=end).with_columns(
-        share=(pl.col("end") - pl.col("start")).dt.total_microseconds() / DAY_US / horizon_days
-    )
-    person = person.filter(pl.col("share") > 1e-6)
-    bought = (
-        kept.join(person, on="user", how="inner")
-        .filter((pl.col("ordered_at") >= pl.col("start")) & (pl.col("ordered_at") < pl.col("end")))
-        .group_by("user")
-        .agg(pl.col("net_cny").sum())
-    )
-    if bought.height == 0:
+    """Organic purchase hazard over H days and the GMV that one unit of it brings, so that totals agree."""
+    rows, total_cny = read_organic(log, kept, horizon_days=horizon_days)
+    if rows.events == 0:
         return None, 0.0, {"organic_buyers": 0.0}
-    table = person.join(bought, on="user", how="left").sort("user")
-    rows = HazardRows(
-        user=table["user"].to_numpy().astype(np.int64),
-        y=table["net_cny"].is_not_null().to_numpy().astype(float),
-        w=table["share"].to_numpy(),
-        b=np.zeros(table.height),
-        weight=np.ones(table.height),
-    )
     shape = fit_shape(fitting, rows)
     expected = float((rows.w * np.exp(shape.honest[rows.user])).sum())
-    cny = float(table["net_cny"].sum()) / max(expected, 1e-12)
-    return shape.rate, cny, {"organic_buyers": rows.events, "organic_gmv_cny": float(table["net_cny"].sum())}
+    return (
+        shape.rate,
+        total_cny / max(expected, 1e-12),
+        {"organic_buyers": rows.events, "organic_gmv_cny": total_cny},
+    )
 
 
 def fit_value(
@@ -416,19 +275,20 @@ def fit_value(
         leave_age_days=followers.age_days,
         horizon_days=horizon_days,
     )
-    buy, shift, hazard, buy_metrics = _fit_buy(fitting, followers, first_order, placements)
-    amounts, expected_amount, amount_metrics = _fit_amounts(fitting, followers, first_order, gmv)
-    expected = -np.expm1(-hazard) * expected_amount * gmv.at(followers.age_days)
+    buy = _fit_buy(fitting, log, kept, followers, first_order)
+    amounts, expected_amount, amount_metrics = fit_amounts(fitting, followers, first_order, gmv)
+    expected = -np.expm1(-buy.hazard) * expected_amount * gmv.at(followers.age_days)
     organic, organic_cny, organic_metrics = _fit_organic(fitting, log, kept, horizon_days)
-    metrics = buy_metrics | amount_metrics | organic_metrics
+    metrics = dict(buy.metrics) | amount_metrics | organic_metrics
     return ValueModel(
         placements=placements,
         horizon_days=horizon_days,
-        buy=buy,
-        buy_shift=shift,
+        affinity=buy.affinity,
+        buy=buy.rate,
+        buy_shift=buy.shift,
         stays_kept=float(refunds.order_factor(followers.order_age_days).mean()),
         amounts=amounts,
-        gmv_factor=_gmv_factors(followers, expected, len(placements)),
+        gmv_factor=gmv_factors(followers, expected, len(placements)),
         organic=organic,
         organic_cny=organic_cny,
         first_order=first_order,
