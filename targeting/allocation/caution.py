@@ -2,8 +2,8 @@
 
 Exists because the tail couples all cells and all draws, which the solver's rows do not see. The plan without
 the floor is a relaxation, so its bound holds; where it breaks the floor, the market is leaned towards the
-draws that hurt and solved again, from a little to fully, until the floor is kept. Every candidate is judged on the
-true draws and rows. Nothing proves the best of them optimal: the gap to the relaxation is what is reported.
+draws that hurt and solved again, from a little to fully, until the floor is kept. Candidates are judged on the
+true draws and rows. Nothing proves the best optimal: the gap to the relaxation is what is reported.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def solve_with_caution(problem: Problem, *, solve: Solver, gap_tol: float) -> So
 
     Args:
         problem: with or without a risk floor.
-        solve: solves a problem whose risk is None.
+        solve: solves a problem; it may keep its risk floor itself or leave it to this module.
         gap_tol: for the status.
 
     Raises:
@@ -38,7 +38,7 @@ def solve_with_caution(problem: Problem, *, solve: Solver, gap_tol: float) -> So
         InfeasibleError: no candidate keeps the floor; `relaxation` says what the best of them lacks.
     """
     free = replace(problem, risk=None)
-    relaxed = solve(free)
+    relaxed = solve(problem)
     if problem.risk is None:
         return relaxed
     totals = worth_by_draw(problem, relaxed.spend_cny)

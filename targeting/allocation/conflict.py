@@ -89,7 +89,7 @@ def solve_or_explain(
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
-        raise explain(replace(problem, risk=None)) from None
+        raise explain(problem) from None
 
 
 def solver_finds_a_plan(problem: Problem) -> bool:

@@ -155,7 +155,7 @@ def build(problem: Problem) -> Program:
         upper=put(np.minimum(limits.upper_cny, cap)),
         floor_on=put(np.maximum(limits.min_if_used_cny, limits.lower_cny)),
         switch=switch,
-        objective=_basic_weights(market, problem.objective, put),
+        objective=basic_weights(market, problem.objective, put),
         constant=0.0,
         matrix={k: sparse.csr_matrix(v @ select) for k, v in basic.items()},
         row_lower=low,
@@ -163,7 +163,7 @@ def build(problem: Problem) -> Program:
         row_name=names,
         row_where=where,
     )
-    worth = _basic_weights(market, problem.worth if problem.worth is not None else problem.objective, put)
+    worth = basic_weights(market, problem.worth if problem.worth is not None else problem.objective, put)
     program = _stop_at_margin(program, put(limits.marginal_floor), worth)
     if market.carryover > 0 or market.carry_in_cny is not None:
         program = _carry(program, market)
@@ -183,7 +183,7 @@ def _layout(market: Market) -> tuple[NDArray[np.int64], int, FloatArray]:
     return cell.ravel(), width, market.users[order[first]]
 
 
-def _basic_weights(
+def basic_weights(
     market: Market, weights: Mapping[Metric, FloatArray], put: Callable[[FloatArray], FloatArray]
 ) -> dict[str, FloatArray]:
     """Weights of the seven metrics -> the five basic ones, on the grid."""

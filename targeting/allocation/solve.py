@@ -25,6 +25,7 @@ from targeting.allocation.pricing import legal
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.program import CARRY, Program, build
 from targeting.allocation.repair import repair
+from targeting.allocation.risk import solve_with_risk
 
 TURNS = 40
 MOST_WHOLE = 300  # blocks up to which the columns are also chosen whole, by a mixed-integer program
@@ -67,6 +68,13 @@ def solve(
         raise DataError(f"gap_tol is {gap_tol}, expected a number > 0 (1e-6 is usual)")
     if not time_limit_s > 0:
         raise DataError(f"time_limit_s is {time_limit_s}, expected seconds > 0")
+    if problem.risk is not None:
+        return solve_with_risk(
+            problem,
+            problem.risk,
+            lambda free: solve(free, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm),
+            gap_tol=gap_tol,
+        )
     deadline = Deadline.of(time_limit_s)
     program = build(problem)
     _check_boxes(problem, program)
