@@ -17,7 +17,6 @@ import numpy as np
 
 from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
-from targeting.allocation.caution import solve_with_caution
 from targeting.allocation.compile import combine
 from targeting.allocation.problem import CellLimit, Problem, Row, Solution
 from targeting.allocation.spendlp import BUDGET, least_slack, linear_names
@@ -80,12 +79,8 @@ def solve_or_explain(
         InfeasibleError: with the minimal conflict and the least relaxations of `explain`.
         DataError, SolverError: as `solve`.
     """
-
-    def stopped(part: Problem) -> Solution:
-        return solve_with_stops(part, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
-
     try:
-        return solve_with_caution(problem, solve=stopped, gap_tol=gap_tol)
+        return solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said

@@ -30,6 +30,8 @@ ROW_KINDS = [
     [{"kind": "fairness_floor", "min_share": 0.45}],
     [{"kind": "fairness_floor", "min_share": 0.4, "of": "grants"}],
     [{"kind": "frequency_cap", "impressions": 1.5}],
+    [{"kind": "min_if_used", "min_cny": 300}],
+    [{"kind": "max_active", "n": 2}],
     [{"kind": "target", "metric": "new_fans", "value": 300}],
     [{"kind": "target", "metric": "new_fan_gmv", "value": 9000, "campaign_id": "c1"}],
     [{"kind": "target", "metric": "roi", "value": 45}],
