@@ -1,0 +1,54 @@
+"""Weak duality, always: at any prices the bound is above every plan on a grid; and it is tight where it should be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from random_problems import brute_force, random_problem
+
+from targeting.allocation.blocks import block_value, jet
+from targeting.allocation.certificate import ceiling, lagrangian_bound
+from targeting.allocation.pricing import price
+from targeting.allocation.program import build
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_bound_is_above_every_plan_at_any_prices(seed: int) -> None:
+    problem = random_problem(seed)
+    brute, program, rng = brute_force(problem, 9), build(problem), np.random.default_rng(seed)
+    for scale in (0.01, 1.0, 100.0):
+        prices = program.lawful(rng.normal(0, scale, len(program.row_lower)))
+        weights = program.weights(prices)
+        spend, _ = price(program, weights)
+        top = ceiling(program, weights, spend, np.full(program.n_blocks, 1e-6))
+        assert lagrangian_bound(program, prices, top) >= brute.value
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_block_is_bounded_as_tightly_as_a_fine_grid_says(seed: int) -> None:
+    problem = random_problem(seed)
+    program, rng = build(problem), np.random.default_rng(seed)
+    prices = program.lawful(rng.normal(0, 0.3, len(program.row_lower)))
+    weights = program.weights(prices)
+    spend, value = price(program, weights)
+    top = ceiling(program, weights, spend, 1e-7 * np.abs(value) + 1e-9)
+    assert (top.bound >= top.value).all()
+    assert (top.bound - top.value).max() <= 2e-7 * np.abs(value).max() + 2e-9
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_gradient_and_hessian_are_derivatives(seed: int) -> None:
+    program, rng = build(random_problem(seed)), np.random.default_rng(seed)
+    weights = {k: rng.normal(0, 1, len(program.cell)) for k in ("spend", "impressions", "fans", "reached")}
+    weights["active"] = np.zeros(len(program.cell))
+    spend = program.upper * rng.uniform(0.2, 0.9, len(program.cell))
+    here = jet(program, weights, spend)
+    assert np.allclose(here.value, block_value(program, weights, spend))
+    for seat in range(program.width):
+        step = np.where(np.arange(len(spend)) % program.width == seat, 1e-5 * spend, 0.0)
+        size = program.grid(step)[:, seat]
+        rise = (block_value(program, weights, spend + step) - block_value(program, weights, spend - step)) / (2 * size)
+        assert np.allclose(rise, here.gradient[:, seat], rtol=1e-5, atol=1e-5 * np.abs(rise).max())
+        ends = [jet(program, weights, spend + s * step).gradient for s in (1, -1)]
+        bend = (ends[0] - ends[1]) / (2 * size)[:, None]
+        assert np.allclose(bend, here.hessian[:, seat], rtol=1e-4, atol=1e-5 * np.abs(bend).max())
