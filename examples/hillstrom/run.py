@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 ARMS = {"Mens E-Mail": "mens_email", "Womens E-Mail": "womens_email", "No E-Mail": "none"}
 PROPENSITY = 1 / 3
 COST_CNY = 0.05
-START, SEND_DAYS = datetime(2008, 4, 1), 14
+START, SEND_DAYS = datetime(2008, 4, 1), 10
 FEATURES = ("recency", "history", "mens", "womens", "zip_code", "newbie", "channel")
 
 
@@ -35,10 +35,13 @@ def read_customers(path: Path) -> pl.DataFrame:
 
 
 def write_tables(customers: pl.DataFrame, folder: Path) -> None:
-    """Write the three tables; e-mails leave over 14 days, a visit comes within the hour."""
+    """Write the three tables; e-mails leave over ten days, a visit comes within the hour."""
     folder.mkdir(parents=True, exist_ok=True)
-    # The data name no days: customers are spread evenly, so that a day's spend varies by chance only.
-    sent_at = pl.lit(START) + pl.duration(days=(pl.col("number") * 7919) % SEND_DAYS, hours=9)
+    # The data name no days: half of the customers get the first, a quarter the second, and so on, by their
+    # number, so that the logs show days of very different spend at the one price of an e-mail.
+    uniform = (pl.col("number").cast(pl.Int64) * 7919 % 10_007 + 1) / 10_008
+    day = (-uniform.log(2)).floor().cast(pl.Int64).clip(0, SEND_DAYS - 1)
+    sent_at = pl.lit(START) + pl.duration(days=day, hours=9)
     mailed, visited = pl.col("arm") != "none", pl.col("visit") == 1
     users = customers.select("user_id", *FEATURES, snapshot_at=pl.lit(START), is_fan=pl.lit(False))
     exposures = customers.select(
