@@ -165,7 +165,9 @@ class Plan:
             raise DataError(f"plan: has no cell {segment!r}, {placement!r}; its cells are {listed}")
         return " ".join(why(self.market, self.problem, self.solution, cell) for cell in cells)
 
-    def frontier(self, budgets: Iterable[float]) -> pl.DataFrame:
+    def frontier(
+        self, budgets: Iterable[float], *, gap_tol: float = 1e-6, time_limit_s: float = 60.0
+    ) -> pl.DataFrame:
         """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
         from targeting.allocation.frontier import frontier
         from targeting.decision import compiled
@@ -175,7 +177,7 @@ class Plan:
                 self.market, campaign=self.campaign, last=self.last_spend_cny, budget_cny=budget_cny
             )
 
-        return frontier(problem_at, budgets=budgets)
+        return frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)
 
     def experiments(self) -> pl.DataFrame:
         """Which cell's uncertainty is worth an experiment: expected value of knowing it, and a probe's cost.

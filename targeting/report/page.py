@@ -6,12 +6,14 @@ jinja2 is imported on use. It must not decide or recompute anything.
 
 from __future__ import annotations
 
+import logging
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from models.errors import SolverError
 from targeting.report import charts, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
     from targeting.diagnosis import Diagnosis
     from targeting.plan import Plan
 
+log = logging.getLogger(__name__)
 FEWEST_PANELS, PANELS = 6, 9
 ROWS = 60
 FRONTIER_CELLS = 400
+FRONTIER_BUDGETS, FRONTIER_SECONDS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), 3.0
 
 
 def render(plan: Plan) -> str:
@@ -272,7 +276,12 @@ def _comparison_words(plan: Plan) -> str:
 def _frontier_chart(plan: Plan) -> str:
     if len(plan.market) > FRONTIER_CELLS or any(c.kind == "target" for c in plan.campaign.constraints):
         return ""
-    points = plan.frontier([plan.budget_cny * f for f in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)])
+    budgets = [plan.budget_cny * factor for factor in FRONTIER_BUDGETS]
+    try:
+        points = plan.frontier(budgets, gap_tol=1e-3, time_limit_s=FRONTIER_SECONDS)
+    except SolverError as error:  # the plan stands without its neighbours
+        log.warning("report: no frontier is shown: %s", error)
+        return ""
     points = points.filter(pl.col("value").is_not_null())
     if points.height < 3:
         return ""

@@ -70,12 +70,17 @@ def share(part: float) -> str:
 
 def certificate(plan: Plan) -> str:
     """How far from the best possible the plan is, on these curves."""
+    cheapest = set(plan.problem.objective) == {"spend"}
+    if plan.gap <= 1e-6 and cheapest:
+        return "no cheaper plan does what the brief asks on these curves (certified to one part in a million)"
     if plan.gap <= 1e-6:
         return (
             "no other split of this budget can do better on these curves (certified to one part in a million)"
         )
     if plan.gap == float("inf"):
         return "no bound on the best possible could be computed"
+    if cheapest:
+        return f"certified within {100 * plan.gap:.2g} % of the cheapest that does what the brief asks"
     return f"certified within {100 * plan.gap:.2g} % of the best any split could do on these curves"
 
 
@@ -90,7 +95,7 @@ def range_of(interval: Interval, unit: str) -> str:
 def headline(plan: Plan) -> str:
     """The plan in one sentence."""
     fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
-    promised = []
+    promised = [f"{count(plan.value)} live entries"] if plan.campaign.objective == "live_entries" else []
     if fans is not None:
         band = "" if gmv is not None else f" ({range_of(fans, 'fans')})"
         promised.append(f"{count(fans.value)} new fans{band}")

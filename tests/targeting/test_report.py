@@ -152,3 +152,24 @@ def test_a_plan_of_nothing_still_reads():
 )
 def test_numbers_are_said_as_people_say_them(made, said):
     assert made == said
+
+
+def test_a_frontier_that_fails_does_not_sink_the_report(monkeypatch, caplog):
+    from models.errors import SolverError
+    from targeting.plan import Plan
+
+    def fail(self, budgets, **options):
+        raise SolverError("allocation: no luck")
+
+    monkeypatch.setattr(Plan, "frontier", fail)
+    text = words(jewellery_shop.plan().to_html())
+    assert "Another budget" not in text
+    assert "no frontier is shown" in caplog.text
+
+
+def test_the_headline_speaks_of_what_the_brief_asked_for():
+    entries = jewellery_shop.plan(jewellery_shop.campaign(objective="live_entries", constraints=[]))
+    assert re.match(r"Spend ¥20,000, expect [\d,]+ live entries and ", str(entries))
+    goal = [{"kind": "target", "metric": "new_fan_gmv", "value": 40_000}]
+    cheapest = jewellery_shop.plan(jewellery_shop.campaign(constraints=goal))
+    assert "no cheaper plan does what the brief asks" in str(cheapest)
