@@ -9,12 +9,10 @@ logged the hazard has two steps,
 h = e q with P(enter | row) = 1 - exp(-n e) and P(follow | entered) = 1 - (1 - q) exp(-b) (an impression
 enters and then converts: thinning).
 
-Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then log h = a
-+ s log h_shape is fitted on
-the randomised rows (weights 1/propensity, stabilised and clipped), with priors that mean "no correction"
-where randomised rows are few.
-Totals of the second map agree with the experiment; the first map is kept to judge calibration on the logs
-as they are.
+Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then
+log h = a + s log h_shape is fitted on the randomised rows (weights 1/propensity, stabilised and clipped).
+"No correction" and "free correction" are averaged by how well each explains the randomised rows, so a few
+coins do not add noise and many coins decide. The first map alone is kept to judge calibration on the logs as they are.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -29,16 +27,12 @@ import numpy as np
 import polars as pl
 
 from models.boosting import HazardBooster, fit_boosted
-from models.calibration import LogRateMap, chain, fit_affine, fit_calibration
+from models.calibration import LogRateMap, chain, fit_affine, fit_calibration, fit_correction
 from models.labels import CONTROL, EventLog, hazard_rows
 from models.likelihood import HazardRows
 
-RANDOMIZED_SHIFT_SD, RANDOMIZED_SLOPE_SD = 1.0, 0.3
-"""Confounding by a factor e is within one standard deviation: twenty randomised events already outweigh
-this prior."""
 WEIGHT_LIMITS = (0.1, 10.0)
 """Stabilised inverse propensities outside are clipped: a few rows must not decide."""
-NO_ORGANIC = -np.inf
 
 
 @dataclass(frozen=True)
@@ -234,9 +228,7 @@ def _correction(
         baseline=None if baseline is None else baseline[coin],
         weight=randomized_weight(chosen),
     )
-    return (
-        fit_affine(events, honest[events.user], shift_sd=RANDOMIZED_SHIFT_SD, slope_sd=RANDOMIZED_SLOPE_SD),
-    )
+    return (fit_correction(events, honest[events.user]),)
 
 
 def _fit_one_rate(

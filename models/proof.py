@@ -7,7 +7,7 @@ Must not import mlflow, targeting or pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -18,6 +18,7 @@ from models.calibration import Reliability, reliability
 from models.followers import kept_orders, read_followers
 from models.funnel import Fitting, Funnel, fit_funnel
 from models.labels import CONTROL, EventLog
+from models.likelihood import fold_of
 from models.value import ValueModel, fit_value
 
 HELD_OUT_SHARE = 0.25
@@ -99,22 +100,44 @@ def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
     return cut
 
 
-def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: int) -> Proof:
-    """Fit on the earlier exposures and compare with the later ones."""
+def _split(
+    fitting: Fitting, log: EventLog, placements: tuple[str, ...]
+) -> tuple[EventLog, EventLog, tuple[str, ...]]:
+    """The log to fit on, the log to judge on (by time, else by users), and what to say about it."""
     cut = _cut(log, placements)
-    if cut is None:
-        text = (
-            f"held-out time cannot be judged: under {MIN_HELD_OUT_FOLLOWS} follows of a placement"
-            " on one side of the cut, or a single day"
+    if cut is not None:
+        judged = replace(
+            log,
+            exposures=log.exposures.filter(pl.col("exposed_at") >= cut),
+            follows=log.follows.filter(pl.col("followed_at") >= cut),
         )
+        return log.before(cut), judged, ()
+    users = np.arange(log.users.height)
+    held = pl.Series("user", users[fold_of(users, round(1 / HELD_OUT_SHARE), fitting.seed) == 0]).implode()
+    inside = pl.col("user").cast(pl.Int64).is_in(held)
+    parts = [
+        replace(log, exposures=log.exposures.filter(keep), follows=log.follows.filter(keep))
+        for keep in (~inside, inside)
+    ]
+    text = (
+        "calibration is judged on held-out users, not on held-out time:"
+        f" under {MIN_HELD_OUT_FOLLOWS} follows of a placement on one side of the cut, or a single day"
+    )
+    return parts[0], parts[1], (text,)
+
+
+def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: int) -> Proof:
+    """Fit on the earlier exposures and compare with the later ones (on other users if time is short)."""
+    past, judged, warnings = _split(fitting, log, placements)
+    if past.exposures.filter("followed").height < MIN_HELD_OUT_FOLLOWS:
+        text = f"calibration cannot be judged: under {MIN_HELD_OUT_FOLLOWS} follows to learn from apart"
         return Proof(warnings=(text,))
-    past = log.before(cut)
-    late = log.exposures.filter(pl.col("exposed_at") >= cut)
+    late = judged.exposures
     funnel = fit_funnel(fitting, past, placements=placements)
     value = fit_value(fitting, past, placements=placements, horizon_days=horizon_days)
     tables = _follow_tables(fitting, funnel, late)
     if value is not None:
-        tables |= _buy_tables(fitting, value, log, cut)
+        tables |= _buy_tables(fitting, value, judged)
     metrics: dict[str, float] = {}
     for name, table in tables.items():
         expected = sum(table.predicted)
@@ -125,7 +148,7 @@ def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horiz
         if finite.size:
             metrics[f"heldout_{name}_worst_low"] = float(finite.min())
             metrics[f"heldout_{name}_worst_high"] = float(finite.max())
-    return Proof(metrics, tables)
+    return Proof(metrics, tables, warnings)
 
 
 def _follow_tables(fitting: Fitting, funnel: Funnel, late: pl.DataFrame) -> dict[str, Reliability]:
@@ -155,13 +178,10 @@ def _follow_tables(fitting: Fitting, funnel: Funnel, late: pl.DataFrame) -> dict
     return tables
 
 
-def _buy_tables(fitting: Fitting, value: ValueModel, log: EventLog, cut: datetime) -> dict[str, Reliability]:
-    """Kept orders and net GMV of the people who followed later."""
-    kept = kept_orders(log, value.refunds)
-    later = EventLog(
-        log.users, log.exposures, log.follows.filter(pl.col("followed_at") >= cut), log.orders, log.as_of, ()
-    )
-    followers = read_followers(later, kept, placements=value.placements, horizon_days=value.horizon_days)
+def _buy_tables(fitting: Fitting, value: ValueModel, judged: EventLog) -> dict[str, Reliability]:
+    """Kept orders and net GMV of the followers of a log."""
+    kept = kept_orders(judged, value.refunds)
+    followers = read_followers(judged, kept, placements=value.placements, horizon_days=value.horizon_days)
     shown = followers.placement < len(value.placements)
     if not shown.any():
         return {}

@@ -31,7 +31,7 @@ import numpy as np
 import polars as pl
 
 from models.boosting import HazardBooster, fit_boosted
-from models.calibration import LogRateMap, chain, fit_affine
+from models.calibration import LogRateMap, chain, fit_affine, fit_correction
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
 from models.followers import DAY_US, Followers, kept_orders, read_fans, read_followers, read_organic
 from models.funnel import Fitting, Rate, fit_shape
@@ -43,8 +43,8 @@ FLAT_SLOPE = 1e-3
 """Prior deviation that pins a slope at one: only the level is estimated."""
 PLACEMENT_SD = 0.7
 """Prior deviation of a placement's factor on the buying hazard, log units."""
-COIN_SD = 0.3
-"""Prior deviation between randomised and other followers, log units: the coin's followers are few."""
+COIN_PRIORS = ((0.05, FLAT_SLOPE), (0.7, FLAT_SLOPE))
+"""Randomised followers buy like the others, or they do not (confounded): averaged by what explains their orders."""
 MIN_FAN_BUYERS = 100
 """Buying fans below which their purchases are not asked about."""
 
@@ -216,7 +216,7 @@ def _fit_buy(
     maps: tuple[LogRateMap, ...] = ()
     coin = followers.randomized & (followers.placement < followers.n_placements)
     if coin.any() and not coin.all():
-        correction = fit_affine(rows.take(coin), log_rate[coin], shift_sd=COIN_SD, slope_sd=FLAT_SLOPE)
+        correction = fit_correction(rows.take(coin), log_rate[coin], priors=COIN_PRIORS)
         maps = (LogRateMap(shift=correction.shift),)
         log_rate = chain(log_rate, maps)
     metrics = {

@@ -1,4 +1,4 @@
-"""A small generator of logs with known rates for these tests alone; it shares nothing with targeting.world."""
+"""A small generator of logs with known rates for these tests; it shares nothing with targeting.world."""
 
 from __future__ import annotations
 

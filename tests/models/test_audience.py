@@ -220,3 +220,38 @@ def test_a_handful_of_follows_gives_constants():
 def test_only_placements_of_the_brief_are_used():
     one = fit(shop(), placements=("live",))
     assert one.score(shop().users.head(2))["placement"].to_list() == ["live", "live"]
+
+
+def test_one_day_of_logs_is_judged_on_held_out_users():
+    day = make_logs(users=4000, days=1, per_user=1, seed=2, base=0.03)
+    one = fit(day)
+    assert any("held-out users" in warning for warning in one.warnings)
+    assert one.metrics["heldout_follow_live_ece"] < 0.05
+
+
+def test_purchases_of_fans_help_where_fans_are_like_followers():
+    logs = make_logs(users=9000, seed=5, buy_rate=0.15)
+    fans = np.arange(9000) < 4000
+    rng = np.random.default_rng(1)
+    buyers = np.flatnonzero(fans & (rng.random(9000) < -np.expm1(-3 * logs.buy)))
+    orders = pl.DataFrame(
+        {
+            "order_id": [f"f{i}" for i in buyers],
+            "user_id": [f"u{i:06d}" for i in buyers],
+            "ordered_at": pl.Series([logs.as_of - timedelta(days=3)] * buyers.size, dtype=pl.Datetime("us")),
+            "gmv_cny": np.full(buyers.size, 100.0),
+            "refund_cny": np.zeros(buyers.size),
+            "product_id": pl.Series([None] * buyers.size, dtype=pl.String),
+        }
+    )
+    shared = replace(
+        logs,
+        users=logs.users.with_columns(is_fan=pl.Series(fans)),
+        orders=pl.concat([logs.orders, orders.select(logs.orders.columns)]),
+    )
+    one = fit(shared)
+    scores = AudienceModel.from_files(one.to_files()).score(shared.users)
+    assert scores.equals(one.score(shared.users))
+    assert scores["eligible"].sum() == 2 * 5000
+    g = column(scores, "live", "gmv_per_fan_cny")
+    assert np.corrcoef(g, logs.buy * logs.amount_cny)[0, 1] > 0.85

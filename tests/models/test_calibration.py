@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.calibration import LogRateMap, chain, fit_affine, fit_calibration, fit_isotonic, reliability
+from models.calibration import (
+    LogRateMap,
+    chain,
+    fit_affine,
+    fit_calibration,
+    fit_correction,
+    fit_isotonic,
+    reliability,
+)
 from models.likelihood import HazardRows
 
 
@@ -68,3 +76,13 @@ def test_reliability_counts_everything_once():
     assert table.ece < 0.1
     assert reliability(probability=p[:0], y=y[:0], score=p[:0]).ece == 0
     assert np.isinf(reliability(probability=p, y=y * 0, score=p).ratios).all()
+
+
+def test_correction_is_no_noise_where_logs_agree_and_full_where_they_do_not():
+    x = np.random.default_rng(3).normal(-4, 0.5, 9000)
+    agree = [fit_correction(rows_of(x, seed), x).shift for seed in range(8)]
+    free = [fit_affine(rows_of(x, seed), x, shift_sd=1.0, slope_sd=0.3).shift for seed in range(8)]
+    assert np.std(agree) < 0.8 * np.std(free)
+    differ = fit_correction(rows_of(x - 1.0), x)
+    assert differ.shift == pytest.approx(-1.0, abs=0.25)
+    assert fit_correction(rows_of(x).take(np.zeros(x.size, bool)), x[:0]) == LogRateMap()
