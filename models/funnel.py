@@ -11,8 +11,8 @@ enters and then converts: thinning).
 
 Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then
 log h = a + s log h_shape is fitted on the randomised rows (weights 1/propensity, stabilised and clipped).
-"No correction" and "free correction" are averaged by how well each explains the randomised rows, so a few
-coins do not add noise and many coins decide. The first map alone is kept to judge calibration on the logs as they are.
+"No correction" and "free correction" are averaged by how well each explains the randomised rows: a few coins
+add no noise, many coins decide. The first map alone is kept to judge calibration on the logs as they are.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
