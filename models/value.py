@@ -44,7 +44,7 @@ FLAT_SLOPE = 1e-3
 PLACEMENT_SD = 0.7
 """Prior deviation of a placement's factor on the buying hazard, log units."""
 COIN_PRIORS = ((0.05, FLAT_SLOPE), (0.7, FLAT_SLOPE))
-"""Randomised followers buy like the others, or do not (confounded): averaged by what explains their orders."""
+"""Randomised followers buy like the others, or do not (confounded): averaged by what explains orders."""
 MIN_FAN_BUYERS = 100
 """Buying fans below which their purchases are not asked about."""
 
