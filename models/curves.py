@@ -1,7 +1,8 @@
 """Response-curve families, evaluated for many cells at once.
 
 A `CurveSet` holds n curves y(s), spend in yuan to impressions (or straight to a value), one family and five
-parameters each. All families are increasing; `hill` (shape > 1) and `logistic` are S-shaped, the others concave
+parameters each. All families are increasing; `hill` (shape > 1) and `logistic` are S-shaped, the others
+concave
 (`points` may be anything that does not decrease).
 
 | family   | y(s) - base                                                       | parameters used          |
@@ -26,7 +27,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curve_families import SMOOTH, Knots, Smooth
+from models.curve_families import SMOOTH, Smooth
+from models.curve_points import Knots
 from models.errors import DataError
 
 FloatArray = NDArray[np.float64]
@@ -42,7 +44,8 @@ class CurveSet:
     Attributes:
         family: (n,) index into `FAMILIES`.
         top, scale_cny, shape, base: (n,) or (n_draws, n) parameters; unused ones are 1 (base 0).
-        knots: per curve `None` or an (m, 2) array of (spend_cny, value), spend increasing; a curve whose first point
+        knots: per curve `None` or an (m, 2) array of (spend_cny, value), spend increasing; a curve whose
+            first point
             has a spend > 0 starts at the origin.
 
     Raises:
@@ -73,7 +76,8 @@ class CurveSet:
     ) -> CurveSet:
         """n curves of one smooth family; `top` and `scale_cny` are (n,) or (n_draws, n).
 
-        >>> CurveSet.of("log", top=np.array([10.0]), scale_cny=np.array([5.0])).value(np.array([5.0])).round(3)
+        >>> CurveSet.of("log", top=np.array([10.0]),
+        scale_cny=np.array([5.0])).value(np.array([5.0])).round(3)
         array([6.931])
         """
         if family not in FAMILIES[:POINTS]:
@@ -99,7 +103,9 @@ class CurveSet:
         return self._each(lambda f, u: f.value(u), spend_cny, power=0) + self.base
 
     def slope(self, spend_cny: FloatArray) -> FloatArray:
-        """dy/ds for spend of shape (..., n); right derivative at a kink, very large (finite) where it is infinite."""
+        """dy/ds for spend of shape (..., n); right derivative at a kink, very large (finite) where it is
+        infinite.
+        """
         return self._each(lambda f, u: f.slope(u), spend_cny, power=1)
 
     def curvature(self, spend_cny: FloatArray) -> FloatArray:
@@ -114,18 +120,19 @@ class CurveSet:
     @cached_property
     def concave(self) -> NDArray[np.bool_]:
         """(n,) whether the whole curve is concave."""
-        smooth = np.broadcast_to(self.inflection_cny <= 0.0, self.top.shape).reshape(-1, len(self)).all(axis=0)
-        at = np.flatnonzero(self.family == POINTS)
-        smooth = smooth.copy()
-        if len(at):
-            smooth[at] = self.points.concave
+        flat = np.broadcast_to(self.inflection_cny <= 0.0, self.top.shape).reshape(-1, len(self))
+        smooth = np.array(flat.all(axis=0))
+        if np.any(self.family == POINTS):
+            smooth[self.family == POINTS] = self.points.concave
         return smooth
 
     def inverse_slope(self, slope: FloatArray, *, rising: bool = False) -> FloatArray:
-        """Spend at which dy/ds equals `slope`, on the concave branch (or, with `rising`, the convex one before it).
+        """Spend at which dy/ds equals `slope`, on the concave branch (or, with `rising`, the convex one
+        before it).
 
         Args:
-            slope: (..., n), value per yuan. For a concave branch the answer is 0 where the curve is never so steep
+            slope: (..., n), value per yuan. For a concave branch the answer is 0 where the curve is never so
+                steep
                 and inf where `slope` <= 0. On the rising branch it is inf where there is no such point.
         """
         slope = np.asarray(slope, float)
@@ -176,7 +183,7 @@ class CurveSet:
 
     @cached_property
     def members(self) -> tuple[tuple[int, _Index], ...]:
-        """(family code, cells of that family); a slice where one family holds all, which numpy copies less."""
+        """(family code, cells of that family); a slice where one family holds all: no copies."""
         codes = np.unique(self.family)
         if len(codes) == 1:
             return ((int(codes[0]), slice(None)),)
@@ -207,7 +214,9 @@ def _check_parameters(curves: CurveSet) -> None:
     for name in ("top", "scale_cny", "shape", "base"):
         array = getattr(curves, name)
         if array.shape[-1:] != (n,):
-            raise DataError(f"curves: {name} has shape {array.shape}, expected (..., {n}), one number per curve")
+            raise DataError(
+                f"curves: {name} has shape {array.shape}, expected (..., {n}), one number per curve"
+            )
         low = array >= 0 if name in ("top", "base") else array > 0
         bad = ~(np.isfinite(array) & low)
         if bad.any():
@@ -216,7 +225,9 @@ def _check_parameters(curves: CurveSet) -> None:
             raise DataError(f"curves: {name} of curve {i} is {array[bad][0]!r}, expected {need}")
     power = (curves.family == FAMILIES.index("power")) & np.any(np.atleast_2d(curves.shape) > 1, axis=0)
     if power.any():
-        raise DataError(f"curves: shape of power curve {int(np.argmax(power))} is above 1, expected 0 < shape <= 1")
+        raise DataError(
+            f"curves: shape of power curve {int(np.argmax(power))} is above 1, expected 0 < shape <= 1"
+        )
 
 
 def _check_knots(curves: CurveSet) -> None:
@@ -231,4 +242,6 @@ def _check_knots(curves: CurveSet) -> None:
         drop = np.flatnonzero(np.diff(knots[:, 1]) < 0)
         if len(drop):
             where = knots[drop[0] + 1, 0]
-            raise DataError(f"curves: value of curve {i} decreases at spend_cny {where:g}; more money cannot buy less")
+            raise DataError(
+                f"curves: value of curve {i} decreases at spend_cny {where:g}; more money cannot buy less"
+            )

@@ -1,6 +1,8 @@
-"""Price-adjusted value of every block, with gradient and Hessian: the function that pricing and polishing climb.
+"""Price-adjusted value of every block, with gradient and Hessian: the function that pricing and polishing
+climb.
 
-For block b with weights w (see `Program.weights`) and x_c = hazard_c a_c(s_c) / N, z = sum x, Q = sum N w_fans x:
+For block b with weights w (see `Program.weights`) and x_c = hazard_c a_c(s_c) / N, z = sum x, Q = sum N
+w_fans x:
 
     J_b(s) = phi(z) Q + phi(y) sum w_reached a + sum [w_imp a_c(s_c) + w_spend s_c + w_active 1(s_c > 0)]
 
@@ -99,7 +101,8 @@ def metric_slopes(program: Program, spend: FloatArray) -> tuple[dict[str, FloatA
     """Derivatives of the basic metrics within a block.
 
     Returns:
-        own: metric -> (m, width) where entry [c, d] = d metric_c / d s_d for d in c's block; `active` left out.
+        own: metric -> (m, width) where entry [c, d] = d metric_c / d s_d for d in c's block; `active` left
+            out.
         value: the metrics themselves.
     """
     curves, grid, k = program.curves, program.grid, program.width
@@ -119,7 +122,9 @@ def metric_slopes(program: Program, spend: FloatArray) -> tuple[dict[str, FloatA
 
 
 def _per_user(program: Program) -> FloatArray:
-    return np.where(np.isfinite(program.users), 1.0 / np.where(program.users > 0, program.users, 1.0), 0.0)[:, None]
+    return np.where(np.isfinite(program.users), 1.0 / np.where(program.users > 0, program.users, 1.0), 0.0)[
+        :, None
+    ]
 
 
 def _wide(program: Program, per_block: FloatArray) -> FloatArray:

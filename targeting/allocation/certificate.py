@@ -4,19 +4,23 @@ For prices p of the rows (>= 0 on upper, <= 0 on lower limits) every feasible pl
 
     value(s) <= sum_b max_s J_b(s; p) + p . limits                                   (weak duality),
 
-so the bound is honest as long as each block's maximum is not *under*-estimated. A climb could be; this module bounds
+so the bound is honest as long as each block's maximum is not *under*-estimated. A climb could be; this
+module bounds
 the maximum from above instead, up to a tolerance that is part of the bound.
 
 *Additive blocks* are one-dimensional and solved exactly (`pricing.best_single`).
 
-*Competing blocks.* For fixed z = sum x_c, J is phi(z) Q + linear, separable over cells but for the sum. With any
+*Competing blocks.* For fixed z = sum x_c, J is phi(z) Q + linear, separable over cells but for the sum. With
+any
 multiplier mu of that sum,
 
     max {J(s): z(s) in [z0, z1]} <= max over z in [z0, z1] of K(z),
     K(z) = sum_c M_c(phi(z) w_c + mu) - mu z,   M_c(alpha) = max_s [alpha x_c(s) + rest_c(s)].
 
-M_c is convex in alpha (a maximum of lines) and increasing, phi is convex, so K is convex in z and its maximum over the
-interval is at an end: two exact one-dimensional problems per cell bound the whole interval. (Where w_c < 0, phi is
+M_c is convex in alpha (a maximum of lines) and increasing, phi is convex, so K is convex in z and its
+maximum over the
+interval is at an end: two exact one-dimensional problems per cell bound the whole interval. (Where w_c < 0,
+    phi is
 replaced by its tangent, which is below it.) With mu chosen per interval the excess shrinks with the square of
 the width, so halving intervals closes in quickly; only those that could still hold a better plan are kept.
 `reached` is concave in sum a and is replaced by its tangent at the incumbent: linear, and above it.
@@ -43,7 +47,9 @@ Prices = FloatArray
 
 @dataclass(frozen=True)
 class Ceiling:
-    """An upper bound of each block's maximum (n_blocks,), and the best spend seen on the way (m,) with its value."""
+    """An upper bound of each block's maximum (n_blocks,), and the best spend seen on the way (m,) with its
+    value.
+    """
 
     bound: FloatArray
     spend: FloatArray
@@ -59,7 +65,9 @@ def lagrangian_bound(program: Program, prices: Prices, ceiling: Ceiling) -> floa
 def ceiling(
     program: Program, weights: Mapping[str, FloatArray], spend: FloatArray, tolerance: FloatArray
 ) -> Ceiling:
-    """Bound every block's price-adjusted maximum from above to `tolerance` (n_blocks,), starting from `spend` (m,)."""
+    """Bound every block's price-adjusted maximum from above to `tolerance` (n_blocks,), starting from
+    `spend` (m,).
+    """
     if program.width == 1 and not np.isfinite(program.users).any():
         return _additive(program, weights, spend)
     value = block_value(program, weights, spend)
@@ -108,7 +116,9 @@ class _Search:
         self.z_start = np.clip((self.rate * start).sum(axis=1), self.z_low, self.z_high)
         self.fans = grid(weights["fans"] * program.hazard)
         self.mass = (self.fans * start).sum(axis=1)
-        linear, self.constant = _reached_lines(grid(weights["reached"]), start, a_low, a_high, users[:, 0], self.finite)
+        linear, self.constant = _reached_lines(
+            grid(weights["reached"]), start, a_low, a_high, users[:, 0], self.finite
+        )
         self.linear = grid(weights["impressions"]) + linear
         on = grid((program.switch | (program.lower > 0)) & (high > 0))
         self.constant = self.constant + (grid(weights["active"]) * on).sum(axis=1)
@@ -168,7 +178,9 @@ class _Search:
             under = np.where(surplus < 0, np.maximum(under, mu), under)
             bracketed = np.isfinite(over) & np.isfinite(under)
             middle = 0.5 * (np.where(bracketed, over, 0.0) + np.where(bracketed, under, 0.0))
-            mu = np.where(bracketed, middle, np.where(surplus > 0, mu - step, np.where(surplus < 0, mu + step, mu)))
+            mu = np.where(
+                bracketed, middle, np.where(surplus > 0, mu - step, np.where(surplus < 0, mu + step, mu))
+            )
             step = np.where(bracketed, step, step * 4.0)
         return best, best_mu
 
@@ -187,7 +199,9 @@ class _Search:
         return gain, x.sum(axis=1) - z, top.spend.reshape(shape)
 
     def _learn(self, block, spend):  # type: ignore[no-untyped-def]
-        """Keep a maximiser of the relaxation as the block's best plan where it beats the one so far (first per block)."""
+        """Keep a maximiser of the relaxation as the block's best plan where it beats the one so far (first
+        per block).
+        """
         order = np.unique(block, return_index=True)[1]
         whole = self.program.grid(self.spend).copy()
         whole[block[order]] = spend[order]
@@ -206,17 +220,21 @@ def _tangent(z0: FloatArray, z1: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _reached_lines(weight, start, a_low, a_high, users, finite):  # type: ignore[no-untyped-def]
-    """(per-impression weight (n_blocks, k), constant (n_blocks,)) of a linear function above sum weight x reached.
+    """(per-impression weight (n_blocks, k), constant (n_blocks,)) of a linear function above sum weight x
+    reached.
 
     reached_c = phi(y) a_c, y = sum a / N. With R the largest weight, sum R_c reached_c = R N (1 - exp(-y)) -
-    sum (R - R_c) phi(y) a_c; the last sum is at least that with phi at the largest y. A positive R takes the tangent of
+    sum (R - R_c) phi(y) a_c; the last sum is at least that with phi at the largest y. A positive R takes the
+    tangent of
     the concave 1 - exp(-y), a negative one its chord.
     """
     if not weight.any():
         return np.zeros_like(weight), np.zeros(len(users))
     y, y0, y1 = ((a.sum(axis=1) / users) for a in (start, a_low, a_high))
     largest = np.where(weight != 0, weight, -np.inf).max(axis=1)
-    largest = np.where(np.isfinite(largest), np.where((weight == 0).any(axis=1), np.maximum(largest, 0), largest), 0.0)
+    largest = np.where(
+        np.isfinite(largest), np.where((weight == 0).any(axis=1), np.maximum(largest, 0), largest), 0.0
+    )
     drop = (largest[:, None] - weight) * phi_jet(y1)[0][:, None]
     wide = y1 - y0 > 1e-12 * (1.0 + y1)
     chord = np.where(wide, (np.exp(-y0) - np.exp(-y1)) / np.where(wide, y1 - y0, 1.0), np.exp(-y1))

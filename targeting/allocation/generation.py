@@ -48,7 +48,9 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """Where column generation ended: the mixture, its average spend, prices and an estimate (not a bound) of the optimum."""
+    """Where column generation ended: the mixture, its average spend, prices and an estimate (not a bound) of
+    the optimum.
+    """
 
     mixture: Mixture
     spend: FloatArray
@@ -59,7 +61,9 @@ class Relaxed:
 
 
 def seed(program: Program) -> list[FloatArray]:
-    """First columns: the least and the most each cell may have, and the best answers to a ladder of budget prices."""
+    """First columns: the least and the most each cell may have, and the best answers to a ladder of budget
+    prices.
+    """
     low = legal(program, np.where(program.switch, 0.0, program.lower))
     sheets = [low]
     zero = np.zeros(len(program.row_lower))
@@ -83,8 +87,12 @@ def seed(program: Program) -> list[FloatArray]:
 
 
 def _price_bracket(program: Program) -> float:
-    """A budget price (objective per yuan) at which next to nothing is bought: the mean return of a first 0.1 %."""
-    step = np.minimum(program.upper, np.maximum(program.lower, 1e-3 * np.atleast_2d(program.curves.scale_cny).max(axis=0)))
+    """A budget price (objective per yuan) at which next to nothing is bought: the mean return of a first 0.1
+    %.
+    """
+    step = np.minimum(
+        program.upper, np.maximum(program.lower, 1e-3 * np.atleast_2d(program.curves.scale_cny).max(axis=0))
+    )
     weights = dict(program.weights(np.zeros(len(program.row_lower))))
     weights["spend"] = np.zeros_like(step)
     gain = block_value(program, weights, step) - block_value(program, weights, program.lower)

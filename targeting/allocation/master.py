@@ -1,9 +1,14 @@
-"""The Dantzig-Wolfe master: mixes the columns found so far under the coupling rows, and says what each limit costs.
+"""The Dantzig-Wolfe master: mixes the columns found so far under the coupling rows, and says what each limit
+costs.
 
-A *sheet* is one spend for every cell, so it is one column for every block; blocks are bundled in groups when there are
-thousands (a column is then a group's share of a sheet), which keeps the linear program small and costs a few rounds.
-Rows may be broken at a penalty, so the program always has a solution and an infeasible one shows itself by its slack.
-The linear program is scaled (rows to 1, objective to 1 per group): money in yuan or in 1/1000 yuan is the same to it.
+A *sheet* is one spend for every cell, so it is one column for every block; blocks are bundled in groups when
+there are
+thousands (a column is then a group's share of a sheet), which keeps the linear program small and costs a few
+rounds.
+Rows may be broken at a penalty, so the program always has a solution and an infeasible one shows itself by
+its slack.
+The linear program is scaled (rows to 1, objective to 1 per group): money in yuan or in 1/1000 yuan is the
+same to it.
 """
 
 from __future__ import annotations
@@ -26,7 +31,9 @@ HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e
 
 @dataclass(frozen=True)
 class Sheet:
-    """One spend vector, what every block earns with it and adds to every row: (m,), (n_blocks,), sparse (r, n_blocks)."""
+    """One spend vector, what every block earns with it and adds to every row: (m,), (n_blocks,), sparse (r,
+    n_blocks).
+    """
 
     spend: FloatArray
     value: FloatArray
@@ -38,7 +45,9 @@ def sheet(program: Program, spend: FloatArray) -> Sheet:
     metrics = basic_metrics(program, spend)
     gather = _gather(program)
     value = np.asarray(sum(program.objective[k] * metrics[k] for k in BASIC)) @ gather
-    activity = sum((program.matrix[k].multiply(metrics[k][None, :]) for k in BASIC if program.matrix[k].nnz), start=0)
+    activity = sum(
+        (program.matrix[k].multiply(metrics[k][None, :]) for k in BASIC if program.matrix[k].nnz), start=0
+    )
     if isinstance(activity, int):
         activity = sparse.csr_matrix(program.matrix["spend"].shape)
     return Sheet(spend, np.asarray(value), sparse.csr_matrix(sparse.csr_matrix(activity) @ gather))
@@ -46,7 +55,9 @@ def sheet(program: Program, spend: FloatArray) -> Sheet:
 
 def _gather(program: Program) -> sparse.csr_matrix:
     m = len(program.cell)
-    return sparse.csr_matrix((np.ones(m), (np.arange(m), np.arange(m) // program.width)), shape=(m, program.n_blocks))
+    return sparse.csr_matrix(
+        (np.ones(m), (np.arange(m), np.arange(m) // program.width)), shape=(m, program.n_blocks)
+    )
 
 
 @dataclass
@@ -75,7 +86,9 @@ class Pool:
         self.use.append(np.ones(self.n_groups, dtype=bool))
 
     def prune(self, worth: FloatArray, keep: int) -> None:
-        """Keep the `keep` best columns of each group (reduced cost `worth`, (n_sheets, n_groups)) and the newest."""
+        """Keep the `keep` best columns of each group (reduced cost `worth`, (n_sheets, n_groups)) and the
+        newest.
+        """
         if len(self.sheets) <= keep + KEEP_SHEETS:
             return
         worth = np.where(np.array(self.use), worth, -np.inf)
@@ -84,9 +97,9 @@ class Pool:
         good = np.zeros(worth.shape, dtype=bool)
         np.put_along_axis(good, order[: keep + KEEP_SHEETS], True, axis=0)
         good &= np.array(self.use)
-        alive = good.any(axis=1)
-        self.sheets = [s for s, a in zip(self.sheets, alive, strict=True) if a]
-        self.use = [u for u, a in zip(good, alive, strict=True) if a]
+        alive = np.asarray(good.any(axis=1))
+        self.sheets = [s for s, a in zip(self.sheets, alive.tolist(), strict=True) if a]
+        self.use = [u for u, a in zip(good, alive.tolist(), strict=True) if a]
 
 
 @dataclass(frozen=True)
@@ -139,21 +152,29 @@ def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0, integral
     """
     program = pool.program
     gather = sparse.csr_matrix(
-        (np.ones(len(pool.group)), (np.arange(len(pool.group)), pool.group)), shape=(len(pool.group), pool.n_groups)
+        (np.ones(len(pool.group)), (np.arange(len(pool.group)), pool.group)),
+        shape=(len(pool.group), pool.n_groups),
     )
     use = np.array(pool.use)
     at = np.argwhere(use)
     values = np.array([s.value @ gather for s in pool.sheets])
-    activity = sparse.hstack([(s.activity @ gather)[:, u] for s, u in zip(pool.sheets, pool.use, strict=True)], "csr")
+    activity = sparse.hstack(
+        [(s.activity @ gather)[:, u] for s, u in zip(pool.sheets, pool.use, strict=True)], "csr"
+    )
     size = row_scale(program, pool)
     unit = np.abs(values).max(axis=0).sum() / pool.n_groups
     unit = unit if unit > 0 else 1.0
     c = objective * values[use] / unit
-    ups, downs = np.flatnonzero(np.isfinite(program.row_upper)), np.flatnonzero(np.isfinite(program.row_lower))
+    ups, downs = (
+        np.flatnonzero(np.isfinite(program.row_upper)),
+        np.flatnonzero(np.isfinite(program.row_lower)),
+    )
     scaled = sparse.diags(1.0 / size) @ activity
     rows = sparse.vstack([scaled[ups], -scaled[downs]], "csr")
     limits = np.r_[program.row_upper[ups] / size[ups], -program.row_lower[downs] / size[downs]]
-    convex = sparse.csr_matrix((np.ones(len(at)), (at[:, 1], np.arange(len(at)))), shape=(pool.n_groups, len(at)))
+    convex = sparse.csr_matrix(
+        (np.ones(len(at)), (at[:, 1], np.arange(len(at)))), shape=(pool.n_groups, len(at))
+    )
     cost = penalty * (pool.n_groups if objective else 1.0)
     lam, slack, dual = _highs(c, rows, limits, convex, cost, integral)
     share = np.zeros(use.shape)
@@ -171,7 +192,9 @@ def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0, integral
 
 
 def _highs(c, rows, limits, convex, cost, integral):  # type: ignore[no-untyped-def]
-    """maximise c lam - cost sum slack with rows lam - slack <= limits and convex lam = 1; gives (lam, slack, dual)."""
+    """maximise c lam - cost sum slack with rows lam - slack <= limits and convex lam = 1; gives (lam, slack,
+    dual).
+    """
     import cvxpy as cp
 
     n, r = len(c), len(limits)
@@ -189,6 +212,7 @@ def _highs(c, rows, limits, convex, cost, integral):  # type: ignore[no-untyped-
         raise SolverError(f"allocation: the master program ended as {program.status!r}")
     if not integral and program.status != "optimal":
         raise SolverError(f"allocation: the master program ended as {program.status!r}")
-    share = np.maximum(lam.value, 0.0)
+    share = np.maximum(np.asarray(lam.value), 0.0)
     share = share / np.maximum(convex.T @ (convex @ share), 1e-300)
-    return share, np.maximum(slack.value, 0.0), np.zeros(r) if integral else np.maximum(limit.dual_value, 0.0)
+    dual = np.zeros(r) if integral else np.maximum(np.asarray(limit.dual_value), 0.0)
+    return share, np.maximum(np.asarray(slack.value), 0.0), dual

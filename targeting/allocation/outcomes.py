@@ -1,6 +1,7 @@
 """What a plan buys, from the true curves: the one place where reported numbers come from.
 
-Shares nothing with the optimiser but the curves themselves, so that a mistake in the program cannot hide in the
+Shares nothing with the optimiser but the curves themselves, so that a mistake in the program cannot hide in
+the
 report. It must not import any other module of the allocator but `problem`.
 """
 
@@ -26,7 +27,8 @@ def saturation(z: FloatArray) -> FloatArray:
 
 
 def previous_slot(market: Market) -> tuple[NDArray[np.int64], FloatArray]:
-    """For each cell the cell of the slot before it (-1: none) and the share of its effective spend still at work.
+    """For each cell the cell of the slot before it (-1: none) and the share of its effective spend still at
+    work.
 
     Slots of one campaign, merchant, segment and placement follow each other; a gap of two slots decays twice.
     """
@@ -49,7 +51,9 @@ def previous_slot(market: Market) -> tuple[NDArray[np.int64], FloatArray]:
 
 
 def effective_spend(market: Market, spend_cny: FloatArray) -> FloatArray:
-    """Adstock e_t = s_t + carryover e_(t-1); the first slot starts with `carry_in_cny`. Shape (..., n_cells)."""
+    """Adstock e_t = s_t + carryover e_(t-1); the first slot starts with `carry_in_cny`. Shape (...,
+    n_cells).
+    """
     spend = np.array(spend_cny, dtype=float)
     if market.carryover <= 0 and market.carry_in_cny is None:
         return spend
@@ -72,7 +76,8 @@ def outcomes(
     Args:
         market: what money can buy.
         spend_cny: (..., n_cells).
-        draw: None for the central curves, a number for one draw of `market.draws` (the same shape comes back) or a
+        draw: None for the central curves, a number for one draw of `market.draws` (the same shape comes
+            back) or a
             slice for several: shape (..., n_draws, n_cells).
     """
     spend = np.asarray(spend_cny, dtype=float)

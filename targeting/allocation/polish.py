@@ -1,8 +1,11 @@
 """From nearly right to right: Newton on the Karush-Kuhn-Tucker conditions of the whole problem.
 
-The master's mixture is close to the optimum and tells which rows bind. Where the problem is smooth, Newton then doubles
-the correct digits of spends and prices every step, at the cost of one small linear system per block and one dense one
-over the binding rows. What comes out is only a proposal: the caller checks feasibility and value on the true curves.
+The master's mixture is close to the optimum and tells which rows bind. Where the problem is smooth, Newton
+then doubles
+the correct digits of spends and prices every step, at the cost of one small linear system per block and one
+dense one
+over the binding rows. What comes out is only a proposal: the caller checks feasibility and value on the true
+curves.
 It must not import cvxpy.
 """
 
@@ -103,7 +106,12 @@ def polish(
         money = max(float(np.abs(spend).sum()), 1e-300)
         gain = max(float(np.abs(here.value).sum()), 1e-300)
         residual = max(
-            float(np.abs(np.where(fixed, 0.0, slope * np.maximum(spend, 1e-9 * money / len(spend)))).max(initial=0)) / gain,
+            float(
+                np.abs(np.where(fixed, 0.0, slope * np.maximum(spend, 1e-9 * money / len(spend)))).max(
+                    initial=0
+                )
+            )
+            / gain,
             float(np.abs((lhs[rows] - limit) / size[rows]).max(initial=0.0)),
         )
         if residual < 0.7 * best.residual:
@@ -117,7 +125,9 @@ def polish(
             if not changed:
                 break
             continue
-        ds, dp = _kkt_step(program, here.hessian, np.where(fixed, 0.0, slope), ~fixed, spend, rows, limit - lhs[rows])
+        ds, dp = _kkt_step(
+            program, here.hessian, np.where(fixed, 0.0, slope), ~fixed, spend, rows, limit - lhs[rows]
+        )
         room = np.where(ds < 0, spend - low, high - spend)
         bold = np.abs(ds) > room
         ds = np.where(bold & (step < 3), np.sign(ds) * np.maximum(room * 0.9, 0.0), ds) if step < 3 else ds
@@ -128,7 +138,9 @@ def polish(
 
 
 def _binding(program: Program, spend: FloatArray, prices: FloatArray) -> NDArray[np.bool_]:
-    return (prices != 0) | (np.abs(violation(program, spend)) > 1e-9) | (program.row_lower == program.row_upper)
+    return (
+        (prices != 0) | (np.abs(violation(program, spend)) > 1e-9) | (program.row_lower == program.row_upper)
+    )
 
 
 def _update_rows(
@@ -147,7 +159,9 @@ def _update_rows(
 
 
 def _kkt_step(program, hessian, slope, free, spend, rows, gap):  # type: ignore[no-untyped-def]
-    """Solve [H -A'; A 0] [ds; dp] = [-slope; gap] over the free cells, H block by block, rows by a Schur complement."""
+    """Solve [H -A'; A 0] [ds; dp] = [-slope; gap] over the free cells, H block by block, rows by a Schur
+    complement.
+    """
     k = program.width
     loose = program.grid(free)
     h = hessian * loose[:, :, None] * loose[:, None, :]
@@ -175,7 +189,9 @@ def _kkt_step(program, hessian, slope, free, spend, rows, gap):  # type: ignore[
     through = h_inverse @ a.T
     schur = (a @ through).toarray()
     reach = np.abs(np.diag(schur))
-    live = reach > 1e-16 * reach.max(initial=0.0)  # a row whose cells are all at their limits cannot be moved: its price stays
+    live = reach > 1e-16 * reach.max(
+        initial=0.0
+    )  # a row whose cells are all at their limits cannot be moved: its price stays
     norm = np.sqrt(np.where(live, reach, 1.0))
     scaled = np.where(live[:, None] & live[None, :], schur / norm[:, None] / norm[None, :], 0.0)
     target = np.where(live, gap * unit - a @ base, 0.0) / norm

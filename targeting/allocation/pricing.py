@@ -1,7 +1,8 @@
 """The pricing problem: the best spend of every block when limits cost what the master says they cost.
 
 `best_single` solves max alpha y(s) - beta s over an interval exactly (and says how exactly) for any curve of
-`models.curves`; `price` climbs from several starts in every block at once, which finds good columns fast. What the
+`models.curves`; `price` climbs from several starts in every block at once, which finds good columns fast.
+What the
 climb finds is never trusted as a bound: that is `certificate`'s work. It must not import cvxpy.
 """
 
@@ -25,7 +26,9 @@ START_GRID = 240  # starts per block in the first round, shared out over its cel
 
 @dataclass(frozen=True)
 class Best:
-    """Where the maximum is, what it is, and by how much the true maximum could exceed it (rounding of roots)."""
+    """Where the maximum is, what it is, and by how much the true maximum could exceed it (rounding of
+    roots).
+    """
 
     spend: FloatArray
     value: FloatArray
@@ -37,7 +40,8 @@ def best_single(
 ) -> Best:
     """max of alpha y(s) - beta s over lower <= s <= upper, cell by cell; all arguments (..., n).
 
-    The maximum of a curve that is convex up to its inflection and concave after it lies at an end of the interval or
+    The maximum of a curve that is convex up to its inflection and concave after it lies at an end of the
+    interval or
     where y'(s) = beta / alpha; on the concave branch any point s bounds it from above by
     f(s) + |f'(s)| (upper - lower), which turns the residual of the root into an honest `slack`.
     """
@@ -87,7 +91,8 @@ def _best_knot(curves, at, alpha, beta, lower, upper, so_far):  # type: ignore[n
 
 
 def patterns(program: Program) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Boxes (lower, upper), each (m,), whose union is what the blocks may do: every on/off choice of switchable cells.
+    """Boxes (lower, upper), each (m,), whose union is what the blocks may do: every on/off choice of
+    switchable cells.
 
     Blocks with fewer switches than the widest repeat themselves, which costs time but no correctness.
     """
@@ -134,7 +139,8 @@ def price(
                 better = value > best_v
                 best_s = np.where(np.repeat(better, program.width), spend, best_s)
                 best_v = np.where(better, value, best_v)
-    assert best_s is not None and best_v is not None
+    assert best_s is not None
+    assert best_v is not None
     return best_s, best_v
 
 
@@ -147,12 +153,16 @@ def _price_additive(program: Program, weights: Mapping[str, FloatArray]) -> tupl
     may_stop = program.switch | ((program.lower <= 0) & (weights["active"] != 0))
     if may_stop.any():
         idle = alpha * program.curves.value(np.zeros_like(alpha))
-        stop = may_stop & ((idle >= on.value + weights["active"]) | (program.switch & (program.floor_on > program.upper)))
+        stop = may_stop & (
+            (idle >= on.value + weights["active"]) | (program.switch & (program.floor_on > program.upper))
+        )
         spend = np.where(stop, 0.0, spend)
     return spend, block_value(program, weights, spend)
 
 
-def _coarse(program: Program, weights: Mapping[str, FloatArray], low: FloatArray, high: FloatArray) -> FloatArray:
+def _coarse(
+    program: Program, weights: Mapping[str, FloatArray], low: FloatArray, high: FloatArray
+) -> FloatArray:
     """The best point of a small grid in every block: dense near the scale of the curve, where curves bend."""
     k = program.width
     levels = max(2, int(START_GRID ** (1.0 / k))) if k <= 8 else 1
@@ -162,7 +172,9 @@ def _coarse(program: Program, weights: Mapping[str, FloatArray], low: FloatArray
     ladder = [low, *ladder[1:], high] if k == 1 else [low + 1e-3 * (reach - low), *ladder[1:]]
     grid = [program.grid(x) for x in ladder]
     best, best_v = None, None
-    for choice in itertools.product(range(len(ladder)), repeat=k) if k <= 8 else ((i,) * k for i in range(len(ladder))):
+    for choice in (
+        itertools.product(range(len(ladder)), repeat=k) if k <= 8 else ((i,) * k for i in range(len(ladder)))
+    ):
         spend = np.stack([grid[i][:, c] for c, i in enumerate(choice)], axis=1).ravel()
         value = block_value(program, weights, spend)
         if best is None or best_v is None:
@@ -178,7 +190,7 @@ def _coarse(program: Program, weights: Mapping[str, FloatArray], low: FloatArray
 def climb(
     program: Program, weights: Mapping[str, FloatArray], start: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Projected Newton with backtracking in every block at once, from `start` within [low, high]; all (m,)."""
+    """Projected Newton with backtracking in all blocks at once, from `start` within [low, high]; all (m,)."""
     spend = np.clip(start, low, high)
     here = jet(program, weights, spend)
     value = here.value
@@ -206,7 +218,9 @@ def climb(
     return spend, value
 
 
-def newton_step(program: Program, here: Jet, spend: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+def newton_step(
+    program: Program, here: Jet, spend: FloatArray, low: FloatArray, high: FloatArray
+) -> FloatArray:
     """Newton direction (m,) on the coordinates that are free to move; Hessians bent until they curve down."""
     s, lo, hi = program.grid(spend), program.grid(low), program.grid(high)
     g, k = here.gradient, program.width

@@ -1,8 +1,10 @@
 """Sequential linear programs: from any spend to a plan that keeps every row, earning what it can on the way.
 
-Newton (`polish`) is fast but needs a start near the answer and the right binding rows. Where curved rows (capacity, ROI,
+Newton (`polish`) is fast but needs a start near the answer and the right binding rows. Where curved rows
+(capacity, ROI,
 frequency) leave the mixture's average outside them, this slower method gets inside first and hands over its
-multipliers. Within a trust region the problem is linear; a step is kept when value - penalty x violation rises on the
+multipliers. Within a trust region the problem is linear; a step is kept when value - penalty x violation
+rises on the
 true curves. It must not import cvxpy (a throw-away program of this size gains nothing from it).
 """
 
@@ -66,7 +68,7 @@ class _Walk:
         return float(block_value(program, weights, spend).sum()), broken
 
     def step(self, spend: FloatArray, radius: float, penalty: float):  # type: ignore[no-untyped-def]
-        """Best point of the linearised problem in the trust region with its prices; None where HiGHS fails."""
+        """Best point of the linearised problem in the trust region, with prices; None where HiGHS fails."""
         program, low, high = self.program, self.low, self.high
         weights = program.weights(np.zeros(len(program.row_lower)))
         here = jet(program, weights, spend)
@@ -86,11 +88,16 @@ class _Walk:
         return trial, -np.asarray(done.ineqlin.marginals) * unit / size
 
     def _lines(self, spend: FloatArray, scale: FloatArray):  # type: ignore[no-untyped-def]
-        """Scaled rows as lines <= limit, with the size each was divided by: upper limits, lower limits, curb."""
+        """Scaled rows as lines <= limit, with the size each was divided by: upper limits, lower limits,
+        curb.
+        """
         program = self.program
         rows = np.arange(len(program.row_lower))
         a, lhs, size = jacobian(program, spend, rows), activity(program, spend), row_size(program, spend)
-        ups, downs = np.flatnonzero(np.isfinite(program.row_upper)), np.flatnonzero(np.isfinite(program.row_lower))
+        ups, downs = (
+            np.flatnonzero(np.isfinite(program.row_upper)),
+            np.flatnonzero(np.isfinite(program.row_lower)),
+        )
         scaled = sparse.diags(1.0 / size) @ a @ sparse.diags(scale)
         parts = [scaled[ups], -scaled[downs]]
         limit = [((program.row_upper - lhs) / size)[ups], ((lhs - program.row_lower) / size)[downs]]
@@ -125,7 +132,10 @@ def repair(
     spend = np.clip(spend, low, high)
     walk = _Walk(program, low, high, curb, safest)
     radius, penalty = 0.25, 10.0
-    ups, downs = np.flatnonzero(np.isfinite(program.row_upper)), np.flatnonzero(np.isfinite(program.row_lower))
+    ups, downs = (
+        np.flatnonzero(np.isfinite(program.row_upper)),
+        np.flatnonzero(np.isfinite(program.row_lower)),
+    )
     prices, curb_price = np.zeros(len(program.row_lower)), 0.0
     worth, broken = walk.merit(spend)
     for _ in range(steps):

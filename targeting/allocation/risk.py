@@ -1,9 +1,12 @@
 """Plans whose lower tail over the curve draws keeps a floor (constraint `risk`).
 
 The worth of a plan in draw d is W_d(s). CVaR is min over weights q, 0 <= q <= 1 / (level n), sum q = 1, of
-sum q_d W_d(s) (Rockafellar and Uryasev 2000), so the worst weights at s give its slope; quantile and chance take the
-draws around their edge instead and are checked on the draws as they are. Sequential linear programs (`repair`) climb
-under that extra row. The bound is the one of the problem without the risk row: valid, and as wide as the floor costs.
+sum q_d W_d(s) (Rockafellar and Uryasev 2000), so the worst weights at s give its slope; quantile and chance
+take the
+draws around their edge instead and are checked on the draws as they are. Sequential linear programs
+(`repair`) climb
+under that extra row. The bound is the one of the problem without the risk row: valid, and as wide as the
+floor costs.
 It must not import cvxpy.
 """
 
@@ -17,10 +20,11 @@ import numpy as np
 from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError
 from targeting.allocation.blocks import jet
+from targeting.allocation.layout import basic_weights, build
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.pricing import legal
 from targeting.allocation.problem import Problem, Risk, Solution
-from targeting.allocation.program import Program, basic_weights, build
+from targeting.allocation.program import Program
 from targeting.allocation.repair import Curb, repair
 
 EDGE = 0.04  # share of the draws on each side of a quantile whose mean slope stands for its slope
@@ -28,7 +32,8 @@ HELD = 1e-9
 
 
 def lower_tail(totals: FloatArray, risk: Risk) -> float:
-    """The number the floor is about. cvar: mean of the worst `level` share (the draw at the edge counts in part);
+    """The number the floor is about. cvar: mean of the worst `level` share (the draw at the edge counts in
+    part);
     quantile: what at least 1 - level of the draws reach; chance: what at least `level` of the draws reach.
 
     >>> lower_tail(np.array([4.0, 1.0, 3.0, 2.0]), Risk("r", "cvar", 0.5, 0.0))
@@ -108,7 +113,9 @@ class _Tail:
 
 
 def _climb(program, start, low, high, curb):  # type: ignore[no-untyped-def]
-    """Repair under the curb, aiming a little higher each time it ends a hair below the floor; (where, tail there)."""
+    """Repair under the curb, aiming a little higher each time it ends a hair below the floor; (where, tail
+    there).
+    """
     aim, found, reached = curb, None, -np.inf
     for _ in range(4):
         found = repair(program, start if found is None else found.spend, low, high, curb=aim)
@@ -146,8 +153,8 @@ def solve_with_risk(
         reached = tail.value(safest.spend)
         if reached < risk.floor - HELD * abs(risk.floor):
             raise InfeasibleError(
-                f"no plan found whose {risk.measure} {risk.level:g} reaches {risk.floor:g}: the safest reaches "
-                f"{reached:g}; lower the floor of {risk.name!r} by {risk.floor - reached:g}",
+                f"no plan found whose {risk.measure} {risk.level:g} reaches {risk.floor:g}: the "
+                f"safest reaches {reached:g}; lower the floor of {risk.name!r} by {risk.floor - reached:g}",
                 conflict=(risk.name,),
                 relaxation={risk.name: risk.floor - reached},
             )

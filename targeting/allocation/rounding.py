@@ -1,6 +1,7 @@
 """Whole 厘 (1/1000 yuan): what a console can be told, without breaking a single limit.
 
-Every cell goes down to the 厘 below, or up by one where a limit needs it or the money left over pays for it; a cell
+Every cell goes down to the 厘 below, or up by one where a limit needs it or the money left over pays for it;
+a cell
 never moves by a whole 厘 or more. Limits are checked on the true curves. It must not import the optimiser.
 """
 
@@ -29,7 +30,8 @@ def to_whole_li(problem: Problem, spend_cny: FloatArray) -> NDArray[np.int64]:
         spend_cny: (n_cells,) a feasible plan in yuan.
 
     Returns:
-        (n_cells,) 厘, each cell within one 厘 of its spend. Where no such rounding meets a row exactly (an equality
+        (n_cells,) 厘, each cell within one 厘 of its spend. Where no such rounding meets a row exactly (an
+        equality
         in fans, say) the row is met as nearly as a 厘 allows.
     """
     exact = np.asarray(spend_cny, float) * LI_PER_CNY
@@ -94,7 +96,9 @@ def _repair(problem, rows, li, down, up, least):  # type: ignore[no-untyped-def]
 
 
 def _effects(problem: Problem, rows: tuple[Row, ...], li: FloatArray) -> FloatArray:
-    """(r, n_cells) change of every row by one 厘 more in each cell, by differences within blocks (one pass per seat)."""
+    """(r, n_cells) change of every row by one 厘 more in each cell, by differences within blocks (one pass
+    per seat).
+    """
     block = problem.market.block
     order = np.argsort(block, kind="stable")
     first = np.r_[True, block[order][1:] != block[order][:-1]]
@@ -107,7 +111,9 @@ def _effects(problem: Problem, rows: tuple[Row, ...], li: FloatArray) -> FloatAr
         moved = outcomes(problem.market, (li + (seat == k)) / LI_PER_CNY)
         for i, row in enumerate(rows):
             change = sum((moved[m] - base[m]) * c for m, c in row.coefficients.items() if m != "active")
-            per_block = np.bincount(np.unique(block, return_inverse=True)[1], np.broadcast_to(change, block.shape))
+            per_block = np.bincount(
+                np.unique(block, return_inverse=True)[1], np.broadcast_to(change, block.shape)
+            )
             out[i] += np.where(seat == k, per_block[np.unique(block, return_inverse=True)[1]], 0.0)
     return out
 
@@ -130,7 +136,7 @@ def _spend_rest(problem, rows, li, up):  # type: ignore[no-untyped-def]
 
 
 def rounded(problem: Problem, solution: Solution) -> Solution:
-    """The solution with spend in whole 厘 and its value recomputed on the true curves; the bound stays valid."""
+    """The solution in whole 厘, its value recomputed on the true curves; the bound stays valid."""
     spend = to_whole_li(problem, solution.spend_cny) / LI_PER_CNY
     value = float(total(problem.objective, outcomes(problem.market, spend)))
     return replace(solution, spend_cny=spend, value=value, upper_bound=max(solution.upper_bound, value))

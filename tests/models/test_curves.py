@@ -17,7 +17,11 @@ def some(family: str, n: int = 200, seed: int = 0) -> CurveSet:
     rng = np.random.default_rng(seed)
     shape = rng.uniform(0.2, 1.0, n) if family == "power" else rng.uniform(0.4, 5.0, n)
     return CurveSet.of(
-        family, top=rng.lognormal(3, 2, n), scale_cny=rng.lognormal(3, 2, n), shape=shape, base=rng.uniform(0, 5, n)
+        family,
+        top=rng.lognormal(3, 2, n),
+        scale_cny=rng.lognormal(3, 2, n),
+        shape=shape,
+        base=rng.uniform(0, 5, n),
     )
 
 
@@ -63,8 +67,14 @@ def test_more_money_never_buys_less(family: str, seed: int, a: float, b: float) 
 
 
 def test_points_are_joined_by_lines_and_flat_after_the_last() -> None:
-    curves = CurveSet.from_points((np.array([[0, 0], [1, 2], [3, 4.0]]), np.array([[1, 1], [2, 5.0], [4, 6], [5, 6]])))
-    assert curves.value(np.array([[2.0, 3.0], [0.0, 0.5], [9.0, 9.0]])).tolist() == [[3, 5.5], [0, 0.5], [4, 6]]
+    curves = CurveSet.from_points(
+        (np.array([[0, 0], [1, 2], [3, 4.0]]), np.array([[1, 1], [2, 5.0], [4, 6], [5, 6]]))
+    )
+    assert curves.value(np.array([[2.0, 3.0], [0.0, 0.5], [9.0, 9.0]])).tolist() == [
+        [3, 5.5],
+        [0, 0.5],
+        [4, 6],
+    ]
     assert curves.slope(np.array([1.0, 3.0])).tolist() == [1.0, 0.5]
     assert curves.inverse_slope(np.array([1.5, 0.2])).tolist() == [1.0, 4.0]
     assert curves.concave.tolist() == [True, False]
@@ -85,7 +95,9 @@ def test_draws_and_takes_are_the_same_curves() -> None:
 def test_families_mix_in_one_set() -> None:
     one = np.ones(5)
     mixed = CurveSet(np.arange(5, dtype=np.int8), 10 * one, 3 * one, one, 0 * one)
-    alone = [CurveSet.of(f, top=one[:1] * 10, scale_cny=one[:1] * 3).value(np.array([2.0]))[0] for f in SMOOTH]
+    alone = [
+        CurveSet.of(f, top=one[:1] * 10, scale_cny=one[:1] * 3).value(np.array([2.0]))[0] for f in SMOOTH
+    ]
     assert np.allclose(mixed.value(np.full(5, 2.0)), alone)
 
 

@@ -1,8 +1,11 @@
 """Where the optimum can still be: each cell's spend, cut down by what it would cost to be elsewhere.
 
-At prices p the Lagrangian bound is U = sum_c M_c + p . limits. A plan that keeps cell c within an interval I is worth at
-most U - (M_c - max over I of J_c), so an interval whose *regret* M_c - max_I J_c exceeds U - (best value known) cannot
-hold a better plan. With a small gap almost nothing is left: a short stretch around the best answer of most cells, and a
+At prices p the Lagrangian bound is U = sum_c M_c + p . limits. A plan that keeps cell c within an interval I
+is worth at
+most U - (M_c - max over I of J_c), so an interval whose *regret* M_c - max_I J_c exceeds U - (best value
+known) cannot
+hold a better plan. With a small gap almost nothing is left: a short stretch around the best answer of most
+cells, and a
 choice between "nothing" and "past the steep part" for a few. Additive cells only. It must not import cvxpy.
 """
 
@@ -24,7 +27,9 @@ HALVINGS = 9
 
 @dataclass(frozen=True)
 class Pieces:
-    """Intervals [low, high] of single cells' spend; `on` is False for the piece "cell is off" (spend 0, inactive)."""
+    """Intervals [low, high] of single cells' spend; `on` is False for the piece "cell is off" (spend 0,
+    inactive).
+    """
 
     cell: NDArray[np.int64]
     low: FloatArray
@@ -46,7 +51,9 @@ def stack(parts: list[Pieces]) -> Pieces:
 
 
 def first_pieces(program: Program, spend: FloatArray) -> Pieces:
-    """Every cell's domain in pieces: even ones, cut at the inflection and at the incumbent; knots of tabulated curves."""
+    """Every cell's domain in pieces: even ones, cut at the inflection and at the incumbent; knots of
+    tabulated curves.
+    """
     m = len(program.cell)
     low = np.where(program.switch, np.minimum(program.floor_on, program.upper), program.lower)
     marks = low[:, None] + (program.upper - low)[:, None] * np.linspace(0.0, 1.0, FIRST_PIECES + 1)
@@ -79,7 +86,12 @@ def piece_best(program: Program, weights: Mapping[str, FloatArray], pieces: Piec
 
 
 def reduce(
-    program: Program, weights: Mapping[str, FloatArray], pieces: Pieces, gap: float, *, halvings: int = HALVINGS
+    program: Program,
+    weights: Mapping[str, FloatArray],
+    pieces: Pieces,
+    gap: float,
+    *,
+    halvings: int = HALVINGS,
 ) -> Pieces:
     """Drop the pieces whose regret exceeds `gap`, halving the others so that more can go."""
     for turn in range(halvings + 1):
@@ -100,7 +112,9 @@ def reduce(
 
 
 def merge(pieces: Pieces) -> Pieces:
-    """Join neighbouring pieces of a cell: few pieces make a quick program, `split` cuts where that was too coarse."""
+    """Join neighbouring pieces of a cell: few pieces make a quick program, `split` cuts where that was too
+    coarse.
+    """
     touch = np.zeros(len(pieces), dtype=bool)
     touch[1:] = (pieces.cell[1:] == pieces.cell[:-1]) & pieces.on[1:] & pieces.on[:-1]
     touch[1:] &= pieces.low[1:] <= pieces.high[:-1]
@@ -110,7 +124,9 @@ def merge(pieces: Pieces) -> Pieces:
 
 
 def split(pieces: Pieces, chosen: NDArray[np.int64], spend: FloatArray) -> Pieces:
-    """Cut the `chosen` pieces at `spend` (one number per chosen piece), or in the middle where that is an end."""
+    """Cut the `chosen` pieces at `spend` (one number per chosen piece), or in the middle where that is an
+    end.
+    """
     low, high = pieces.low[chosen], pieces.high[chosen]
     inside = (spend > low + 1e-6 * (high - low)) & (spend < high - 1e-6 * (high - low))
     at = np.where(inside, spend, 0.5 * (low + high))

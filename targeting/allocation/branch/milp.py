@@ -1,8 +1,12 @@
-"""A mixed-integer program that is a true upper bound: additive cells, every row, the pieces `domains` left over.
+"""A mixed-integer program that is a true upper bound: additive cells, every row, the pieces `domains` left
+over.
 
-In each piece the curve lies under its supporting lines y <= slope s + max over the piece of (y - slope s), each maximum
-exact (`pricing.best_single`), so the program relaxes the problem and its dual bound bounds every plan. Where some row
-or the objective gains from a *small* y, supporting lines from below are added. Rows and bounds hold to HiGHS's
+In each piece the curve lies under its supporting lines y <= slope s + max over the piece of (y - slope s),
+each maximum
+exact (`pricing.best_single`), so the program relaxes the problem and its dual bound bounds every plan. Where
+some row
+or the objective gains from a *small* y, supporting lines from below are added. Rows and bounds hold to
+HiGHS's
 tolerance (1e-9 of the scaled rows); `SLACK` puts that, priced, on top of the bound.
 """
 
@@ -10,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -27,7 +32,8 @@ LINES = 10
 
 @dataclass(frozen=True)
 class Choice:
-    """Bound of the program, the piece chosen for each cell (m,) and the spend (m,); `plan` False where there is none.
+    """Bound of the program, the piece chosen for each cell (m,) and the spend (m,); `plan` False where there
+    is none.
 
     `error` (m,) is how far each chosen point is above (> 0) or under its curve, in objective units.
     """
@@ -40,7 +46,13 @@ class Choice:
 
 
 def solve_pieces(
-    program: Program, pieces: Pieces, marks: list[FloatArray], prices: FloatArray, *, rel_gap: float, seconds: float
+    program: Program,
+    pieces: Pieces,
+    marks: list[FloatArray],
+    prices: FloatArray,
+    *,
+    rel_gap: float,
+    seconds: float,
 ) -> Choice:
     """Best choice of one piece per cell under all rows.
 
@@ -61,10 +73,11 @@ def solve_pieces(
     top = program.curves.value(program.upper)
     unit = np.where(top > 0, top, 1.0)[pieces.cell]  # y in units of each cell's largest value
     c_y, c_s, c_on = _coefficients(program, program.objective, pieces)
-    rows = {k: v for k, v in program.matrix.items()}
-    a_y, a_s, a_on = _row_coefficients(program, rows, pieces)
+    a_y, a_s, a_on = _row_coefficients(program, program.matrix, pieces)
     lines = _lines(program, pieces, marks, _needs_floor(program, pieces, a_y, c_y))
-    worth = max(float(np.abs(c_y * unit).sum() / max(n, 1)), float(np.abs(c_s * money).max(initial=0.0)), 1e-300)
+    worth = max(
+        float(np.abs(c_y * unit).sum() / max(n, 1)), float(np.abs(c_s * money).max(initial=0.0)), 1e-300
+    )
     delta, s, y = cp.Variable(n, boolean=True), cp.Variable(n, nonneg=True), cp.Variable(n)
     k, side, slope, level = lines
     pick = sparse.csr_matrix((np.ones(len(k)), (np.arange(len(k)), k)), shape=(len(k), n))
@@ -75,7 +88,10 @@ def solve_pieces(
     size = np.maximum(_absolute(total), _limit_size(program))
     inverse = sparse.diags(1.0 / size)
     lhs = inverse @ total[0] @ s + inverse @ total[1] @ y + inverse @ total[2] @ delta
-    ups, downs = np.flatnonzero(np.isfinite(program.row_upper)), np.flatnonzero(np.isfinite(program.row_lower))
+    ups, downs = (
+        np.flatnonzero(np.isfinite(program.row_upper)),
+        np.flatnonzero(np.isfinite(program.row_lower)),
+    )
     constraints = [
         choose @ delta == 1,
         s >= cp.multiply(pieces.low / money, delta),
@@ -98,19 +114,25 @@ def solve_pieces(
     spare = SLACK * TOLERANCE * (float(np.abs(prices * size).sum()) + worth * n)
     if model.status in ("infeasible", "infeasible_inaccurate"):
         return Choice(-np.inf, np.zeros(m, dtype=np.int64), marks[-1], False, np.zeros(m))
-    stats = model.solver_stats
-    if stats is None or stats.extra_stats is None or not np.isfinite(stats.extra_stats.mip_dual_bound):
+    highest = _dual_bound(model)
+    if not np.isfinite(highest):
         raise SolverError(f"allocation: the piecewise program ended as {model.status!r} without a bound")
-    bound = -float(stats.extra_stats.mip_dual_bound) * worth + spare
-    if delta.value is None:
+    bound = highest * worth + spare
+    if delta.value is None or s.value is None or y.value is None:
         return Choice(bound, np.zeros(m, dtype=np.int64), marks[-1], False, np.zeros(m))
     chosen = np.zeros(m, dtype=np.int64)
     order = np.argsort(delta.value, kind="stable")
     chosen[pieces.cell[order]] = order
     spend = np.clip(s.value[chosen] * money, pieces.low[chosen], pieces.high[chosen])
     claimed = y.value[chosen] * unit[chosen]
-    error = (claimed - program.curves.value(spend)) * _stake(program, prices)
-    return Choice(bound, chosen, spend, True, error)
+    off = (claimed - program.curves.value(spend)) * _stake(program, prices)
+    return Choice(bound, chosen, spend, True, off)
+
+
+def _dual_bound(model: Any) -> float:
+    """HiGHS's bound of a maximisation (cvxpy hands HiGHS the minimisation), nan where there is none."""
+    info = getattr(model.solver_stats, "extra_stats", None)
+    return -float(getattr(info, "mip_dual_bound", np.nan))
 
 
 def _stake(program: Program, prices: FloatArray) -> FloatArray:
@@ -166,7 +188,9 @@ def _lines(program: Program, pieces: Pieces, marks: list[FloatArray], floor):  #
     for f in spread:
         point = np.where(f < 0, near + f * (near - pieces.low), near + f * (pieces.high - near))
         slopes.append(np.minimum(curves.slope(point), 1e12))
-    slopes += [np.minimum(curves.slope(np.clip(p[pieces.cell], pieces.low, pieces.high)), 1e12) for p in marks[:-1]]
+    slopes += [
+        np.minimum(curves.slope(np.clip(p[pieces.cell], pieces.low, pieces.high)), 1e12) for p in marks[:-1]
+    ]
     slope = np.array(slopes)
     upper = best_single(curves, np.ones((1, n)), slope, pieces.low, pieces.high)
     k = np.tile(np.arange(n), len(slopes))

@@ -1,8 +1,11 @@
 """Branch and price: smaller boxes until mixtures are no better than plans, for any kind of block.
 
-A node is the program on smaller boxes; its bound is the Lagrangian bound on those boxes, so it is as honest as the
-root's. The block whose mixture promises most above the value of its average is cut: an on/off cell into off and on,
-any other at its average spend. Nodes that promise less than the best plan are dropped; the bound of the whole is the
+A node is the program on smaller boxes; its bound is the Lagrangian bound on those boxes, so it is as honest
+as the
+root's. The block whose mixture promises most above the value of its average is cut: an on/off cell into off
+and on,
+any other at its average spend. Nodes that promise less than the best plan are dropped; the bound of the
+whole is the
 largest one still open.
 """
 
@@ -122,4 +125,3 @@ def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
         return None
     block = int(np.argmax(np.where(usable, loss, -np.inf)))
     return block * program.width + int(np.argmax(grid[block]))
-

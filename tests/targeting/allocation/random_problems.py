@@ -48,7 +48,9 @@ def free_limits(n: int, upper) -> Limits:
 
 
 def random_problem(seed: int) -> Problem:
-    """Up to four cells: additive of any family, or competing placements of two segments; random limits and rows."""
+    """Up to four cells: additive of any family, or competing placements of two segments; random limits and
+    rows.
+    """
     rng = np.random.default_rng(seed)
     competing = bool(rng.integers(2))
     n = 4 if competing else int(rng.integers(2, 5))
@@ -79,7 +81,11 @@ def _rows(rng, market: Market, budget: float) -> tuple[Row, ...]:
     best = float(total({"gmv": np.ones(n)}, outcomes(market, np.full(n, budget / n))))
     choice = (
         Row("share", {"spend": live - rng.uniform(0.1, 0.5)}, lower=0.0),
-        Row("capacity", {"impressions": live}, upper=float(outcomes(market, np.full(n, 15.0))["impressions"] @ live)),
+        Row(
+            "capacity",
+            {"impressions": live},
+            upper=float(outcomes(market, np.full(n, 15.0))["impressions"] @ live),
+        ),
         Row("active", {"active": np.ones(n)}, upper=float(rng.integers(1, n + 1))),
         Row("roi", {"gmv": live, "spend": -live * 0.5 * best / budget}, lower=0.0),
         Row("fairness", {"gmv": live - 0.2}, lower=0.0),

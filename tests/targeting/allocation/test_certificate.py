@@ -1,4 +1,6 @@
-"""Weak duality, always: at any prices the bound is above every plan on a grid; and it is tight where it should be."""
+"""Weak duality, always: at any prices the bound is above every plan on a grid; and it is tight where it
+should be.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from random_problems import brute_force, random_problem
 
 from targeting.allocation.blocks import block_value, jet
 from targeting.allocation.certificate import ceiling, lagrangian_bound
+from targeting.allocation.layout import build
 from targeting.allocation.pricing import price
-from targeting.allocation.program import build
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -47,7 +49,9 @@ def test_gradient_and_hessian_are_derivatives(seed: int) -> None:
     for seat in range(program.width):
         step = np.where(np.arange(len(spend)) % program.width == seat, 1e-5 * spend, 0.0)
         size = program.grid(step)[:, seat]
-        rise = (block_value(program, weights, spend + step) - block_value(program, weights, spend - step)) / (2 * size)
+        rise = (block_value(program, weights, spend + step) - block_value(program, weights, spend - step)) / (
+            2 * size
+        )
         assert np.allclose(rise, here.gradient[:, seat], rtol=1e-5, atol=1e-5 * np.abs(rise).max())
         ends = [jet(program, weights, spend + s * step).gradient for s in (1, -1)]
         bend = (ends[0] - ends[1]) / (2 * size)[:, None]

@@ -1,4 +1,6 @@
-"""The allocator against independent answers: water filling, a grid dynamic programme, brute force, and its own laws."""
+"""The allocator against independent answers: water filling, a grid dynamic programme, brute force, and its
+own laws.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from models.curves import CurveSet
-from models.errors import DataError, InfeasibleError
-from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.problem import Draws, Problem, Risk, Row
-from targeting.allocation.risk import draw_totals, lower_tail
-from targeting.allocation.solve import Warm, solve
 from random_problems import (
     brute_force,
     free_limits,
@@ -23,6 +18,13 @@ from random_problems import (
     worst_violation,
 )
 
+from models.curves import CurveSet
+from models.errors import DataError, InfeasibleError
+from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.problem import Draws, Problem, Risk, Row
+from targeting.allocation.risk import draw_totals, lower_tail
+from targeting.allocation.solve import Warm, solve
+
 
 def hills(n: int, seed: int) -> Problem:
     """The S-curve instances of issue 3."""
@@ -30,7 +32,9 @@ def hills(n: int, seed: int) -> Problem:
     slope, half, top = rng.uniform(1.2, 4, n), rng.uniform(50, 300, n), rng.lognormal(6, 0.5, n)
     supply = CurveSet.of("hill", top=top, scale_cny=half, shape=slope)
     limits = replace(free_limits(n, min(500.0, 100.0 * n)), lower_cny=np.full(n, 10.0))
-    return Problem(market_of(supply, block=np.arange(n), users=np.inf), {"gmv": np.ones(n)}, 100.0 * n, limits, ())
+    return Problem(
+        market_of(supply, block=np.arange(n), users=np.inf), {"gmv": np.ones(n)}, 100.0 * n, limits, ()
+    )
 
 
 def competing(n: int, seed: int, family: str = "expsat") -> Problem:
@@ -49,13 +53,15 @@ def competing(n: int, seed: int, family: str = "expsat") -> Problem:
 
 
 def water_filling(problem: Problem) -> np.ndarray:
-    """The exact optimum of concave additive cells under one budget: bisection on the common marginal value."""
+    """The exact optimum of concave additive cells under one budget: bisection on the marginal value."""
     curves, high = problem.market.supply, problem.limits.upper_cny
     low_price, high_price = 1e-12, 1e12
     for _ in range(300):
         price = np.sqrt(low_price * high_price)
         spend = np.minimum(curves.inverse_slope(np.full(len(curves), price)), high)
-        low_price, high_price = (price, high_price) if spend.sum() > problem.budget_cny else (low_price, price)
+        low_price, high_price = (
+            (price, high_price) if spend.sum() > problem.budget_cny else (low_price, price)
+        )
     return spend
 
 
@@ -80,7 +86,11 @@ def test_concave_cells_get_what_water_filling_gives(family: str) -> None:
     rng = np.random.default_rng(5)
     supply = CurveSet.of(family, top=rng.lognormal(3, 1, 30), scale_cny=rng.uniform(20, 200, 30), shape=0.7)
     problem = Problem(
-        market_of(supply, block=np.arange(30), users=np.inf), {"gmv": np.ones(30)}, 900.0, free_limits(30, 90.0), ()
+        market_of(supply, block=np.arange(30), users=np.inf),
+        {"gmv": np.ones(30)},
+        900.0,
+        free_limits(30, 90.0),
+        (),
     )
     solution = solve(problem)
     assert solution.status == "optimal"
@@ -121,7 +131,9 @@ def test_many_small_problems_against_brute_force(seed: int) -> None:
 
 
 def check_against_brute_force(seed: int) -> None:
-    """The bound is never below what a grid finds, nor the plan once it is called optimal; no limit is broken."""
+    """The bound is never below what a grid finds, nor the plan once it is called optimal; no limit is
+    broken.
+    """
     problem = random_problem(seed)
     brute = brute_force(problem, 11)
     try:
@@ -144,7 +156,11 @@ def test_units_and_order_do_not_matter(values: float, money: float, seed: int) -
     limits = free_limits(6, problem.limits.upper_cny[order] * money)
     limits = replace(limits, lower_cny=problem.limits.lower_cny[order] * money)
     other = Problem(
-        market_of(scaled, block=np.arange(6), users=np.inf), problem.objective, problem.budget_cny * money, limits, ()
+        market_of(scaled, block=np.arange(6), users=np.inf),
+        problem.objective,
+        problem.budget_cny * money,
+        limits,
+        (),
     )
     plain, changed = solve(problem), solve(other)
     assert np.abs(changed.spend_cny / money - plain.spend_cny[order]).max() <= 1e-6 * problem.budget_cny
@@ -180,7 +196,9 @@ def test_contradictions_are_infeasible_not_plans() -> None:
         solve(replace(problem, rows=(fans,)))
 
 
-@pytest.mark.parametrize(("key", "value"), [("gap_tol", 0.0), ("time_limit_s", 0.0), ("gap_tol", float("nan"))])
+@pytest.mark.parametrize(
+    ("key", "value"), [("gap_tol", 0.0), ("time_limit_s", 0.0), ("gap_tol", float("nan"))]
+)
 def test_senseless_settings_are_named(key: str, value: float) -> None:
     with pytest.raises(DataError, match=key):
         solve(competing(2, 0), **{key: value})
