@@ -37,7 +37,13 @@ class InfeasibleError(TargetingError):
 
     exit_code = 3
 
-    def __init__(self, message: str, *, conflict: tuple[str, ...] = (), relaxation: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        message: str,
+        *,
+        conflict: tuple[str, ...] = (),
+        relaxation: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__(message)
         self.conflict = conflict
         self.relaxation = dict(relaxation or {})

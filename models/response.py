@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from models.curves import FAMILIES, CurveSet
 from models.daily import DAILY_SCHEMA, daily_delivery
 from models.errors import DataError
-from models.supply import CAPACITY_OVER_OBSERVED, Fit, Panel, fit_supply
-from models.supply_choice import Choice, choose_family
-from models.supply_draws import draw_supply
-from models.supply_panel import build_panel, paid_days
-from models.supply_shapes import SUPPLY_FAMILIES
+from models.supply.choice import Choice, choose_family
+from models.supply.draws import draw_supply
+from models.supply.fit import CAPACITY_OVER_OBSERVED, Fit, Panel, fit_supply
+from models.supply.panel import build_panel, paid_days
+from models.supply.shapes import SUPPLY_FAMILIES
 
 __all__ = ["DAILY_SCHEMA", "ResponseModel", "daily_delivery", "fit_response"]
 FloatArray = NDArray[np.float64]

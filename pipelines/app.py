@@ -1,7 +1,7 @@
 """The what-if page: move the budget and the limits of a saved plan and see the certified answer beside it.
 
 `serve` starts Streamlit on this file; Streamlit runs `show` in the browser session. `what_if` is the whole
-decision and needs no page. It must not import cvxpy: it asks `targeting.decision`.
+decision and needs no page. It must not import cvxpy: it asks `targeting.plan.decision`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def what_if(
     Raises:
         CampaignError, InfeasibleError: the changed brief contradicts itself.
     """
-    from targeting.decision import decide
+    from targeting.plan.decision import decide
 
     brief = changed_brief(
         plan.campaign, budget_cny=budget_cny, least_share=least_share, most_share=most_share, kept=kept

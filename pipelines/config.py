@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import CampaignError
-from targeting.brief_errors import one_line
+from targeting.campaign.messages import one_line
 
 S = TypeVar("S", bound="Settings")
 

@@ -119,7 +119,7 @@ def decide_from(
     """The plan from one source, nothing written and nothing logged."""
     gap_tol, time_limit_s = settings.gap_tol, settings.time_limit_s
     if source.curves is not None:
-        from targeting.decision import allocate
+        from targeting.plan.decision import allocate
 
         tell("dividing the budget")
         curves = read_curves(source.curves)

@@ -6,8 +6,8 @@ from typing import Any
 
 from models.errors import CampaignError
 from pipelines.config import JOBS
-from targeting.brief_errors import nearest
 from targeting.campaign import campaign_schema
+from targeting.campaign.messages import nearest
 
 
 def find_schema(name: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from models.errors import DataError
-from targeting.diagnosis import GROUPS, Diagnosis
-from targeting.rules import describe_segments
 from targeting.segments import Segmentation, Segmenter, aggregate, summarise
+from targeting.segments.diagnosis import GROUPS, Diagnosis
+from targeting.segments.rules import describe_segments
 
 SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
 

@@ -16,9 +16,9 @@ from models.contracts import as_frame, conform, fingerprint
 from models.delivery import fit_delivery
 from models.errors import DataError
 from targeting.campaign import Campaign, parse_campaign
-from targeting.decision import decide, versions
 from targeting.market import delivery_market
 from targeting.plan import Plan, Provenance
+from targeting.plan.decision import decide, versions
 
 
 def plan_delivery(

@@ -21,8 +21,8 @@ from models.errors import DataError
 from models.evidence import Evidence, cell_evidence
 from models.response import ResponseModel, daily_delivery, fit_response
 from targeting.audience import diagnosis_from_dict, diagnosis_to_dict
-from targeting.diagnosis import Diagnosis, diagnose
 from targeting.segments import Segmentation, Segmenter
+from targeting.segments.diagnosis import Diagnosis, diagnose
 
 HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
 FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")

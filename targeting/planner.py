@@ -22,7 +22,6 @@ from models.contracts import Dataset, as_frame, conform, gather
 from models.errors import CampaignError, DataError
 from targeting.audience import Audience, resegment
 from targeting.campaign import Campaign, parse_campaign
-from targeting.decision import decide, versions
 from targeting.learning import (
     PlanningState,
     last_moment,
@@ -33,6 +32,7 @@ from targeting.learning import (
 )
 from targeting.market import build_market
 from targeting.plan import Plan, Provenance
+from targeting.plan.decision import decide, versions
 from targeting.segments import Segmenter, form_segments
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from targeting.allocation.judgement import CHECKS, Facts, Finding, total
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import Market
 from targeting.allocation.truth import counted, true_outcome
-from targeting.constraints import parse_constraints
+from targeting.campaign.constraints import parse_constraints
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from models.errors import CampaignError
 from targeting.allocation import rows
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk, Row
-from targeting.constraints import parse_constraints
+from targeting.campaign.constraints import parse_constraints
 
 _WORTH: Mapping[str, Metric] = {
     "new_fan_gmv": "gmv",
@@ -54,7 +54,7 @@ def compile_problem(
         objective: new_fan_gmv, new_fans, live_entries or profit ((margin - fee) gmv - spend).
         economics: needed for profit; a mapping by campaign_id where campaigns differ.
         budget_cny: spend of the whole plan is at most this; `Problem.budget_cny` says it, no row repeats it.
-        constraints: models of `targeting.constraints`, or mappings as in the brief.
+        constraints: models of `targeting.campaign.constraints`, or mappings as in the brief.
         last_plan: spend to limit change from: (n_cells,), or a frame with segment, placement, spend_cny and
             optionally campaign_id and slot (an `allocation.csv`).
 

@@ -18,8 +18,8 @@ from targeting.report import charts, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 
 if TYPE_CHECKING:
-    from targeting.diagnosis import Diagnosis
     from targeting.plan import Plan
+    from targeting.segments.diagnosis import Diagnosis
 
 log = logging.getLogger(__name__)
 FEWEST_PANELS, PANELS = 6, 9
@@ -258,7 +258,7 @@ def plan_worth(plan: Plan) -> float:
     """The plan in the units of the baselines: the brief's objective (a `target` plan maximises minus
     spend).
     """
-    from targeting.baselines import worth
+    from targeting.plan.baselines import worth
 
     return worth(plan.problem, plan.campaign, plan.solution.spend_cny)
 

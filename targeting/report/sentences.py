@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from targeting.promise import Interval
+from targeting.plan.promise import Interval
 
 if TYPE_CHECKING:
     from targeting.plan import Plan

@@ -7,10 +7,10 @@ from models.curves import CurveSet
 from targeting.allocation.problem import Draws, Market
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
-from targeting.decision import decide
-from targeting.diagnosis import Diagnosis
 from targeting.market import Learned, market_of
 from targeting.plan import Plan, Provenance
+from targeting.plan.decision import decide
+from targeting.segments.diagnosis import Diagnosis
 
 SEGMENTS = (
     "precise · likely",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.errors import CampaignError
-from targeting.constraints import KINDS, parse_constraints
+from targeting.campaign.constraints import KINDS, parse_constraints
 
 GOOD = [
     {"kind": "bounds", "placement": "live", "min_share": 0.2},

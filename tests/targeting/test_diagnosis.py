@@ -7,8 +7,8 @@ import pytest
 from scored_people import AS_OF, orders_of, people
 
 from models.errors import DataError
-from targeting.diagnosis import diagnose
 from targeting.segments import form_segments
+from targeting.segments.diagnosis import diagnose
 
 
 def diagnosed(users, scores, orders, **more):

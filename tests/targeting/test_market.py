@@ -5,7 +5,7 @@ import pytest
 from models.errors import CampaignError, DataError
 from targeting.allocation.outcomes import outcomes
 from targeting.market import market_of
-from targeting.marketfile import market_from_json, market_to_json
+from targeting.plan.market_file import market_from_json, market_to_json
 
 
 def test_more_days_buy_what_the_days_would_buy_one_by_one():
@@ -56,7 +56,7 @@ def test_a_market_survives_json_exactly():
 
 
 def test_infinite_users_and_tabulated_curves_survive_json():
-    from targeting.decision import supplied_market
+    from targeting.plan.decision import supplied_market
 
     table = {
         "segment": ["a", "a", "b", "b"],

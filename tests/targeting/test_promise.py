@@ -2,8 +2,8 @@ import jewellery_shop
 import numpy as np
 
 from targeting.allocation.outcomes import outcomes
-from targeting.curve_table import POINTS, curve_table
-from targeting.promise import promise
+from targeting.plan.curve_table import POINTS, curve_table
+from targeting.plan.promise import promise
 
 
 def test_totals_are_those_of_the_true_curves_and_intervals_those_of_the_draws():

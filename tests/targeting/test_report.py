@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import targeting as tg
-from targeting.promise import Interval
+from targeting.plan.promise import Interval
 from targeting.report import render
 from targeting.report.sentences import count, range_of, share, yuan
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from scored_people import people
 
-from targeting.rules import describe_segments
 from targeting.segments import form_segments
+from targeting.segments.rules import describe_segments
 
 
 def test_a_rule_that_defines_a_segment_is_found():

@@ -16,13 +16,13 @@ import polars as pl
 from models.errors import DataError
 from targeting.allocation.problem import Market, Solution
 from targeting.audience import Audience, diagnosis_from_dict
-from targeting.baselines import SCHEMA, spend_vector
 from targeting.campaign import parse_campaign
-from targeting.decision import compiled
-from targeting.diagnosis import Diagnosis
-from targeting.marketfile import market_from_json
-from targeting.plan import ALLOCATION_COLUMNS, Plan, Provenance
-from targeting.promise import Interval
+from targeting.plan.baselines import SCHEMA, spend_vector
+from targeting.plan.decision import compiled
+from targeting.plan.market_file import market_from_json
+from targeting.plan.promise import Interval
+from targeting.plan.result import ALLOCATION_COLUMNS, Plan, Provenance
+from targeting.segments.diagnosis import Diagnosis
 
 _TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id")
 _WHOLE = ("slot", "spend_li")

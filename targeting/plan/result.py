@@ -21,7 +21,7 @@ from targeting.allocation.check import Violation, violations
 from targeting.allocation.problem import Market, Problem, Solution
 from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
-from targeting.promise import Interval, known
+from targeting.plan.promise import Interval, known
 
 ALLOCATION_COLUMNS = (
     "segment", "placement", "slot", "spend_cny", "spend_li", "impressions", "new_fans", "new_fan_gmv_cny",
@@ -170,7 +170,7 @@ class Plan:
     ) -> pl.DataFrame:
         """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
         from targeting.allocation.frontier import frontier
-        from targeting.decision import compiled
+        from targeting.plan.decision import compiled
 
         def problem_at(budget_cny: float) -> Problem:
             return compiled(
@@ -202,7 +202,7 @@ class Plan:
         Raises:
             DataError: `other` names a cell that this plan's market does not have.
         """
-        from targeting.baselines import compared
+        from targeting.plan.baselines import compared
 
         return compared(self, other)
 
@@ -240,7 +240,7 @@ class Plan:
 
         `market.json` (the fitted market) comes on top, so that a saved plan can be loaded and asked again.
         """
-        from targeting.marketfile import market_to_json
+        from targeting.plan.market_file import market_to_json
 
         files: dict[str, pl.DataFrame | str] = {}
         if self.audience is not None:
@@ -293,6 +293,6 @@ def plan_from_files(files: Mapping[str, pl.DataFrame | str]) -> Plan:
     Raises:
         DataError: a file is missing or is not what `Plan.files` writes.
     """
-    from targeting.saved import read_back
+    from targeting.plan.saved import read_back
 
     return read_back(files)

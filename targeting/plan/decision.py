@@ -27,11 +27,11 @@ from targeting.allocation.rounding import LI_PER_CNY, rounded
 from targeting.allocation.trial import marginals
 from targeting.allocation.words import reasons
 from targeting.audience import Audience
-from targeting.baselines import past_spend, usual_plans
 from targeting.campaign import Campaign, parse_campaign
-from targeting.curve_table import curve_table
-from targeting.plan import ALLOCATION_COLUMNS, Plan, Provenance
-from targeting.promise import promise
+from targeting.plan.baselines import past_spend, usual_plans
+from targeting.plan.curve_table import curve_table
+from targeting.plan.promise import promise
+from targeting.plan.result import ALLOCATION_COLUMNS, Plan, Provenance
 
 log = logging.getLogger(__name__)
 PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")

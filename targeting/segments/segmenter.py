@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from targeting.segment_scores import tree_features, widen
-from targeting.segment_tree import TreeNode, leaf_of, node_from_dict, node_to_dict
+from targeting.segments.scores import tree_features, widen
+from targeting.segments.tree import TreeNode, leaf_of, node_from_dict, node_to_dict
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.errors import DataError
-from models.supply import CAPACITY_OVER_OBSERVED, CAPACITY_SD, Panel
+from models.supply.fit import CAPACITY_OVER_OBSERVED, CAPACITY_SD, Panel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -14,7 +14,7 @@ from models.curves import FloatArray
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 from targeting.allocation.trial import Neighbours
-from targeting.promise import HIGH, LOW
+from targeting.plan.promise import HIGH, LOW
 
 POINTS = 21
 

@@ -17,24 +17,11 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.rules import describe_segments
-from targeting.segment_names import CONTENT, MIXED, PRECISE, name_leaves
-from targeting.segment_scores import tree_features, widen
-from targeting.segment_tree import FloatArray, grow
-from targeting.segmenter import Segmenter
-
-__all__ = [
-    "CONTENT",
-    "MIXED",
-    "PRECISE",
-    "Segmentation",
-    "Segmenter",
-    "aggregate",
-    "form_segments",
-    "summarise",
-    "tree_features",
-    "widen",
-]
+from targeting.segments.names import name_leaves
+from targeting.segments.rules import describe_segments
+from targeting.segments.scores import tree_features, widen
+from targeting.segments.segmenter import Segmenter
+from targeting.segments.tree import FloatArray, grow
 
 # Fan kinds are told apart only where their p_precise differs by this factor: below it "precise" means
 # nothing.

@@ -16,8 +16,10 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.rules import NOT_FEATURES
-from targeting.segments import CONTENT, MIXED, PRECISE, Segmentation, tree_features, widen
+from targeting.segments.formation import Segmentation
+from targeting.segments.names import CONTENT, MIXED, PRECISE
+from targeting.segments.rules import NOT_FEATURES
+from targeting.segments.scores import tree_features, widen
 
 # Columns asked about first; others follow by how much fans and money differ on them.
 FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")

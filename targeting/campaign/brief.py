@@ -22,19 +22,18 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
-from targeting.brief_errors import one_line
-from targeting.constraints import (
+from targeting.campaign.constraints import (
     KINDS,
     Constraint,
     Money,
     Number,
-    Selection,
     Share,
     Text,
     Texts,
     name_by_position,
     refuse_duplicate_names,
 )
+from targeting.campaign.messages import one_line
 
 SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving since 1991
 Objective = Literal["new_fan_gmv", "new_fans", "live_entries", "profit"]
@@ -177,6 +176,3 @@ def parse_campaign(mapping: Mapping[str, Any], source: str = "campaign") -> Camp
 def campaign_schema() -> dict[str, Any]:
     """JSON Schema of the brief, as `targeting schema campaign` prints it."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Campaign.model_json_schema()}
-
-
-__all__ = ["Campaign", "Economics", "Merchant", "Selection", "SlotPlan", "campaign_schema", "parse_campaign"]

@@ -22,7 +22,7 @@ from targeting.allocation.problem import Market, Metric, Problem
 from targeting.campaign import Campaign
 
 if TYPE_CHECKING:
-    from targeting.plan import Plan
+    from targeting.plan.result import Plan
 
 SCHEMA = {
     "label": pl.String,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.supply import Fit, Panel, fit_supply
-from models.supply_shapes import SUPPLY_FAMILIES
+from models.supply.fit import Fit, Panel, fit_supply
+from models.supply.shapes import SUPPLY_FAMILIES
 
 FloatArray = NDArray[np.float64]
 FOLDS = 5

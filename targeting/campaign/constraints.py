@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
-from targeting.brief_errors import one_line
+from targeting.campaign.messages import one_line
 
 Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
