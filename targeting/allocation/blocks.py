@@ -44,6 +44,12 @@ class Jet:
     hessian: FloatArray
 
 
+def phi(z: FloatArray) -> FloatArray:
+    """(1 - exp(-z)) / z, 1 at 0."""
+    safe = np.maximum(z, 1e-300)
+    return -np.expm1(-safe) / safe
+
+
 def basic_metrics(program: Program, spend: FloatArray) -> dict[str, FloatArray]:
     """The five basic metrics of every grid cell at (effective) spend of shape (..., m)."""
     a = program.curves.value(spend)
@@ -54,19 +60,24 @@ def basic_metrics(program: Program, spend: FloatArray) -> dict[str, FloatArray]:
     return {
         "spend": spend,
         "impressions": a,
-        "fans": program.hazard * a * _wide(program, phi_jet(z)[0]),
-        "reached": a * _wide(program, phi_jet(y)[0]),
+        "fans": program.hazard * a * _wide(program, phi(z)),
+        "reached": a * _wide(program, phi(y)),
         "active": (spend > 0).astype(float),
     }
 
 
 def block_value(program: Program, weights: Mapping[str, FloatArray], spend: FloatArray) -> FloatArray:
-    """J of every block, (..., n_blocks)."""
-    metrics = basic_metrics(program, spend)
-    cell = sum(weights[k] * metrics[k] for k in ("spend", "impressions", "fans", "active"))
-    if weights["reached"].any():
-        cell = cell + weights["reached"] * metrics["reached"]
-    return program.grid(np.asarray(cell)).sum(axis=-1)
+    """J of every block, (..., n_blocks); leaves out what has no weight, being called most of all."""
+    a, grid, per_user = program.curves.value(spend), program.grid, _per_user(program)
+    cell = weights["impressions"] * a + weights["spend"] * spend
+    if weights["active"].any():
+        cell = cell + weights["active"] * (spend > 0)
+    value = grid(cell).sum(axis=-1)
+    for rate, weight in ((program.hazard, weights["fans"]), (None, weights["reached"])):
+        if weight.any():
+            x = a if rate is None else rate * a
+            value = value + grid(weight * x).sum(axis=-1) * phi((grid(x) * per_user).sum(axis=-1))
+    return np.asarray(value)
 
 
 def jet(program: Program, weights: Mapping[str, FloatArray], spend: FloatArray) -> Jet:
