@@ -30,9 +30,11 @@ KEPT_SHEETS = 12
 
 @dataclass
 class Warm:
-    """What a solve leaves for the next one on the same market and rows: its columns."""
+    """What a solve leaves for the next one on the same market and rows: columns, plan and prices."""
 
     sheets: list[FloatArray] = field(default_factory=list)
+    spend: FloatArray | None = None
+    prices: FloatArray | None = None
 
 
 def solve(
@@ -65,10 +67,13 @@ def solve(
     deadline = Deadline.of(time_limit_s)
     program = build(problem)
     _check_boxes(problem, program)
+    best = Incumbent(problem, gap_tol)
+    if warm is not None and _continued(program, best, warm):
+        return _finish(program, best, warm, deadline, 0)
     pool = Pool.of(program)
+    best.offer(program, np.where(program.switch, 0.0, program.lower))
     for spend in warm.sheets if warm and warm.sheets else seed(program):
         pool.add(legal(program, spend))
-    best = Incumbent(problem, gap_tol)
     relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
     if not relaxed.feasible:
         relaxed = _phase_one(pool, deadline, gap_tol)
@@ -81,11 +86,20 @@ def solve(
         rounds += relaxed.rounds
     if not best.closed and not deadline.over:
         rounds += close(pool, best, relaxed, deadline)
-    if best.spend is None:
-        raise SolverError("allocation: no plan that holds on the true curves was found")
     if warm is not None:
-        warm.sheets = [*(s.spend for s in pool.sheets[-KEPT_SHEETS:]), best.spend]
-    return _solution(program, best, deadline, rounds)
+        warm.sheets = [s.spend for s in pool.sheets[-KEPT_SHEETS:]]
+    return _finish(program, best, warm, deadline, rounds)
+
+
+def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
+    """Newton from the last plan and prices; True where its certificate closes the gap at once."""
+    if warm.spend is None or warm.prices is None:
+        return False
+    if len(warm.spend) != len(program.cell) or len(warm.prices) != len(program.row_lower):
+        return False
+    spend, prices = best.improve(program, legal(program, warm.spend), warm.prices)
+    best.bound_at(program, prices, spend)
+    return best.closed and best.prices is not None
 
 
 def _check_boxes(problem: Problem, program: Program) -> None:
@@ -111,9 +125,13 @@ def _phase_one(pool: Pool, deadline: Deadline, gap_tol: float) -> Relaxed:
     return generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
 
 
-def _solution(program: Program, best: Incumbent, deadline: Deadline, rounds: int) -> Solution:
-    assert best.spend is not None
-    assert best.prices is not None
+def _finish(
+    program: Program, best: Incumbent, warm: Warm | None, deadline: Deadline, rounds: int
+) -> Solution:
+    if best.spend is None or best.prices is None:
+        raise SolverError("allocation: no plan that holds on the true curves was found")
+    if warm is not None:
+        warm.spend, warm.prices = best.spend, best.prices
     prices: dict[str, float] = {"total": 0.0}
     for name, price in zip(program.row_name, best.prices.tolist(), strict=True):
         if name != CARRY:
