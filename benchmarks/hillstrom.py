@@ -57,6 +57,7 @@ class Ranked:
     split: int
     qini: float
     auuc: float
+    exploitable: float
     verdict: str
     seconds: float
 
@@ -111,7 +112,7 @@ def judged(
     qini, auuc = qini_auc_score(**rows), uplift_auc_score(**rows)
     same_qini(qini, **rows)
     found = heterogeneity(**rows, rng=np.random.default_rng(split), draws=draws)
-    return Ranked(learner, mail, split, qini, auuc, found.verdict, seconds)
+    return Ranked(learner, mail, split, qini, auuc, found.exploitable.value, found.verdict, seconds)
 
 
 def run_splits(example: object, customers: pl.DataFrame, *, splits: int, draws: int) -> list[Ranked]:
@@ -144,6 +145,8 @@ def summary(results: list[Ranked]) -> list[dict[str, object]]:
             qini = [one.qini for one in mine]
             mean, sd = statistics.fmean(qini), statistics.stdev(qini) if len(qini) > 1 else math.nan
             half = 1.96 * sd * math.sqrt(1 / len(qini) + TEST_SHARE / (1 - TEST_SHARE))
+            exploitable = [one.exploitable for one in mine]
+            least = statistics.fmean(exploitable) - half
             found = sum(one.verdict == "heterogeneity found" for one in mine)
             rows.append(
                 {
@@ -153,9 +156,10 @@ def summary(results: list[Ranked]) -> list[dict[str, object]]:
                     "qini_sd": sd,
                     "low_95": mean - half,
                     "high_95": mean + half,
+                    "exploitable": statistics.fmean(exploitable),
                     "auuc_mean": statistics.fmean(one.auuc for one in mine),
                     "heterogeneity_found": f"{found}/{len(mine)}",
-                    "verdict": "heterogeneity found" if mean > half else "no exploitable heterogeneity found",
+                    "verdict": "heterogeneity found" if least > 0 else "no exploitable heterogeneity found",
                     "seconds": statistics.median(one.seconds for one in mine),
                 }
             )

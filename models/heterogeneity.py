@@ -4,6 +4,15 @@ A Qini of 0.05 on a few hundred rows is chance. People are resampled (all rows o
 of `models.uplift` are weighed again, and where the interval covers 0 the verdict is `no exploitable
 heterogeneity found`: treat everybody alike, or nobody, by the mean effect.
 
+Nor is everything that is certain worth acting on: with enough rows a ranking that gains 1 % more than chance
+has an interval above 0. `exploitable` is the Qini less what is too small to pay for targeting,
+
+    exploitable = (area - chance - MIN_ADVANTAGE |chance|) / (perfect - chance),
+
+and heterogeneity is found where its interval lies above 0: averaged over how many are targeted, the ranking
+gains at least `MIN_ADVANTAGE` more than the same number chosen by lot. Where the mean effect is 0, so is the
+chance area, and nothing is taken off.
+
 Sources: Radcliffe 2007 (see `models.uplift`); Efron & Tibshirani, "An Introduction to the Bootstrap", 1993,
 ch. 13 (percentile intervals). Must not import mlflow, lightgbm, targeting or pipelines.
 """
@@ -17,12 +26,14 @@ from typing import Literal
 import numpy as np
 
 from models.errors import DataError
-from models.uplift import Ranked, normalised, perfect_qini_score, row_weights
+from models.uplift import Ranked, perfect_qini_score, row_weights
 
 Verdict = Literal["heterogeneity found", "no exploitable heterogeneity found", "ranked the wrong way round"]
 LEVEL = 0.95
 """Level of the interval behind a verdict: one false alarm in forty."""
 DRAWS = 400
+MIN_ADVANTAGE = 0.05
+"""A ranking must gain a twentieth more than chance, with certainty, before it is called exploitable."""
 MIN_ARM_ROWS = 20
 """Rows that each arm needs before a ranking can be judged at all."""
 
@@ -52,6 +63,9 @@ class Heterogeneity:
 
     Attributes:
         qini: Normalised Qini with its interval.
+        exploitable: The part of it that is large enough to act on, with its interval (see the module).
+        advantage: (area - chance) / |chance|: how much more than chance the ranking gains, averaged over how
+            many are targeted; infinite where the mean effect is 0.
         effect: Mean effect of treatment on the outcome, with its interval.
         treated: Treated rows.
         control: Control rows.
@@ -60,6 +74,8 @@ class Heterogeneity:
     """
 
     qini: Interval
+    exploitable: Interval
+    advantage: float
     effect: Interval
     treated: int
     control: int
@@ -71,6 +87,7 @@ class Heterogeneity:
         return (
             f"{self.verdict}: Qini {self.qini.value:.3f}"
             f" ({100 * self.level:.0f} %: {self.qini.low:.3f} to {self.qini.high:.3f}),"
+            f" {100 * self.advantage:.0f} % more than by lot,"
             f" mean effect {self.effect.value:.3g} ({self.effect.low:.3g} to {self.effect.high:.3g})"
             f" from {self.treated:,} shown and {self.control:,} held-out rows"
         )
@@ -114,34 +131,53 @@ def heterogeneity(
     ranked = Ranked.of(outcome, score, treated)
     best = Ranked.of(outcome, perfect_qini_score(outcome, treated), treated)
 
-    def both(weights: np.ndarray) -> tuple[float, float]:
-        curve = ranked.qini(weights)
+    def figures(weights: np.ndarray) -> tuple[float, ...]:
+        """Qini, its exploitable part, the advantage over chance, the mean effect."""
+        curve, perfect = ranked.qini(weights), best.qini(weights)
+        excess, room = curve.area - curve.chance, perfect.area - perfect.chance
+        chance = abs(curve.chance)
         arm = float((weights * shown).sum())
-        return normalised(curve, best.qini(weights)), curve.gain[-1] / arm if arm > 0 else np.nan
+        if room <= 0 or arm <= 0:
+            return np.nan, np.nan, np.nan, np.nan
+        more = excess / chance if chance > 0 else np.copysign(np.inf, excess)
+        return excess / room, (excess - MIN_ADVANTAGE * chance) / room, more, curve.gain[-1] / arm
 
     base = row_weights(weight, outcome)
-    value = both(base)
-    resampled = resample(both, weight=base, cluster=cluster, rng=rng, draws=draws)
-    tails = [50 * (1 - level), 100 - 50 * (1 - level)]
-    (qini_low, effect_low), (qini_high, effect_high) = np.nanpercentile(resampled, tails, axis=0)
-    qini = Interval(float(value[0]), float(qini_low), float(qini_high))
+    value = figures(base)
+    resampled = resample(figures, weight=base, cluster=cluster, rng=rng, draws=draws)
+    qini, exploitable, _, effect = _intervals(value, resampled, level)
     return Heterogeneity(
         qini=qini,
-        effect=Interval(float(value[1]), float(effect_low), float(effect_high)),
+        exploitable=exploitable,
+        advantage=float(value[2]),
+        effect=effect,
         treated=n_shown,
         control=n_held,
         level=level,
-        verdict=verdict(qini),
+        verdict=verdict(qini=qini, exploitable=exploitable),
     )
 
 
-def verdict(qini: Interval) -> Verdict:
-    """What an interval of the Qini means; one that covers 0, or is unknown, means that nothing was found.
+def _intervals(value: tuple[float, ...], resampled: np.ndarray, level: float) -> list[Interval]:
+    """Percentile intervals of each figure; unknown where more than half of the resamples are."""
+    found = []
+    for point, column in zip(value, resampled.T, strict=True):
+        known = column[np.isfinite(column)]
+        if known.size < column.size / 2:
+            found.append(Interval(float(point), np.nan, np.nan))
+            continue
+        low, high = np.percentile(known, [50 * (1 - level), 100 - 50 * (1 - level)])
+        found.append(Interval(float(point), float(low), float(high)))
+    return found
 
-    >>> verdict(Interval(0.05, 0.02, 0.08))
+
+def verdict(*, qini: Interval, exploitable: Interval) -> Verdict:
+    """What the intervals mean; one that covers 0, or is unknown, means that nothing was found.
+
+    >>> verdict(qini=Interval(0.05, 0.02, 0.08), exploitable=Interval(0.03, 0.01, 0.06))
     'heterogeneity found'
     """
-    if qini.low > 0:
+    if qini.low > 0 and exploitable.low > 0:
         return "heterogeneity found"
     return "ranked the wrong way round" if qini.high < 0 else "no exploitable heterogeneity found"
 

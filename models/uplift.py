@@ -113,7 +113,7 @@ def qini_auc_score(
     allowed). Arguments as for `qini_curve`; NaN where even a perfect ranking gains nothing.
     """
     perfect = perfect_qini_curve(outcome=outcome, treated=treated, weight=weight)
-    return normalised(qini_curve(outcome=outcome, score=score, treated=treated, weight=weight), perfect)
+    return _normalised(qini_curve(outcome=outcome, score=score, treated=treated, weight=weight), perfect)
 
 
 def uplift_auc_score(
@@ -125,7 +125,7 @@ def uplift_auc_score(
         DataError: An outcome is neither 0 nor 1.
     """
     perfect = perfect_uplift_curve(outcome=outcome, treated=treated, weight=weight)
-    return normalised(uplift_curve(outcome=outcome, score=score, treated=treated, weight=weight), perfect)
+    return _normalised(uplift_curve(outcome=outcome, score=score, treated=treated, weight=weight), perfect)
 
 
 @dataclass(frozen=True)
@@ -243,8 +243,7 @@ def row_weights(weight: np.ndarray | None, outcome: np.ndarray) -> np.ndarray:
     return np.ones(len(outcome)) if weight is None else np.asarray(weight, dtype=float)
 
 
-def normalised(curve: Curve, perfect: Curve) -> float:
-    """(area - chance) / (perfect - chance); NaN where even a perfect ranking gains nothing."""
+def _normalised(curve: Curve, perfect: Curve) -> float:
     room = perfect.area - perfect.chance
     return (curve.area - curve.chance) / room if abs(room) > 1e-12 else float("nan")
 

@@ -4,8 +4,8 @@ Realised GMV of a cell is spend x (impressions / spend) x (fans / impressions) x
 promise; the difference is split over the four factors with the logarithmic mean (LMDI, Ang 2004), which is
 exact, leaves no rest and does not depend on an order. Fans whose horizon is not over are censored: their GMV
 is projected from the run-off of the older ones, never counted as zero. Realised means observed: organic
-follows are estimated from held-out rows where there are any and reported apart. It must not import
-estimators or the optimiser.
+follows are estimated from held-out rows where there are any and reported apart, and randomised rows judge the
+plan on their own (`targeting.experiment`). It must not import estimators or the optimiser.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
+from targeting.change import curve_drift, summary
+from targeting.experiment import Experiment, judge_experiment
 from targeting.runoff import ATTRIBUTION_DAYS, RETENTION_DAYS, attribution, fan_orders, project_gmv, retention
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ class Evaluation:
         windows: days, gmv_cny, roi, complete (share of new fans old enough for the window).
         retention: days, fans, retained (share still following); empty where the data cannot tell.
         maturity: share of the horizon's projected GMV that is already observed, 0..1.
+        drift: what has changed, kind, name, psi, noise, verdict, why (`targeting.change`): curves always,
+            features and scores where they were compared.
+        experiment: the plan judged by the campaign's randomised rows; None where there are too few.
         notes: what to know when reading it.
     """
 
@@ -50,6 +55,8 @@ class Evaluation:
     windows: pl.DataFrame
     retention: pl.DataFrame
     maturity: float
+    drift: pl.DataFrame
+    experiment: Experiment | None
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,12 +67,17 @@ class Evaluation:
             "windows": self.windows.to_dicts(),
             "retention": self.retention.to_dicts(),
             "cells": self.cells.to_dicts(),
+            "drift": self.drift.to_dicts(),
+            "experiment": None if self.experiment is None else self.experiment.to_dict(),
             "notes": list(self.notes),
         }
 
     def files(self) -> dict[str, pl.DataFrame]:
         """Frames to write beside the plan."""
-        return {"evaluation_cells.csv": self.cells, "evaluation_windows.csv": self.windows}
+        tables = {"cells": self.cells, "windows": self.windows, "drift": self.drift}
+        if self.experiment is not None:
+            tables |= {"policies": self.experiment.values, "rankings": self.experiment.rankings}
+        return {f"evaluation_{name}.csv": table for name, table in tables.items()}
 
     def __str__(self) -> str:
         """The totals, a line each, and the notes."""
@@ -77,7 +89,8 @@ class Evaluation:
                 "" if total["projected"] is None else f", projected to the horizon {total['projected']:,.0f}"
             )
             lines.append(f"{name}: promised {said}{band}, realised {total['realised']:,.0f}{final}")
-        return "\n".join([*lines, *self.notes])
+        coin = () if self.experiment is None else self.experiment.sentences()
+        return "\n".join([*lines, *summary(self.drift), *coin, *self.notes])
 
     __repr__ = __str__
 
@@ -89,6 +102,7 @@ def evaluate_campaign(
     as_of: datetime | None = None,
     horizon_days: int | None = None,
     campaign_id: str | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Judge a plan by the logs of its campaign.
 
@@ -98,6 +112,7 @@ def evaluate_campaign(
         as_of: what is known by then; default: the last event in the data.
         horizon_days: how long a new fan's purchases count; default: the brief's.
         campaign_id: whose rows to judge; default: the brief's.
+        seed: of the resamples behind the randomised rows' intervals.
 
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
@@ -127,6 +142,15 @@ def evaluate_campaign(
         windows=attribution(fans, orders, spend_cny=spent, known_by=known_by, days=ATTRIBUTION_DAYS),
         retention=retention(fans, dataset.users, days=RETENTION_DAYS),
         maturity=maturity,
+        drift=curve_drift(plan, cells),
+        experiment=judge_experiment(
+            plan,
+            rows,
+            dataset.orders,
+            horizon_days=horizon,
+            known_by=known_by,
+            rng=np.random.default_rng(seed),
+        ),
         notes=_notes(plan, rows, fans, known_by=known_by, horizon_days=horizon, maturity=maturity),
     )
 
@@ -224,13 +248,9 @@ def _totals(plan: Plan, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
         outcome = realised if projected is None else projected
         within = None if low is None or high is None else bool(low <= outcome <= high)
         totals[name] = {
-            "promised": value,
-            "low": low,
-            "high": high,
-            "realised": realised,
-            "projected": projected,
-            "within": within,
-        }
+            "promised": value, "low": low, "high": high,
+            "realised": realised, "projected": projected, "within": within,
+        }  # fmt: skip
     return totals
 
 

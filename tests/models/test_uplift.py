@@ -179,7 +179,33 @@ def test_resample_draws_whole_clusters():
 
 
 def test_an_unknown_interval_finds_nothing():
-    assert verdict(Interval(float("nan"), float("nan"), float("nan"))) == "no exploitable heterogeneity found"
+    unknown = Interval(float("nan"), float("nan"), float("nan"))
+    assert verdict(qini=unknown, exploitable=unknown) == "no exploitable heterogeneity found"
+    silent = rows(8)
+    silent["outcome"] = np.zeros(200)
+    found = heterogeneity(**silent, rng=np.random.default_rng(0), draws=20)
+    assert np.isnan(found.qini.low)
+    assert found.verdict == "no exploitable heterogeneity found"
+
+
+def test_certain_but_too_small_to_pay_is_not_exploitable():
+    """Everybody gains 0.40 to 0.42: with enough rows the ranking is certain, and worthless."""
+    rng = np.random.default_rng(0)
+    x, treated = rng.random(400_000), rng.random(400_000) < 0.5
+    outcome = (rng.random(400_000) < 0.1 + (0.39 + 0.04 * x) * treated).astype(float)
+    found = heterogeneity(outcome=outcome, score=x, treated=treated, rng=rng, draws=60)
+    assert found.qini.low > 0
+    assert 0 < found.advantage < 0.05
+    assert found.verdict == "no exploitable heterogeneity found"
+
+
+def test_crossing_effects_are_exploitable_without_a_mean_effect():
+    rng = np.random.default_rng(1)
+    x, treated = rng.random(8000), rng.random(8000) < 0.5
+    outcome = (rng.random(8000) < 0.4 + 0.6 * (x - 0.5) * treated).astype(float)
+    found = heterogeneity(outcome=outcome, score=x, treated=treated, rng=rng, draws=100)
+    assert 0.0 in found.effect
+    assert found.verdict == "heterogeneity found"
 
 
 @pytest.mark.parametrize(

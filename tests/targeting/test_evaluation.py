@@ -21,6 +21,8 @@ EXPOSURE = {
     "cost_cny": pl.Float64,
     "followed": pl.Boolean,
     "followed_at": pl.Datetime("us"),
+    "randomized": pl.Boolean,
+    "propensity": pl.Float64,
 }
 
 
@@ -39,7 +41,8 @@ def plan():
 def logs(*, campaign_id: str = "jewellery-1111") -> Dataset:
     def shown(i: int, user: str, placement: str, followed: bool, cost: float = 5.0) -> tuple:
         at = START + timedelta(hours=i)
-        return (f"e{i}", user, campaign_id, placement, at, 10, cost, followed, at if followed else None)
+        then = at if followed else None
+        return (f"e{i}", user, campaign_id, placement, at, 10, cost, followed, then, False, None)
 
     rows = [
         shown(0, "u0", "live", True),
@@ -123,7 +126,10 @@ def test_held_out_rows_say_who_would_have_followed_anyway(plan):
     data = logs()
     held = pl.DataFrame(
         [
-            (f"h{i}", f"h{i}", "jewellery-1111", "none", START, 0, 0.0, i == 0, START if i == 0 else None)
+            (
+                *(f"h{i}", f"h{i}", "jewellery-1111", "none", START, 0, 0.0),
+                *(i == 0, START if i == 0 else None, True, 0.5),
+            )
             for i in range(5)
         ],
         schema=EXPOSURE,
@@ -141,4 +147,5 @@ def test_an_evaluation_prints_and_becomes_json(plan):
     found = evaluate_campaign(plan, logs())
     assert "new_fans: promised" in str(found)
     json.dumps(found.to_dict(), allow_nan=False)
-    assert set(found.files()) == {"evaluation_cells.csv", "evaluation_windows.csv"}
+    assert set(found.files()) == {"evaluation_cells.csv", "evaluation_windows.csv", "evaluation_drift.csv"}
+    assert found.experiment is None, "no coin, no verdict of a coin"

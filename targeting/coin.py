@@ -1,0 +1,95 @@
+"""The rows of a campaign where a coin chose, with what came of them and what the plan's scores had said.
+
+Frames in, frames out. It must not import the optimiser or the planner.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from targeting.runoff import fan_orders
+
+NOBODY = "none"
+
+
+def score_column(placement: str, kind: str) -> str:
+    """Column of a placement's score, `follow` or `worth`; no placement's name can collide with it."""
+    return f"{placement}\x1f{kind}"
+
+
+def coin_rows(rows: pl.DataFrame, segments: pl.DataFrame, actions: tuple[str, ...]) -> pl.DataFrame:
+    """Randomised rows of the plan's people with their segment, up to their follow: a fan cannot be won again.
+
+    Args:
+        rows: Exposures of the campaign.
+        segments: user_id, segment of the plan's people.
+        actions: `none` and the placements.
+    """
+    first = rows.filter("followed").group_by("user_id").agg(
+        pl.coalesce("followed_at", "exposed_at").min().alias("first_follow")
+    )  # fmt: skip
+    kept = [c for c in rows.columns if c != "segment"]
+    return (
+        rows.select(kept)
+        .filter(pl.col("randomized").fill_null(False) & pl.col("placement").is_in(actions))
+        .join(segments, on="user_id", how="inner", maintain_order="left")
+        .join(first, on="user_id", how="left", maintain_order="left")
+        .filter(pl.col("first_follow").is_null() | (pl.col("exposed_at") <= pl.col("first_follow")))
+        .sort("user_id", "exposed_at", "exposure_id")
+    )
+
+
+def with_outcomes(
+    coin: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
+) -> pl.DataFrame:
+    """Adds new_fans (0 or 1) and new_fan_gmv_cny (net, of the fan won by the row); cost_cny stays.
+
+    Args:
+        coin: From `coin_rows`.
+        orders: Orders of everybody.
+        horizon_days: How long a new fan's purchases count.
+        known_by: Later orders are not known.
+    """
+    fans = (
+        coin.filter("followed")
+        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"))
+        .sort("followed_at", "exposure_id")
+        .unique("user_id", keep="first", maintain_order=True)
+    )
+    bought = fan_orders(
+        fans.select("user_id", "segment", "placement", "followed_at"),
+        orders,
+        horizon_days=horizon_days,
+        known_by=known_by,
+    )
+    gmv = bought.group_by("user_id").agg(pl.col("net_cny").sum().alias("new_fan_gmv_cny"))
+    won = fans.select("exposure_id", "user_id").join(gmv, on="user_id", how="left").drop("user_id")
+    return coin.join(
+        won.with_columns(new_fans=pl.lit(1.0)), on="exposure_id", how="left", maintain_order="left"
+    ).with_columns(pl.col("new_fans", "new_fan_gmv_cny", "cost_cny").fill_null(0.0))
+
+
+def with_scores(
+    coin: pl.DataFrame, scores: pl.DataFrame, placements: tuple[str, ...]
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """Adds the scores of each placement (0 for people without one), and gives them as features, (n, d).
+
+    Args:
+        coin: From `coin_rows`.
+        scores: Long score table, or an empty frame.
+        placements: Which.
+    """
+    added: list[str] = []
+    for name in placements if "placement" in scores.columns else ():
+        columns = {
+            score_column(name, "follow"): pl.col("p_follow"),
+            score_column(name, "worth"): pl.col("p_follow") * pl.col("gmv_per_fan_cny"),
+        }
+        mine = scores.filter(pl.col("placement") == name).select("user_id", **columns)
+        coin = coin.join(mine, on="user_id", how="left", maintain_order="left")
+        added += list(columns)
+    coin = coin.with_columns(pl.col(added).fill_null(0.0)) if added else coin
+    return coin, coin.select(added).to_numpy() if added else np.zeros((coin.height, 0))

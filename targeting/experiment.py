@@ -1,0 +1,254 @@
+"""What a coin says about a plan: the campaign's randomised rows as an experiment.
+
+Everything else in an evaluation compares what happened with what was promised, and what happened includes
+what would have happened anyway. Rows where a coin chose who was shown tell the two apart: what the plan, as a
+rule for whom to show where, would have earned per person and day (off-policy value, `models.policy_value`),
+beside showing everybody the one placement, or nothing; and whether the plan's scores rank people by what
+showing adds (Qini, `models.heterogeneity`). Frames in, frames out. It must not import the optimiser or the
+planner.
+
+The plan as a rule: a person of segment i is shown in placement j on a day with probability
+
+    pi_ij = impressions_ij / (N_i days m_j),   m_j = mean impressions of a shown row of the experiment,
+
+scaled down where the placements add up to more than one, and is not shown with what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from models.heterogeneity import MIN_ARM_ROWS, heterogeneity
+from models.logged import Logged, cross_fitted_outcomes, usable_propensities
+from models.policy_value import policy_difference, policy_value, uniform_policy
+from targeting.coin import NOBODY, coin_rows, score_column, with_outcomes, with_scores
+
+if TYPE_CHECKING:
+    from targeting.plan import Plan
+
+PLAN = "the plan"
+OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
+MIN_ROWS = 200
+"""Randomised rows below which nothing is estimated."""
+MIN_EVENTS = 10
+"""Rows with an outcome below which a ranking is not judged by it."""
+
+
+@dataclass(frozen=True, repr=False)
+class Experiment:
+    """The plan judged by randomised rows.
+
+    Attributes:
+        rows: Randomised rows of people in the plan.
+        values: One row per policy x outcome: policy (`the plan`, `all <placement>`, `all none`), outcome
+            (per person and day), value (doubly robust), standard_error, low_80 ... high_95, ips,
+            self_normalised, plan_less_this with less_low_95 and less_high_95, effective_rows, overlap.
+        rankings: One row per placement x outcome: qini, qini_low, qini_high, advantage, effect, effect_low,
+            effect_high, verdict.
+        notes: What to know when reading it.
+    """
+
+    rows: int
+    values: pl.DataFrame
+    rankings: pl.DataFrame
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values; unknown numbers are null."""
+        return {
+            "rows": self.rows,
+            "values": _plain(self.values).to_dicts(),
+            "rankings": _plain(self.rankings).to_dicts(),
+            "notes": list(self.notes),
+        }
+
+    def sentences(self) -> tuple[str, ...]:
+        """What it says, a line each."""
+        said = []
+        plan = self.values.filter((pl.col("policy") == PLAN) & (pl.col("outcome") != "cost_cny"))
+        for row in plan.iter_rows(named=True):
+            said.append(
+                f"the coin's verdict on the plan: {row['value']:.3g} {row['outcome']} a person and day"
+                f" (80 %: {row['low_80']:.3g} to {row['high_80']:.3g}), overlap {row['overlap']}"
+            )
+        for row in self.rankings.iter_rows(named=True):
+            said.append(
+                f"ranking in {row['placement']} by {row['outcome']}: {row['verdict']}, Qini {row['qini']:.3f}"
+                f" (95 %: {row['qini_low']:.3f} to {row['qini_high']:.3f})"
+            )
+        return (*said, *self.notes)
+
+
+def judge_experiment(
+    plan: Plan,
+    rows: pl.DataFrame,
+    orders: pl.DataFrame,
+    *,
+    horizon_days: int,
+    known_by: datetime,
+    rng: np.random.Generator,
+) -> Experiment | None:
+    """Judge a plan by the randomised rows of its campaign; None where there are under `MIN_ROWS`.
+
+    Args:
+        plan: With the audience it was made for.
+        rows: Exposures of the campaign.
+        orders: Orders of everybody.
+        horizon_days: How long a new fan's purchases count.
+        known_by: What is known by then; younger purchases are missing for every action alike.
+        rng: Folds and resamples.
+    """
+    if plan.audience is None:
+        return None
+    actions = (NOBODY, *plan.campaign.placements)
+    coin = coin_rows(rows, plan.audience.segments, actions)
+    if coin.height < MIN_ROWS:
+        return None
+    coin = with_outcomes(coin, orders, horizon_days=horizon_days, known_by=known_by)
+    coin, features = with_scores(coin, plan.audience.scores, plan.campaign.placements)
+    action = coin["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
+    propensities = usable_propensities(
+        action=action,
+        propensity=coin["propensity"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        n_actions=len(actions),
+    )
+    person = coin["user_id"].rank("dense").to_numpy()
+    policy = plan_policy(plan, coin, actions)
+    values = []
+    for outcome in OUTCOMES:
+        logged = Logged(actions, action, propensities.value, coin[outcome].to_numpy(), person)
+        values += _values(logged, outcome, policy, features=features, rng=rng)
+    rankings = _rankings(coin, actions[1:], weight=1.0 / propensities.value, rng=rng)
+    return Experiment(
+        rows=coin.height,
+        values=pl.DataFrame(values),
+        rankings=pl.DataFrame(rankings, schema=_RANKING),
+        notes=_notes(coin, actions, propensities.note),
+    )
+
+
+def plan_policy(plan: Plan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
+    """The plan's probability of each action for each row, (n, K); see the module's formula.
+
+    Args:
+        plan: With its audience.
+        coin: segment, placement, impressions of randomised rows.
+        actions: `none` first, then placements.
+    """
+    assert plan.audience is not None
+    users = plan.audience.segments.group_by("segment").len("users")
+    bought = plan.allocation.group_by("segment", "placement").agg(pl.col("impressions").sum())
+    seen = coin.filter(pl.col("placement") != NOBODY).group_by("placement")
+    per_row = seen.agg(pl.col("impressions").mean().cast(pl.Float64).alias("per_row"))
+    chance = (
+        bought.join(users, on="segment")
+        .join(per_row, on="placement", how="left")
+        .with_columns(
+            chance=pl.col("impressions")
+            / (pl.col("users") * plan.campaign.days * pl.col("per_row").fill_null(1.0).clip(lower_bound=1.0))
+        )
+    )
+    columns = []
+    for name in actions[1:]:
+        mine = chance.filter(pl.col("placement") == name).select("segment", "chance")
+        found = coin.select("segment").join(mine, on="segment", how="left", maintain_order="left")
+        columns.append(found["chance"].fill_null(0.0).to_numpy())
+    shown = np.column_stack(columns)
+    shown = shown / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
+    return np.column_stack([np.maximum(1.0 - shown.sum(axis=1), 0.0), shown])
+
+
+def _values(
+    logged: Logged, outcome: str, policy: np.ndarray, *, features: np.ndarray, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """A row per policy for one outcome."""
+    model = cross_fitted_outcomes(logged, features=features, rng=rng)
+    named: Mapping[str, np.ndarray] = {PLAN: policy} | {
+        f"all {a}": uniform_policy(logged, a) for a in logged.actions
+    }
+    rows = []
+    for name, chosen in named.items():
+        value = policy_value(logged, policy=chosen, outcome_model=model)
+        less = policy_difference(logged, policy=policy, other=chosen, outcome_model=model)
+        rows.append(
+            {
+                "policy": name,
+                "outcome": outcome,
+                **value.doubly_robust.to_dict(),
+                "ips": value.ips.value,
+                "self_normalised": value.self_normalised.value,
+                "plan_less_this": less.value,
+                "less_low_95": less.interval_95[0],
+                "less_high_95": less.interval_95[1],
+                "effective_rows": value.overlap.effective_rows,
+                "overlap": value.overlap.verdict,
+            }
+        )
+    return rows
+
+
+_RANKING = {
+    "placement": pl.String, "outcome": pl.String, "qini": pl.Float64, "qini_low": pl.Float64,
+    "qini_high": pl.Float64, "advantage": pl.Float64, "effect": pl.Float64, "effect_low": pl.Float64,
+    "effect_high": pl.Float64, "verdict": pl.String,
+}  # fmt: skip
+
+
+def _rankings(
+    coin: pl.DataFrame, placements: tuple[str, ...], *, weight: np.ndarray, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Qini of the plan's scores against held-out rows, by placement and outcome, where enough happened."""
+    rows = []
+    for name in placements:
+        for outcome, kind in (("new_fans", "follow"), ("new_fan_gmv_cny", "worth")):
+            score = score_column(name, kind)
+            mine = coin["placement"].is_in([name, NOBODY]).to_numpy()
+            judged = coin.filter(mine)
+            shown = (judged["placement"] == name).to_numpy()
+            enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
+            if score not in coin.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
+                continue
+            found = heterogeneity(
+                outcome=judged[outcome].clip(lower_bound=0.0).to_numpy(),
+                score=judged[score].to_numpy(),
+                treated=shown,
+                rng=rng,
+                weight=weight[mine],
+                cluster=judged["user_id"].rank("dense").to_numpy(),
+            )
+            rows.append(
+                {
+                    "placement": name,
+                    "outcome": outcome,
+                    "qini": found.qini.value,
+                    "qini_low": found.qini.low,
+                    "qini_high": found.qini.high,
+                    "advantage": found.advantage,
+                    "effect": found.effect.value,
+                    "effect_low": found.effect.low,
+                    "effect_high": found.effect.high,
+                    "verdict": found.verdict,
+                }
+            )
+    return rows
+
+
+def _notes(coin: pl.DataFrame, actions: tuple[str, ...], about_propensities: str) -> tuple[str, ...]:
+    tried = set(coin["placement"].unique().to_list())
+    missing = [name for name in actions if name not in tried]
+    notes = [f"the coin chose for {coin.height:,} person-days of {coin['user_id'].n_unique():,} people"]
+    if missing:
+        notes.append(f"the coin never chose {' or '.join(missing)}: what it would bring is not known")
+    return (*notes, about_propensities) if about_propensities else tuple(notes)
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """NaN and infinity as null."""
+    numbers = pl.selectors.float()
+    return frame.with_columns(pl.when(numbers.is_finite()).then(numbers))

@@ -1,0 +1,237 @@
+"""Randomised rows of a finished campaign judge its plan: against a truth that is known here."""
+
+import json
+from datetime import datetime, timedelta
+
+import jewellery_shop
+import numpy as np
+import polars as pl
+import pytest
+
+from models.contracts import Dataset
+from targeting.audience import Audience
+from targeting.change import KINDS, curve_drift, people_drift, summary
+from targeting.evaluation import evaluate_campaign
+from targeting.experiment import PLAN, judge_experiment, plan_policy
+
+START = datetime(2020, 11, 11)
+SEGMENT = "precise · likely"
+ARMS = ("none", "video", "live")
+BASE, LIVE_GAIN = 0.05, 0.30
+PEOPLE = 3000
+
+
+@pytest.fixture(scope="module")
+def plan():
+    rng = np.random.default_rng(0)
+    liking = rng.random(PEOPLE)
+    ids = [f"u{i:04d}" for i in range(PEOPLE)]
+    scores = pl.concat(
+        pl.DataFrame(
+            {
+                "user_id": ids,
+                "placement": name,
+                "p_follow": 0.001 + 0.02 * liking * (name == "live"),
+                "gmv_per_fan_cny": 50.0,
+                "p_precise": 0.3,
+                "eligible": True,
+            }
+        )
+        for name in ("video", "live")
+    )
+    people = Audience(
+        scores=scores,
+        segments=pl.DataFrame({"user_id": ids, "segment": SEGMENT}),
+        summary=pl.DataFrame(),
+    )
+    return jewellery_shop.plan(audience=people), liking
+
+
+def logs(liking, *, seed=1, propensity=1 / 3):
+    """One person-day each; a third each by coin. Live adds up to LIVE_GAIN, video adds nothing."""
+    rng = np.random.default_rng(seed)
+    arm = rng.integers(0, 3, PEOPLE)
+    followed = rng.random(PEOPLE) < BASE + LIVE_GAIN * liking * (arm == 2)
+    at = pl.Series([START + timedelta(minutes=i % 600) for i in range(PEOPLE)], dtype=pl.Datetime("us"))
+    return pl.DataFrame(
+        {
+            "exposure_id": [f"e{i}" for i in range(PEOPLE)],
+            "user_id": [f"u{i:04d}" for i in range(PEOPLE)],
+            "campaign_id": "jewellery-1111",
+            "placement": np.array(ARMS)[arm],
+            "exposed_at": at,
+            "impressions": np.where(arm > 0, 4, 0),
+            "cost_cny": np.where(arm > 0, 0.2, 0.0),
+            "followed": followed,
+            "followed_at": at.set(~pl.Series(followed), None),
+            "randomized": True,
+            "propensity": propensity,
+        }
+    )
+
+
+def orders(exposures):
+    fans = exposures.filter("followed")
+    return pl.DataFrame(
+        {
+            "order_id": [f"o{i}" for i in range(fans.height)],
+            "user_id": fans["user_id"],
+            "ordered_at": fans["followed_at"] + timedelta(hours=3),
+            "gmv_cny": 100.0,
+            "refund_cny": 20.0,
+        }
+    )
+
+
+def judged(plan, exposures, **more):
+    given = {
+        "horizon_days": 30,
+        "known_by": START + timedelta(days=40),
+        "rng": np.random.default_rng(0),
+        **more,
+    }
+    return judge_experiment(plan, exposures, orders(exposures), **given)
+
+
+def value(found, policy, outcome):
+    return found.values.row(
+        by_predicate=(pl.col("policy") == policy) & (pl.col("outcome") == outcome), named=True
+    )
+
+
+def test_uniform_policies_are_worth_what_they_truly_are(plan):
+    plan, liking = plan
+    found = judged(plan, logs(liking))
+    truth = {"all none": BASE, "all video": BASE, "all live": BASE + LIVE_GAIN * liking.mean()}
+    for policy, follows in truth.items():
+        fans = value(found, policy, "new_fans")
+        assert fans["low_95"] - 0.005 < follows < fans["high_95"] + 0.005
+        assert fans["overlap"] == "good"
+        assert value(found, policy, "new_fan_gmv_cny")["value"] == pytest.approx(80 * fans["value"], rel=0.01)
+    assert value(found, "all live", "cost_cny")["value"] == pytest.approx(0.2)
+
+
+def test_the_plan_is_a_mixture_of_showing_and_not_showing(plan):
+    plan, liking = plan
+    exposures = logs(liking)
+    with_segment = exposures.with_columns(segment=pl.lit(SEGMENT))
+    policy = plan_policy(plan, with_segment, ARMS)
+    np.testing.assert_allclose(policy.sum(axis=1), 1.0)
+    bought = plan.allocation.filter(pl.col("segment") == SEGMENT).group_by("placement")
+    per_user = dict(bought.agg(pl.col("impressions").sum() / PEOPLE / plan.campaign.days / 4).iter_rows())
+    scale = max(sum(per_user.values()), 1.0)
+    assert policy[0, 2] == pytest.approx(per_user["live"] / scale)
+    found = judged(plan, exposures)
+    mine = value(found, PLAN, "new_fans")
+    truth = BASE + LIVE_GAIN * liking.mean() * policy[0, 2]
+    assert mine["low_95"] - 0.005 < truth < mine["high_95"] + 0.005
+    assert mine["plan_less_this"] == 0.0
+    assert value(found, "all live", "new_fans")["plan_less_this"] <= 0.0
+
+
+def test_the_ranking_is_found_where_the_effect_differs_only(plan):
+    plan, liking = plan
+    found = judged(plan, logs(liking))
+    verdicts = {(r["placement"], r["outcome"]): r["verdict"] for r in found.rankings.iter_rows(named=True)}
+    assert verdicts["live", "new_fans"] == "heterogeneity found"
+    assert verdicts["video", "new_fans"] == "no exploitable heterogeneity found"
+    assert any("heterogeneity found" in line for line in found.sentences())
+
+
+def test_missing_and_impossible_propensities_are_replaced_and_told(plan):
+    plan, liking = plan
+    for wrong in (None, 0.02):
+        exposures = logs(liking).with_columns(propensity=pl.lit(wrong, dtype=pl.Float64))
+        found = judged(plan, exposures)
+        assert any("share of each action is used instead" in note for note in found.notes)
+        assert value(found, "all none", "new_fans")["value"] == pytest.approx(BASE, abs=0.02)
+
+
+def test_an_arm_that_was_never_tried_is_told(plan):
+    plan, liking = plan
+    found = judged(plan, logs(liking).filter(pl.col("placement") != "none"))
+    assert value(found, "all none", "new_fans")["overlap"] == "none"
+    assert any("never chose none" in note for note in found.notes)
+    assert found.rankings.is_empty(), "without held-out rows there is no uplift to rank by"
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_too_few_rows_strangers_and_fans_are_left_out(plan):
+    plan, liking = plan
+    exposures = logs(liking)
+    assert judged(plan, exposures.head(100)) is None
+    assert judged(plan, exposures.with_columns(randomized=pl.lit(False))) is None
+    assert judge_experiment(
+        jewellery_shop.plan(audience=None), exposures, orders(exposures), horizon_days=30,
+        known_by=START, rng=np.random.default_rng(0),
+    ) is None  # fmt: skip
+    later = exposures.with_columns(
+        exposure_id="again" + pl.col("exposure_id"),
+        exposed_at=pl.col("exposed_at") + timedelta(days=1),
+        followed=pl.lit(False),
+        followed_at=pl.lit(None, dtype=pl.Datetime("us")),
+    )
+    stranger = exposures.head(5).with_columns(
+        user_id="x" + pl.col("user_id"), exposure_id="x" + pl.col("exposure_id")
+    )
+    both = judged(plan, pl.concat([exposures, later, stranger]))
+    assert both.rows == 2 * PEOPLE - exposures["followed"].sum()
+
+
+def test_scores_may_be_absent(plan):
+    plan, liking = plan
+    from dataclasses import replace
+
+    blind = replace(plan, audience=replace(plan.audience, scores=pl.DataFrame()))
+    found = judged(blind, logs(liking))
+    assert found.rankings.is_empty()
+    assert value(found, "all live", "new_fans")["value"] == pytest.approx(BASE + LIVE_GAIN / 2, abs=0.04)
+
+
+def test_the_evaluation_carries_the_experiment_and_the_drift(plan):
+    plan, liking = plan
+    exposures = logs(liking)
+    users = pl.DataFrame(
+        {"user_id": exposures["user_id"], "snapshot_at": START, "is_fan": False, "liking": liking}
+    )
+    found = evaluate_campaign(plan, Dataset(users=users, exposures=exposures, orders=orders(exposures)))
+    assert found.experiment is not None
+    assert "the coin's verdict on the plan" in str(found)
+    assert "drift of curves" in str(found)
+    assert {"evaluation_policies.csv", "evaluation_rankings.csv"} <= set(found.files())
+    json.dumps(found.to_dict(), allow_nan=False, default=str)
+
+
+def cells(plan, factor):
+    kept = plan.allocation.filter(pl.col("spend_cny") > 0).group_by(
+        "segment", "placement", maintain_order=True
+    )
+    return kept.agg(
+        pl.col("spend_cny").sum().alias("realised_spend_cny"),
+        (pl.col("impressions").sum() * factor).alias("realised_impressions"),
+    )
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "stable"), (0.3, "act"), (0.0, "act")])
+def test_curves_drift_when_money_buys_less(plan, factor, verdict):
+    plan, _ = plan
+    drift = curve_drift(plan, cells(plan, factor))
+    assert set(drift["verdict"]) == {verdict}
+    if factor == 1.0:
+        assert drift["psi"].max() < 1e-3
+    assert summary(drift)[0].startswith(f"drift of curves: {verdict}")
+
+
+def test_people_and_their_scores_drift(plan):
+    plan, liking = plan
+    then = pl.DataFrame({"user_id": [f"u{i:04d}" for i in range(PEOPLE)], "is_fan": False, "liking": liking})
+    now = then.with_columns(pl.col("liking") + 0.5)
+    scores = plan.audience.scores
+    moved = scores.with_columns(pl.col("p_follow") * 3)
+    drift = people_drift(trained_on=then, now=now, scores_then=scores, scores_now=moved)
+    assert drift.filter(pl.col("kind") == "feature")["verdict"].to_list() == ["act"]
+    by_name = dict(drift.filter(pl.col("kind") == "score").select("name", "verdict").iter_rows())
+    assert by_name["p_follow in live"] == "act"
+    assert by_name["gmv_per_fan_cny in live"] == "stable"
+    assert {line.split()[2] for line in summary(drift)} == {f"{kind}s:" for kind in KINDS[1:]}
+    assert people_drift(trained_on=then, now=then)["verdict"].to_list() == ["stable"]
