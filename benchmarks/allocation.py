@@ -22,7 +22,7 @@ import polars as pl
 
 from models.curves import CurveSet
 from targeting.allocation.problem import Limits, Market, Problem, Row, Solution
-from targeting.allocation.solve import Warm, solve
+from targeting.allocation.solver.solve import Warm, solve
 
 PEERS = ("pymc_marketing", "meridian", "robyn")
 

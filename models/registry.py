@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "new-fan-gmv"
 ALIAS = "champion"
+CHALLENGER = "challenger"
 ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "lightgbm", "scikit-learn", "scipy")
@@ -132,6 +133,28 @@ def load(uri: str) -> Bundle:
             f"model {uri}: cannot be loaded ({reason}); train first, or check the name and the tracking store"
         ) from error
     return Bundle(exact, files, AudienceModel.from_files(files))
+
+
+def version_at(name: str, alias: str) -> str | None:
+    """`models:/name/version` that an alias points to, or None where there is no such model or alias."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        version = MlflowClient().get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return f"models:/{name}/{version.version}"
+
+
+def point(alias: str, uri: str) -> None:
+    """Make an alias of `models:/name/version` point to that version."""
+    from mlflow import MlflowClient
+
+    name, version = uri.removeprefix("models:/").split("/")
+    MlflowClient().set_registered_model_alias(name, alias, version)
 
 
 def signature(model: AudienceModel) -> ModelSignature:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -75,6 +75,13 @@ class JobRun:
     def mapping(self, content: Mapping[str, Any], name: str) -> None:
         """Log a mapping as a JSON artifact."""
         self.text(json.dumps(content, ensure_ascii=False, indent=2, default=str), name)
+
+    def table(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+        """Log rows as an MLflow table (`name` ends in .json), which its page shows as an evaluation."""
+        import mlflow
+
+        columns = {key: [row[key] for row in rows] for key in rows[0]}
+        mlflow.log_table(columns, name)
 
     def file(self, path: Path, folder: str | None = None) -> None:
         """Log one file, or all files of a folder."""

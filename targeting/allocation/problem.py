@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from models.curves import CurveSet, FloatArray
 
 Metric = Literal["spend", "impressions", "entries", "fans", "gmv", "reached", "active"]
+LI_PER_CNY = 1000  # 厘, the smallest unit a platform charges
 CELL_KEYS = ("campaign_id", "merchant_id", "segment", "placement", "slot", "fan_kind")
 
 

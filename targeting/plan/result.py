@@ -17,8 +17,8 @@ import polars as pl
 
 from models.curves import FloatArray
 from models.errors import DataError
-from targeting.allocation.check import Violation, violations
-from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.audit.check import Violation, violations
+from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval, known
@@ -130,7 +130,7 @@ class Plan:
     @property
     def spend_cny(self) -> float:
         """What the plan spends."""
-        return float(self.allocation["spend_cny"].sum())
+        return int(self.allocation["spend_li"].sum()) / LI_PER_CNY
 
     @property
     def claims(self) -> Mapping[str, str]:
@@ -153,7 +153,7 @@ class Plan:
 
     def why(self, segment: str, placement: str, slot: int | None = None) -> str:
         """Why this cell got its money, or nothing, in words."""
-        from targeting.allocation.words import why
+        from targeting.allocation.explain.words import why
 
         here = (pl.col("segment") == segment) & (pl.col("placement") == placement)
         if slot is not None:
@@ -169,7 +169,7 @@ class Plan:
         self, budgets: Iterable[float], *, gap_tol: float = 1e-6, time_limit_s: float = 60.0
     ) -> pl.DataFrame:
         """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
-        from targeting.allocation.frontier import frontier
+        from targeting.allocation.whatif.frontier import frontier
         from targeting.plan.decision import compiled
 
         def problem_at(budget_cny: float) -> Problem:
@@ -185,7 +185,7 @@ class Plan:
         Raises:
             CampaignError: the market has no draws.
         """
-        from targeting.allocation.sensitivity import value_of_information
+        from targeting.allocation.whatif.sensitivity import value_of_information
 
         return value_of_information(self.problem, self.solution)
 

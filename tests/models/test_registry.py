@@ -76,6 +76,20 @@ def test_alias_moves_only_when_asked(store):
     assert registry.load("models:/new-fan-gmv@champion").uri == first
 
 
+def test_aliases_are_read_and_moved(store):
+    from models import registry
+
+    model, users = fitted()
+    assert registry.version_at("new-fan-gmv", "champion") is None
+    first = registry.save(model, input_example=users)
+    second = registry.save(model, input_example=users, alias=registry.CHALLENGER)
+    assert registry.version_at("new-fan-gmv", "champion") == first
+    assert registry.version_at("new-fan-gmv", "challenger") == second
+    assert registry.version_at("new-fan-gmv", "nobody") is None
+    registry.point("champion", second)
+    assert registry.load("models:/new-fan-gmv@champion").uri == second
+
+
 def test_wrong_addresses_are_told_in_one_line(store, tmp_path):
     from models import registry
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from small_markets import market
 
-from targeting.allocation.compile import compile_problem
-from targeting.allocation.solve import solve
+from targeting.allocation.formulation.compile import compile_problem
+from targeting.allocation.solver.solve import solve
 
 
 def solved(limit, *, on, **fixed):

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from small_markets import market
 
 from models.errors import CampaignError
-from targeting.allocation.check import violations
-from targeting.allocation.compile import compile_problem
-from targeting.allocation.judgement import lower_tail
+from targeting.allocation.audit.check import violations
+from targeting.allocation.audit.judgement import lower_tail
+from targeting.allocation.audit.truth import true_outcome
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.truth import true_outcome
 
 MARKET = market(segments=2, slots=2, campaigns=2, draws=20, carryover=0.3)
 N = len(MARKET)

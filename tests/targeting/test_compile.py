@@ -10,7 +10,7 @@ import pytest
 from small_markets import market
 
 from models.errors import CampaignError
-from targeting.allocation.compile import compile_problem
+from targeting.allocation.formulation.compile import compile_problem
 
 
 @dataclass(frozen=True)

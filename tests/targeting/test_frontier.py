@@ -7,8 +7,8 @@ import pytest
 from small_markets import market
 
 from models.errors import CampaignError
-from targeting.allocation.compile import compile_problem
-from targeting.allocation.frontier import frontier, scenarios
+from targeting.allocation.formulation.compile import compile_problem
+from targeting.allocation.whatif.frontier import frontier, scenarios
 
 SMALL = market()
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_markets import market
 
-from targeting.allocation.check import violations
-from targeting.allocation.compile import compile_problem
-from targeting.allocation.conflict import solve_or_explain
+from targeting.allocation.audit.check import violations
+from targeting.allocation.explain.conflict import solve_or_explain
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes, total
 
 MARKET = market(segments=2, campaigns=2, draws=25, seed=3)

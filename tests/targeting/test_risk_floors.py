@@ -9,10 +9,10 @@ import pytest
 from small_markets import market
 
 from models.errors import InfeasibleError
-from targeting.allocation.check import violations
-from targeting.allocation.compile import compile_problem
-from targeting.allocation.conflict import solve_or_explain
-from targeting.allocation.judgement import lower_tail
+from targeting.allocation.audit.check import violations
+from targeting.allocation.audit.judgement import lower_tail
+from targeting.allocation.explain.conflict import solve_or_explain
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
 
 MARKET = market(segments=4, draws=60, users=np.inf)

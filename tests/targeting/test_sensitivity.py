@@ -10,10 +10,10 @@ from small_markets import market
 from test_words import solved
 
 from models.errors import CampaignError
-from targeting.allocation.compile import compile_problem
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Solution
-from targeting.allocation.sensitivity import exploration_budget, value_of_information
+from targeting.allocation.whatif.sensitivity import exploration_budget, value_of_information
 
 
 def test_information_is_worth_nothing_where_the_plan_would_not_change():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from small_markets import market
 
-from targeting.allocation.check import violations
-from targeting.allocation.compile import compile_problem
-from targeting.allocation.conflict import solve_or_explain
+from targeting.allocation.audit.check import violations
+from targeting.allocation.explain.conflict import solve_or_explain
+from targeting.allocation.explain.trial import Neighbours
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
-from targeting.allocation.stops import stopping_spend
-from targeting.allocation.trial import Neighbours
+from targeting.allocation.solver.stops import stopping_spend
 
 
 def solved(on, floor, budget=1000.0, **where):

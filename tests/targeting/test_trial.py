@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_markets import market
 
+from targeting.allocation.explain.trial import Neighbours, marginals, trial_gains
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.trial import Neighbours, marginals, trial_gains
 
 
 @pytest.mark.parametrize("users", [2e3, np.inf])

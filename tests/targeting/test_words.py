@@ -10,10 +10,18 @@ from scipy.optimize import minimize
 from small_markets import market
 
 from models.curves import CurveSet
-from targeting.allocation.compile import compile_problem
+from targeting.allocation.explain.words import (
+    REASONS,
+    findings,
+    hurdle,
+    reasons,
+    value_coefficients,
+    value_unit,
+    why,
+)
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Solution
-from targeting.allocation.words import REASONS, findings, hurdle, reasons, value_coefficients, value_unit, why
 
 
 def solved(problem, binding=("total",)):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from random_problems import brute_force, random_problem
 
-from targeting.allocation.blocks import block_value, jet
-from targeting.allocation.certificate import ceiling, lagrangian_bound
-from targeting.allocation.layout import build
-from targeting.allocation.pricing import price
+from targeting.allocation.solver.blocks import block_value, jet
+from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
+from targeting.allocation.solver.layout import build
+from targeting.allocation.solver.pricing import price
 
 
 @pytest.mark.parametrize("seed", range(30))

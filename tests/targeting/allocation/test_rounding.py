@@ -7,8 +7,8 @@ import pytest
 from random_problems import random_problem, worst_violation
 
 from models.errors import InfeasibleError
-from targeting.allocation.rounding import LI_PER_CNY, rounded, to_whole_li
-from targeting.allocation.solve import solve
+from targeting.allocation.solver.rounding import LI_PER_CNY, rounded, to_whole_li
+from targeting.allocation.solver.solve import solve
 
 
 @pytest.mark.parametrize("seed", [1, 2, 6, 7, 12, 19])

@@ -22,8 +22,8 @@ from models.curves import CurveSet
 from models.errors import DataError, InfeasibleError
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Draws, Problem, Risk, Row
-from targeting.allocation.risk import draw_totals, lower_tail
-from targeting.allocation.solve import Warm, solve
+from targeting.allocation.solver.risk import draw_totals, lower_tail
+from targeting.allocation.solver.solve import Warm, solve
 
 
 def hills(n: int, seed: int) -> Problem:

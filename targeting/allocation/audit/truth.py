@@ -1,0 +1,133 @@
+"""Outcomes of a spend by plain loops over the formulae of DESIGN 4.2: the checker's own copy.
+
+Exists so that check.py owes nothing to the solver's vectorised outcomes. Slow on purpose. It must not import
+anything of the allocation package but `problem`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from targeting.allocation.problem import Market
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a spend brings, one number per cell."""
+
+    impressions: list[float]
+    entries: list[float]
+    fans: list[float]
+    gmv: list[float]
+    reached: list[float]
+
+
+def true_outcome(market: Market, spend_cny: Sequence[float], *, draw: int | None = None) -> Outcome:
+    """Outcomes of a spend (n_cells,), at the expected curves or at one draw of `market.draws`."""
+    n = len(market)
+    hazard, gmv_per_fan, supply = market.hazard, market.gmv_per_fan_cny, market.supply
+    if draw is not None and market.draws is not None:
+        hazard, gmv_per_fan = market.draws.hazard[draw], market.draws.gmv_per_fan_cny[draw]
+        supply = market.draws.supply.draw(draw)
+    shown = [float(a) for a in supply.value(np.array(effective_spend(market, spend_cny)))]
+    fans, reached = [0.0] * n, [0.0] * n
+    blocks: dict[int, list[int]] = {}
+    for i in range(n):
+        blocks.setdefault(int(market.block[i]), []).append(i)
+    for members in blocks.values():
+        users = float(market.users[members[0]])
+        pull = sum(float(hazard[i]) * shown[i] for i in members) / users
+        crowd = sum(shown[i] for i in members) / users
+        for i in members:
+            fans[i] = float(hazard[i]) * shown[i] * _competing(pull)
+            reached[i] = shown[i] * _competing(crowd)
+    return Outcome(
+        impressions=shown,
+        entries=[float(market.entry[i]) * shown[i] for i in range(n)],
+        fans=fans,
+        gmv=[float(gmv_per_fan[i]) * fans[i] for i in range(n)],
+        reached=reached,
+    )
+
+
+def _competing(z: float) -> float:
+    """(1 - exp(-z)) / z: one person becomes a fan, or is reached, once."""
+    return -math.expm1(-z) / z if z > 0 else 1.0
+
+
+def effective_spend(market: Market, spend_cny: Sequence[float]) -> list[float]:
+    """Spend at work: own + carryover x what was at work the slot before (first slot: the carry-in)."""
+    effective = [float(s) for s in spend_cny]
+    if market.carryover == 0.0 and market.carry_in_cny is None:
+        return effective
+    chains: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+    for i, cell in enumerate(market.cells.to_dicts()):
+        key = tuple(cell[k] for k in ("campaign_id", "merchant_id", "segment", "placement"))
+        chains.setdefault(key, []).append((int(cell["slot"]), i))
+    for chain in chains.values():
+        before: tuple[int, int] | None = None
+        for slot, i in sorted(chain):
+            if before is not None:
+                effective[i] += market.carryover ** (slot - before[0]) * effective[before[1]]
+            elif market.carry_in_cny is not None:
+                effective[i] += float(market.carry_in_cny[i])
+            before = (slot, i)
+    return effective
+
+
+def independent_parts(market: Market) -> list[list[int]]:
+    """Cells by campaign, merchant and segment, joined where they share a block: parts that cannot meet."""
+    label = list(range(len(market)))
+
+    def root(i: int) -> int:
+        while label[i] != i:
+            i = label[i]
+        return i
+
+    first: dict[Any, int] = {}
+    for i, cell in enumerate(market.cells.to_dicts()):
+        chain = tuple(cell[k] for k in ("campaign_id", "merchant_id", "segment"))
+        for key in (("block", int(market.block[i])), ("chain", *chain)):
+            low, high = sorted((root(first.setdefault(key, i)), root(i)))
+            label[high] = low
+    parts: dict[int, list[int]] = {}
+    for i in range(len(market)):
+        parts.setdefault(root(i), []).append(i)
+    return list(parts.values())
+
+
+def part_of(market: Market, members: Sequence[int]) -> Market:
+    """The market of some cells alone (without draws)."""
+    at = np.array(members, dtype=np.int64)
+    return Market(
+        cells=market.cells[members],
+        block=market.block[at],
+        supply=market.supply.take(at),
+        users=market.users[at],
+        hazard=market.hazard[at],
+        entry=market.entry[at],
+        gmv_per_fan_cny=market.gmv_per_fan_cny[at],
+        observed_max_cny=market.observed_max_cny[at],
+        carryover=market.carryover,
+        carry_in_cny=None if market.carry_in_cny is None else market.carry_in_cny[at],
+    )
+
+
+def counted(outcome: Outcome, objective: str) -> list[float]:
+    """What the objective counts as value, cell by cell: fans, entries, or GMV (profit counts GMV too)."""
+    return {"new_fans": outcome.fans, "live_entries": outcome.entries}.get(objective, outcome.gmv)
+
+
+def marginal_of_last_yuan(market: Market, spend_cny: Sequence[float], cell: int, *, objective: str) -> float:
+    """Value per yuan of the last fen (0.01 CNY or a millionth of the cell's spend) spent in the cell."""
+    spend = [float(s) for s in spend_cny]
+    step = min(spend[cell], max(1e-6 * spend[cell], 0.01))
+    less = list(spend)
+    less[cell] -= step
+    full = sum(counted(true_outcome(market, spend), objective))
+    return (full - sum(counted(true_outcome(market, less), objective))) / step

@@ -1,0 +1,251 @@
+"""When no plan exists: which constraints cannot hold together, and by how much the least one must give way.
+
+Exists so that "infeasible" is never the whole answer. A deletion filter (Chinneck, Feasibility and
+Infeasibility in Optimization, 2008, ch. 6) over the constraints' names leaves a minimal conflicting set:
+taking away any of it makes the rest feasible. Contradictions between limits of spend are judged by the exact
+MILP of spendlp.py; where curves are involved the solver itself is the judge. It must not be called by the
+solver, which only reports that there is no plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.curves import FloatArray
+from models.errors import InfeasibleError, SolverError
+from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
+from targeting.allocation.formulation.compile import combine
+from targeting.allocation.problem import CellLimit, Problem, Row, Solution
+from targeting.allocation.solver.stops import solve_with_stops
+
+if TYPE_CHECKING:
+    from targeting.allocation.solver.solve import Warm
+
+Judge = Callable[[Problem], bool]
+_HALVINGS = 12  # a relaxation is known to 1 / 4096 of the first shortfall, and rounded up
+
+
+def explain(problem: Problem, *, feasible: Judge | None = None) -> InfeasibleError:
+    """The error to raise for a problem that has no plan.
+
+    Args:
+        problem: infeasible, as the solver found (or as found here; a feasible one gets an error that says
+        so). feasible: judge of problems with curves; default: the solver's own search for any plan.
+
+    Returns:
+        InfeasibleError with `conflict`, names of a minimal set, and `relaxation`, for each of them alone the
+        least change of its limit, in its unit, that lets a plan exist (missing where no change of it alone
+        would).
+    """
+    judge = feasible or solver_finds_a_plan
+    names = all_names(problem)
+    linear = set(linear_names(problem))
+    conflict, by_curves = names, True
+    if least_slack(problem, names=linear) is None:
+        by_curves = False
+        conflict = _shrink(
+            [n for n in names if n in linear], lambda kept: least_slack(problem, names=kept) is not None
+        )
+    elif not judge(problem):
+        conflict = _shrink(names, lambda kept: judge(restricted(problem, kept)))
+    else:
+        return InfeasibleError(
+            "the solver found no plan, but every constraint can be kept; raise its time limit"
+        )
+    relaxation: dict[str, float] = {}
+    for name in conflict:
+        amount = (
+            _relaxed_by_curves(problem, name, judge)
+            if by_curves
+            else _relaxed_by_limits(problem, conflict, name)
+        )
+        if amount is not None:
+            relaxation[name] = amount
+    return InfeasibleError(
+        _message(problem, conflict, relaxation), conflict=tuple(conflict), relaxation=relaxation
+    )
+
+
+def solve_or_explain(
+    problem: Problem, *, gap_tol: float = 1e-6, time_limit_s: float = 60.0, warm: Warm | None = None
+) -> Solution:
+    """The best plan, marginal floors kept, or the whole answer where there is none.
+
+    Raises:
+        InfeasibleError: with the minimal conflict and the least relaxations of `explain`.
+        DataError, SolverError: as `solve`.
+    """
+    try:
+        return solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+    except InfeasibleError as error:
+        if problem.risk is not None and error.conflict == (problem.risk.name,):
+            raise  # the rest can be kept, and by how much the floor is missed is said
+        raise explain(problem) from None
+
+
+def solver_finds_a_plan(problem: Problem) -> bool:
+    """False only where the solver proves that there is no plan: the same problem with nothing to maximise."""
+    from targeting.allocation.solver.solve import solve
+
+    nothing = replace(
+        problem, objective={"spend": np.zeros(len(problem.market))}, worth=problem.worth or problem.objective
+    )
+    try:
+        solve(nothing, gap_tol=1.0, time_limit_s=20.0)
+    except InfeasibleError:
+        return False
+    except SolverError:
+        return True  # not proven, so no constraint is blamed for it
+    return True
+
+
+def all_names(problem: Problem) -> list[str]:
+    """Names of all constraints, the budget last: what the filter tries first it drops first."""
+    found = [*(r.name for r in problem.rows), *(s.name for s in problem.limits.sources)]
+    found += [problem.risk.name] if problem.risk else []
+    return [n for n in dict.fromkeys(found) if n != BUDGET] + [BUDGET]
+
+
+def restricted(problem: Problem, names: Collection[str]) -> Problem:
+    """The problem with the named constraints only; without `total` money is no object."""
+    return replace(
+        problem,
+        rows=tuple(r for r in problem.rows if r.name in names),
+        limits=combine([s for s in problem.limits.sources if s.name in names], len(problem.market)),
+        risk=problem.risk if problem.risk and problem.risk.name in names else None,
+        budget_cny=problem.budget_cny if BUDGET in names else 1e3 * _all_money(problem),
+    )
+
+
+def _all_money(problem: Problem) -> float:
+    asked = [float(np.nansum(s.value)) for s in problem.limits.sources if s.side != "marginal_floor"]
+    asked += [abs(r.lower) for r in problem.rows if np.isfinite(r.lower) and set(r.coefficients) == {"spend"}]
+    return problem.budget_cny + sum(asked)
+
+
+def _shrink(names: list[str], possible: Callable[[list[str]], bool]) -> list[str]:
+    """Deletion filter: drop every name without which the rest is still impossible."""
+    kept = list(names)
+    for name in names:
+        rest = [n for n in kept if n != name]
+        if not possible(rest):
+            kept = rest
+    return kept
+
+
+def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str) -> float | None:
+    """Exact: against all spend limits, else (another conflict stands) against this conflict only."""
+    for names in (linear_names(problem), conflict):
+        found = least_slack(problem, names=names, relaxed=name)
+        if found is not None:
+            return found.amount
+    return None
+
+
+def _relaxed_by_curves(problem: Problem, name: str, judge: Judge) -> float | None:
+    """By bisection on the judge; starts from a change that takes the limit away in effect."""
+    high = _scale(problem, name)
+    for _ in range(8):
+        if judge(loosened(problem, name, high)):
+            break
+        high *= 4.0
+    else:
+        return None
+    low = 0.0
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if judge(loosened(problem, name, middle)) else (middle, high)
+    return high
+
+
+def _scale(problem: Problem, name: str) -> float:
+    """Size of the named limit in its own unit."""
+    if name == BUDGET:
+        return problem.budget_cny
+    if problem.risk and problem.risk.name == name:
+        return max(abs(problem.risk.floor), 1.0)
+    sizes = [abs(v) for r in problem.rows if r.name == name for v in (r.lower, r.upper) if np.isfinite(v)]
+    sizes += [float(np.nanmax(s.value)) for s in problem.limits.sources if s.name == name]
+    size = max(sizes, default=0.0)
+    return size if size > 0 else problem.budget_cny
+
+
+def loosened(problem: Problem, name: str, amount: float) -> Problem:
+    """The problem with every limit of `name` moved outwards by `amount` of its unit."""
+    risk = problem.risk
+    if risk and risk.name == name:
+        risk = replace(risk, floor=risk.floor - amount)
+    rows = tuple(
+        replace(r, lower=r.lower - amount, upper=r.upper + amount) if r.name == name else r
+        for r in problem.rows
+    )
+    sources = [_moved(s, amount) if s.name == name else s for s in problem.limits.sources]
+    budget = problem.budget_cny + (amount if name == BUDGET else 0.0)
+    return replace(
+        problem, rows=rows, risk=risk, budget_cny=budget, limits=combine(sources, len(problem.market))
+    )
+
+
+def _moved(source: CellLimit, amount: float) -> CellLimit:
+    value: FloatArray = (
+        source.value + amount if source.side == "upper_cny" else np.maximum(source.value - amount, 0.0)
+    )
+    return replace(source, value=value)
+
+
+def _message(problem: Problem, conflict: list[str], relaxation: Mapping[str, float]) -> str:
+    said = [_said(problem, name) for name in conflict]
+    head = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    together = " together" if len(said) > 1 else ""
+    text = f"no plan keeps {head}{together}"
+    if relaxation:
+        text += f"; relax one: {', or '.join(_remedy(problem, n, a) for n, a in relaxation.items())}"
+    else:
+        text += "; take one of them away"
+    return text
+
+
+def _said(problem: Problem, name: str) -> str:
+    """The constraint with its limits, as far as they are simple."""
+    if name == BUDGET:
+        return f"the budget of {problem.budget_cny:,.2f} CNY"
+    if problem.risk and problem.risk.name == name:
+        return f"'{name}' ({problem.risk.measure} at least {problem.risk.floor:,.6g})"
+    limits = [_row_words(r) for r in problem.rows if r.name == name]
+    words = {"lower_cny": "at least", "upper_cny": "at most", "min_if_used_cny": "0 or at least"}
+    words["marginal_floor"] = "last yuan returns at least"
+    for s in problem.limits.sources:
+        if s.name == name:
+            sizes = sorted({float(v) for v in s.value[~np.isnan(s.value)]})
+            span = f"{sizes[0]:,.6g}" if len(sizes) == 1 else f"{sizes[0]:,.6g} ... {sizes[-1]:,.6g}"
+            unit = (
+                ""
+                if s.side == "marginal_floor"
+                else " CNY a cell"
+                if (~np.isnan(s.value)).sum() > 1
+                else " CNY"
+            )
+            limits.append(f"{words[s.side]} {span}{unit}")
+    shown = "; ".join(dict.fromkeys(x for x in limits if x))
+    return f"'{name}' ({shown})" if shown and len(shown) < 90 else f"'{name}'"
+
+
+def _row_words(row: Row) -> str:
+    parts = [f"at least {row.lower:,.6g} {row.unit}"] if np.isfinite(row.lower) and row.lower else []
+    parts += [f"at most {row.upper:,.6g} {row.unit}"] if np.isfinite(row.upper) and row.upper else []
+    return " and ".join(parts) + (f" for {row.where}" if parts and row.where else "")
+
+
+def _remedy(problem: Problem, name: str, amount: float) -> str:
+    unit = next((r.unit for r in problem.rows if r.name == name), "CNY")
+    if any(s.name == name and s.side == "marginal_floor" for s in problem.limits.sources):
+        unit = "value per CNY"
+    if problem.risk and problem.risk.name == name:
+        unit = "value"
+    rounded = np.ceil(amount * 100 - 1e-6) / 100 if amount >= 1 else float(f"{amount:.3g}")
+    verb = "raise the budget" if name == BUDGET else f"let '{name}' give way"
+    return f"{verb} by {rounded:,.6g} {unit}" if rounded < 1e6 else f"{verb} by {rounded:,.0f} {unit}"

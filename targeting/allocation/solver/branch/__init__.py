@@ -1,0 +1,1 @@
+"""Closing the gap that mixtures leave where cells are S-shaped or on/off."""

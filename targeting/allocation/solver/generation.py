@@ -1,0 +1,149 @@
+"""Column generation: master and pricing in turn until the bound meets the mixture.
+
+Also phase 1: the same rounds with the rows' violations as the objective tell whether any plan exists at all.
+It must not decide what to return to the user: that is `solve`'s work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.curves import FloatArray
+from targeting.allocation.solver.blocks import block_value
+from targeting.allocation.solver.master import Mixture, Pool, mixed_spend, solve_master
+from targeting.allocation.solver.pricing import legal, price
+from targeting.allocation.solver.program import Program
+
+MAX_ROUNDS = 60
+FIRST_PENALTY = 1e3
+KEEP_COLUMNS = 6
+
+
+@dataclass
+class Deadline:
+    """Seconds left of the caller's time limit."""
+
+    started: float
+    seconds: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Deadline:
+        """A deadline that starts now."""
+        return cls(time.perf_counter(), seconds)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is used up."""
+        return self.elapsed >= self.seconds
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Where column generation ended: the mixture, its average spend, prices and an estimate (not a bound) of
+    the optimum.
+    """
+
+    mixture: Mixture
+    spend: FloatArray
+    prices: FloatArray
+    estimate: float
+    rounds: int
+    feasible: bool
+
+
+def seed(program: Program) -> list[FloatArray]:
+    """First columns: the least and the most each cell may have, and the best answers to a ladder of budget
+    prices.
+    """
+    low = legal(program, np.where(program.switch, 0.0, program.lower))
+    sheets = [low]
+    zero = np.zeros(len(program.row_lower))
+    warm: tuple[FloatArray, ...] = ()
+    bracket = _price_bracket(program)
+    below, above = 0.0, bracket
+    for _ in range(14):
+        trial = zero.copy()
+        trial[0] = bracket
+        spend, _value = price(program, program.weights(trial), warm)
+        warm = (spend, *warm[-1:]) if warm else (spend,)
+        sheets.append(spend)
+        if (program.matrix["spend"][0] @ spend).item() > program.row_upper[0]:
+            below = bracket
+        else:
+            above = bracket
+        bracket = np.sqrt(max(below, above * 1e-4) * above)
+        if above <= below * 1.02:
+            break
+    return sheets
+
+
+def _price_bracket(program: Program) -> float:
+    """A budget price (objective per yuan) at which next to nothing is bought: the mean return of a first 0.1
+    %.
+    """
+    step = np.minimum(
+        program.upper, np.maximum(program.lower, 1e-3 * np.atleast_2d(program.curves.scale_cny).max(axis=0))
+    )
+    weights = dict(program.weights(np.zeros(len(program.row_lower))))
+    weights["spend"] = np.zeros_like(step)
+    gain = block_value(program, weights, step) - block_value(program, weights, program.lower)
+    spent = program.grid(step - program.lower).sum(axis=1)
+    rate = np.abs(gain[spent > 0] / spent[spent > 0])
+    return float(rate.max(initial=0.0)) or 1.0
+
+
+def generate(
+    pool: Pool, deadline: Deadline, *, tolerance: float, objective: float = 1.0, max_rounds: int = MAX_ROUNDS
+) -> Relaxed:
+    """Add columns until pricing promises no more than `tolerance` (relative) above the mixture.
+
+    Args:
+        pool: starting columns; grows and is pruned in place.
+        deadline: stops the rounds early.
+        tolerance: relative gap to the price-guided estimate.
+        objective: 1, or 0 for phase 1 (least violation).
+        max_rounds: at most so many.
+    """
+    program = pool.program
+    penalty, warm = FIRST_PENALTY if objective else 1.0, tuple(s.spend for s in pool.sheets[-1:])
+    rounds = 0
+    while True:
+        rounds += 1
+        mixture = solve_master(pool, penalty=penalty, objective=objective)
+        prices = program.lawful(mixture.prices)
+        weights = program.weights(prices, objective=objective)
+        average = mixed_spend(pool, mixture)
+        spend, value = price(program, weights, (*warm[-2:], average) if warm else ())
+        warm = (spend,)
+        estimate = float(value.sum() + program.price_limits(prices))
+        broken = _relative_excess(mixture, pool)
+        reached = objective * mixture.value - (0.0 if objective else broken)
+        size = max(abs(estimate), abs(mixture.value) if objective else 1.0, 1e-300)
+        done = estimate - reached <= tolerance * size
+        if objective and broken > 1e-9 and (done or rounds % 8 == 0) and penalty < 1e8:
+            penalty, done = penalty * 100.0, False
+        if done or rounds >= max_rounds or deadline.over:
+            return Relaxed(mixture, average, prices, estimate, rounds, broken <= 1e-9)
+        pool.prune(mixture.worth, KEEP_COLUMNS)
+        pool.add(legal(program, average))
+        pool.add(spend)
+
+
+def _relative_excess(mixture: Mixture, pool: Pool) -> float:
+    from targeting.allocation.solver.master import row_scale
+
+    return float(np.abs(mixture.excess / row_scale(pool.program, pool)).sum())
+
+
+def weights_at(program: Program, prices: FloatArray) -> Mapping[str, FloatArray]:
+    """The weights at lawful prices (any such prices bound the optimum)."""
+    return program.weights(program.lawful(prices))

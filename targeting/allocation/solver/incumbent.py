@@ -1,0 +1,96 @@
+"""The best plan so far and the lowest bound so far: what every method of the optimiser reports to.
+
+A plan counts only if it keeps every row on the true curves, and with the value it has there; a bound only if
+it is a
+Lagrangian bound or that of a relaxation. It must not import cvxpy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.curves import FloatArray
+from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.problem import Problem
+from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
+from targeting.allocation.solver.polish import polish, violation
+from targeting.allocation.solver.pricing import legal
+from targeting.allocation.solver.program import Program
+from targeting.allocation.solver.repair import repair
+
+FEASIBLE = 1e-8  # relative violation that counts as none
+
+
+def relative_gap(bound: float, value: float) -> float:
+    """(bound - value) / |value|; inf while there is no plan or no bound, 0 where nothing better can exist."""
+    if bound == -np.inf:
+        return 0.0
+    if not (np.isfinite(bound) and np.isfinite(value)):
+        return np.inf
+    return max(bound - value, 0.0) / max(abs(value), 1e-300)
+
+
+@dataclass
+class Incumbent:
+    """Best plan (in the program's variables), its value, the lowest bound and the prices it was got with."""
+
+    problem: Problem
+    gap_tol: float
+    spend: FloatArray | None = None
+    value: float = -np.inf
+    bound: float = np.inf
+    prices: FloatArray | None = None
+
+    @property
+    def gap(self) -> float:
+        """Relative gap."""
+        return relative_gap(self.bound, self.value)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the gap is within the tolerance."""
+        return self.gap <= self.gap_tol
+
+    def offer(self, program: Program, spend: FloatArray) -> bool:
+        """Keep a plan if it earns more than the best so far; says whether it holds on the true curves."""
+        spend = legal(program, spend)
+        if np.abs(violation(program, spend)).max(initial=0.0) > FEASIBLE:
+            return False
+        real = np.maximum(program.spend(spend, len(self.problem.market)), 0.0)
+        value = float(total(self.problem.objective, outcomes(self.problem.market, real)))
+        if value > self.value:
+            self.spend, self.value = spend, value
+        return True
+
+    def bound_at(self, program: Program, prices: FloatArray, spend: FloatArray) -> None:
+        """Lower the bound with the Lagrangian at these prices where that helps."""
+        lawful = program.lawful(prices)
+        size = abs(self.value) if np.isfinite(self.value) else 1.0
+        tolerance = np.full(program.n_blocks, 0.1 * self.gap_tol * size / program.n_blocks)
+        top = ceiling(program, program.weights(lawful), legal(program, spend), tolerance)
+        bound = lagrangian_bound(program, lawful, top)
+        if bound < self.bound:
+            self.bound, self.prices = bound, lawful
+
+    def improve(
+        self, program: Program, start: FloatArray, prices: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Newton from `start` with its on/off pattern, the slower repair where that fails; offers what they
+        find.
+
+        Returns the spend and prices with the smallest residual of the optimality conditions.
+        """
+        on = ~program.switch | (start >= 0.5 * program.floor_on) & (start > 1e-9 * program.upper)
+        low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
+        high = np.where(on, program.upper, 0.0)
+        done = polish(program, start, prices, low, high)
+        held = [self.offer(program, spend) for spend in (done.spend, legal(program, start))]
+        if done.residual > 1e-7 or not held[0]:
+            near = repair(program, start, low, high)
+            self.offer(program, near.spend)
+            again = polish(program, near.spend, near.prices, low, high)
+            self.offer(program, again.spend)
+            done = again if again.residual < done.residual else done
+        return done.spend, done.prices

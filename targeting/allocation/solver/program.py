@@ -1,0 +1,120 @@
+"""The arrays the optimiser works on: a `Problem` laid out block by block.
+
+Cells are laid out as a grid (n_blocks, width); short blocks are filled with dead cells, and additive cells
+(infinite
+`users`) are blocks of their own. With carry-over the variables are the *effective* spends e, so that a block
+never
+spans two slots: what was really spent is linear in e, s_t = e_t - rho e_(t-1), and becomes rows (`carry` >=
+    limits).
+
+Everything is linear in five basic metrics per cell: spend, impressions, fans (gmv = gmv_per_fan x fans),
+reached,
+active. It must not import cvxpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from models.curves import CurveSet, FloatArray
+
+BASIC = ("spend", "impressions", "fans", "reached", "active")
+CARRY = "carry-over"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A problem in the optimiser's layout; m = n_blocks * width cells, r rows (row 0 is the budget).
+
+    Attributes:
+        cell: (m,) the problem's cell behind each grid cell, -1 for dead ones.
+        width: cells per block.
+        curves, hazard: (m,); users: (n_blocks,), inf where additive.
+        lower, upper: (m,) limits of the (effective) spend; `floor_on` the least spend of a cell that is used.
+        switch: (m,) the cell may be off: spend 0, or in [floor_on, upper].
+        objective: basic metric -> (m,); constant: what the objective has at zero effective spend (carry-over
+            only).
+        matrix: basic metric -> sparse (r, m).
+        row_lower, row_upper: (r,).
+        row_name, row_where: (r,) names of rows.
+        carried: s = e - carried @ e - carry_in, or None.
+    """
+
+    cell: NDArray[np.int64]
+    width: int
+    curves: CurveSet
+    hazard: FloatArray
+    users: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    floor_on: FloatArray
+    switch: NDArray[np.bool_]
+    objective: Mapping[str, FloatArray]
+    constant: float
+    matrix: Mapping[str, sparse.csr_matrix]
+    row_lower: FloatArray
+    row_upper: FloatArray
+    row_name: tuple[str, ...]
+    row_where: tuple[str, ...]
+    carried: sparse.csr_matrix | None = None
+    carry_in: FloatArray | None = None
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return len(self.users)
+
+    @cached_property
+    def absolute(self) -> Mapping[str, sparse.csr_matrix]:
+        """The absolute values of `matrix`, of the metrics that any row uses."""
+        return {k: sparse.csr_matrix(abs(v)) for k, v in self.matrix.items() if v.nnz}
+
+    def grid(self, x: NDArray[Any]) -> NDArray[Any]:
+        """(..., m) -> (..., n_blocks, width)."""
+        return x.reshape(*x.shape[:-1], self.n_blocks, self.width)
+
+    def weights(self, prices: FloatArray, *, objective: float = 1.0) -> dict[str, FloatArray]:
+        """Price-adjusted weight of each basic metric, (m,): what the pricing problem of a block maximises."""
+        return {k: objective * self.objective[k] - self.matrix[k].T @ prices for k in BASIC}
+
+    def price_limits(self, prices: FloatArray) -> float:
+        """prices x limits, the constant of the Lagrangian: upper limits where the price is > 0, lower where
+        < 0.
+        """
+        high = np.where(prices > 0, prices * np.where(np.isfinite(self.row_upper), self.row_upper, 0.0), 0.0)
+        low = np.where(prices < 0, prices * np.where(np.isfinite(self.row_lower), self.row_lower, 0.0), 0.0)
+        return float((high + low).sum())
+
+    def lawful(self, prices: FloatArray) -> FloatArray:
+        """Prices without those that have no limit to push against: any such vector gives a valid bound."""
+        prices = np.where(np.isfinite(self.row_upper), prices, np.minimum(prices, 0.0))
+        return np.where(np.isfinite(self.row_lower), prices, np.maximum(prices, 0.0))
+
+    def restricted(self, lower: FloatArray, upper: FloatArray, switch: NDArray[np.bool_]) -> Program:
+        """The same program on smaller boxes."""
+        return replace(self, lower=lower, upper=upper, switch=switch)
+
+    def effective(self, spend: FloatArray) -> FloatArray:
+        """Real spend of the problem's cells -> the program's variables."""
+        real = np.where(self.cell >= 0, spend[np.maximum(self.cell, 0)], 0.0)
+        if self.carried is None or self.carry_in is None:
+            return real
+        system = sparse.identity(len(self.cell), format="csc") - self.carried.tocsc()
+        return np.asarray(sparse.linalg.spsolve(system, real + self.carry_in))
+
+    def spend(self, effective: FloatArray, n_cells: int) -> FloatArray:
+        """The program's variables -> real spend of the problem's cells."""
+        real = effective
+        if self.carried is not None and self.carry_in is not None:
+            real = effective - self.carried @ effective - self.carry_in
+        out = np.zeros(n_cells)
+        alive = self.cell >= 0
+        out[self.cell[alive]] = real[alive]
+        return out

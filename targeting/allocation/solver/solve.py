@@ -1,0 +1,149 @@
+"""`solve`: the best plan with a certificate.
+
+    column generation -> Newton polish -> Lagrangian bound; where cells are on/off or S-shaped and the gap
+    stays
+    open, `branch` closes it.
+
+Value and feasibility of what is returned are recomputed from the true curves (`incumbent`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.curves import FloatArray
+from models.errors import DataError, InfeasibleError, SolverError
+from targeting.allocation.problem import Problem, Solution
+from targeting.allocation.solver.branch.close import close, consider, no_plan
+from targeting.allocation.solver.generation import Deadline, Relaxed, generate, seed
+from targeting.allocation.solver.incumbent import Incumbent
+from targeting.allocation.solver.layout import build
+from targeting.allocation.solver.master import Pool
+from targeting.allocation.solver.pricing import legal
+from targeting.allocation.solver.program import CARRY, Program
+from targeting.allocation.solver.risk import solve_with_risk
+
+KEPT_SHEETS = 12
+
+
+@dataclass
+class Warm:
+    """What a solve leaves for the next one on the same market and rows: columns, plan and prices."""
+
+    sheets: list[FloatArray] = field(default_factory=list)
+    spend: FloatArray | None = None
+    prices: FloatArray | None = None
+
+
+def solve(
+    problem: Problem, *, gap_tol: float = 1e-6, time_limit_s: float = 60.0, warm: Warm | None = None
+) -> Solution:
+    """The best plan, an upper bound on any plan's value, and the price of every limit.
+
+    Args:
+        problem: market, objective, limits and rows.
+        gap_tol: relative gap at which to stop, > 0.
+        time_limit_s: > 0; what is found by then is returned with its (valid, wider) bound.
+        warm: columns of an earlier solve of the same market and rows; updated in place.
+
+    Raises:
+        DataError: `gap_tol` or `time_limit_s` is not positive, or the arrays are not numbers.
+        InfeasibleError: no plan satisfies the rows and limits.
+        SolverError: the optimiser failed; no plan is passed on.
+    """
+    if not gap_tol > 0:
+        raise DataError(f"gap_tol is {gap_tol}, expected a number > 0 (1e-6 is usual)")
+    if not time_limit_s > 0:
+        raise DataError(f"time_limit_s is {time_limit_s}, expected seconds > 0")
+    if problem.risk is not None:
+        return solve_with_risk(
+            problem,
+            problem.risk,
+            lambda free: solve(free, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm),
+            gap_tol=gap_tol,
+        )
+    deadline = Deadline.of(time_limit_s)
+    program = build(problem)
+    _check_boxes(problem, program)
+    best = Incumbent(problem, gap_tol)
+    if warm is not None and _continued(program, best, warm):
+        return _finish(program, best, warm, deadline, 0)
+    pool = Pool.of(program)
+    best.offer(program, np.where(program.switch, 0.0, program.lower))
+    for spend in warm.sheets if warm and warm.sheets else seed(program):
+        pool.add(legal(program, spend))
+    relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
+    if not relaxed.feasible:
+        relaxed = _phase_one(pool, deadline, gap_tol)
+    rounds = relaxed.rounds
+    for tolerance in (1e-6, 1e-8, 1e-10):
+        consider(pool, best, relaxed)
+        if best.closed or deadline.over:
+            break
+        relaxed = generate(pool, deadline, tolerance=min(tolerance, gap_tol * 0.1), max_rounds=20)
+        rounds += relaxed.rounds
+    if not best.closed and not deadline.over:
+        rounds += close(pool, best, relaxed, deadline)
+    if warm is not None:
+        warm.sheets = [s.spend for s in pool.sheets[-KEPT_SHEETS:]]
+    return _finish(program, best, warm, deadline, rounds)
+
+
+def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
+    """Newton from the last plan and prices; True where its certificate closes the gap at once."""
+    if warm.spend is None or warm.prices is None:
+        return False
+    if len(warm.spend) != len(program.cell) or len(warm.prices) != len(program.row_lower):
+        return False
+    spend, prices = best.improve(program, legal(program, warm.spend), warm.prices)
+    best.bound_at(program, prices, spend)
+    return best.closed and best.prices is not None
+
+
+def _check_boxes(problem: Problem, program: Program) -> None:
+    bad = program.lower > program.upper * (1 + 1e-12)
+    if bad.any():
+        cell = int(program.cell[np.argmax(bad)])
+        names = tuple(k for k, v in problem.limits.names.items() if v[cell])
+        who = problem.market.cells.row(cell, named=True)
+        where = f"{who.get('segment')} / {who.get('placement')}"
+        raise InfeasibleError(
+            f"{where}: least spend {problem.limits.lower_cny[cell]:g} CNY is above the most it may have "
+            f"({min(problem.limits.upper_cny[cell], problem.budget_cny):g} CNY); "
+            f"set by {', '.join(names) or 'total'}",
+            conflict=names or ("total",),
+        )
+
+
+def _phase_one(pool: Pool, deadline: Deadline, gap_tol: float) -> Relaxed:
+    """Find a feasible mixture, or prove by the bound that there is none."""
+    relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0)
+    if relaxed.estimate < -1e-8:
+        raise no_plan(pool.program, relaxed.prices)
+    return generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
+
+
+def _finish(
+    program: Program, best: Incumbent, warm: Warm | None, deadline: Deadline, rounds: int
+) -> Solution:
+    if best.spend is None or best.prices is None:
+        raise SolverError("allocation: no plan that holds on the true curves was found")
+    if warm is not None:
+        warm.spend, warm.prices = best.spend, best.prices
+    prices: dict[str, float] = {"total": 0.0}
+    for name, price in zip(program.row_name, best.prices.tolist(), strict=True):
+        if name != CARRY:
+            prices[name] = prices.get(name, 0.0) + abs(price)
+    spend = np.maximum(program.spend(best.spend, len(best.problem.market)), 0.0)
+    return Solution(
+        status="optimal" if best.closed else "time_limit" if deadline.over else "within_gap",
+        spend_cny=spend,
+        value=best.value,
+        upper_bound=max(best.bound, best.value),
+        shadow_prices=prices,
+        binding=tuple(n for n, p in prices.items() if p != 0),
+        seconds=deadline.elapsed,
+        rounds=rounds,
+    )

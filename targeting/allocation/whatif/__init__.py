@@ -1,0 +1,1 @@
+"""Other budgets, other briefs, other curves: frontier, scenarios and the value of information."""
