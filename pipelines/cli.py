@@ -182,6 +182,9 @@ def run(
 def evaluate(
     data: Data,
     plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    trained_on: Annotated[
+        Path | None, typer.Option(help="Data directory the plan's model learned from: looks for drift.")
+    ] = None,
     config: Config = None,
     tracking_uri: Store = None,
     json: Json = False,
@@ -190,7 +193,9 @@ def evaluate(
     from pipelines.evaluate import run_evaluate
 
     with progress("evaluate") as tell:
-        result = run_evaluate(data=data, plan=plan, config=config, tracking_uri=tracking_uri, tell=tell)
+        result = run_evaluate(
+            data=data, plan=plan, trained_on=trained_on, config=config, tracking_uri=tracking_uri, tell=tell
+        )
     _done(result, json, result.headline)
 
 

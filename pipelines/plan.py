@@ -52,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What was decided, and where it is."""
+    """What was decided, and where it is; `promotion` says what became of a version trained on the way."""
 
     out: str
     report: str
@@ -71,6 +71,7 @@ class PlanResult:
     model_uri: str | None
     rejected: dict[str, int]
     seconds: float
+    promotion: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -49,12 +50,12 @@ def run_all(
     }
     prints = input_prints({name: find_table(data, name) for name in TABLES}, campaign=campaign, brief=brief)
     with tracking.job_run("run", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
-        planner = learn(dataset, settings=settings.train, campaign=brief, run=run, tell=tell)
+        learned = learn(dataset, settings=settings.train, campaign=brief, run=run, tell=tell)
         decided = decide_for(
-            planner, dataset, brief=brief, last_plan=last_plan, settings=settings.plan, tell=tell
+            learned.planner, dataset, brief=brief, last_plan=last_plan, settings=settings.plan, tell=tell
         )
         tell("writing the report")
-        return publish(decided, out=out, run=run)
+        return replace(publish(decided, out=out, run=run), promotion=learned.promotion.why)
 
 
 def decide_for(

@@ -1,10 +1,10 @@
-"""Job `train`: from a data directory to a registered model version, `champion` of its name."""
+"""Job `train`: from a data directory to a registered model version, `champion` if better than the last."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pipelines import config as settings_of
 from pipelines import tracking
 from pipelines.config import TrainSettings
 from pipelines.plan_directory import rejected_counts
+from pipelines.promote import Promotion, promote, starting_alias
 from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
 from targeting.campaign import Campaign
@@ -33,6 +34,15 @@ class TrainResult:
     rejected: dict[str, int]
     warnings: tuple[str, ...]
     metrics: dict[str, float]
+    promotion: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A registered planner, and whether its version became champion."""
+
+    planner: Planner
+    promotion: Promotion
 
 
 def run_train(
@@ -51,7 +61,8 @@ def run_train(
     with tracking.job_run(
         "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
     ) as run:
-        planner = learn(dataset, settings=settings, campaign=None, run=run, tell=tell)
+        learned = learn(dataset, settings=settings, campaign=None, run=run, tell=tell)
+    planner = learned.planner
     return TrainResult(
         run_id=run.run_id,
         model_uri=planner.model_uri or "",
@@ -60,13 +71,14 @@ def run_train(
         rejected=rejected_counts(dataset.rejected),
         warnings=planner.warnings,
         metrics=dict(planner.model.metrics),
+        promotion=asdict(learned.promotion),
     )
 
 
 def learn(
     dataset: Dataset, *, settings: TrainSettings, campaign: Campaign | None, run: tracking.JobRun, tell: Tell
-) -> Planner:
-    """Fit a planner, record how good it is, and register it inside the open run.
+) -> Learned:
+    """Fit a planner, record how good it is, register it inside the open run and compare it with the champion.
 
     Args:
         dataset: users, exposures and orders.
@@ -79,7 +91,7 @@ def learn(
         DataError: the data cannot be learned from.
 
     Returns:
-        The planner with the URI of its registered version.
+        The planner with the URI of its registered version, champion or not.
     """
     if dataset.users["is_fan"].all():
         raise DataError(
@@ -103,15 +115,19 @@ def learn(
         run.text(calibration_chart(table.to_json(), title=name), f"charts/calibration-{name}.svg")
     tell("registering the model")
     # MLflow announces each version on stderr, past its own switch for that.
+    alias = starting_alias(settings.model_name)
     with quiet(2), redirect_stderr(StringIO()):
         uri = registry.save(
             planner.model,
             extra_files=planner.state_files(),
             input_example=dataset.users.head(5),
             name=settings.model_name,
+            alias=alias,
         )
     run.tag(tracking.MODEL_TAG, uri)
-    return replace(planner, model_uri=uri)
+    tell("comparing with the champion")
+    decided = promote(planner.model, uri=uri, alias=alias, dataset=dataset, seed=settings.seed, run=run)
+    return Learned(replace(planner, model_uri=uri), decided)
 
 
 def calibration_chart(table: Mapping[str, Any], *, title: str) -> str:
