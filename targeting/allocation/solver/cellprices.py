@@ -1,23 +1,70 @@
-"""What one more yuan of a cell's own limit would be worth: shadow prices of `Limits`, by constraint name.
+"""What every limit of the brief is worth at the plan: multipliers of rows, and of `Limits`, by constraint name.
 
-Exists because limits of single cells are held inside the pricing problem, where the master has no dual for
-them. At the plan, the price-adjusted objective J of a block still rises past an upper limit (or would rise
-below a lower one); its slope there is the limit's price, by the envelope theorem. It must not solve anything.
+Exists because the prices that bound the optimum are not always the slope of its value (where cells are S-shaped
+or on/off the bound's prices belong to a mixture), and because limits of single cells are held inside the pricing
+problem, where the master has no dual for them. Both come from the optimality conditions at the plan (envelope
+theorem). Convention: the price of a name is the objective gained per unit by which *every* limit of that name
+(rows and cells alike) is moved outwards, so it is >= 0 and a sum over its rows and cells; rows that count cells
+keep the bound's price, a ceiling on what one more cell may bring. It must not import `solve`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.optimize import linprog
 
-from models.curves import FloatArray
+from models.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Problem
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.polish import activity, jacobian, polish, row_size
 from targeting.allocation.solver.program import CARRY, Program
 
-_NEAR = 1e-9  # of the budget: a spend this close to its limit is at it
+_NEAR = 1e-9  # of a cell's range, or of a row's size: this close to a limit is at it
+_EXACT = 1e-6  # relative residual of the optimality conditions up to which prices are taken as they are
+_NOTHING = 1e-12  # share of the objective below which a limit's price x size is rounding
+_MOST_CELLS = 5000  # cells up to which multipliers are looked for by a linear program
+
+
+@dataclass(frozen=True)
+class Named:
+    """Prices by constraint name, and the names that hold with equality."""
+
+    prices: dict[str, float]
+    binding: tuple[str, ...]
+
+
+def named_prices(problem: Problem, program: Program, prices: FloatArray, effective: FloatArray) -> Named:
+    """Price of every constraint at the plan.
+
+    Args:
+        problem: its `limits.sources` say who set what.
+        program: its layout, as built from it.
+        prices: (r,) row prices of the bound, a start for the plan's own.
+        effective: (m,) the plan in the program's variables.
+
+    Returns:
+        A price for `total` and every row's and binding limit's name, >= 0.
+    """
+    spend, own = _multipliers(program, program.lawful(prices), effective)
+    worth = np.abs(jet(program, program.weights(np.zeros_like(own)), spend).value).sum()
+    size = row_size(program, spend)
+    own = np.where(np.abs(own) * size > _NOTHING * worth, own, 0.0)
+    found: dict[str, float] = {"total": 0.0}
+    lhs, held = activity(program, spend), []
+    tight = (np.abs(lhs - program.row_upper) <= _NEAR * size) | (np.abs(lhs - program.row_lower) <= _NEAR * size)
+    for name, price, at_limit in zip(program.row_name, np.abs(own).tolist(), tight.tolist(), strict=True):
+        if name != CARRY:
+            found[name] = found.get(name, 0.0) + price
+            held += [name] if at_limit or price > 0 else []
+    for name, price in limit_prices(problem, program, own, spend).items():
+        found[name] = found.get(name, 0.0) + price
+        held += [name] if price * problem.budget_cny > _NOTHING * worth else []
+    return Named(found, tuple(dict.fromkeys(held)))
 
 
 def limit_prices(
@@ -32,30 +79,112 @@ def limit_prices(
         effective: (m,) the plan in the program's variables.
 
     Returns:
-        Constraint name -> price > 0, summed over the cells where its limit is the one that binds.
+        Constraint name -> price > 0, summed over the cells where its limit is the one that binds; `total` where
+        the budget is a cell's own ceiling.
     """
+    n, limits = len(problem.market), problem.limits
     at_upper, at_lower = _slopes_at_limits(problem, program, prices, effective)
-    spend = program.spend(effective, len(problem.market))
+    spend = program.spend(effective, n)
+    most = program.spend(program.upper, n)  # the least of limit, budget and marginal stop
+    used = np.where(spend > 0, at_lower, 0.0)
+    least = np.maximum(limits.min_if_used_cny, limits.lower_cny)
     found: dict[str, float] = {}
-    for source in problem.limits.sources:
-        said = ~np.isnan(source.value)
-        if source.side == "upper_cny":
-            worth, tightest = at_upper, problem.limits.upper_cny
-        elif source.side == "lower_cny":
-            worth, tightest = at_lower, problem.limits.lower_cny
-        elif source.side == "min_if_used_cny":
-            worth = np.where(spend > 0, at_lower, 0.0)
-            tightest = np.maximum(problem.limits.min_if_used_cny, problem.limits.lower_cny)
-        else:
+    for source in limits.sources:
+        sides = {
+            "upper_cny": (at_upper, most),
+            "lower_cny": (at_lower, np.where(spend > 0, least, limits.lower_cny)),
+            "min_if_used_cny": (used, least),
+        }
+        if source.side not in sides:
             continue
-        binds = (
-            said
-            & (worth > 0)
-            & np.isclose(np.where(said, source.value, -1.0), tightest, rtol=1e-12, atol=0.0)
-        )
+        worth, tightest = sides[source.side]
+        said = np.where(np.isnan(source.value), -1.0, source.value)
+        binds = (worth > 0) & (said >= 0) & np.isclose(said, tightest, rtol=1e-9, atol=0.0)
         if binds.any():
             found[source.name] = found.get(source.name, 0.0) + float(worth[binds].sum())
+    by_budget = (at_upper > 0) & (limits.upper_cny > problem.budget_cny)
+    by_budget &= np.isclose(most, problem.budget_cny, rtol=1e-9, atol=0.0)
+    if by_budget.any():
+        found["total"] = float(at_upper[by_budget].sum())
     return found
+
+
+def _box(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The plan's on/off pattern as limits, each (m,)."""
+    on = ~program.switch | (spend > 0)
+    low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
+    return np.minimum(low, program.upper), np.where(on, program.upper, 0.0)
+
+
+def _multipliers(
+    program: Program, prices: FloatArray, spend: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Spend (m,) and prices (r,) that meet the optimality conditions of the plan's on/off pattern."""
+    low, high = _box(program, spend)
+    if _residual(program, prices, spend, low, high) <= _EXACT:
+        return spend, prices
+    done = polish(program, spend, prices, low, high)
+    moved = np.abs(done.spend - spend).sum() / max(np.abs(spend).sum(), 1e-300)
+    own = program.lawful(done.prices)
+    if moved <= 1e-3 and _residual(program, own, done.spend, low, high) <= _EXACT:
+        return done.spend, own
+    if len(spend) > _MOST_CELLS:
+        return spend, prices
+    return spend, _by_program(program, prices, spend, low, high)
+
+
+def _residual(
+    program: Program, prices: FloatArray, spend: FloatArray, low: FloatArray, high: FloatArray
+) -> float:
+    """Largest relative error of the optimality conditions: slopes of free cells, prices of slack rows."""
+    plain = np.zeros_like(prices)
+    gain = jet(program, program.weights(plain), spend).gradient.ravel()
+    slope = jet(program, program.weights(prices), spend).gradient.ravel()
+    size = np.abs(gain) + np.abs(slope - gain)
+    near = _NEAR * (high - low)
+    wrong = np.where(spend <= low + near, np.maximum(slope, 0.0), np.abs(slope))
+    wrong = np.where(spend >= high - near, np.maximum(-slope, 0.0), wrong)
+    free = (high > low) & (size > 0)
+    if (free & (program.curves.family == POINTS)).any():
+        return np.inf  # a kink has two slopes
+    off = wrong[free] / size[free]
+    limit = np.where(prices > 0, program.row_upper, program.row_lower)
+    slack = np.where(prices != 0, np.abs(activity(program, spend) - limit) / row_size(program, spend), 0.0)
+    return float(max(off.max(initial=0.0), slack.max(initial=0.0)))
+
+
+def _by_program(
+    program: Program, prices: FloatArray, spend: FloatArray, low: FloatArray, high: FloatArray
+) -> FloatArray:
+    """Multipliers as the duals of the linear program of small moves, left and right slopes apart (kinks)."""
+    size, lhs = row_size(program, spend), activity(program, spend)
+    ups = np.flatnonzero(np.abs(lhs - program.row_upper) <= 1e-7 * size)
+    downs = np.flatnonzero(np.abs(lhs - program.row_lower) <= 1e-7 * size)
+    room = 1e-7 * (high - low)
+    step = np.maximum(1e-7 * spend, 1e-9 * (high - low))
+    plain, costs, lines = program.weights(np.zeros_like(prices)), [], []
+    for way in (1.0, -1.0):
+        at = np.clip(spend + way * step, low, high)
+        gain = jet(program, plain, at).gradient.ravel()
+        open_ = (high - spend > room) if way > 0 else (spend - low > room)
+        unit = np.where(open_, 1.0 / np.maximum(np.abs(gain), 1e-300), 0.0)  # every move earns one
+        unit = np.minimum(unit, np.maximum(high - low, 1e-300) * 1e6)
+        a = sparse.diags(1.0 / size) @ jacobian(program, at, np.arange(len(size))) @ sparse.diags(way * unit)
+        costs.append(-way * gain * unit)
+        lines.append(a)
+    both = sparse.hstack(lines, "csr")
+    rows = sparse.vstack([both[ups], -both[downs]], "csr")
+    done = linprog(
+        np.concatenate(costs), A_ub=rows, b_ub=np.zeros(rows.shape[0]), bounds=(0.0, 1.0), method="highs"
+    )
+    if done.status != 0:
+        return prices
+    dual = -np.asarray(done.ineqlin.marginals)
+    counts = np.asarray(abs(program.matrix["active"]).sum(axis=1)).ravel() > 0
+    own = np.where(counts, prices, 0.0)
+    own[ups] += np.where(counts[ups], 0.0, dual[: len(ups)] / size[ups])
+    own[downs] -= np.where(counts[downs], 0.0, dual[len(ups) :] / size[downs])
+    return own
 
 
 def _slopes_at_limits(
@@ -66,10 +195,10 @@ def _slopes_at_limits(
     """
     n, alive = len(problem.market), program.cell >= 0
     slope = jet(program, program.weights(prices), effective).gradient.ravel()
-    near = _NEAR * max(problem.budget_cny, 1e-300)
-    up = alive & (effective >= program.upper - near) & (program.upper > 0)
-    floor = np.where(program.switch, program.floor_on, program.lower)
-    down = alive & (effective <= floor + near) & (floor > 0) & (effective > 0)
+    floor, ceiling = _box(program, effective)
+    near = _NEAR * np.maximum(ceiling - floor, 1e-3 * ceiling)
+    up = alive & (effective >= ceiling - near) & ((ceiling > 0) | ~program.switch) & np.isfinite(slope)
+    down = alive & (effective <= floor + near) & (floor > 0)
     upper, lower = np.zeros(n), np.zeros(n)
     rises = _of_real_spend(program, np.where(up, np.maximum(slope, 0.0), 0.0))
     falls = _of_real_spend(program, np.where(down, np.maximum(-slope, 0.0), 0.0))

@@ -17,12 +17,13 @@ from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.solver.branch.close import close, consider, no_plan
+from targeting.allocation.solver.cellprices import named_prices
 from targeting.allocation.solver.generation import Deadline, Relaxed, generate, seed
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.master import Pool
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.program import CARRY, Program
+from targeting.allocation.solver.program import Program
 from targeting.allocation.solver.risk import solve_with_risk
 
 KEPT_SHEETS = 12
@@ -132,18 +133,15 @@ def _finish(
         raise SolverError("allocation: no plan that holds on the true curves was found")
     if warm is not None:
         warm.spend, warm.prices = best.spend, best.prices
-    prices: dict[str, float] = {"total": 0.0}
-    for name, price in zip(program.row_name, best.prices.tolist(), strict=True):
-        if name != CARRY:
-            prices[name] = prices.get(name, 0.0) + abs(price)
+    named = named_prices(best.problem, program, best.prices, best.spend)
     spend = np.maximum(program.spend(best.spend, len(best.problem.market)), 0.0)
     return Solution(
         status="optimal" if best.closed else "time_limit" if deadline.over else "within_gap",
         spend_cny=spend,
         value=best.value,
         upper_bound=max(best.bound, best.value),
-        shadow_prices=prices,
-        binding=tuple(n for n, p in prices.items() if p != 0),
+        shadow_prices=named.prices,
+        binding=named.binding,
         seconds=deadline.elapsed,
         rounds=rounds,
     )
