@@ -196,7 +196,7 @@ def evaluate(
         result = run_evaluate(
             data=data, plan=plan, trained_on=trained_on, config=config, tracking_uri=tracking_uri, tell=tell
         )
-    _done(result, json, result.headline)
+    emit(asdict(result) if json else {"run_id": result.run_id}, as_json=json, headline=result.headline)
 
 
 @app.command(epilog="Example: targeting replay 0f3c... --out again")

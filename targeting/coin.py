@@ -20,11 +20,22 @@ def score_column(placement: str, kind: str) -> str:
     return f"{placement}\x1f{kind}"
 
 
+def in_its_days(exposures: pl.DataFrame, campaign: pl.DataFrame) -> pl.DataFrame:
+    """All exposures of the days on which a campaign ran: held-out people often belong to no campaign.
+
+    Args:
+        exposures: Of all campaigns.
+        campaign: Those of the one that is judged.
+    """
+    day = campaign["exposed_at"].dt.date()
+    return exposures.filter(pl.col("exposed_at").dt.date().is_between(day.min(), day.max()))
+
+
 def coin_rows(rows: pl.DataFrame, segments: pl.DataFrame, actions: tuple[str, ...]) -> pl.DataFrame:
     """Randomised rows of the plan's people with their segment, up to their follow: a fan cannot be won again.
 
     Args:
-        rows: Exposures of the campaign.
+        rows: Exposures of the campaign's days, of whatever campaign.
         segments: user_id, segment of the plan's people.
         actions: `none` and the placements.
     """

@@ -85,9 +85,8 @@ class Evaluation:
         for name, total in self.totals.items():
             said = "unknown" if total["promised"] is None else f"{total['promised']:,.0f}"
             band = "" if total["low"] is None else f" (80 %: {total['low']:,.0f} to {total['high']:,.0f})"
-            final = (
-                "" if total["projected"] is None else f", projected to the horizon {total['projected']:,.0f}"
-            )
+            later = total["projected"]
+            final = "" if later is None else f", projected to the horizon {later:,.0f}"
             lines.append(f"{name}: promised {said}{band}, realised {total['realised']:,.0f}{final}")
         coin = () if self.experiment is None else self.experiment.sentences()
         return "\n".join([*lines, *summary(self.drift), *coin, *self.notes])
@@ -146,7 +145,8 @@ def evaluate_campaign(
         experiment=judge_experiment(
             plan,
             rows,
-            dataset.orders,
+            exposures=dataset.exposures,
+            orders=dataset.orders,
             horizon_days=horizon,
             known_by=known_by,
             rng=np.random.default_rng(seed),

@@ -27,7 +27,7 @@ import polars as pl
 from models.heterogeneity import MIN_ARM_ROWS, heterogeneity
 from models.logged import Logged, cross_fitted_outcomes, usable_propensities
 from models.policy_value import policy_difference, policy_value, uniform_policy
-from targeting.coin import NOBODY, coin_rows, score_column, with_outcomes, with_scores
+from targeting.coin import NOBODY, coin_rows, in_its_days, score_column, with_outcomes, with_scores
 
 if TYPE_CHECKING:
     from targeting.plan import Plan
@@ -37,7 +37,7 @@ OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
 MIN_ROWS = 200
 """Randomised rows below which nothing is estimated."""
 MIN_EVENTS = 10
-"""Rows with an outcome below which a ranking is not judged by it."""
+"""Rows with an outcome below which a ranking is not judged by it, and a value is called a hint."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,9 +46,10 @@ class Experiment:
 
     Attributes:
         rows: Randomised rows of people in the plan.
-        values: One row per policy x outcome: policy (`the plan`, `all <placement>`, `all none`), outcome
-            (per person and day), value (doubly robust), standard_error, low_80 ... high_95, ips,
-            self_normalised, plan_less_this with less_low_95 and less_high_95, effective_rows, overlap.
+        values: One row per policy that was tried x outcome: policy (`the plan`, `all <placement>`,
+            `all none`), outcome (per person and day), value (doubly robust), standard_error, low_80 ...
+            high_95, ips, self_normalised, plan_less_this with less_low_95 and less_high_95, effective_rows,
+            overlap, events (rows that the policy could have made and that had an outcome).
         rankings: One row per placement x outcome: qini, qini_low, qini_high, advantage, effect, effect_low,
             effect_high, verdict.
         notes: What to know when reading it.
@@ -73,9 +74,12 @@ class Experiment:
         said = []
         plan = self.values.filter((pl.col("policy") == PLAN) & (pl.col("outcome") != "cost_cny"))
         for row in plan.iter_rows(named=True):
+            thin = "" if row["overlap"] == "good" else ", too little was tried to rely on it"
+            if row["events"] < MIN_EVENTS:
+                thin = f", from {row['events']} rows with any: a hint at most"
             said.append(
                 f"the coin's verdict on the plan: {row['value']:.3g} {row['outcome']} a person and day"
-                f" (80 %: {row['low_80']:.3g} to {row['high_80']:.3g}), overlap {row['overlap']}"
+                f" (80 %: {row['low_80']:.3g} to {row['high_80']:.3g}){thin}"
             )
         for row in self.rankings.iter_rows(named=True):
             said.append(
@@ -87,18 +91,21 @@ class Experiment:
 
 def judge_experiment(
     plan: Plan,
-    rows: pl.DataFrame,
-    orders: pl.DataFrame,
+    campaign: pl.DataFrame,
     *,
+    exposures: pl.DataFrame,
+    orders: pl.DataFrame,
     horizon_days: int,
     known_by: datetime,
     rng: np.random.Generator,
 ) -> Experiment | None:
-    """Judge a plan by the randomised rows of its campaign; None where there are under `MIN_ROWS`.
+    """Judge a plan by the randomised rows of its campaign's days; None where there are under `MIN_ROWS`, or
+    where the coin never showed anybody anything.
 
     Args:
         plan: With the audience it was made for.
-        rows: Exposures of the campaign.
+        campaign: Exposures of the campaign.
+        exposures: Exposures of everybody: held-out people often belong to no campaign.
         orders: Orders of everybody.
         horizon_days: How long a new fan's purchases count.
         known_by: What is known by then; younger purchases are missing for every action alike.
@@ -107,8 +114,9 @@ def judge_experiment(
     if plan.audience is None:
         return None
     actions = (NOBODY, *plan.campaign.placements)
-    coin = coin_rows(rows, plan.audience.segments, actions)
-    if coin.height < MIN_ROWS:
+    days = in_its_days(exposures, campaign).filter(pl.col("exposed_at") <= known_by)
+    coin = coin_rows(days, plan.audience.segments, actions)
+    if coin.height < MIN_ROWS or (coin["placement"] == NOBODY).all():
         return None
     coin = with_outcomes(coin, orders, horizon_days=horizon_days, known_by=known_by)
     coin, features = with_scores(coin, plan.audience.scores, plan.campaign.placements)
@@ -175,6 +183,9 @@ def _values(
     rows = []
     for name, chosen in named.items():
         value = policy_value(logged, policy=chosen, outcome_model=model)
+        if value.overlap.verdict == "none":  # nobody was treated so: every number would be the model's alone
+            continue
+        taken = chosen[np.arange(logged.action.size), logged.action]
         less = policy_difference(logged, policy=policy, other=chosen, outcome_model=model)
         rows.append(
             {
@@ -188,6 +199,7 @@ def _values(
                 "less_high_95": less.interval_95[1],
                 "effective_rows": value.overlap.effective_rows,
                 "overlap": value.overlap.verdict,
+                "events": int(((logged.outcome > 0) & (taken > 0)).sum()),
             }
         )
     return rows

@@ -114,6 +114,24 @@ def test_what_cannot_be_compared_stays_challenger(two_versions, data_dir, monkey
     assert "cannot be compared (too few follows)" in decided.why
 
 
+def test_a_champion_that_cannot_be_read_is_replaced(two_versions, data_dir, monkeypatch):
+    store, (first, _, newest) = two_versions
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    registry.point(registry.ALIAS, first.model_uri)
+    load = registry.load
+
+    def gone(uri):
+        if uri == first.model_uri:
+            raise DataError("audience.json has format 0")
+        return load(uri)
+
+    monkeypatch.setattr(registry, "load", gone)
+    decided = decide(store, newest, data_dir)
+    assert decided.promoted
+    assert "no longer be read" in decided.why
+
+
 def decide(store, result, data_dir):
     from pipelines.tracking import job_run
 

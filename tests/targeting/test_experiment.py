@@ -83,14 +83,16 @@ def orders(exposures):
     )
 
 
-def judged(plan, exposures, **more):
-    given = {
-        "horizon_days": 30,
-        "known_by": START + timedelta(days=40),
-        "rng": np.random.default_rng(0),
-        **more,
-    }
-    return judge_experiment(plan, exposures, orders(exposures), **given)
+def judged(plan, exposures):
+    return judge_experiment(
+        plan,
+        exposures,
+        exposures=exposures,
+        orders=orders(exposures),
+        horizon_days=30,
+        known_by=START + timedelta(days=40),
+        rng=np.random.default_rng(0),
+    )
 
 
 def value(found, policy, outcome):
@@ -150,7 +152,7 @@ def test_missing_and_impossible_propensities_are_replaced_and_told(plan):
 def test_an_arm_that_was_never_tried_is_told(plan):
     plan, liking = plan
     found = judged(plan, logs(liking).filter(pl.col("placement") != "none"))
-    assert value(found, "all none", "new_fans")["overlap"] == "none"
+    assert "all none" not in found.values["policy"].to_list(), "nobody was held out, nothing is known of it"
     assert any("never chose none" in note for note in found.notes)
     assert found.rankings.is_empty(), "without held-out rows there is no uplift to rank by"
     json.dumps(found.to_dict(), allow_nan=False)
@@ -161,10 +163,8 @@ def test_too_few_rows_strangers_and_fans_are_left_out(plan):
     exposures = logs(liking)
     assert judged(plan, exposures.head(100)) is None
     assert judged(plan, exposures.with_columns(randomized=pl.lit(False))) is None
-    assert judge_experiment(
-        jewellery_shop.plan(audience=None), exposures, orders(exposures), horizon_days=30,
-        known_by=START, rng=np.random.default_rng(0),
-    ) is None  # fmt: skip
+    assert judged(plan, exposures.filter(pl.col("placement") == "none")) is None
+    assert judged(jewellery_shop.plan(audience=None), exposures) is None
     later = exposures.with_columns(
         exposure_id="again" + pl.col("exposure_id"),
         exposed_at=pl.col("exposed_at") + timedelta(days=1),
@@ -176,6 +176,23 @@ def test_too_few_rows_strangers_and_fans_are_left_out(plan):
     )
     both = judged(plan, pl.concat([exposures, later, stranger]))
     assert both.rows == 2 * PEOPLE - exposures["followed"].sum()
+
+
+def test_a_value_from_a_handful_of_sales_is_called_a_hint(plan):
+    plan, liking = plan
+    exposures = logs(liking)
+    found = judge_experiment(
+        plan,
+        exposures,
+        exposures=exposures,
+        orders=orders(exposures).head(3),
+        horizon_days=30,
+        known_by=START + timedelta(days=40),
+        rng=np.random.default_rng(0),
+    )
+    assert value(found, PLAN, "new_fan_gmv_cny")["events"] <= 3
+    assert any("a hint at most" in line for line in found.sentences() if "new_fan_gmv_cny" in line)
+    assert not any("a hint at most" in line for line in found.sentences() if "new_fans" in line)
 
 
 def test_scores_may_be_absent(plan):
@@ -200,6 +217,17 @@ def test_the_evaluation_carries_the_experiment_and_the_drift(plan):
     assert "drift of curves" in str(found)
     assert {"evaluation_policies.csv", "evaluation_rankings.csv"} <= set(found.files())
     json.dumps(found.to_dict(), allow_nan=False, default=str)
+
+
+def test_held_out_people_of_another_campaign_are_the_control(plan):
+    plan, liking = plan
+    exposures = logs(liking).with_columns(
+        campaign_id=pl.when(pl.col("placement") == "none").then(pl.lit("holdout")).otherwise("campaign_id")
+    )
+    users = pl.DataFrame({"user_id": exposures["user_id"], "snapshot_at": START, "is_fan": False})
+    found = evaluate_campaign(plan, Dataset(users=users, exposures=exposures, orders=orders(exposures)))
+    assert value(found.experiment, "all none", "new_fans")["value"] == pytest.approx(BASE, abs=0.02)
+    assert found.experiment.rankings.height
 
 
 def cells(plan, factor):
