@@ -50,6 +50,7 @@ def build(problem: Problem) -> Program:
     cap = float(problem.budget_cny)
     if (limits.lower_cny < 0).any():
         raise DataError("limits: a lower limit is negative, expected CNY >= 0")
+    floor_on = np.maximum(limits.min_if_used_cny, limits.lower_cny)
     counted = np.asarray(abs(basic["active"]).sum(axis=0)).ravel() + np.abs(
         np.asarray(problem.objective.get("active", 0.0))
     )
@@ -62,9 +63,9 @@ def build(problem: Problem) -> Program:
         curves=curves,
         hazard=put(market.hazard),
         users=users,
-        lower=put(np.maximum(limits.lower_cny, 0.0)),
+        lower=put(np.where(limits.lower_cny > 0, floor_on, 0.0)),  # a cell that must spend is used
         upper=put(np.minimum(limits.upper_cny, cap)),
-        floor_on=put(np.maximum(limits.min_if_used_cny, limits.lower_cny)),
+        floor_on=put(floor_on),
         switch=switch,
         objective=basic_weights(market, problem.objective, put),
         constant=0.0,

@@ -4,6 +4,8 @@ should be.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from random_problems import brute_force, random_problem
@@ -11,7 +13,7 @@ from random_problems import brute_force, random_problem
 from targeting.allocation.solver.blocks import block_value, jet
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.layout import build
-from targeting.allocation.solver.pricing import price
+from targeting.allocation.solver.pricing import legal, price
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -56,3 +58,21 @@ def test_gradient_and_hessian_are_derivatives(seed: int) -> None:
         ends = [jet(program, weights, spend + s * step).gradient for s in (1, -1)]
         bend = (ends[0] - ends[1]) / (2 * size)[:, None]
         assert np.allclose(bend, here.hessian[:, seat], rtol=1e-4, atol=1e-5 * np.abs(bend).max())
+
+
+@pytest.mark.parametrize("seed", [25, 43, 93, 132])
+def test_the_ceiling_closes_on_every_on_off_pattern(seed: int) -> None:
+    """A pattern that leaves one cell of a block is one-dimensional: its bound must meet its best spend."""
+    program = build(random_problem(seed))
+    rng = np.random.default_rng(seed)
+    prices = program.lawful(rng.normal(0.0, 1.0, len(program.row_lower)))
+    weights = program.weights(prices)
+    best = np.full(program.n_blocks, -np.inf)
+    for shares in itertools.product(np.linspace(0.0, 1.0, 81), repeat=program.width):
+        spend = program.upper * np.tile(shares, program.n_blocks)
+        best = np.maximum(best, block_value(program, weights, legal(program, spend)))
+    worth = np.abs(best).max()
+    start = legal(program, program.upper * 0.5)
+    top = ceiling(program, weights, start, np.full(program.n_blocks, 1e-7 * worth))
+    assert (top.bound >= best - 1e-9 * worth).all()
+    assert (top.bound <= np.maximum(best, top.value) + 2e-3 * worth).all()

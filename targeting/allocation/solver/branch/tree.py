@@ -26,6 +26,7 @@ from targeting.allocation.solver.program import Program
 
 ROUNDS = 12
 MOST_NODES = 2000
+HARDLY = 1e-30  # of its ceiling: a cell cut to "on" without a least spend has at least this, and so counts as on
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _children(program: Program, pool: Pool, relaxed: Relaxed) -> list[Program]:
         upper[cell] = 0.0
         off = program.restricted(lower, upper, switch)
         lower, upper = lower.copy(), program.upper.copy()
-        lower[cell] = min(program.floor_on[cell], program.upper[cell])
+        lower[cell] = min(max(program.floor_on[cell], HARDLY * program.upper[cell]), program.upper[cell])
         return [off, program.restricted(lower, upper, switch)]
     at = float(relaxed.spend[cell])
     width = program.upper[cell] - program.lower[cell]
