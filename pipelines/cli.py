@@ -49,6 +49,14 @@ def _done(result: Any, as_json: bool, headline: str) -> None:
     emit(asdict(result), as_json=as_json, headline=headline)
 
 
+def _planned(result: Any, plan: Any, as_json: bool, headline: str) -> None:
+    """The whole result as JSON; for people the headline and the plan's summary."""
+    from pipelines.summary import plan_summary
+
+    told = asdict(result) if as_json else {}
+    emit(told, as_json=as_json, headline=headline if as_json else f"{headline}\n{plan_summary(plan)}")
+
+
 @app.command(epilog="Example: targeting demo --out demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for the simulated data and the plan.")] = Path("demo"),
@@ -61,7 +69,7 @@ def demo(
 
     with progress("demo") as tell:
         result = run_demo(out=out, config=config, tracking_uri=tracking_uri, tell=tell)
-    _done(result, json, f"The report is at {result.report}")
+    _planned(result, result.plan, json, "The simulated jewellery merchant's plan")
 
 
 @app.command(epilog="Example: targeting simulate --out data --world jewellery --users 40000 --seed 7")
@@ -156,7 +164,7 @@ def plan(
         result = run_plan(
             campaign=campaign, source=source, out=out, config=config, tracking_uri=tracking_uri, tell=tell
         )
-    _done(result, json, f"The plan is in {result.out}; open {result.report}")
+    _planned(result, result, json, f"The plan is in {result.out}")
 
 
 @app.command(epilog="Example: targeting run --data data --campaign brief.yaml --out plan")
@@ -175,7 +183,7 @@ def run(
         result = run_all(
             data=data, campaign=campaign, out=out, config=config, tracking_uri=tracking_uri, tell=tell
         )
-    _done(result, json, f"The plan is in {result.out}; open {result.report}")
+    _planned(result, result, json, f"The plan is in {result.out}")
 
 
 @app.command(epilog="Example: targeting evaluate --data data --plan plan")
@@ -211,7 +219,7 @@ def replay(
 
     with progress("replay") as tell:
         result = run_replay(run_id=run_id, out=out, tracking_uri=tracking_uri, tell=tell)
-    _done(result, json, f"Identical to run {run_id}")
+    _planned(result, result.plan, json, f"Identical to run {run_id}; written to {result.out}")
 
 
 @app.command("app", epilog="Example: targeting app --plan demo/plan")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipelines import config as settings_of
+from pipelines.plan import PlanResult
 from pipelines.run import run_all
 from pipelines.shell import Tell, silent
 from pipelines.simulate import BRIEF, run_simulate
@@ -20,7 +20,7 @@ class DemoResult:
 
     data: str
     report: str
-    plan: dict[str, Any]
+    plan: PlanResult
 
 
 def run_demo(
@@ -36,4 +36,4 @@ def run_demo(
     data = out / DATA
     run_simulate(out=data, world=settings.world, users=settings.users, seed=settings.seed, tell=tell)
     made = run_all(data=data, campaign=data / BRIEF, out=out / PLAN, tracking_uri=tracking_uri, tell=tell)
-    return DemoResult(data=str(data), report=made.report, plan=asdict(made))
+    return DemoResult(data=str(data), report=made.report, plan=made)

@@ -71,15 +71,22 @@ class PlanResult:
     model_uri: str | None
     rejected: dict[str, int]
     seconds: float
+    warnings: tuple[str, ...] = ()
     promotion: str | None = None
+
+    def price_of(self, constraint: str) -> str:
+        """A constraint with what one more unit of its limit is worth: `total (1.41)`."""
+        price = self.shadow_prices.get(constraint)
+        return f"{constraint} ({price:.3g} per unit)" if price else constraint
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A plan and the input rows that were quarantined on the way to it."""
+    """A plan, the input rows that were quarantined on the way to it, and what had to be assumed."""
 
     plan: Plan
     rejected: pl.DataFrame
+    warnings: tuple[str, ...] = ()
 
 
 def run_plan(
@@ -150,7 +157,7 @@ def decide_from(
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
         )
-        return Decided(plan, report.rejected)
+        return Decided(plan, report.rejected, report.warnings)
     return _from_scores(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
 
 
@@ -170,7 +177,7 @@ def _from_scores(
     plan = planner.plan(
         brief, audience, last_plan=last_plan, gap_tol=settings.gap_tol, time_limit_s=settings.time_limit_s
     )
-    return Decided(plan, conformed.rejected)
+    return Decided(plan, conformed.rejected, _each_once(planner.warnings, conformed.warnings))
 
 
 def _model_of(scores: Path, *, users: Path) -> str:
@@ -205,14 +212,19 @@ def input_prints(paths: Mapping[str, Path], *, campaign: Path, brief: Campaign) 
 
 def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
     """Write the plan directory, log the plan in the open run, and say what it is."""
-    plan = decided.plan
     with atomic_directory(out) as folder:
-        write_plan(plan, folder, rejected=decided.rejected)
-        log_plan(plan, folder, run=run)
+        write_plan(decided.plan, folder, rejected=decided.rejected)
+        log_plan(decided.plan, folder, run=run)
+    return result_of(decided, out=out, run_id=run.run_id)
+
+
+def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
+    """What a written plan is, in numbers and names."""
+    plan = decided.plan
     return PlanResult(
         out=str(out),
         report=str(out / REPORT),
-        run_id=run.run_id,
+        run_id=run_id,
         status=plan.status,
         objective=plan.campaign.objective,
         value=plan.value,
@@ -227,7 +239,12 @@ def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
         model_uri=plan.provenance.model_uri,
         rejected=rejected_counts(decided.rejected),
         seconds=plan.solution.seconds,
+        warnings=decided.warnings,
     )
+
+
+def _each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line for group in lines for line in group))
 
 
 def log_plan(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:

@@ -17,8 +17,16 @@ import polars as pl
 from models.errors import DataError, SolverError
 from pipelines import tracking
 from pipelines.briefs import read_brief, read_last_plan
-from pipelines.plan import Decided, Source, decide_from, input_prints, read_settings
-from pipelines.plan_directory import REPORT, write_plan
+from pipelines.plan import (
+    Decided,
+    PlanResult,
+    Source,
+    decide_from,
+    input_prints,
+    read_settings,
+    result_of,
+)
+from pipelines.plan_directory import write_plan
 from pipelines.run import TABLES, decide_for
 from pipelines.shell import Tell, silent
 from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
@@ -31,12 +39,11 @@ class ReplayResult:
     """The repeated plan, and that it is the one that was logged."""
 
     out: str
-    report: str
     run_id: str
     job: str
-    model_uri: str | None
     identical: bool
     cells: int
+    plan: PlanResult
 
 
 def run_replay(
@@ -63,12 +70,11 @@ def run_replay(
     _compare(before, decided.plan.allocation, run_id=run_id)
     return ReplayResult(
         out=str(out),
-        report=str(out / REPORT),
         run_id=run_id,
         job=record["job"],
-        model_uri=decided.plan.provenance.model_uri,
         identical=True,
         cells=decided.plan.allocation.height,
+        plan=result_of(decided, out=out, run_id=run_id),
     )
 
 

@@ -17,6 +17,7 @@ from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_dataset
 from pipelines.train import learn
 from targeting.campaign import Campaign
+from targeting.learning import present_users
 from targeting.planner import Planner
 
 TABLES = ("users", "exposures", "orders")
@@ -69,7 +70,7 @@ def decide_for(
 ) -> Decided:
     """The plan of a brief for the people in the dataset; nothing is written or logged."""
     tell("scoring and segmenting")
-    users = fans_by_now(dataset.users, dataset.exposures)
+    users = present_users(dataset)
     audience = planner.audience_of_scores(planner.model.score(users), users)
     tell("dividing the budget")
     plan = planner.plan(
@@ -79,10 +80,4 @@ def decide_for(
         gap_tol=settings.gap_tol,
         time_limit_s=settings.time_limit_s,
     )
-    return Decided(plan, dataset.rejected)
-
-
-def fans_by_now(users: pl.DataFrame, exposures: pl.DataFrame) -> pl.DataFrame:
-    """`users` with `is_fan` brought up to the end of the logs: whoever was seen to follow is a fan."""
-    followers = exposures.filter(pl.col("followed"))["user_id"].unique()
-    return users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
+    return Decided(plan, dataset.rejected, planner.warnings)

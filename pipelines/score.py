@@ -18,6 +18,7 @@ import polars as pl
 from models import registry
 from models.audience import SCORE_COLUMNS, AudienceModel
 from models.contracts import REJECTED, no_rejects
+from models.contracts.quarantine import worst
 from models.errors import DataError
 from pipelines import config as settings_of
 from pipelines import tracking
@@ -147,6 +148,9 @@ def score_users(
     scored = pl.scan_parquet(parts / "*.parquet")
     scores = scored.filter(pl.col("reason").is_null()).select(SCORE_COLUMNS).collect(engine="streaming")
     rejected = scored.filter(pl.col("reason").is_not_null()).select(*REJECTED).collect(engine="streaming")
+    if scores.is_empty():
+        [(reason, count)] = worst(rejected) or [("no data rows", 0)]
+        raise DataError(f"{users}: no row of table users is usable; {count} of {rejected.height}: {reason}")
     scores, repeated = _without_repeats(scores, source=str(users))
     return scores, pl.concat([before, rejected, repeated]), reused
 

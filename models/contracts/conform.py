@@ -31,6 +31,8 @@ from models.errors import DataError
 
 # Where two tables fit a header equally badly, the message is about the first.
 TABLE_ORDER: tuple[Table, ...] = ("delivery", "users", "exposures", "orders")
+# Tables whose optional columns are worth a word when they are missing; reports and curves have many forms.
+LOGS = ("exposures", "orders")
 Fault = tuple[pl.Series, str]
 
 
@@ -54,7 +56,12 @@ class Conformed:
 
 
 def conform(
-    raw: pl.DataFrame, table: Table, *, source: str, parts: Sequence[tuple[str, int]] = ()
+    raw: pl.DataFrame,
+    table: Table,
+    *,
+    source: str,
+    parts: Sequence[tuple[str, int]] = (),
+    is_part: bool = False,
 ) -> Conformed:
     """Check a raw table against its contract.
 
@@ -63,13 +70,14 @@ def conform(
         table: users, exposures, orders, delivery or curves.
         source: Name for messages and for the quarantine.
         parts: (source, rows) per file where `raw` was read from several.
+        is_part: `raw` is one of many parts that are conformed apart; such a part may have no good row.
 
     Returns:
         Good rows, quarantined rows with reasons, warnings.
 
     Raises:
         DataError: No rows (orders may be empty), a required column missing, two columns that mean the same,
-            a column whose type cannot be read at all, or no good row left.
+            a column whose type cannot be read at all, or (unless it is a part) no good row left.
     """
     origin = Origin(table, source, tuple(parts))
     columns = [name for name in raw.columns if name != SURPLUS]
@@ -83,15 +91,17 @@ def conform(
     good, repeats = _first_of_each(good, contract, faults)
     faults += repeats
     rejected = reject(raw, gather_faults(faults), origin) if faults else no_rejects()
-    if good.is_empty() and not raw.is_empty():
+    if good.is_empty() and not raw.is_empty() and not is_part:
         [(reason, count)] = worst(rejected)
         raise DataError(
             f"{source}: none of {raw.height} rows of table {table} is usable; {count} of them: {reason}"
         )
     if headers.ignored:
         warnings.append(f"{source}: ignored unknown column{_s(headers.ignored)} {', '.join(headers.ignored)}")
+    if table in LOGS and (left_out := [name for name in contract.optional if name not in headers.bound]):
+        warnings.append(f"{source}: no column {', '.join(left_out)}; taken as empty")
     rows, good = good[ROW], good.drop(ROW)
-    if contract.features:
+    if contract.features and not good.is_empty():
         # From the good rows only: a shifted row must not turn a column of numbers into text.
         held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]
         features, notes = read_features(held, headers.features, good["snapshot_at"], source=source)

@@ -6,15 +6,14 @@ Memory is that of one part, whatever the size of the table. It must not import m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.audience import AudienceModel
 from pipelines.engines.part import score_part
+from pipelines.store import stream_parquet
 
 
 def score(
@@ -34,26 +33,16 @@ def score(
     """
     work.mkdir(parents=True, exist_ok=True)
     reused = 0
-    for number, (first_row, part) in enumerate(_parts(users, part_users)):
+    first = 1
+    for number, (source, before, part) in enumerate(stream_parquet(users, rows=part_users)):
         target = work / f"part-{number:06d}.parquet"
         if target.exists():
             reused += 1
+            first += len(part)
             continue
-        tell(f"users {first_row:,} to {first_row + len(part):,}")
+        tell(f"users {first:,} to {first + len(part) - 1:,}")
         half = target.with_suffix(".half")
-        pq.write_table(score_part(model, part, source=users.name, first_row=first_row), half)
+        pq.write_table(score_part(model, part, source=source, first_row=before), half)
         os.replace(half, target)  # a part is there whole or not at all
+        first += len(part)
     return reused
-
-
-def _parts(users: Path, rows: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """(rows before, part) over a file or, in name order, a folder of files."""
-    files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
-    before = 0
-    for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=rows):
-                part = pl.from_arrow(pa.Table.from_batches([batch]))
-                assert isinstance(part, pl.DataFrame)
-                yield before, part
-                before += len(part)

@@ -33,8 +33,9 @@ def score_part(model: AudienceModel, raw: pl.DataFrame, *, source: str, first_ro
     Raises:
         DataError: a required column or a feature of the model is missing.
     """
-    conformed = conform(raw, "users", source=source)
-    scores = model.score(conformed.good)
+    conformed = conform(raw, "users", source=source, is_part=True)
+    nobody = conformed.good.is_empty()  # every row of this part is bad; other parts may be fine
+    scores = _no_scores() if nobody else model.score(conformed.good)
     shift = pl.lit(None, dtype=pl.Int64) if first_row is None else pl.col("row") + first_row
     rejected = conformed.rejected.select(
         *[pl.lit(None, dtype=kind).alias(name) for name, kind in scores.schema.items()],
@@ -42,3 +43,9 @@ def score_part(model: AudienceModel, raw: pl.DataFrame, *, source: str, first_ro
     )
     scored = scores.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in REJECTED.items())
     return pl.concat([scored, rejected]).to_arrow().cast(part_schema())
+
+
+def _no_scores() -> pl.DataFrame:
+    empty = pl.from_arrow(score_schema().empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return empty

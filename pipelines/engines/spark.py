@@ -6,6 +6,7 @@ The model travels as text in the closure, never as a pickled object. It must not
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,14 +34,25 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
     Raises:
         DataError: pyspark or a Java runtime is missing.
     """
-    session = _session(master, part_users)
+    session = _session(master, part_users)  # says what is missing before the next line needs it
+    from pyspark.errors import PySparkException
+
     ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
     try:
         frame = session.read.parquet(str(users.resolve()))
         scored = frame.mapInArrow(_scorer(dict(model_files), users.name), ddl)
-        scored.write.mode("overwrite").parquet(str(work.resolve()))
+        try:
+            scored.write.mode("overwrite").parquet(str(work.resolve()))
+        except PySparkException as error:
+            raise _of_worker(error) from error
     finally:
         session.stop()
+
+
+def _of_worker(error: Exception) -> Exception:
+    """What a worker refused in words, as the local engine says it; anything else as it is."""
+    told = re.search(rf"{DataError.__module__}\.{DataError.__name__}: (.+)", str(error))
+    return DataError(told[1].strip()) if told else error
 
 
 def _scorer(files: dict[str, str], source: str) -> Any:

@@ -9,7 +9,15 @@ from pipelines.store.dataset import (
     read_scores,
     read_users,
 )
-from pipelines.store.tables import RawTable, find_table, fingerprint, read_raw, read_table, write_table
+from pipelines.store.tables import (
+    RawTable,
+    find_table,
+    fingerprint,
+    read_raw,
+    read_table,
+    stream_parquet,
+    write_table,
+)
 
 __all__ = [
     "MANIFEST",
@@ -26,5 +34,6 @@ __all__ = [
     "read_scores",
     "read_table",
     "read_users",
+    "stream_parquet",
     "write_table",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -142,6 +142,32 @@ def _read_parquet(path: Path, magic: bytes) -> pl.DataFrame:
         raise DataError(
             f"{path}: corrupt Parquet ({reason}); expected a complete file: write it again"
         ) from error
+
+
+def stream_parquet(path: Path, *, rows: int) -> Iterator[tuple[str, int, pl.DataFrame]]:
+    """The raw rows of a Parquet file or folder of parts, at most `rows` at a time.
+
+    Yields:
+        The file, how many of its rows came before, and the rows.
+
+    Raises:
+        DataError: Not readable, or corrupt.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for part in _part_files(path) if path.is_dir() else [path]:
+        before = 0
+        try:
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                    assert isinstance(frame, pl.DataFrame)
+                    below = part.relative_to(path) if path.is_dir() else Path(part.name)
+                    yield str(part), before, _with_partitions(frame, below)
+                    before += len(frame)
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{part}: cannot be read as Parquet ({error}); write it again") from error
 
 
 def _part_files(folder: Path) -> list[Path]:

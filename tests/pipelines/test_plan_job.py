@@ -134,7 +134,7 @@ def test_a_run_is_replayed_from_its_id_to_the_identical_plan(made, tmp_path):
     result, out, store = made
     again = run_replay(run_id=result.run_id, out=tmp_path / "again", tracking_uri=store)
     assert again.identical
-    assert again.model_uri == result.model_uri
+    assert again.plan.model_uri == result.model_uri
     assert (tmp_path / "again" / "allocation.csv").read_bytes() == (out / "allocation.csv").read_bytes()
 
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from models import registry
+from models.errors import DataError
 from pipelines import tracking
 from pipelines.score import run_score
 from pipelines.store import read_scores, read_users
@@ -91,6 +92,41 @@ def test_bad_rows_and_users_in_two_parts_are_quarantined(trained, data_dir, tmp_
     assert not read_scores(tmp_path / "scores").select(KEYS).is_duplicated().any()
 
 
+def test_a_part_without_a_good_row_does_not_stop_the_others(trained, data_dir, tmp_path, settings):
+    (tmp_path / "data" / "users").mkdir(parents=True)
+    users = pl.read_parquet(data_dir / "users.parquet")
+    users.head(40).with_columns(is_fan=pl.lit(None, dtype=pl.Boolean)).write_parquet(
+        tmp_path / "data" / "users" / "a.parquet"
+    )
+    users.tail(60).write_parquet(tmp_path / "data" / "users" / "b.parquet")
+    result = score(trained, tmp_path / "data", tmp_path / "scores", config=settings)
+    assert (result.users, result.rejected) == (60, 40)
+    rejected = pl.read_csv(tmp_path / "scores" / "rejected" / "users.csv")
+    assert rejected["source"].str.ends_with("a.parquet").all()
+    assert rejected["row"].to_list() == list(range(1, 41))
+
+
+def test_users_without_any_good_row_are_refused(trained, data_dir, tmp_path):
+    (tmp_path / "data").mkdir()
+    users = pl.read_parquet(data_dir / "users.parquet").with_columns(is_fan=pl.lit(None, dtype=pl.Boolean))
+    users.write_parquet(tmp_path / "data" / "users.parquet")
+    with pytest.raises(DataError, match="no row of table users is usable; 1500 of 1500: is_fan"):
+        score(trained, tmp_path / "data", tmp_path / "scores")
+    assert not (tmp_path / "scores").exists()
+
+
+def test_users_in_partition_folders_are_found(trained, data_dir, tmp_path):
+    users = pl.read_parquet(data_dir / "users.parquet")
+    for (fan,), part in users.group_by("is_fan"):
+        folder = tmp_path / "data" / "users" / f"is_fan={str(fan).lower()}"
+        folder.mkdir(parents=True)
+        part.drop("is_fan").write_parquet(folder / "part-0.parquet")
+    result = score(trained, tmp_path / "data", tmp_path / "scores")
+    assert (result.users, result.rejected) == (1500, 0)
+    fans = read_scores(tmp_path / "scores").filter(~pl.col("eligible"))["user_id"].unique()
+    assert set(fans) == set(users.filter("is_fan")["user_id"])
+
+
 def test_a_killed_job_goes_on_where_it_was_stopped(trained, data_dir, tmp_path):
     uri, model, _ = trained
     settings = tmp_path / "score.yaml"
@@ -139,6 +175,16 @@ def test_spark_gives_the_same_scores(trained, data_dir, tmp_path, settings):
     assert (spark.users, spark.eligible) == (local.users, local.eligible)
     one, other = (read_scores(tmp_path / name).sort(KEYS) for name in ("local", "spark"))
     assert one.equals(other)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
+def test_what_a_spark_worker_refuses_is_a_data_error(trained, data_dir, tmp_path, settings):
+    (tmp_path / "data").mkdir()
+    users = pl.read_parquet(data_dir / "users.parquet").rename({"aov_cny": "basket"})
+    users.write_parquet(tmp_path / "data" / "users.parquet")
+    with pytest.raises(DataError, match="aov_cny"):
+        score(trained, tmp_path / "data", tmp_path / "scores", engine="spark", config=settings)
 
 
 def test_a_model_that_is_not_there_is_status_1(cli, trained, data_dir):
