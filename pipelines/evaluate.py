@@ -105,7 +105,7 @@ def with_people_drift(
         model_uri: The plan's model, or None.
     """
     from models import registry
-    from targeting.change import people_drift
+    from targeting.evaluation.change import people_drift
 
     scores: dict[str, pl.DataFrame] = {}
     notes = found.notes
@@ -124,7 +124,7 @@ def drift_and_coin(found: Evaluation) -> dict[str, float]:
     counted = found.drift.group_by("kind").agg((pl.col("verdict") == "act").mean().alias("act"))
     metrics = {f"drift.{kind}.act_share": float(share) for kind, share in counted.iter_rows()}
     if found.experiment is not None:
-        from targeting.experiment import PLAN
+        from targeting.evaluation.experiment import PLAN
 
         for row in found.experiment.values.filter(pl.col("policy") == PLAN).iter_rows(named=True):
             for key in ("value", "low_80", "high_80"):

@@ -10,9 +10,9 @@ import pytest
 
 from models.contracts import Dataset
 from targeting.audience import Audience
-from targeting.change import KINDS, curve_drift, people_drift, summary
 from targeting.evaluation import evaluate_campaign
-from targeting.experiment import PLAN, judge_experiment, plan_policy
+from targeting.evaluation.change import KINDS, curve_drift, people_drift, summary
+from targeting.evaluation.experiment import PLAN, judge_experiment, plan_policy
 
 START = datetime(2020, 11, 11)
 SEGMENT = "precise · likely"

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from targeting.runoff import attribution, fan_orders, project_gmv, retention
+from targeting.evaluation.runoff import attribution, fan_orders, project_gmv, retention
 
 DAY0 = datetime(2020, 11, 1, 12)
 FAN = {"user_id": pl.String, "segment": pl.String, "placement": pl.String, "followed_at": pl.Datetime("us")}

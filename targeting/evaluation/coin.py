@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from targeting.runoff import fan_orders
+from targeting.evaluation.runoff import fan_orders
 
 NOBODY = "none"
 

@@ -5,7 +5,7 @@ promise; the difference is split over the four factors with the logarithmic mean
 exact, leaves no rest and does not depend on an order. Fans whose horizon is not over are censored: their GMV
 is projected from the run-off of the older ones, never counted as zero. Realised means observed: organic
 follows are estimated from held-out rows where there are any and reported apart, and randomised rows judge the
-plan on their own (`targeting.experiment`). It must not import estimators or the optimiser.
+plan on their own (`targeting.evaluation.experiment`). It must not import estimators or the optimiser.
 """
 
 from __future__ import annotations
@@ -19,9 +19,16 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.change import curve_drift, summary
-from targeting.experiment import Experiment, judge_experiment
-from targeting.runoff import ATTRIBUTION_DAYS, RETENTION_DAYS, attribution, fan_orders, project_gmv, retention
+from targeting.evaluation.change import curve_drift, summary
+from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation.runoff import (
+    ATTRIBUTION_DAYS,
+    RETENTION_DAYS,
+    attribution,
+    fan_orders,
+    project_gmv,
+    retention,
+)
 
 if TYPE_CHECKING:
     from models.contracts import Dataset
@@ -44,7 +51,7 @@ class Evaluation:
         windows: days, gmv_cny, roi, complete (share of new fans old enough for the window).
         retention: days, fans, retained (share still following); empty where the data cannot tell.
         maturity: share of the horizon's projected GMV that is already observed, 0..1.
-        drift: what has changed, kind, name, psi, noise, verdict, why (`targeting.change`): curves always,
+        drift: what has changed, kind, name, psi, noise, verdict, why (`targeting.evaluation.change`): curves always,
             features and scores where they were compared.
         experiment: the plan judged by the campaign's randomised rows; None where there are too few.
         notes: what to know when reading it.

@@ -27,7 +27,7 @@ import polars as pl
 from models.heterogeneity import MIN_ARM_ROWS, heterogeneity
 from models.logged import Logged, cross_fitted_outcomes, usable_propensities
 from models.policy_value import policy_difference, policy_value, uniform_policy
-from targeting.coin import NOBODY, coin_rows, in_its_days, score_column, with_outcomes, with_scores
+from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, score_column, with_outcomes, with_scores
 
 if TYPE_CHECKING:
     from targeting.plan import Plan
