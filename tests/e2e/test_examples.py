@@ -1,4 +1,4 @@
-"""The two examples on real data; skipped, saying so, where the data are absent."""
+"""The examples on real data; skipped, saying so, where the data are absent."""
 
 import subprocess
 import sys
@@ -41,3 +41,17 @@ def test_hillstrom_is_planned_and_judged_on_the_held_out_half(shared_data, tmp_p
     assert visits > rows["all none"][0]
     assert net > rows["all none"][1] - 2 * error
     assert (tmp_path / "hillstrom" / "plan" / "report.html").exists()
+
+
+def test_ipinyou_budgets_are_split_as_the_exact_optimum_would(shared_data, tmp_path):
+    source = shared_data / "ipinyou"
+    if not source.is_dir():
+        pytest.skip("needs iPinYou's price histograms in ../shared/data/ipinyou, which are absent")
+    out = tmp_path / "ipinyou.csv"
+    run("ipinyou", source, out)
+    table = pl.read_csv(out)
+    assert len(table) == 5
+    assert table["loss"].abs().max() <= 1e-4, "within 1e-4 of buying the cheapest impressions first"
+    assert table["certified_gap"].max() <= 1e-6
+    assert (table["loss"] <= table["certified_gap"] + 1e-9).all(), "the certificate covers the true loss"
+    assert table["equal_split_loss"].min() > 0.02
