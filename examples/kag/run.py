@@ -2,9 +2,10 @@
 
     python examples/kag/run.py ../shared/data/kag/KAG_conversion_data.csv --out kag
 
-Segments are age x gender. The report names no dates, so each of its 40 interest groups stands for one day of
-delivery: spend differs from group to group, which is what a response curve is learned from. Impressions are
-left out: they are bought at a nearly constant price, and what falls with spend is conversions per impression.
+Segments are age x gender. The report names no dates: it is the sum of one period, in which all of its ads ran
+side by side. That period is the one "day" of the delivery report and the one day that is planned again, so
+there is one point a segment; how fast returns diminish is what the eight of them tell together. Impressions
+are left out: their price hardly changes, and what falls with spend is conversions per impression.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ HERE = Path(__file__).parent
 
 
 def delivery(path: Path) -> pl.DataFrame:
-    """The report in the contract's words: one row per interest group and segment."""
+    """The report in the contract's words: one row per segment, dated by the period's first day."""
     return (
         pl.read_csv(path, infer_schema_length=None)
-        .with_columns(day=pl.col("interest").rank("dense").cast(pl.Int64) - 1)
         .select(
-            date=pl.lit(date(2017, 8, 17)) + pl.duration(days="day"),
+            date=pl.lit(date(2017, 8, 17)),
             segment=pl.format("{} {}", "age", "gender"),
             placement=pl.lit("feed"),
             cost_cny="Spent",

@@ -37,7 +37,7 @@ def test_hillstrom_is_planned_and_judged_on_the_held_out_half(shared_data, tmp_p
     customers = pl.read_csv(shared_data / "hillstrom" / "hillstrom.csv", infer_schema_length=None)[1::2]
     none = customers.filter(pl.col("segment") == "No E-Mail")
     assert rows["all none"][0] == pytest.approx(none["visit"].mean(), rel=0.05)
-    visits, net, error = rows["the plan"]
+    visits, net, error, _, _ = rows["the plan"]
     assert visits > rows["all none"][0]
     assert net > rows["all none"][1] - 2 * error
     assert (tmp_path / "hillstrom" / "plan" / "report.html").exists()
