@@ -1,10 +1,11 @@
-"""The allocator on the instances of issue 3: certified gap, time, and what a grid finds.
+"""The allocator on the instances of issue 3: certified gap, time, and what independent answers say.
 
-    python benchmarks/allocation.py [--quick]
+    python benchmarks/allocation.py [--quick] [--ipinyou FOLDER]
 
-Prints one table with the machine named. Peers (PyMC-Marketing, Robyn, Meridian) are skipped by name where
-they are not
-installed; their published losses on the same recipe are in docs and in the issue.
+One line per figure, the machine named, medians and ratios. Seconds are wall time; `cpu` is processor time,
+which does not suffer from neighbours on a shared machine; `HiGHS` is the solver's own share of the wall time.
+Peers (PyMC-Marketing, Meridian, Robyn) are skipped by name where they are not installed; their losses on the
+same recipe are in the issue.
 """
 
 from __future__ import annotations
@@ -13,141 +14,219 @@ import argparse
 import importlib.util
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import highspy
 import numpy as np
-import polars as pl
+from allocation_instances import competing, constrained, grid_optimum, hills, restated, risky
 
-from models.curves import CurveSet
-from targeting.allocation.problem import Limits, Market, Problem, Row, Solution
+from targeting.allocation.problem import Problem, Risk, Solution
+from targeting.allocation.solver.risk import draw_totals, lower_tail
 from targeting.allocation.solver.solve import Warm, solve
+from targeting.allocation.whatif.frontier import frontier
 
+HOME = Path(__file__).resolve().parents[1]
 PEERS = ("pymc_marketing", "meridian", "robyn")
 
 
-def market_of(supply: CurveSet, *, block: np.ndarray, users: np.ndarray, **rest: np.ndarray) -> Market:
-    """A market with made-up names; additive where users are infinite."""
-    n, one = len(supply), np.ones(len(supply))
-    names = {k: ["x"] * n for k in ("campaign_id", "merchant_id", "fan_kind")}
-    cells = pl.DataFrame({
-        **names, "segment": [f"s{b}" for b in block], "placement": [("video", "live")[i % 2] for i in
-        range(n)],
-        "slot": np.zeros(n, dtype=np.int64),
-    })  # fmt: skip
-    given = {
-        "hazard": one,
-        "entry": 0 * one,
-        "gmv_per_fan_cny": one,
-        "observed_max_cny": one * np.inf,
-        **rest,
-    }
-    return Market(cells=cells, block=block, supply=supply, users=users, **given)
+@dataclass
+class Clock:
+    """Seconds spent inside HiGHS, summed over the process."""
+
+    highs: float = 0.0
+
+    def watch(self) -> None:
+        """Time every `highspy.Highs.run` from here on."""
+        run = highspy.Highs.run
+
+        def timed_run(solver: highspy.Highs) -> object:
+            start = time.perf_counter()
+            try:
+                return run(solver)
+            finally:
+                self.highs += time.perf_counter() - start
+
+        highspy.Highs.run = timed_run
 
 
-def hills(n: int, seed: int) -> Problem:
-    """S-curves: slope uniform 1.2-4, half spend uniform 50-300, top lognormal(6, 0.5), spend in [10, 500]."""
-    rng, one = np.random.default_rng(seed), np.ones(n)
-    slope, half, top = rng.uniform(1.2, 4, n), rng.uniform(50, 300, n), rng.lognormal(6, 0.5, n)
-    supply = CurveSet.of("hill", top=top, scale_cny=half, shape=slope)
-    market = market_of(supply, block=np.arange(n), users=np.inf * one)
-    limits = Limits(10 * one, min(500.0, 100.0 * n) * one, 0 * one, 0 * one)
-    return Problem(market, {"gmv": one}, 100.0 * n, limits, ())
+CLOCK = Clock()
 
 
-def competing(n: int, seed: int) -> Problem:
-    """n segments x 2 placements that compete for the same people; a budget, caps per cell, a share floor for
-    live.
-    """
-    rng, m = np.random.default_rng(seed), 2 * n
-    users = np.repeat(rng.lognormal(9, 1, n), 2)
-    scale = users * rng.uniform(0.01, 0.1, m)
-    supply = CurveSet.of("expsat", top=users * rng.uniform(1, 5, m), scale_cny=scale)
-    market = market_of(
-        supply, block=np.repeat(np.arange(n), 2), users=users, hazard=rng.uniform(0.01, 0.3, m),
-        gmv_per_fan_cny=rng.lognormal(2, 1, m), entry=np.tile([0.0, 0.2], n),
-    )  # fmt: skip
-    limits = Limits(np.zeros(m), 1.2 * scale, np.zeros(m), np.zeros(m))
-    rows = (Row("live-share", {"spend": np.tile([0.0, 1.0], n) - 0.6}, lower=0.0),)
-    return Problem(market, {"gmv": np.ones(m)}, 0.25 * float(scale.sum()), limits, rows)
+@dataclass(frozen=True)
+class Run:
+    """A solution with its wall, processor and HiGHS seconds."""
+
+    solution: Solution
+    wall: float
+    cpu: float
+    highs: float
 
 
-def grid_optimum(problem: Problem, step: float = 2.0) -> float:
-    """Grid dynamic programme over the budget: a lower bound of the optimum of additive cells."""
-    levels = np.arange(0.0, problem.budget_cny + step / 2, step)
-    best = np.zeros(len(levels))
-    for c in range(len(problem.market)):
-        spend = levels[(levels >= problem.limits.lower_cny[c]) & (levels <= problem.limits.upper_cny[c])]
-        gain = problem.market.supply.take(np.array([c])).value(spend[:, None])[:, 0]
-        new = np.full(len(levels), -np.inf)
-        for shift, g in zip(np.rint(spend / step).astype(int), gain, strict=True):
-            new[shift:] = np.maximum(new[shift:], best[: len(levels) - shift] + g)
-        best = new
-    return float(best[-1])
-
-
-def timed(problem: Problem, warm: Warm | None = None) -> tuple[Solution, float]:
-    """The solution and its seconds."""
-    start = time.perf_counter()
-    solution = solve(problem, warm=warm)
-    return solution, time.perf_counter() - start
-
-
-def report(name: str, runs: Iterable[tuple[Solution, float]], note: str = "") -> float:
-    """Print one line of the table; gives the median seconds."""
-    done = list(runs)
-    gaps, seconds = np.array([s.gap for s, _ in done]), np.array([t for _, t in done])
-    print(
-        f"{name:44s} runs {len(done):3d}  gap max {gaps.max():8.1e}  certified {np.mean(gaps <= 1e-6):5.0%}  "
-        f"seconds median {np.median(seconds):7.2f} max {seconds.max():7.2f}  {note}",
-        flush=True,
+def timed(problem: Problem, **settings: object) -> Run:
+    """Solve and measure."""
+    start = time.perf_counter(), time.process_time(), CLOCK.highs
+    solution = solve(problem, **settings)  # type: ignore[arg-type]
+    return Run(
+        solution, time.perf_counter() - start[0], time.process_time() - start[1], CLOCK.highs - start[2]
     )
-    return float(np.median(seconds))
 
 
-def s_curves(runs: int) -> None:
+def say(name: str, text: str) -> None:
+    """One line of the table."""
+    print(f"{name:42s} {text}", flush=True)
+
+
+def report(name: str, runs: Iterable[Run], note: str = "", within: float = 1e-6) -> list[Run]:
+    """Print one line: largest gap, share certified, median and largest time."""
+    done = list(runs)
+    gaps, wall = np.array([r.solution.gap for r in done]), np.array([r.wall for r in done])
+    cpu = np.median([r.cpu for r in done])
+    inside = sum(r.highs for r in done) / max(sum(r.wall for r in done), 1e-12)
+    say(
+        name,
+        f"runs {len(done):2d}  gap max {gaps.max():7.1e}  <= {within:g}: {np.mean(gaps <= within):4.0%}  s "
+        f"median {np.median(wall):6.2f} max {wall.max():6.2f} cpu {cpu:6.2f}  HiGHS {inside:3.0%}  {note}",
+    )
+    return done
+
+
+def s_curves(runs: int, large: int) -> None:
     """Small instances against the grid, larger ones by their own certificate."""
     for n in (4, 8, 16):
         problems = [hills(n, seed) for seed in range(runs)]
         done = [timed(p) for p in problems]
-        loss = [1 - s.value / grid_optimum(p) for p, (s, _) in zip(problems, done, strict=True)]
-        unspent = max(1 - s.spend_cny.sum() / p.budget_cny for p, (s, _) in zip(problems, done, strict=True))
-        report(f"S-curves n={n}", done, f"below grid: max {max(loss):.1e}; unspent max {unspent:.1e}")
+        loss = [1 - r.solution.value / grid_optimum(p) for p, r in zip(problems, done, strict=True)]
+        unspent = [1 - r.solution.spend_cny.sum() / p.budget_cny for p, r in zip(problems, done, strict=True)]
+        note = f"loss to grid mean {np.mean(loss):+.1e} max {max(loss):+.1e}  unspent max {max(unspent):.1e}"
+        report(f"S-curves n={n}", done, note)
     for n in (50, 100, 500):
-        report(f"S-curves n={n}", (timed(hills(n, seed)) for seed in range(min(runs, 5))))
+        made = (timed(hills(n, seed), gap_tol=1e-5, time_limit_s=30.0) for seed in range(large))
+        report(f"S-curves n={n}", made, within=1e-5)
 
 
 def competing_hazards(sizes: tuple[int, ...]) -> None:
-    """Time by size and its growth, then the same market at another budget with columns kept."""
+    """Time by size and its growth, then the same market at another budget with columns and prices kept."""
     medians = []
     for n in sizes:
-        medians.append(
-            report(
-                f"competing hazards {n} x 2", [timed(competing(n, s)) for s in range(3 if n < 5000 else 1)]
-            )
-        )
+        made = [timed(competing(n, seed)) for seed in range(3 if n < 5000 else 1)]
+        done = report(f"competing hazards {n} x 2", made)
+        medians.append(float(np.median([r.cpu for r in done])))
     growth = np.log(medians[-1] / medians[0]) / np.log(sizes[-1] / sizes[0])
-    print(f"growth exponent {growth:.2f}")
-    problem, warm = competing(sizes[0], 0), Warm()
-    _, first = timed(problem, warm)
-    again = report(
-        "re-solve at 1.1 x the budget, warm",
-        [timed(replace(problem, budget_cny=1.1 * problem.budget_cny), warm)],
-    )
-    print(f"first solve / re-solve {first / again:.1f}")
+    say(f"growth exponent {sizes[0]} -> {sizes[-1]} (cpu)", f"{growth:.2f}")
+    for n in sizes[1:]:
+        problem, warm = competing(n, 0), Warm()
+        first = timed(problem, warm=warm)
+        other = [replace(problem, budget_cny=f * problem.budget_cny) for f in (1.1, 0.9, 1.05)]
+        again = report(f"re-solve {n} x 2 at another budget", [timed(p, warm=warm) for p in other])
+        cold = np.median([timed(p).cpu for p in other])
+        ratio = first.cpu / np.median([r.cpu for r in again]), cold / np.median([r.cpu for r in again])
+        say(
+            "  first solve / re-solve (cpu)", f"{ratio[0]:.1f}; cold solve of the same budgets {ratio[1]:.1f}"
+        )
 
 
-def frontier() -> None:
+def frontier_of_budgets() -> None:
     """50 budgets at 200 segments against one solve."""
-    problem, warm = competing(200, 0), Warm()
-    _, one = timed(problem)
+    problem = competing(200, 0)
+    one = timed(problem)
     budgets = problem.budget_cny * np.linspace(1.5, 0.3, 50)
-    start = time.perf_counter()
-    gaps = [solve(replace(problem, budget_cny=float(b)), warm=warm).gap for b in budgets]
-    total = time.perf_counter() - start
-    print(f"frontier of 50 budgets, 200 x 2: {total:.2f} s = {total / one:.1f} solves")
-    print(f"  largest gap on it {max(gaps):.1e}")
+    start = time.perf_counter(), time.process_time()
+    table = frontier(lambda b: replace(problem, budget_cny=b), budgets=budgets.tolist())
+    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+    gap = table["gap"].max()
+    say(
+        "frontier of 50 budgets, 200 x 2",
+        f"{wall:.2f} s, cpu {cpu:.2f} = {cpu / one.cpu:.1f} solves  gap {gap:.1e}",
+    )
+
+
+def invariance() -> None:
+    """The plan in other units and another order, as a share of the budget."""
+    problem = hills(8, 3)
+    plain = solve(problem, gap_tol=1e-9).spend_cny
+    worst = 0.0
+    for seed, (values, money) in enumerate([(v, m) for v in (1e-7, 1e-3, 1e3, 1e7) for m in (1.0, 1000.0)]):
+        other, order = restated(problem, values=values, money=money, seed=seed)
+        there = solve(other, gap_tol=1e-9).spend_cny / money
+        worst = max(worst, float(np.abs(there - plain[order]).max()) / problem.budget_cny)
+    say(
+        "values x 1e-7..1e7, yuan or li, shuffled",
+        f"largest change of a cell {worst:.1e} of the budget (aim 1e-6)",
+    )
+
+
+def shadow_prices(runs: int) -> None:
+    """The budget's price against a central difference, where the same limits bind on both sides."""
+    errors, changed = [], 0
+    for seed in range(runs):
+        problem = constrained(seed)
+        step = 2e-4 * problem.budget_cny
+        ends = [
+            solve(replace(problem, budget_cny=problem.budget_cny + d), gap_tol=1e-8) for d in (-step, step)
+        ]
+        middle = solve(problem, gap_tol=1e-8)
+        if not ends[0].binding == middle.binding == ends[1].binding:
+            changed += 1
+            continue
+        slope = (ends[1].value - ends[0].value) / (2 * step)
+        errors.append(abs(middle.shadow_prices["total"] - slope) / max(abs(slope), 1e-12))
+    note = f"{len(errors)} problems, {changed} more where the active set changes"
+    say(
+        "shadow price - finite difference",
+        f"median {np.median(errors):.1e} max {max(errors):.1e} (aim 1e-3)  {note}",
+    )
+
+
+def brute_force(runs: int) -> None:
+    """Small random problems of every kind against every point of a grid (the tests' oracle)."""
+    sys.path.insert(0, str(HOME / "tests" / "targeting" / "allocation"))
+    import random_problems as oracle
+
+    from models.errors import InfeasibleError
+
+    worst, below, empty = 0.0, -np.inf, 0
+    for seed in range(runs):
+        problem = oracle.random_problem(seed)
+        found = oracle.brute_force(problem)
+        try:
+            solution = solve(problem)
+        except InfeasibleError:
+            empty += 1
+            assert found.value == -np.inf, f"problem {seed} has a plan and was called infeasible"
+            continue
+        worst = max(worst, oracle.worst_violation(problem, solution.spend_cny))
+        if np.isfinite(found.value):
+            below = max(below, found.value / solution.value - 1 - max(solution.gap, 1e-6))
+    note = f"{runs} problems, {empty} of them without a plan, as the grid says too"
+    say("brute force", f"violation max {worst:.1e}  grid above value + gap: {max(below, 0.0):.1e}  {note}")
+
+
+def cvar(n: int, n_draws: int) -> None:
+    """A CVaR floor a little above the free plan's own tail."""
+    problem = risky(n, n_draws, 0)
+    free = solve(problem)
+    risk = Risk("cvar", "cvar", 0.1, 0.0)
+    tail = lower_tail(draw_totals(problem, free.spend_cny), risk)
+    run = timed(replace(problem, risk=replace(risk, floor=1.02 * tail)))
+    reached = lower_tail(draw_totals(problem, run.solution.spend_cny), risk) / tail
+    cost = 1 - run.solution.value / free.value
+    note = f"tail x {reached:.4f} (floor x 1.02) for {cost:.2%} of the value"
+    report(f"CVaR, {n_draws} draws x {n} x 2", [run], note)
+
+
+def ipinyou(folder: Path) -> None:
+    """Nine real curves against the exact optimum: `examples/ipinyou`."""
+    if not folder.is_dir():
+        say("ipinyou", f"skipped: no folder {folder}")
+        return
+    script = HOME / "examples" / "ipinyou" / "run.py"
+    done = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=True)
+    print(f"ipinyou, impressions against the exact optimum (aim 1e-4)\n{done.stdout}", flush=True)
 
 
 def main() -> None:
@@ -156,16 +235,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer runs, no 20,000-segment instance")
-    quick = parser.parse_args().quick
+    parser.add_argument("--ipinyou", type=Path, default=HOME.parent / "shared" / "data" / "ipinyou")
+    arguments = parser.parse_args()
+    quick = arguments.quick
     machine = platform.processor() or platform.machine()
-    print(f"{machine}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{machine}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}")
     missing = [p for p in PEERS if importlib.util.find_spec(p) is None]
     print(f"peers not installed, skipped: {', '.join(missing) or 'none'}")
-    solve(competing(3, 0))  # loads cvxpy
+    CLOCK.watch()
+    solve(hills(3, 0))  # loads cvxpy
     parts: tuple[Callable[[], None], ...] = (
-        lambda: s_curves(3 if quick else 20),
-        lambda: competing_hazards((100, 1000) if quick else (1000, 20000)),
-        frontier,
+        lambda: competing_hazards((100, 1000) if quick else (100, 1000, 20000)),
+        frontier_of_budgets,
+        lambda: s_curves(3 if quick else 20, 1 if quick else 5),
+        invariance,
+        lambda: shadow_prices(8 if quick else 50),
+        lambda: brute_force(20 if quick else 200),
+        lambda: cvar(20 if quick else 100, 200),
+        lambda: ipinyou(arguments.ipinyou),
     )
     for part in parts:
         part()

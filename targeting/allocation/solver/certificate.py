@@ -33,12 +33,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import CurveSet, FloatArray
+from models.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value, phi_jet
 from targeting.allocation.solver.pricing import best_single, legal, patterns
 from targeting.allocation.solver.program import Program
 
-RUNGS = 9  # first intervals each side of the incumbent, widths halving towards it
+RUNGS = 5  # first intervals each side of the incumbent, shrinking towards it
+SHRINK = 0.25
 LEVELS = 40
 MU_STEPS = 9
 MOST_INTERVALS = 60  # per block: a relaxation that does not close is left as it is, honest but loose
@@ -73,8 +74,8 @@ def ceiling(
     value = block_value(program, weights, spend)
     bound = np.full(program.n_blocks, -np.inf)
     for low, high in patterns(program):
-        search = _Search(program, weights, low, high, spend, value)
-        bound = np.maximum(bound, search.run(tolerance))
+        search = _Search(program, weights, low, high, spend, value, tolerance)
+        bound = np.maximum(bound, search.run())
         spend, value = search.spend, search.value
     return Ceiling(np.maximum(bound, value), spend, value)
 
@@ -103,6 +104,7 @@ class _Search:
         high: FloatArray,
         spend: FloatArray,
         value: FloatArray,
+        tolerance: FloatArray,
     ) -> None:
         grid = program.grid
         self.program, self.weights, self.spend, self.value = program, weights, spend, value
@@ -111,7 +113,8 @@ class _Search:
         self.finite = np.isfinite(program.users)
         a_low, a_high = grid(program.curves.value(low)), grid(program.curves.value(high))
         self.rate = grid(program.hazard) / users  # x_c = rate_c a_c
-        start = grid(program.curves.value(np.clip(spend, low, high)))
+        self.inside = np.clip(spend, low, high)
+        start = grid(program.curves.value(self.inside))
         self.z_low, self.z_high = (self.rate * a_low).sum(axis=1), (self.rate * a_high).sum(axis=1)
         self.z_start = np.clip((self.rate * start).sum(axis=1), self.z_low, self.z_high)
         self.fans = grid(weights["fans"] * program.hazard)
@@ -124,10 +127,11 @@ class _Search:
         self.constant = self.constant + (grid(weights["active"]) * on).sum(axis=1)
         self.cost = -grid(weights["spend"])
         self.barred = (grid(program.switch) & (self.low > self.high)).any(axis=1)
+        self.tolerance = tolerance
 
-    def run(self, tolerance: FloatArray) -> FloatArray:
+    def run(self) -> FloatArray:
         """(n_blocks,) bound of the pattern; improves `spend` and `value` on the way."""
-        fractions = 0.5 ** np.arange(RUNGS)
+        fractions = SHRINK ** np.arange(RUNGS)
         left = self.z_start[:, None] - (self.z_start - self.z_low)[:, None] * fractions
         right = self.z_start[:, None] + (self.z_high - self.z_start)[:, None] * fractions[::-1]
         marks = np.concatenate([left, self.z_start[:, None], right], axis=1)
@@ -137,11 +141,12 @@ class _Search:
         worth &= ~np.repeat(self.barred, marks.shape[1] - 1)
         worth &= self.finite[block] | np.tile(np.arange(marks.shape[1] - 1) == RUNGS, len(marks))
         block, z0, z1 = block[worth], z0[worth], z1[worth]
-        mu = phi_jet(0.5 * (z0 + z1))[1] * self.mass[block]
+        at, slope = self._multiplier()
+        mu = at[block] + slope[block] * (0.5 * (z0 + z1) - self.z_start[block])
         bound = np.full(len(marks), -np.inf)
         for level in range(LEVELS):
             upper, mu = self._bound(block, z0, z1, mu)
-            alive = (upper > self.value[block] + tolerance[block]) & self.finite[block] & (z1 > z0)
+            alive = (upper > (self.value + self.tolerance)[block]) & self.finite[block] & (z1 > z0)
             np.maximum.at(bound, block[~alive], upper[~alive])
             block, z0, z1, mu, upper = block[alive], z0[alive], z1[alive], mu[alive], upper[alive]
             if level == LEVELS - 1 or not len(block) or len(block) > 1000 + MOST_INTERVALS * len(marks):
@@ -152,51 +157,77 @@ class _Search:
             z0, z1 = np.r_[z0, middle], np.r_[middle, z1]
         return bound
 
+    def _multiplier(self) -> tuple[FloatArray, FloatArray]:
+        """(n_blocks,) the multiplier of z at the start, phi'(z) Q, and how fast it moves with z.
+
+        From the optimality conditions alpha_c y_c' = cost_c, alpha_c = linear_c + phi(z) w_c + mu rate_c and
+        sum x_c = z: with k_c = -y'^2 / (alpha y'') of the cells strictly inside their limits,
+        dmu/dz = (1 - phi' sum rate k w) / sum rate^2 k. A guess: any multiplier bounds.
+        """
+        grid, curves, s = self.program.grid, self.program.curves, self.inside
+        p, p1, _ = phi_jet(self.z_start)
+        mu = p1 * self.mass
+        alpha = self.linear + p[:, None] * self.fans + mu[:, None] * self.rate
+        bend = -alpha * grid(curves.curvature(s))
+        free = (grid(s) > self.low) & (grid(s) < self.high) & (bend > 0)
+        move = np.where(free, grid(curves.slope(s)) ** 2 / np.where(free, bend, 1.0), 0.0)
+        reach = (self.rate**2 * move).sum(axis=1)
+        pull = 1.0 - p1 * (self.rate * move * self.fans).sum(axis=1)
+        return mu, np.where(reach > 0, pull / np.where(reach > 0, reach, 1.0), 0.0)
+
     def _bound(self, block, z0, z1, mu):  # type: ignore[no-untyped-def]
-        """Upper bound of J on each interval, and the multiplier it was got with."""
-        k = self.program.width
-        cells = (block[:, None] * k + np.arange(k)).ravel()
-        curves = self.program.curves.take(cells)
-        best, best_mu = np.full(len(block), np.inf), mu.copy()
-        under, over = np.full(len(block), -np.inf), np.full(len(block), np.inf)
-        phi_end = [phi_jet(z)[0] for z in (z0, z1)]
-        span = np.abs(self.fans[block] / np.where(self.rate[block] > 0, self.rate[block], np.inf)).max(axis=1)
+        """Upper bound of J on each interval, and the multiplier it was got with.
+
+        Any multiplier bounds, so an interval whose bound is already below what is looked for is left alone;
+        the others step towards a surplus of none, then take false positions and halves in turn.
+        """
+        n = len(block)
+        best, best_mu = np.full(n, np.inf), mu.copy()
+        goal = (self.value + self.tolerance)[block]
+        span = np.abs(self.fans / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)[block]
         step = 0.5 * span * (z1 - z0) + 1e-13 * np.abs(mu)  # mu moves with z at about this rate
-        tangent = _tangent(z0, z1)
+        under, over = np.full(n, -np.inf), np.full(n, np.inf)
+        short, spare = np.full(n, -1.0), np.full(n, 1.0)  # the surplus at `under` and at `over`
+        ends = np.stack([z0, z1])
+        phi_at, line = phi_jet(ends)[0], np.stack(_tangent(z0, z1))
+        at, mu = np.arange(n), mu.copy()
         for attempt in range(MU_STEPS):
-            ends = [
-                self._relaxed(curves, block, z, phi, line, mu)
-                for z, phi, line in zip((z0, z1), phi_end, tangent, strict=True)
-            ]
-            top = np.maximum(ends[0][0], ends[1][0])
-            best_mu = np.where(top < best, mu, best_mu)
-            best = np.minimum(best, top)
-            surplus = np.where(ends[0][0] >= ends[1][0], ends[0][1], ends[1][1])  # of z at the dominating end
+            gain, surplus, spend = self._relaxed(block[at], ends[:, at], phi_at[:, at], line[:, at], mu[at])
             if attempt == 0:
-                self._learn(block, ends[1][2])
-            over = np.where(surplus > 0, np.minimum(over, mu), over)
-            under = np.where(surplus < 0, np.maximum(under, mu), under)
-            bracketed = np.isfinite(over) & np.isfinite(under)
-            middle = 0.5 * (np.where(bracketed, over, 0.0) + np.where(bracketed, under, 0.0))
-            mu = np.where(
-                bracketed, middle, np.where(surplus > 0, mu - step, np.where(surplus < 0, mu + step, mu))
-            )
-            step = np.where(bracketed, step, step * 4.0)
+                self._learn(block, spend[1])
+            better = gain.max(axis=0) < best[at]
+            best_mu[at[better]] = mu[at[better]]
+            best[at] = np.minimum(best[at], gain.max(axis=0))
+            surplus = np.where(gain[0] >= gain[1], surplus[0], surplus[1])  # of z at the dominating end
+            high, low = at[surplus > 0], at[surplus < 0]
+            over[high], spare[high] = mu[high], surplus[surplus > 0]
+            under[low], short[low] = mu[low], surplus[surplus < 0]
+            open_ = best[at] > goal[at]
+            at, surplus = at[open_], surplus[open_]
+            if not len(at):
+                break
+            bracketed = np.isfinite(over[at]) & np.isfinite(under[at])
+            left, right = np.where(bracketed, under[at], 0.0), np.where(bracketed, over[at], 0.0)
+            share = 0.5 if attempt % 2 else np.clip(short[at] / (short[at] - spare[at]), 0.05, 0.95)
+            mu[at] = np.where(bracketed, left + share * (right - left), mu[at] - np.sign(surplus) * step[at])
+            step[at] = np.where(bracketed, step[at], step[at] * 4.0)
         return best, best_mu
 
-    def _relaxed(self, curves: CurveSet, block, z, phi, line, mu):  # type: ignore[no-untyped-def]
-        """K(z) with its surplus (sum of x at its maximiser - z) and that maximiser, (n_intervals, width)."""
-        fans, rate = self.fans[block], self.rate[block]
-        level = np.where(fans >= 0, phi[:, None], line[:, None])
+    def _relaxed(self, block, z, phi, line, mu):  # type: ignore[no-untyped-def]
+        """K(z) at both ends (2, n_intervals), its surplus (sum of x at its maximiser - z) and that maximiser
+        (2, n_intervals, width); z, phi and line are (2, n_intervals).
+        """
+        fans, rate, k = self.fans[block], self.rate[block], self.program.width
+        curves = self.program.curves.take((block[:, None] * k + np.arange(k)).ravel())
+        level = np.where(fans >= 0, phi[:, :, None], line[:, :, None])
         level = np.where(self.finite[block][:, None], level, 1.0)
         alpha = self.linear[block] + level * fans + mu[:, None] * rate
-        shape = alpha.shape
-        top = best_single(
-            curves, alpha.ravel(), self.cost[block].ravel(), self.low[block].ravel(), self.high[block].ravel()
-        )
-        gain = (top.value + top.slack).reshape(shape).sum(axis=1) - mu * z + self.constant[block]
+        shape, flat = alpha.shape, (2, -1)
+        cost, low, high = (x[block].ravel() for x in (self.cost, self.low, self.high))
+        top = best_single(curves, alpha.reshape(flat), cost, low, high)
+        gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * z + self.constant[block]
         x = rate * curves.value(top.spend).reshape(shape)
-        return gain, x.sum(axis=1) - z, top.spend.reshape(shape)
+        return gain, x.sum(axis=2) - z, top.spend.reshape(shape)
 
     def _learn(self, block, spend):  # type: ignore[no-untyped-def]
         """Keep a maximiser of the relaxation as the block's best plan where it beats the one so far (first

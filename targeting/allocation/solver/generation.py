@@ -7,7 +7,7 @@ It must not decide what to return to the user: that is `solve`'s work.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from targeting.allocation.solver.program import Program
 MAX_ROUNDS = 60
 FIRST_PENALTY = 1e3
 KEEP_COLUMNS = 6
+RUNGS = 14
 
 
 @dataclass
@@ -60,30 +61,40 @@ class Relaxed:
     feasible: bool
 
 
-def seed(program: Program) -> list[FloatArray]:
-    """First columns: the least and the most each cell may have, and the best answers to a ladder of budget
-    prices.
+@dataclass(frozen=True)
+class Rung:
+    """The best answer (m,) to one price of the budget row, and the share of the budget that it takes."""
+
+    price: float
+    spend: FloatArray
+    used: float
+
+
+def ladder(program: Program) -> Iterator[Rung]:
+    """Answers to a ladder of budget prices, closing in on the one at which the budget is just spent.
+
+    Free of charge first where the budget cannot bind, so that its price is never looked for in vain.
     """
-    low = legal(program, np.where(program.switch, 0.0, program.lower))
-    sheets = [low]
-    zero = np.zeros(len(program.row_lower))
+    prices = np.zeros(len(program.row_lower))
     warm: tuple[FloatArray, ...] = ()
-    bracket = _price_bracket(program)
-    below, above = 0.0, bracket
-    for _ in range(14):
-        trial = zero.copy()
-        trial[0] = bracket
-        spend, _value = price(program, program.weights(trial), warm)
+    budget, line = program.row_upper[0], program.matrix["spend"][0]
+    above = _price_bracket(program)
+    below, trial = 0.0, above if (line @ program.upper).item() > budget else 0.0
+    for _ in range(RUNGS):
+        prices[0] = trial
+        spend, _value = price(program, program.weights(prices), warm)
         warm = (spend, *warm[-1:]) if warm else (spend,)
-        sheets.append(spend)
-        if (program.matrix["spend"][0] @ spend).item() > program.row_upper[0]:
-            below = bracket
-        else:
-            above = bracket
-        bracket = np.sqrt(max(below, above * 1e-4) * above)
+        used = (line @ spend).item() / max(budget, 1e-300)
+        yield Rung(trial, spend, used)
+        below, above = (trial, above) if used > 1.0 else (below, trial or above)
+        trial = float(np.sqrt(max(below, above * 1e-4) * above))
         if above <= below * 1.02:
-            break
-    return sheets
+            return
+
+
+def least(program: Program) -> FloatArray:
+    """The smallest spend (m,) that each cell's own limits allow."""
+    return legal(program, np.where(program.switch, 0.0, program.lower))
 
 
 def _price_bracket(program: Program) -> float:
@@ -142,8 +153,3 @@ def _relative_excess(mixture: Mixture, pool: Pool) -> float:
     from targeting.allocation.solver.master import row_scale
 
     return float(np.abs(mixture.excess / row_scale(pool.program, pool)).sum())
-
-
-def weights_at(program: Program, prices: FloatArray) -> Mapping[str, FloatArray]:
-    """The weights at lawful prices (any such prices bound the optimum)."""
-    return program.weights(program.lawful(prices))

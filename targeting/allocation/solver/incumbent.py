@@ -15,7 +15,7 @@ from models.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
-from targeting.allocation.solver.polish import polish, violation
+from targeting.allocation.solver.polish import Polished, polish, violation
 from targeting.allocation.solver.pricing import legal
 from targeting.allocation.solver.program import Program
 from targeting.allocation.solver.repair import repair
@@ -74,6 +74,10 @@ class Incumbent:
         if bound < self.bound:
             self.bound, self.prices = bound, lawful
 
+    def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
+        """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""
+        return polish(program, start, prices, *_pattern_of(program, start))
+
     def improve(
         self, program: Program, start: FloatArray, prices: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
@@ -82,9 +86,7 @@ class Incumbent:
 
         Returns the spend and prices with the smallest residual of the optimality conditions.
         """
-        on = ~program.switch | (start >= 0.5 * program.floor_on) & (start > 1e-9 * program.upper)
-        low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
-        high = np.where(on, program.upper, 0.0)
+        low, high = _pattern_of(program, start)
         done = polish(program, start, prices, low, high)
         held = [self.offer(program, spend) for spend in (done.spend, legal(program, start))]
         if done.residual > 1e-7 or not held[0]:
@@ -94,3 +96,10 @@ class Incumbent:
             self.offer(program, again.spend)
             done = again if again.residual < done.residual else done
         return done.spend, done.prices
+
+
+def _pattern_of(program: Program, start: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The box (low, high), each (m,), of the cells' on/off choices at `start`."""
+    on = ~program.switch | (start >= 0.5 * program.floor_on) & (start > 1e-9 * program.upper)
+    low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
+    return low, np.where(on, program.upper, 0.0)

@@ -22,6 +22,7 @@ from scipy import sparse
 from models.curves import FloatArray
 from models.errors import SolverError
 from targeting.allocation.solver.blocks import basic_metrics
+from targeting.allocation.solver.highs import run_highs
 from targeting.allocation.solver.program import BASIC, Program
 
 MAX_GROUPS = 1500
@@ -205,7 +206,7 @@ def _highs(c, rows, limits, convex, cost, integral):  # type: ignore[no-untyped-
     program = cp.Problem(cp.Maximize(c @ lam - cost * cp.sum(slack)), [limit, one])
     options = {**HIGHS, "mip_rel_gap": 1e-9, "time_limit": 20.0} if integral else HIGHS
     try:
-        program.solve(solver=cp.HIGHS, highs_options=options)
+        run_highs(program, options)
     except (cp.error.SolverError, ValueError) as error:
         raise SolverError(f"allocation: HiGHS failed on the master program ({error})") from error
     if lam.value is None or program.status not in ("optimal", "optimal_inaccurate", "user_limit"):

@@ -1,8 +1,8 @@
 """`solve`: the best plan with a certificate.
 
+    Newton straight away where all is smooth and concave (`direct`), else
     column generation -> Newton polish -> Lagrangian bound; where cells are on/off or S-shaped and the gap
-    stays
-    open, `branch` closes it.
+    stays open, `branch` closes it.
 
 Value and feasibility of what is returned are recomputed from the true curves (`incumbent`).
 """
@@ -17,8 +17,10 @@ from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.solver.branch.close import close, consider, no_plan
+from targeting.allocation.solver.branch.ownspend import solve_on_own, switched
 from targeting.allocation.solver.cellprices import named_prices
-from targeting.allocation.solver.generation import Deadline, Relaxed, generate, seed
+from targeting.allocation.solver.direct import smooth, solve_directly, try_newton
+from targeting.allocation.solver.generation import Deadline, Relaxed, generate, ladder, least
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.master import Pool
@@ -65,15 +67,28 @@ def solve(
             lambda free: solve(free, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm),
             gap_tol=gap_tol,
         )
+    if switched(problem).any():
+        return solve_on_own(
+            problem,
+            lambda node, seconds: solve(node, gap_tol=0.3 * gap_tol, time_limit_s=seconds),
+            gap_tol=gap_tol,
+            time_limit_s=time_limit_s,
+        )
     deadline = Deadline.of(time_limit_s)
     program = build(problem)
     _check_boxes(problem, program)
     best = Incumbent(problem, gap_tol)
     if warm is not None and _continued(program, best, warm):
         return _finish(program, best, warm, deadline, 0)
+    rungs = ladder(program)
+    tried = solve_directly(program, best, rungs) if smooth(program) else []
+    if best.closed:
+        return _finish(program, best, warm, deadline, 0)
+    kept = warm.sheets if warm is not None else []
+    tried += [] if kept else list(rungs)
     pool = Pool.of(program)
-    best.offer(program, np.where(program.switch, 0.0, program.lower))
-    for spend in warm.sheets if warm and warm.sheets else seed(program):
+    best.offer(program, least(program))
+    for spend in (least(program), *kept, *(rung.spend for rung in tried)):
         pool.add(legal(program, spend))
     relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
     if not relaxed.feasible:
@@ -98,9 +113,7 @@ def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
         return False
     if len(warm.spend) != len(program.cell) or len(warm.prices) != len(program.row_lower):
         return False
-    spend, prices = best.improve(program, legal(program, warm.spend), warm.prices)
-    best.bound_at(program, prices, spend)
-    return best.closed and best.prices is not None
+    return try_newton(program, best, legal(program, warm.spend), warm.prices)
 
 
 def _check_boxes(problem: Problem, program: Program) -> None:

@@ -22,6 +22,7 @@ from scipy import sparse
 from models.curves import FloatArray
 from models.errors import SolverError
 from targeting.allocation.solver.branch.domains import Pieces
+from targeting.allocation.solver.highs import run_highs
 from targeting.allocation.solver.pricing import best_single
 from targeting.allocation.solver.program import Program
 
@@ -108,7 +109,7 @@ def solve_pieces(
         "primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE,
     }  # fmt: skip
     try:
-        model.solve(solver=cp.HIGHS, highs_options=options)
+        run_highs(model, options)
     except (cp.error.SolverError, ValueError) as error:
         raise SolverError(f"allocation: HiGHS failed on the piecewise program ({error})") from error
     spare = SLACK * TOLERANCE * (float(np.abs(prices * size).sum()) + worth * n)
