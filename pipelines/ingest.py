@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -208,17 +208,17 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "orders": dataset.orders.height,
         "gmv_cny": round(float(dataset.orders["gmv_cny"].sum()), 3),
         "placements": {row.pop("placement"): row for row in by_placement.to_dicts()},
-        "claims": _claims(shown),
+        "claims": _claims(dataset),
     }
 
 
-def _claims(shown: pl.DataFrame) -> dict[str, str]:
-    coin = shown.filter("randomized")
-    held_out = coin.filter(pl.col("placement") == CONTROL).height
-    if coin.height == held_out or not held_out:
-        lacking = "rows at all" if coin.is_empty() else "shown rows" if held_out else "held-out rows"
-        return {"kind": "observational", "why": f"no randomized {lacking}"}
-    return {"kind": "causal", "why": f"{coin.height} randomized rows, {held_out} of them held out"}
+def _claims(dataset: Dataset) -> dict[str, str]:
+    """What a model of these logs may claim, by the rule that training applies (it reads exposures only)."""
+    from models.proof import claim
+
+    placements = dataset.exposures["placement"].unique().sort().to_list()
+    told = claim(cast(Any, dataset), tuple(name for name in placements if name != CONTROL))
+    return {"kind": told.kind, "why": told.why}
 
 
 def _check_single(path: Path) -> CheckReport:
