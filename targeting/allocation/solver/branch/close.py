@@ -6,10 +6,12 @@ price.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from models.curves import FloatArray
-from models.errors import InfeasibleError
+from models.errors import InfeasibleError, SolverError
 from targeting.allocation.solver.branch.domains import Pieces, first_pieces, merge, reduce, split
 from targeting.allocation.solver.branch.milp import Choice, solve_pieces
 from targeting.allocation.solver.branch.tree import Visit, explore
@@ -24,6 +26,8 @@ from targeting.allocation.solver.program import Program
 TURNS = 40
 MOST_WHOLE = 300  # blocks up to which the columns are also chosen whole, by a mixed-integer program
 
+logger = logging.getLogger(__name__)
+
 
 def no_plan(program: Program, prices: FloatArray) -> InfeasibleError:
     """The error for a proven contradiction; `conflict.explain` says more."""
@@ -37,8 +41,12 @@ def consider(pool: Pool, best: Incumbent, relaxed: Relaxed) -> None:
     program = pool.program
     spend, prices = best.improve(program, relaxed.spend, relaxed.prices)
     if program.switch.any() and program.n_blocks <= MOST_WHOLE:
-        whole = solve_master(pool, penalty=1e3, integral=True)
-        best.improve(program, mixed_spend(pool, whole), relaxed.prices)
+        try:
+            whole = solve_master(pool, penalty=1e3, integral=True)
+        except SolverError as error:  # only a proposal for a plan is lost
+            logger.warning("columns were not chosen whole: %s", error)
+        else:
+            best.improve(program, mixed_spend(pool, whole), relaxed.prices)
     for at, start in ((prices, spend), (relaxed.prices, relaxed.spend)):
         best.bound_at(program, at, start)
         if best.closed:
@@ -71,7 +79,13 @@ def _by_pieces(program: Program, best: Incumbent, relaxed: Relaxed, deadline: De
             pieces = reduce(program, weights, pieces, root - best.value, halvings=0)
         seconds = max(0.5, deadline.seconds - deadline.elapsed)
         rel_gap = max(0.2 * best.gap_tol, 0.02 * min(best.gap, 1.0))
-        choice = solve_pieces(program, pieces, marks, prices, rel_gap=rel_gap, seconds=seconds)
+        try:
+            choice = solve_pieces(program, pieces, marks, prices, rel_gap=rel_gap, seconds=seconds)
+        except SolverError as error:
+            if best.spend is None:
+                raise
+            logger.warning("the gap stays at %.2g: %s", best.gap, error)
+            return turn
         best.bound = min(best.bound, choice.bound + program.constant)
         if not choice.plan and choice.bound == -np.inf and best.spend is None:
             raise no_plan(program, prices)

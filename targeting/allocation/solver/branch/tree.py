@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from models.errors import SolverError
 from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.generation import Deadline, Relaxed, generate
 from targeting.allocation.solver.master import Pool
@@ -27,6 +29,8 @@ from targeting.allocation.solver.program import Program
 ROUNDS = 12
 MOST_NODES = 2000
 HARDLY = 1e-30  # of its ceiling: a cell cut to "on" without a least spend has at least this, and so counts as on
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,13 @@ def explore(
             own = Pool(child, parent.group)
             for sheet in {id(s): s for s in parent.sheets}.values():
                 own.add(legal(child, sheet.spend))
-            found = generate(own, deadline, tolerance=max(1e-7, 0.1 * gap_tol), max_rounds=ROUNDS)
-            seen = visit(own, found)
+            try:
+                found = generate(own, deadline, tolerance=max(1e-7, 0.1 * gap_tol), max_rounds=ROUNDS)
+                seen = visit(own, found)
+            except SolverError as error:  # the parent's bound holds for the child
+                logger.warning("a branch was left open: %s", error)
+                closed = max(closed, -negative)
+                continue
             best, bound = seen.best, min(seen.bound, -negative)
             if gap(bound, best) > 0:
                 heapq.heappush(queue, (-bound, next(count), own, found))
