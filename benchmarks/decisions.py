@@ -11,8 +11,10 @@ promised      promised / true expected new-fan GMV
 inside        share of seeds with the true expected value in the plan's 80 % interval
 real          the same for one random realised campaign (buying by chance is not in the interval's meaning)
 ece_f, ece_b  expected calibration error of follows and of buying
-dec_f, dec_b, dec_g   predicted / true, furthest from 1 over ten groups of the prediction (follows, buying,
-              GMV per fan; the last two weighted by true follows)
+dec_f, dec_b, dec_g   predicted / true, furthest from 1 over ten groups of as many people each, sorted by the
+              prediction (follows, buying, GMV per fan; the last two weighted by true follows)
+eq_f, eq_b, eq_g      the same over ten groups of equal predicted follows, buyers, GMV: where the money goes
+tot_f, tot_b, tot_g   the same over everybody
 gain0         share of seeds where the 80 % interval of the claimed gain over the equal split covers 0
 gap, causal, seconds   largest certified gap, share of causal claims, fit and plan time
 """
@@ -66,6 +68,12 @@ class Outcome:
     decile_follow: float
     decile_buy: float
     decile_gmv: float
+    events_follow: float
+    events_buy: float
+    events_gmv: float
+    total_follow: float
+    total_buy: float
+    total_gmv: float
     fit_s: float
     plan_s: float
 
@@ -162,18 +170,31 @@ def calibration(world: World, scores: pl.DataFrame) -> dict[str, float]:
         ("buy", "p_precise", weight),
         ("gmv", "gmv_per_fan_cny", weight),
     ):
-        ece, worst = deciles(both[column].to_numpy(), both[f"{column}_true"].to_numpy(), w)
-        found[f"decile_{name}"] = worst
+        predicted, true = both[column].to_numpy(), both[f"{column}_true"].to_numpy()
+        ece, found[f"decile_{name}"] = deciles(predicted, true, w)
+        _, found[f"events_{name}"] = deciles(predicted, true, w, share=predicted * w)
+        found[f"total_{name}"] = float(np.average(predicted, weights=w) / np.average(true, weights=w))
         if name != "gmv":
             found[f"ece_{name}"] = ece
     return found
 
 
-def deciles(predicted: np.ndarray, true: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """(calibration error, predicted/true furthest from 1) over ten equal groups of the prediction."""
-    groups = np.array_split(np.argsort(predicted, kind="stable"), 10)
+def deciles(
+    predicted: np.ndarray, true: np.ndarray, weight: np.ndarray, share: np.ndarray | None = None
+) -> tuple[float, float]:
+    """(calibration error, predicted/true furthest from 1) over ten groups of the prediction.
+
+    Args:
+        predicted, true, weight: (n,).
+        share: what is equal in every group, (n,); default: people.
+    """
+    order = np.argsort(predicted, kind="stable")
+    sizes = np.cumsum(np.ones(len(order)) if share is None else share[order])
+    cuts = np.searchsorted(sizes, np.arange(1, 10) / 10 * sizes[-1])
     ratios, errors = [], []
-    for group in groups:
+    for group in np.split(order, cuts):
+        if not weight[group].sum() > 0:
+            continue
         p = float(np.average(predicted[group], weights=weight[group]))
         t = float(np.average(true[group], weights=weight[group]))
         ratios.append(p / t)
@@ -203,6 +224,12 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
         "dec_f": median([o.decile_follow for o in outcomes]),
         "dec_b": median([o.decile_buy for o in outcomes]),
         "dec_g": median([o.decile_gmv for o in outcomes]),
+        "eq_f": median([o.events_follow for o in outcomes]),
+        "eq_b": median([o.events_buy for o in outcomes]),
+        "eq_g": median([o.events_gmv for o in outcomes]),
+        "tot_f": median([o.total_follow for o in outcomes]),
+        "tot_b": median([o.total_buy for o in outcomes]),
+        "tot_g": median([o.total_gmv for o in outcomes]),
         "gain0": share([o.gain_covers_zero for o in outcomes]),
         "gap": max(o.gap for o in outcomes),
         "causal": share([o.claims == "causal" for o in outcomes]),
@@ -215,8 +242,10 @@ def _print_row(label: str, row: dict[str, float]) -> None:
     print(f"{label:<15}" + " ".join(cells), flush=True)
 
 
-def run(kinds: Sequence[str], *, seeds: int, users: int, verbose: bool) -> list[Outcome]:
-    """Judge every world and print the table row by row."""
+def run(
+    kinds: Sequence[str], *, seeds: int, users: int, verbose: bool, out: Path | None = None
+) -> list[Outcome]:
+    """Judge every world, print the table row by row and append every outcome to `out` as it comes."""
     done: list[Outcome] = []
     header = False
     for kind in kinds:
@@ -228,6 +257,9 @@ def run(kinds: Sequence[str], *, seeds: int, users: int, verbose: bool) -> list[
                 print(f"{kind} seed {seed}: refused: {refusal}", flush=True)
                 continue
             found.append(outcome)
+            if out:
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(outcome)) + "\n")
             if verbose:
                 print(json.dumps(asdict(outcome)), file=sys.stderr, flush=True)
         if found:
@@ -250,11 +282,11 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="every outcome as JSON on stderr")
     given = parser.parse_args()
     kinds = list(KINDS) if given.kinds == "all" else given.kinds.split(",")
-    done = run(kinds, seeds=given.seeds, users=given.users, verbose=given.verbose)
+    if given.out:
+        given.out.write_text("", encoding="utf-8")
+    done = run(kinds, seeds=given.seeds, users=given.users, verbose=given.verbose, out=given.out)
     if done:
         _print_row("all", summary(done))
-    if given.out:
-        given.out.write_text("".join(json.dumps(asdict(o)) + "\n" for o in done), encoding="utf-8")
 
 
 if __name__ == "__main__":

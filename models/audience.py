@@ -99,7 +99,13 @@ class AudienceModel:
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
         proof = prove(fitting, log, placements=placements, horizon_days=horizon_days)
         funnel = fit_funnel(fitting, log, placements=placements)
-        value = fit_value(fitting, log, placements=placements, horizon_days=horizon_days)
+        value = fit_value(
+            fitting,
+            log,
+            placements=placements,
+            horizon_days=horizon_days,
+            ranking_shift=funnel.ranking_shift,
+        )
         warnings = [*log.warnings, *proof.warnings]
         if value is None:
             warnings.append(
@@ -153,13 +159,12 @@ class AudienceModel:
         matrix = self.encoder.encode(users)
         n, k = users.height, len(self.placements)
         columns = {name: np.zeros((n, k)) for name in ("p_follow", "gmv_per_fan_cny", "p_precise", "p_enter")}
-        organic = self.value.organic_gmv(matrix, threads=self.threads) if self.value else np.zeros(n)
         for j, name in enumerate(self.placements):
             enter, follow = self._follow(matrix, name)
             columns["p_enter"][:, j], columns["p_follow"][:, j] = enter, follow
             if self.value:
-                gross = self.value.gross_gmv(matrix, j, threads=self.threads)
-                columns["gmv_per_fan_cny"][:, j] = np.maximum(gross - organic, 0.0)
+                gmv = self.value.incremental_gmv(matrix, j, threads=self.threads)
+                columns["gmv_per_fan_cny"][:, j] = gmv
                 columns["p_precise"][:, j] = self.value.p_precise(matrix, j, threads=self.threads)
         fan = (
             users["is_fan"].fill_null(False)

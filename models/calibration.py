@@ -21,9 +21,10 @@ import numpy as np
 
 from models.likelihood import HazardRows, constant_log_rate, fold_of, hazard_gradient, hazard_loss
 
-ISOTONIC_EVENTS = 800
-"""Fewer events than this cannot support twenty bins of forty."""
-ISOTONIC_BINS = 20
+ISOTONIC_EVENTS = 150
+"""Fewer events than this cannot support a curve."""
+EVENTS_PER_BIN, ISOTONIC_BINS = 25, 20
+"""An isotonic bin stands on this many events; at most so many bins."""
 
 
 @dataclass(frozen=True)
@@ -132,66 +133,16 @@ def fit_affine(
     return LogRateMap(centre, shift, slope)
 
 
-CORRECTIONS = ((0.1, 0.1), (1.0, 0.3))
-"""Prior deviations of shift and slope when delivery is (almost) unconfounded, and when it is confounded."""
-
-
-def _log_evidence(
-    rows: HazardRows, log_rate: np.ndarray, found: LogRateMap, shift_sd: float, slope_sd: float
-) -> float:
-    """Laplace approximation of the log marginal likelihood of a prior, up to a constant."""
-    f = found.apply(log_rate)
-    x = log_rate - found.centre
-    _, information = hazard_gradient(rows, f)
-    cross = float((information * x).sum())
-    hessian = np.array(
-        [
-            [information.sum() + shift_sd**-2, cross],
-            [cross, (information * x * x).sum() + slope_sd**-2],
-        ]
-    )
-    penalty = 0.5 * (found.shift / shift_sd) ** 2 + 0.5 * ((found.slope - 1) / slope_sd) ** 2
-    log_prior_scale = np.log(shift_sd * slope_sd)
-    return float(
-        -hazard_loss(rows, f).sum() - penalty - log_prior_scale - 0.5 * np.linalg.slogdet(hessian)[1]
-    )
-
-
-def fit_correction(
-    rows: HazardRows, log_rate: np.ndarray, *, priors: tuple[tuple[float, float], ...] = CORRECTIONS
-) -> LogRateMap:
-    """Shift and slope from logged to randomised rates, averaged over "hardly confounded" and "confounded".
-
-    Both priors are fitted and weighted by their marginal likelihoods (equal odds before). With 170
-    randomised follows a free shift has a standard error of 8 %: where the experiment agrees with the logs
-    that noise would be all it adds, where it disagrees by several standard errors the experiment decides.
-
-    Args:
-        rows: Randomised rows.
-        log_rate: Their log rates according to the logs, (n,).
-        priors: Deviations of shift and slope under each view.
-    """
-    maps = [fit_affine(rows, log_rate, shift_sd=a, slope_sd=s) for a, s in priors]
-    if rows.y.size == 0:
-        return maps[0]
-    evidence = [_log_evidence(rows, log_rate, one, a, s) for one, (a, s) in zip(maps, priors, strict=True)]
-    weight = np.exp(np.array(evidence) - max(evidence))
-    weight /= weight.sum()
-    return LogRateMap(
-        maps[0].centre,
-        float(weight @ [one.shift for one in maps]),
-        float(weight @ [one.slope for one in maps]),
-    )
-
-
-def fit_isotonic(rows: HazardRows, log_rate: np.ndarray, *, bins: int = ISOTONIC_BINS) -> LogRateMap:
+def fit_isotonic(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
     """Isotonic curve through bins of equal information; each bin's rate is its own maximum likelihood.
 
     Returns:
-        A map with at most `bins` knots; pooled neighbours share one level.
+        A map with a knot per `EVENTS_PER_BIN` events, at most `ISOTONIC_BINS`; pooled neighbours share one
+        level.
     """
     from sklearn.isotonic import IsotonicRegression
 
+    bins = int(np.clip(rows.events // EVENTS_PER_BIN, 1, ISOTONIC_BINS))
     _, information = hazard_gradient(rows, log_rate)
     order = np.argsort(log_rate, kind="stable")
     cumulative = np.cumsum(information[order])

@@ -1,11 +1,14 @@
 """Evidence: how far logged outcomes agree with the scores, cell by cell, and how sure that makes us.
 
 For every segment x placement the follows and the GMV of the new fans that the logs show are set against what
-the scores predict for exactly those rows. The ratios, partially pooled, become multiplicative draws of hazard
-and value: the width of the plan's 80 % intervals, and a mild correction of segment means. Randomised rows
-speak about effects; the others are used for precision, as if they carried an unknown bias of
-`RANKING_BIAS_SD`. Young fans and young orders are scaled by the share of their horizon that is over
-(`models.delay`), never counted as zeros.
+the scores predict for exactly those rows. The ratios, partially pooled, become multiplicative draws of
+hazard and value: the width of the plan's 80 % intervals, and a mild correction of segment means. Randomised
+rows speak about effects; the others are used for precision, as far as they agree (`models.levels`). How a
+cell differs from the rest of its placement is told by both kinds of rows, ranked ones against the ranked
+ones' level and randomised ones against theirs, so a bias that all of a placement shares cancels; what does
+not cancel is taken for an unknown bias of `CELL_BIAS_SD`. Judging cells by randomised rows alone, a dozen
+follows each, would send money where they happened to be lucky. Young fans and young orders are scaled by the
+share of their horizon that is over (`models.delay`), never counted as zeros.
 
 It must not import targeting, the model that made the scores, or anything that reads a clock.
 """
@@ -24,17 +27,15 @@ from numpy.typing import NDArray
 
 from models.errors import DataError
 from models.evidence_tables import CellTable, fan_table, follow_table
+from models.levels import Ratio, chance_of_selection, draw_levels
 from models.pooling import dispersion_of, pool_rates
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-# Ranked delivery favours people about to act; by how much is unknown: sd of the log of its placement totals.
-RANKING_BIAS_SD = 0.25
-# Cells are judged on randomised rows alone once these predict so many follows per cell on average.
-ENOUGH_FOLLOWS = 15.0
-# How far the scores' own level is believed to be off before the logs are asked (log scale), and how far a
-# level is off of which they say nothing.
-SCORE_SD, UNKNOWN_SD = 0.3, 0.5
+# A cell's ranked rows are selected more or less than those of its placement: sd of the log of the difference.
+CELL_BIAS_SD = 0.12
+# A level of randomised rows is shrunk to the ranked ones' as if by this many follows, to compare cells.
+SHRINK_FOLLOWS = 10.0
 # Follows of a day can still come in for this long.
 FOLLOW_WINDOW = timedelta(hours=24)
 
@@ -132,101 +133,82 @@ def cell_evidence(
     shown = dataset.exposures.filter(pl.col("exposed_at") + FOLLOW_WINDOW <= as_of)
     follows = follow_table(dataset.users, shown, scored, keys=keys)
     fans = fan_table(dataset, scored, keys=keys, as_of=as_of, horizon_days=horizon_days)
-    hazard_mean, hazard, decided = _hazard(follows, group, rng=rng, n_draws=n_draws)
-    gmv_mean, gmv = _gmv(fans, group, rng=rng, n_draws=n_draws)
+    hazard_mean, hazard, selected = _hazard(follows, group, rng=rng, n_draws=n_draws)
+    gmv_mean, gmv = _gmv(fans, group, selected=selected, rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
         *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
         pl.Series("hazard_factor", hazard_mean),
         pl.Series("gmv_factor", gmv_mean),
     )
     diagnostics = {**follows.diagnostics, **fans.diagnostics}
+    diagnostics["chance_of_selection"] = selected
+    decided = _coin_decides(follows, group)
     return Evidence(cells, hazard, gmv, decided, diagnostics)
 
 
 def _hazard(
     table: CellTable, group: IntArray, *, rng: np.random.Generator, n_draws: int
-) -> tuple[FloatArray, FloatArray, bool]:
-    """Posterior of observed over predicted follows; level from randomised rows where they can say it."""
+) -> tuple[FloatArray, FloatArray, float]:
+    """Posterior of observed over predicted follows, and the chance that ranked delivery is selected."""
     every, coin = table.sums["all"], table.sums["randomized"]
-    n_groups = int(group.max()) + 1
-    everything = _log_ratio(every, group, n_groups, extra=RANKING_BIAS_SD)
-    random = _log_ratio(coin, group, n_groups, extra=0.0)
+    ranked = (np.maximum(every[0] - coin[0], 0.0), np.maximum(every[1] - coin[1], 0.0))
     if not (every[1].sum() > 0):
-        return _believed(len(group), rng, n_draws)
-    use_coin = coin[1].sum() >= ENOUGH_FOLLOWS * len(group)
-    levels = _level_draws(everything, random, rng=rng, n_draws=n_draws)
-    # Randomised rows that are the whole log need no second opinion.
-    rows = coin if use_coin else every
+        return *_believed(len(group), rng, n_draws), 0.25
+    by_rank, by_coin = (Ratio.of(*_per_group(sums, group), noise=table.dispersion) for sums in (ranked, coin))
+    selected = chance_of_selection(by_rank, by_coin)
+    levels = draw_levels(by_rank, by_coin, selected=selected, rng=rng, n_draws=n_draws)
+    events, exposure = _deviations(ranked, coin, group)
     pooled = pool_rates(
-        events=rows[0],
-        exposure=rows[1],
+        events=events,
+        exposure=exposure,
         group=group,
         rng=rng,
         n_draws=n_draws,
         dispersion=table.dispersion,
         level_draws=levels,
     )
-    decided = bool(np.all(random[1] < everything[1]))
-    return pooled.mean, pooled.draws, decided
+    return pooled.mean, pooled.draws, selected
 
 
-def _log_ratio(
-    sums: tuple[FloatArray, FloatArray], group: IntArray, n_groups: int, *, extra: float
+def _per_group(sums: tuple[FloatArray, FloatArray], group: IntArray) -> tuple[FloatArray, FloatArray]:
+    n_groups = int(group.max()) + 1
+    seen, expected = (np.asarray(np.bincount(group, x, n_groups), dtype=np.float64) for x in sums)
+    return seen, expected
+
+
+def _deviations(
+    ranked: tuple[FloatArray, FloatArray], coin: tuple[FloatArray, FloatArray], group: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Log of observed over predicted per group, and its sd (infinite where nothing is predicted)."""
-    observed, predicted = (np.bincount(group, x, n_groups) for x in sums)
-    some = predicted > 0
-    ratio = np.where(some, (observed + 1.0) / np.where(some, predicted + 1.0, 1.0), 1.0)
-    sd = np.sqrt(1.0 / np.maximum(observed, 1.0) + extra**2)
-    return np.log(ratio), np.where(some, sd, np.inf)
+    """Events and exposures per cell, (n_cells,) each, relative to the level of the same kind of rows.
 
-
-def _level_draws(
-    everything: tuple[FloatArray, FloatArray],
-    random: tuple[FloatArray, FloatArray],
-    *,
-    rng: np.random.Generator,
-    n_draws: int,
-) -> FloatArray:
-    """Draws (n_draws, n_groups) of the level: both sources by precision, the centre shrunk to the scores."""
-    precision = np.maximum(everything[1] ** -2.0 + random[1] ** -2.0, UNKNOWN_SD**-2)
-    mean = (everything[0] * everything[1] ** -2.0 + random[0] * random[1] ** -2.0) / precision
-    return _centred(mean + rng.normal(size=(n_draws, len(mean))) / np.sqrt(precision))
-
-
-def _centred(log_levels: FloatArray) -> FloatArray:
-    """exp of the draws with their centre moved towards 1 as far as they are unsure, their width kept.
-
-    The scores were fitted to these very logs, so a level that the logs cannot pin down says nothing against
-    them; but it does not make them any surer either.
+    n ranked follows with an unknown bias of sd t say as much as n / (1 + n t^2) unbiased ones.
     """
-    mean, variance = log_levels.mean(axis=0), log_levels.var(axis=0)
-    belief = SCORE_SD**2 / (SCORE_SD**2 + variance)
-    return np.exp(log_levels - mean * (1.0 - belief) - 0.5 * variance)
+    seen, expected = _per_group(ranked, group)
+    level = np.where(seen > 0, seen / np.maximum(expected, 1e-12), 1.0)
+    coin_seen, coin_expected = _per_group(coin, group)
+    coin_level = (coin_seen + SHRINK_FOLLOWS * level) / (coin_expected + SHRINK_FOLLOWS)
+    kept = 1.0 / (1.0 + ranked[1] * level[group] * CELL_BIAS_SD**2)
+    events = kept * ranked[0] + coin[0]
+    return events, kept * ranked[1] * level[group] + coin[1] * coin_level[group]
+
+
+def _coin_decides(table: CellTable, group: IntArray) -> bool:
+    """Whether every placement has enough randomised follows to fix its level to a quarter."""
+    return bool(np.all(Ratio.of(*_per_group(table.sums["randomized"], group)).sd < 0.25))
 
 
 def _gmv(
-    table: CellTable, group: IntArray, *, rng: np.random.Generator, n_draws: int
+    table: CellTable, group: IntArray, *, selected: float, rng: np.random.Generator, n_draws: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Posterior of observed over predicted GMV of new fans; levels by a Bayesian bootstrap over fans."""
+    """Posterior of observed over predicted GMV of new fans; levels by a Bayesian bootstrap over fans.
+
+    Randomised fans are too few to be told apart by placement: they speak of the level of all.
+    """
     observed, predicted = table.sums["all"]
     if not (predicted.sum() > 0 and observed.sum() > 0):
-        mean, draws, _ = _believed(len(group), rng, n_draws)
-        return mean, draws
-    fan_cell, fan_observed, fan_predicted = table.rows
-    n_groups = int(group.max()) + 1
-    unit = max(dispersion_of(fan_observed), 1e-9)
-    weights = rng.exponential(size=(n_draws, len(fan_cell)))
-    fan_group = group[fan_cell]
-    levels = np.empty((n_draws, n_groups))
-    overall = (weights @ fan_observed + unit) / (weights @ fan_predicted + unit)
-    for j in range(n_groups):
-        here = fan_group == j
-        # Two events of the overall level: a placement with few buyers must not promise zero or the moon.
-        top = weights[:, here] @ fan_observed[here] + 2.0 * unit * overall
-        levels[:, j] = top / (weights[:, here] @ fan_predicted[here] + 2.0 * unit)
-    doubt = rng.normal(0.0, table.level_sd, (n_draws, n_groups))
-    levels = _centred(np.log(np.maximum(levels, 0.02)) + doubt)
+        return _believed(len(group), rng, n_draws)
+    unit = max(dispersion_of(table.rows[1]), 1e-9)
+    levels = _gmv_levels(table, group, selected=selected, unit=unit, rng=rng, n_draws=n_draws)
     pooled = pool_rates(
         events=np.maximum(observed, 0.0),
         exposure=predicted,
@@ -239,7 +221,46 @@ def _gmv(
     return pooled.mean, pooled.draws
 
 
-def _believed(n_cells: int, rng: np.random.Generator, n_draws: int) -> tuple[FloatArray, FloatArray, bool]:
+def _gmv_levels(
+    table: CellTable,
+    group: IntArray,
+    *,
+    selected: float,
+    unit: float,
+    rng: np.random.Generator,
+    n_draws: int,
+) -> FloatArray:
+    """Draws (n_draws, n_groups) of true over predicted GMV per fan; `unit` yuan count as one event."""
+    cell, observed, predicted = table.rows
+    coin = table.coin
+    ranked = ~coin if not coin.all() else coin
+    n_groups = int(group.max()) + 1
+    log_levels = np.empty((n_draws, n_groups))
+    weights = rng.exponential(size=(n_draws, len(cell)))
+    overall = (weights @ observed + unit) / (weights @ predicted + unit)
+    for j in range(n_groups):
+        here = ranked & (group[cell] == j)
+        # Two events of the overall level: a placement with few buyers must not promise zero or the moon.
+        top = weights[:, here] @ observed[here] + 2.0 * unit * overall
+        level = top / (weights[:, here] @ predicted[here] + 2.0 * unit)
+        log_levels[:, j] = np.log(np.maximum(level, 0.02))
+    by_rank = Ratio(log_levels.mean(axis=0), np.hypot(log_levels.std(axis=0), table.level_sd))
+    some = coin if not coin.all() else np.zeros_like(coin)
+    by_coin = Ratio.of(
+        np.full(n_groups, observed[some].sum()), np.full(n_groups, predicted[some].sum()), noise=unit
+    )
+    if some.any():
+        all_ranked = np.log(np.maximum(weights[:, ranked] @ observed[ranked] + unit, 0.02 * unit))
+        all_ranked -= np.log(weights[:, ranked] @ predicted[ranked] + unit)
+        selected = chance_of_selection(
+            Ratio(all_ranked.mean(keepdims=True), all_ranked.std(keepdims=True)),
+            Ratio(by_coin.log[:1], by_coin.sd[:1]),
+            before=float(np.clip(selected, 0.01, 0.99)),
+        )
+    return draw_levels(by_rank, by_coin, selected=selected, rng=rng, n_draws=n_draws)
+
+
+def _believed(n_cells: int, rng: np.random.Generator, n_draws: int) -> tuple[FloatArray, FloatArray]:
     """No outcome at all to judge by: the scores stand, give or take a factor of about two."""
     common = rng.normal(0.0, 0.5, (n_draws, 1)) + rng.normal(0.0, 0.25, (n_draws, n_cells))
-    return np.ones(n_cells), np.exp(common), False
+    return np.ones(n_cells), np.exp(common)

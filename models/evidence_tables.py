@@ -33,6 +33,7 @@ class CellTable:
         columns: what the report shows, each (n_cells,).
         sums: observed, predicted (n_cells,) by kind of row: `all`, `randomized`.
         rows: single units behind `all`: cell, observed, predicted.
+        coin: which of `rows` were won on randomised rows.
         dispersion: variance over mean of the observed sums beyond a count's.
         level_sd: further doubt about the level of all cells (log scale).
         diagnostics: pooled numbers for the report.
@@ -41,6 +42,7 @@ class CellTable:
     columns: Mapping[str, FloatArray]
     sums: Mapping[str, tuple[FloatArray, FloatArray]]
     rows: tuple[IntArray, FloatArray, FloatArray]
+    coin: NDArray[np.bool_]
     dispersion: float = 1.0
     level_sd: float = 0.0
     diagnostics: Mapping[str, float] = field(default_factory=dict)
@@ -59,8 +61,8 @@ def follow_table(
     score = scored.select("user_id", "placement", "segment", "p_follow")
     paid = (
         rows.filter(pl.col("placement") != CONTROL)
-        .join(score, on=["user_id", "placement"], how="inner")
-        .join(organic, on="segment", how="left")
+        .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
+        .join(organic, on="segment", how="left", maintain_order="left")
         .with_columns(
             expected=1.0 - (-pl.col("impressions") * pl.col("p_follow").clip(0.0)).exp(),
             organic=pl.col("organic").fill_null(overall),
@@ -81,6 +83,7 @@ def follow_table(
             for kind, table in (("all", every), ("randomized", random))
         },
         rows=(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
+        coin=np.zeros(0, dtype=bool),
         # Organic follows are noise on top of the incremental ones.
         dispersion=float(
             np.clip(float(paid["observed"].sum()) / max(every["observed"].sum(), 1.0), 1.0, 20.0)
@@ -101,8 +104,8 @@ def _could_follow(users: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     )
     never = pl.col("_first").is_null() & ~pl.col("is_fan").fill_null(False)
     return (
-        shown.join(first, on="user_id", how="left")
-        .join(users.select("user_id", "is_fan"), on="user_id", how="left")
+        shown.join(first, on="user_id", how="left", maintain_order="left")
+        .join(users.select("user_id", "is_fan"), on="user_id", how="left", maintain_order="left")
         .filter(never | (pl.col("exposed_at") <= pl.col("_first")))
     )
 
@@ -121,12 +124,20 @@ def _organic_follow(held_out: pl.DataFrame) -> pl.DataFrame:
 
 
 def _follow_sums(rows: pl.DataFrame, keys: pl.DataFrame) -> dict[str, FloatArray]:
-    summed = rows.group_by("segment", "placement").agg(
-        pl.col("impressions").cast(pl.Float64).sum(),
-        pl.col("expected").sum(),
-        (pl.col("observed") - pl.col("organic")).sum().alias("observed"),
+    """Sums per cell by numpy, row after row: a parallel sum of floats differs from run to run."""
+    placed = rows.join(
+        keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left"
+    ).select(
+        "cell",
+        pl.col("impressions").cast(pl.Float64),
+        "expected",
+        observed=pl.col("observed") - pl.col("organic"),
     )
-    return _in_order(summed, keys, ("impressions", "expected", "observed"))
+    cell = placed["cell"].to_numpy().astype(np.int64)
+    return {
+        name: np.bincount(cell, placed[name].fill_null(0.0).to_numpy(), keys.height).astype(np.float64)
+        for name in ("impressions", "expected", "observed")
+    }
 
 
 def _in_order(summed: pl.DataFrame, keys: pl.DataFrame, names: tuple[str, ...]) -> dict[str, FloatArray]:
@@ -182,7 +193,7 @@ def _arrived(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days
 def _fan_sums(
     table: pl.DataFrame, keys: pl.DataFrame, *, leave: FloatArray, seen: FloatArray, horizon_days: int
 ) -> CellTable:
-    summed = table.group_by("segment", "placement").agg(
+    summed = table.group_by("segment", "placement", maintain_order=True).agg(
         pl.len().cast(pl.Float64).alias("fans"),
         pl.col("observed", "predicted", "likely", "buyer").sum(),
     )
@@ -201,6 +212,7 @@ def _fan_sums(
             table["observed"].to_numpy(),
             table["predicted"].to_numpy(),
         ),
+        coin=table["randomized"].fill_null(False).to_numpy(),
         level_sd=_delay_doubt(leave, horizon_days),
         diagnostics={
             "fans_in_logs": float(table.height),
@@ -240,7 +252,7 @@ def _fans(
     age = (pl.lit(as_of) - pl.col("followed_at")).dt.total_microseconds() / DAY_US
     return (
         exposures.filter(pl.col("followed") & (pl.col("placement") != CONTROL))
-        .select("user_id", "placement", when.alias("followed_at"))
+        .select("user_id", "placement", "randomized", when.alias("followed_at"))
         .filter(pl.col("followed_at") < as_of)
         .sort("user_id", "followed_at", "placement")
         .unique("user_id", keep="first", maintain_order=True)
@@ -265,13 +277,24 @@ def _organic_gmv(dataset: Logs, kept: pl.DataFrame, scored: pl.DataFrame, *, as_
     others = (
         dataset.users.filter(~pl.col("is_fan").fill_null(False))
         .select("user_id")
-        .join(followers, on="user_id", how="anti")
-        .join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
+        .join(followers, on="user_id", how="anti", maintain_order="left")
+        .join(
+            scored.select("user_id", "segment").unique(),
+            on="user_id",
+            how="inner",
+            maintain_order="left",
+        )
     )
-    spent = kept.filter(pl.col("ordered_at") >= since).group_by("user_id").agg(pl.col("net_cny").sum())
-    each = others.join(spent, on="user_id", how="left").with_columns(pl.col("net_cny").fill_null(0.0))
+    spent = (
+        kept.filter(pl.col("ordered_at") >= since)
+        .group_by("user_id", maintain_order=True)
+        .agg(pl.col("net_cny").sum())
+    )
+    each = others.join(spent, on="user_id", how="left", maintain_order="left").with_columns(
+        pl.col("net_cny").fill_null(0.0)
+    )
     overall = float(each["net_cny"].sum()) / max(each.height, 1)
     prior = 200.0  # users' worth of the overall mean: organic orders are rare and heavy-tailed
-    return each.group_by("segment").agg(
+    return each.group_by("segment", maintain_order=True).agg(
         ((pl.col("net_cny").sum() + prior * overall) / ((pl.len() + prior) * days)).alias("organic_day")
     )

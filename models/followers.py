@@ -33,6 +33,7 @@ class Followers:
         event_net_cny: Its net amount, (n_orders,).
         order_age_days: Its age at `as_of`, (n_orders,).
         n_placements: Number of placements; this code is the organic one.
+        horizon_days: H.
     """
 
     user: np.ndarray
@@ -45,6 +46,7 @@ class Followers:
     event_net_cny: np.ndarray
     order_age_days: np.ndarray
     n_placements: int
+    horizon_days: float
 
     @property
     def bought(self) -> np.ndarray:
@@ -92,6 +94,7 @@ def read_followers(
         event_net_cny=orders["net_cny"].to_numpy(),
         order_age_days=orders["age_days"].to_numpy(),
         n_placements=len(placements),
+        horizon_days=float(horizon_days),
     )
 
 

@@ -11,7 +11,7 @@ enters and then converts: thinning).
 
 Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then
 log h = a + s log h_shape is fitted on the randomised rows (weights 1/propensity, stabilised and clipped).
-"No correction" and "free correction" are averaged by how well each explains the randomised rows: a few coins
+"No correction" and freer ones are averaged by how well each explains the randomised rows: a few coins
 add no noise, many coins decide. The first map alone is kept to judge calibration on the logs as they are.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
@@ -27,12 +27,10 @@ import numpy as np
 import polars as pl
 
 from models.boosting import HazardBooster, fit_boosted
-from models.calibration import LogRateMap, chain, fit_affine, fit_calibration, fit_correction
+from models.calibration import LogRateMap, chain, fit_affine, fit_calibration
+from models.correction import coin_correction
 from models.labels import CONTROL, EventLog, hazard_rows
 from models.likelihood import HazardRows
-
-WEIGHT_LIMITS = (0.1, 10.0)
-"""Stabilised inverse propensities outside are clipped: a few rows must not decide."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,12 @@ class PlacementFunnel:
         log_hazard = _two_step(enter, self.follow.log_rate(matrix, threads=threads, causal=False))
         return chain(log_hazard, self.total + self.total_causal if causal else self.total)
 
+    @property
+    def coin_shift(self) -> float:
+        """Log of randomised over logged follow hazard at the middle of the randomised rows."""
+        maps = self.follow.causal if self.enter is None else self.enter.causal + self.total_causal
+        return float(sum(one.shift for one in maps))
+
     def to_json(self) -> dict[str, Any]:
         """Plain dict for JSON."""
         return {
@@ -153,6 +157,15 @@ class Funnel:
             return np.zeros(matrix.shape[0])
         return np.exp(self.organic.log_rate(matrix, threads=threads, causal=causal))
 
+    @property
+    def ranking_shift(self) -> float:
+        """Log of randomised over logged follow hazards at the middle of the rows, mean of the placements.
+
+        What ranked delivery selects for, in one number: 0 without selection, negative where it shows to
+        people who are more likely to follow than their features say.
+        """
+        return float(np.mean([one.coin_shift for one in self.placements.values()]))
+
     def to_json(self) -> dict[str, Any]:
         """Plain dict for JSON."""
         return {
@@ -174,17 +187,6 @@ class Funnel:
 def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:
     """log(e q) with q = 1 - exp(-exp(log_follow))."""
     return log_enter + np.log(-np.expm1(-np.exp(np.minimum(log_follow, 5.0))))
-
-
-def randomized_weight(rows: pl.DataFrame) -> np.ndarray:
-    """1/propensity of randomised rows, scaled to mean one and clipped; one where the propensity is
-    unknown. Shape (n,)."""
-    inverse = (1.0 / rows["propensity"]).to_numpy().astype(np.float64)
-    known = np.isfinite(inverse)
-    if not known.any():
-        return np.ones(rows.height)
-    scaled = np.clip(inverse / inverse[known].mean(), *WEIGHT_LIMITS)
-    return np.where(known, scaled, 1.0)
 
 
 @dataclass(frozen=True)
@@ -213,29 +215,11 @@ def fit_shape(fitting: Fitting, rows: HazardRows) -> _Shape:
     return _Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, rows.events)
 
 
-def _correction(
-    rows: pl.DataFrame, event: str, baseline: np.ndarray | None, honest: np.ndarray, exposure: str
-) -> tuple[LogRateMap, ...]:
-    """The map from the logged to the randomised log rate; none where every row is randomised or no row is."""
-    coin = rows["randomized"].to_numpy()
-    if not coin.any() or coin.all():
-        return ()
-    chosen = rows.filter("randomized")
-    events = hazard_rows(
-        chosen,
-        event=event,
-        exposure=exposure,
-        baseline=None if baseline is None else baseline[coin],
-        weight=randomized_weight(chosen),
-    )
-    return (fit_correction(events, honest[events.user]),)
-
-
 def _fit_one_rate(
     fitting: Fitting, rows: pl.DataFrame, *, event: str, exposure: str, baseline: np.ndarray | None
 ) -> _Shape:
     shape = fit_shape(fitting, hazard_rows(rows, event=event, exposure=exposure, baseline=baseline))
-    causal = _correction(rows, event, baseline, shape.honest, exposure)
+    causal = coin_correction(rows, event, baseline, shape.honest, exposure)
     return _Shape(
         Rate(shape.rate.booster, shape.rate.logged, causal), shape.honest, shape.rounds, shape.events
     )
@@ -262,7 +246,7 @@ def _fit_placement(
     total = (fit_affine(total_rows, honest[total_rows.user], shift_sd=1.0, slope_sd=0.3),)
     causal_enter = chain(enter.honest, enter.rate.causal)
     causal_honest = chain(_two_step(causal_enter, follow.honest), total)
-    total_causal = _correction(rows, "followed", baseline, causal_honest, "impressions")
+    total_causal = coin_correction(rows, "followed", baseline, causal_honest, "impressions")
     metrics |= {
         f"enter_events_{name}": enter.events,
         f"enter_rounds_{name}": float(enter.rounds),

@@ -134,7 +134,13 @@ def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horiz
         return Proof(warnings=(text,))
     late = judged.exposures
     funnel = fit_funnel(fitting, past, placements=placements)
-    value = fit_value(fitting, past, placements=placements, horizon_days=horizon_days)
+    value = fit_value(
+        fitting,
+        past,
+        placements=placements,
+        horizon_days=horizon_days,
+        ranking_shift=funnel.ranking_shift,
+    )
     tables = _follow_tables(fitting, funnel, late)
     if value is not None:
         tables |= _buy_tables(fitting, value, judged)
@@ -186,13 +192,17 @@ def _buy_tables(fitting: Fitting, value: ValueModel, judged: EventLog) -> dict[s
     if not shown.any():
         return {}
     hazard, gmv = np.zeros(shown.size), np.zeros(shown.size)
+    organic, organic_gmv = np.zeros(shown.size), np.zeros(shown.size)
     for code in range(len(value.placements)):
         mine = followers.placement == code
         matrix = fitting.matrix[followers.user[mine]]
         hazard[mine] = value.buy_hazard(matrix, code, threads=fitting.threads)
-        gmv[mine] = value.gross_gmv(matrix, code, threads=fitting.threads)
-    probability = -np.expm1(-hazard * value.first_order.at(followers.age_days))
-    expected = gmv * value.gmv.at(followers.age_days)
+        gmv[mine] = value.incremental_gmv(matrix, code, threads=fitting.threads)
+        organic[mine] = value.organic_hazard(matrix, threads=fitting.threads)
+        organic_gmv[mine] = value.organic_gmv(matrix, threads=fitting.threads)
+    seen = followers.age_days / followers.horizon_days
+    probability = -np.expm1(-hazard * value.first_order.at(followers.age_days) - organic * seen)
+    expected = gmv * value.gmv.at(followers.age_days) + organic_gmv * seen
     groups = max(1, min(10, int(followers.bought[shown].sum() // 20)))
     return {
         "buy": reliability(

@@ -21,6 +21,8 @@ from models.likelihood import AmountRows
 
 LEVEL_SD = 0.3
 """Prior deviation of a placement's factor on GMV totals, log units."""
+MIN_INCREMENTAL = 0.1
+"""Least share of the followers' GMV that is ascribed to following."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,25 @@ def fit_amounts(
     return replace(amounts, level=level), relative * level, metrics
 
 
-def gmv_factors(followers: Followers, expected: np.ndarray, n_placements: int) -> tuple[float, ...]:
-    """Factor per placement so that totals agree: overall exactly, apart as far as the buyers' noise lets
-    it be believed.
+def gmv_factors(
+    followers: Followers, expected: np.ndarray, anyway: np.ndarray, n_placements: int
+) -> tuple[float, ...]:
+    """Factor per placement on incremental GMV so that totals agree: overall exactly, apart as far as the
+    buyers' noise lets it be believed.
 
     With n buyers of coefficient of variation c the log ratio has variance about (1 + c^2) / n, against
-    LEVEL_SD^2 between placements.
+    LEVEL_SD^2 between placements. The organic part is never scaled; where it explains nearly everything,
+    the incremental part keeps at least MIN_INCREMENTAL of the observed total.
+
+    Args:
+        followers: What was bought.
+        expected: Expected incremental GMV so far, (n,).
+        anyway: Expected organic GMV so far, (n,).
+        n_placements: Placements to give a factor.
     """
     observed = followers.net_cny
-    overall = observed.sum() / max(expected.sum(), 1e-12)
+    total = float(observed.sum())
+    overall = max(total - float(anyway.sum()), MIN_INCREMENTAL * total) / max(expected.sum(), 1e-12)
     amounts = observed[observed > 0]
     noise = 1.0 + (amounts.std() / amounts.mean()) ** 2
     factors = []
@@ -110,6 +122,7 @@ def gmv_factors(followers: Followers, expected: np.ndarray, n_placements: int) -
         mine = followers.placement == code
         buyers = int((observed[mine] > 0).sum())
         trust = LEVEL_SD**2 / (LEVEL_SD**2 + noise / max(buyers, 1)) if buyers else 0.0
-        ratio = observed[mine].sum() / max(expected[mine].sum() * overall, 1e-12) if buyers else 1.0
+        predicted = float((expected[mine] * overall + anyway[mine]).sum())
+        ratio = observed[mine].sum() / max(predicted, 1e-12) if buyers else 1.0
         factors.append(float(overall * ratio**trust))
     return tuple(factors)

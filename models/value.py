@@ -2,21 +2,19 @@
 
 For user u following through placement j and horizon H,
 
-    g_uj = P(kept order by H | follow) x E[net GMV by H | kept order] - G0_u,    not below zero,
+    g_uj = P(kept order by H because of the follow) x E[net GMV by H | kept order],
 
-- P = 1 - exp(-Lambda(x)): hazard boosting on the first *kept* order (refund < amount) with exposure
-Lambda0(t)/Lambda0(H) for a follower seen
-  for t < H (module delay). The placement is a feature, followed by a shrunk factor per placement and one
+- P = 1 - exp(-Lambda(x)), Lambda the incremental hazard of `buying`: first *kept* order (refund < amount),
+  exposure Lambda0(t)/Lambda0(H) for a follower seen for t < H (module delay), what would have been bought
+  anyway as a known baseline. The placement is a feature, followed by a shrunk factor per placement and one
   for randomised followers.
-- E[. | kept order]: squared error on log amounts (robust to the heavy tail), amounts matured to H; the
-slope of the log amount is estimated
-  out of fold and shrunk, so that without evidence everybody gets the grand mean; the level makes predicted
-  and observed totals
-  equal, per placement as far as its buyers support (empirical Bayes).
-- G0 = organic GMV over H days of people who do not follow, from the person-time of exposed users before
-any follow. The floor at zero is a choice:
-  following is taken never to make someone buy less, and a small negative difference of two estimates would
-  only add noise to a plan.
+- E[. | kept order]: squared error on log amounts (robust to the heavy tail), amounts matured to H; the slope
+  of the log amount is estimated out of fold and shrunk, so that without evidence everybody gets the grand
+  mean; the level makes predicted (incremental and organic) and observed totals of the *logged* followers
+  equal, per placement as far as its buyers support (empirical Bayes). The coin's shift comes after that:
+  inside, the levels would undo it and hand the ranked followers' level to everybody.
+- Organic: GMV over H days of people who do not follow, from the person-time of exposed users before any
+  follow.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -24,29 +22,19 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from models.boosting import HazardBooster, fit_boosted
-from models.calibration import LogRateMap, chain, fit_affine, fit_correction
+from models.boosting import HazardBooster
+from models.buying import extend, fit_buying
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
-from models.followers import DAY_US, Followers, kept_orders, read_fans, read_followers, read_organic
+from models.followers import DAY_US, kept_orders, read_followers, read_organic
 from models.funnel import Fitting, Rate, fit_shape
 from models.labels import EventLog
-from models.likelihood import HazardRows, hazard_loss
 from models.spending import Amounts, fit_amounts, gmv_factors
-
-FLAT_SLOPE = 1e-3
-"""Prior deviation that pins a slope at one: only the level is estimated."""
-PLACEMENT_SD = 0.7
-"""Prior deviation of a placement's factor on the buying hazard, log units."""
-COIN_PRIORS = ((0.05, FLAT_SLOPE), (0.7, FLAT_SLOPE))
-"""Randomised followers buy like the others, or do not (confounded): averaged by what explains orders."""
-MIN_FAN_BUYERS = 100
-"""Buying fans below which their purchases are not asked about."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +45,11 @@ class ValueModel:
         placements: Placement names; code = position.
         horizon_days: H.
         affinity: Purchase rate of existing fans, a further feature of `buy`, or None where it did not help.
-        buy: Hazard of a kept order by H.
+        buy: Incremental hazard of a kept order by H.
         buy_shift: Factor per placement on it, log units.
         stays_kept: Share of the presently kept orders that will not be refunded in full later.
         amounts: Spending of buyers.
-        gmv_factor: Factor per placement on GMV that makes totals agree.
+        gmv_factor: Factor per placement on incremental GMV that makes totals agree.
         organic: Organic purchase hazard over H days, or None.
         organic_cny: Organic GMV per unit of that hazard.
         first_order: Delay of the first kept order.
@@ -86,17 +74,24 @@ class ValueModel:
     metrics: Mapping[str, float]
 
     def buy_hazard(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
-        """Hazard of a kept order by H after following through a placement, (n,)."""
-        extended = _extend(matrix, np.full(matrix.shape[0], float(code)), self.affinity, threads)
+        """Incremental hazard of a kept order by H after following through a placement, (n,)."""
+        extended = extend(matrix, np.full(matrix.shape[0], float(code)), self.affinity, threads)
         return np.exp(self.buy.log_rate(extended, threads=threads) + self.buy_shift[code])
 
-    def p_precise(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
-        """P(at least one order that stays kept by H | follow via a placement), (n,)."""
-        return -np.expm1(-self.stays_kept * self.buy_hazard(matrix, code, threads=threads))
+    def organic_hazard(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
+        """Hazard of a kept order over H of the same people had they not followed, (n,)."""
+        if self.organic is None:
+            return np.zeros(matrix.shape[0])
+        return np.exp(self.organic.log_rate(matrix, threads=threads))
 
-    def gross_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
-        """Net-of-refund GMV over H after following, organic part not yet subtracted, (n,)."""
-        extended = _extend(matrix, np.full(matrix.shape[0], float(code)), None, threads)
+    def p_precise(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
+        """P(an order that stays kept by H | follow via a placement), organic ones included, (n,)."""
+        hazard = self.buy_hazard(matrix, code, threads=threads) + self.organic_hazard(matrix, threads=threads)
+        return -np.expm1(-self.stays_kept * hazard)
+
+    def incremental_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
+        """Net-of-refund GMV over H that following adds, (n,)."""
+        extended = extend(matrix, np.full(matrix.shape[0], float(code)), None, threads)
         amount = self.amounts.level * self.amounts.relative(
             self.amounts.booster.log_rate(extended, threads=threads)
         )
@@ -104,9 +99,7 @@ class ValueModel:
 
     def organic_gmv(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """GMV over H of the same people had they not followed, (n,)."""
-        if self.organic is None:
-            return np.zeros(matrix.shape[0])
-        return np.exp(self.organic.log_rate(matrix, threads=threads)) * self.organic_cny
+        return self.organic_hazard(matrix, threads=threads) * self.organic_cny
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict for JSON."""
@@ -148,106 +141,37 @@ class ValueModel:
         )
 
 
-def _extend(matrix: np.ndarray, code: np.ndarray, affinity: HazardBooster | None, threads: int) -> np.ndarray:
-    """User features, the placement's code and, where it helps, the log purchase rate of similar fans."""
-    if affinity is None:
-        return np.column_stack([matrix, code])
-    return np.column_stack([matrix, code, affinity.log_rate(matrix, threads=threads)])
-
-
-def _fit_shape_of_buying(
-    fitting: Fitting, log: EventLog, kept: pl.DataFrame, followers: Followers, rows: HazardRows
-) -> tuple[Rate, HazardBooster | None, np.ndarray, int]:
-    """Buying hazard with or without the fans' purchase rate, whichever predicts held-out followers better."""
-    users = followers.user
-    categorical = (*fitting.categorical, fitting.matrix.shape[1])
-    fans = read_fans(log, kept)
-    candidates: list[HazardBooster | None] = [None]
-    if fans.events >= MIN_FAN_BUYERS:
-        fan_fit = fit_boosted(
-            matrix=fitting.matrix[fans.user],
-            rows=fans,
-            categorical=fitting.categorical,
-            seed=fitting.seed,
-            threads=fitting.threads,
-        )
-        if not fan_fit.flat:
-            candidates.append(fan_fit.booster)
-    best = None
-    for affinity in candidates:
-        matrix = _extend(fitting.matrix[users], followers.placement, affinity, fitting.threads)
-        shape = fit_shape(replace(fitting, matrix=matrix, categorical=categorical), rows)
-        loss = float(hazard_loss(rows, shape.honest).sum())
-        if best is None or loss < best[0]:
-            best = loss, shape, affinity
-    assert best is not None
-    _, shape, affinity = best
-    return shape.rate, affinity, shape.honest, shape.rounds
-
-
-@dataclass(frozen=True)
-class _Buying:
-    """Buying hazard, its placement factors and the out-of-fold hazards of the followers, (n,)."""
-
-    rate: Rate
-    affinity: HazardBooster | None
-    shift: tuple[float, ...]
-    hazard: np.ndarray
-    metrics: Mapping[str, float]
-
-
-def _fit_buy(
-    fitting: Fitting, log: EventLog, kept: pl.DataFrame, followers: Followers, curve: DelayCurve
-) -> _Buying:
-    rows = HazardRows(
-        user=np.arange(followers.user.size),
-        y=followers.bought.astype(float),
-        w=curve.at(followers.age_days),
-        b=np.zeros(followers.user.size),
-        weight=np.ones(followers.user.size),
-    )
-    rate, affinity, log_rate, rounds = _fit_shape_of_buying(fitting, log, kept, followers, rows)
-    shifts = []
-    for code in range(followers.n_placements):
-        mine = followers.placement == code
-        shift = fit_affine(rows.take(mine), log_rate[mine], shift_sd=PLACEMENT_SD, slope_sd=FLAT_SLOPE).shift
-        shifts.append(shift)
-        log_rate = np.where(mine, log_rate + shift, log_rate)
-    maps: tuple[LogRateMap, ...] = ()
-    coin = followers.randomized & (followers.placement < followers.n_placements)
-    if coin.any() and not coin.all():
-        correction = fit_correction(rows.take(coin), log_rate[coin], priors=COIN_PRIORS)
-        maps = (LogRateMap(shift=correction.shift),)
-        log_rate = chain(log_rate, maps)
-    metrics = {
-        "buyers": rows.events,
-        "buy_rounds": float(rounds),
-        "buy_uses_fans": float(affinity is not None),
-        "followers": float(rows.y.size),
-    }
-    return _Buying(Rate(rate.booster, rate.logged, maps), affinity, tuple(shifts), np.exp(log_rate), metrics)
-
-
 def _fit_organic(
     fitting: Fitting, log: EventLog, kept: pl.DataFrame, horizon_days: float
-) -> tuple[Rate | None, float, dict[str, float]]:
-    """Organic purchase hazard over H days and the GMV that one unit of it brings, so that totals agree."""
+) -> tuple[Rate | None, np.ndarray, float, dict[str, float]]:
+    """Organic purchase hazard over H days (also out of fold, (n_users,)) and the GMV that one unit of it
+    brings, so that totals agree."""
     rows, total_cny = read_organic(log, kept, horizon_days=horizon_days)
     if rows.events == 0:
-        return None, 0.0, {"organic_buyers": 0.0}
+        return None, np.zeros(fitting.matrix.shape[0]), 0.0, {"organic_buyers": 0.0}
     shape = fit_shape(fitting, rows)
-    expected = float((rows.w * np.exp(shape.honest[rows.user])).sum())
-    return (
-        shape.rate,
-        total_cny / max(expected, 1e-12),
-        {"organic_buyers": rows.events, "organic_gmv_cny": total_cny},
-    )
+    hazard = np.exp(shape.honest)
+    expected = float((rows.w * hazard[rows.user]).sum())
+    counts = {"organic_buyers": rows.events, "organic_gmv_cny": total_cny}
+    return shape.rate, hazard, total_cny / max(expected, 1e-12), counts
 
 
 def fit_value(
-    fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: float
+    fitting: Fitting,
+    log: EventLog,
+    *,
+    placements: tuple[str, ...],
+    horizon_days: float,
+    ranking_shift: float = 0.0,
 ) -> ValueModel | None:
     """Fit what new fans buy.
+
+    Args:
+        fitting: User features and settings.
+        log: Events known by `as_of`.
+        placements: Placements to fit.
+        horizon_days: H.
+        ranking_shift: Log of randomised over logged follow hazards, as the funnel found it.
 
     Returns:
         The model, or None when no follower has a kept order (nothing can be said about value).
@@ -275,10 +199,19 @@ def fit_value(
         leave_age_days=followers.age_days,
         horizon_days=horizon_days,
     )
-    buy = _fit_buy(fitting, log, kept, followers, first_order)
-    amounts, expected_amount, amount_metrics = fit_amounts(fitting, followers, first_order, gmv)
-    expected = -np.expm1(-buy.hazard) * expected_amount * gmv.at(followers.age_days)
-    organic, organic_cny, organic_metrics = _fit_organic(fitting, log, kept, horizon_days)
+    organic, organic_hazard, organic_cny, organic_metrics = _fit_organic(fitting, log, kept, horizon_days)
+    buy = fit_buying(
+        fitting,
+        log,
+        kept=kept,
+        followers=followers,
+        curve=first_order,
+        organic=organic_hazard,
+        ranking_shift=ranking_shift,
+    )
+    amounts, amount, amount_metrics = fit_amounts(fitting, followers, first_order, gmv)
+    expected = -np.expm1(-buy.hazard) * amount * gmv.at(followers.age_days)
+    anyway = organic_hazard[followers.user] * organic_cny * followers.age_days / horizon_days
     metrics = dict(buy.metrics) | amount_metrics | organic_metrics
     return ValueModel(
         placements=placements,
@@ -288,7 +221,7 @@ def fit_value(
         buy_shift=buy.shift,
         stays_kept=float(refunds.order_factor(followers.order_age_days).mean()),
         amounts=amounts,
-        gmv_factor=gmv_factors(followers, expected, len(placements)),
+        gmv_factor=gmv_factors(followers, expected, anyway, len(placements)),
         organic=organic,
         organic_cny=organic_cny,
         first_order=first_order,

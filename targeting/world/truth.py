@@ -65,17 +65,26 @@ class Truth:
         return self.people.amount_cny * (1.0 + REPEATS) * KEPT_SHARE
 
     def scores(self) -> pl.DataFrame:
-        """The perfect `scores` table: expectations given the observed features (DESIGN 3.3)."""
+        """The perfect `scores` table: expectations given the observed features (DESIGN 3.3, 4.1).
+
+        Value is of a *fan*, so it is expected given that the person follows: the intent that nobody sees
+        makes people follow and buy, so followers buy E[lift^2] = exp(intent_sd^2) times what their features
+        say. p_precise counts any kept order within the horizon, also one that would have come anyway.
+        """
         p = self.people
         never = REFUND_FULL * np.exp(-REPEATS * (1 - REFUND_FULL))
+        chosen = np.exp(self.kind.intent_sd**2)
+        buy = np.minimum(p.buy_given_features * chosen, 0.9)
+        lift = np.exp(self.kind.intent_sd * p.intent - 0.5 * self.kind.intent_sd**2)
+        anyway = p.organic_orders / lift * chosen * HORIZON_DAYS * (1 - REFUND_FULL)
         n = len(self.user_id)
         return pl.DataFrame(
             {
                 "user_id": self.user_id.gather(np.repeat(np.arange(n), 2)),
                 "placement": pl.Series(np.tile(np.array(PLACEMENTS), n), dtype=pl.String),
                 "p_follow": p.follow_given_features.ravel(),
-                "gmv_per_fan_cny": (p.buy_given_features * self._worth[:, None]).ravel(),
-                "p_precise": (p.buy_given_features * (1 - never)).ravel(),
+                "gmv_per_fan_cny": (buy * self._worth[:, None]).ravel(),
+                "p_precise": (1 - (1 - buy * (1 - never)) * np.exp(-anyway)[:, None]).ravel(),
                 "eligible": np.repeat(self.eligible, 2),
             }
         )

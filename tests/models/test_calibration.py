@@ -10,10 +10,10 @@ from models.calibration import (
     chain,
     fit_affine,
     fit_calibration,
-    fit_correction,
     fit_isotonic,
     reliability,
 )
+from models.correction import fit_correction
 from models.likelihood import HazardRows
 
 

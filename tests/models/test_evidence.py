@@ -91,7 +91,8 @@ def test_eighty_percent_intervals_hold_the_true_factors():
             low, high = np.quantile(draws, [0.1, 0.9], axis=0)
             found.append(np.mean((low <= target) & (target <= high)))
     assert 0.7 <= np.mean(hazard) <= 0.97
-    assert 0.7 <= np.mean(value) <= 0.97
+    # cells do not differ in value here, while the pooling's prior allows for it: a little too wide is right
+    assert 0.7 <= np.mean(value) <= 0.985
 
 
 def test_nothing_after_as_of_is_looked_at():

@@ -1,0 +1,50 @@
+"""Incremental buying: what would have been bought anyway is no merit of the follow; coins set the level."""
+
+import numpy as np
+import pytest
+from known_truth import make_logs
+
+from models.audience import AudienceModel
+from models.calibration import LogRateMap
+from models.correction import Prior, fit_correction
+from models.likelihood import HazardRows
+from models.spending import gmv_factors
+
+
+class Fans:
+    """Just what `gmv_factors` reads."""
+
+    def __init__(self, net_cny, placement):
+        self.net_cny, self.placement = np.asarray(net_cny, float), np.asarray(placement, float)
+
+
+def test_organic_orders_are_not_scaled_into_the_incremental_factor():
+    fans = Fans([100.0] * 50 + [0.0] * 50, [0] * 100)
+    assert gmv_factors(fans, np.full(100, 50.0), np.zeros(100), 1) == pytest.approx((1.0,))
+    assert gmv_factors(fans, np.full(100, 50.0), np.full(100, 25.0), 1)[0] == pytest.approx(0.5)
+    nearly_all = gmv_factors(fans, np.full(100, 50.0), np.full(100, 60.0), 1)[0]
+    assert 0.05 < nearly_all < 0.15  # never zero or negative
+
+
+def test_a_view_with_a_mean_pulls_a_few_coins_towards_it():
+    rng = np.random.default_rng(0)
+    x = rng.normal(-2.0, 0.5, 150)
+    y = (rng.random(150) < -np.expm1(-np.exp(x - 0.4))).astype(float)
+    rows = HazardRows(np.arange(150), y, np.ones(150), np.zeros(150), np.ones(150))
+    view = (Prior(-0.4, 0.02, 1e-3),)
+    found = fit_correction(rows, x, priors=view)
+    assert found.shift == pytest.approx(-0.4, abs=0.03)
+    assert fit_correction(rows.take(np.zeros(150, bool)), x[:0], priors=view) == LogRateMap()
+
+
+def test_values_are_positive_and_precise_counts_organic_orders():
+    logs = make_logs(users=4000, seed=2)
+    model = AudienceModel.fit(
+        logs, placements=("video", "live"), as_of=logs.as_of, horizon_days=30, seed=0, threads=1
+    )
+    scores = model.score(logs.users)
+    assert (scores["gmv_per_fan_cny"] > 0).all()
+    value, matrix = model.value, model.encoder.encode(logs.users)
+    alone = -np.expm1(-value.stays_kept * value.buy_hazard(matrix, 0))
+    assert (value.p_precise(matrix, 0) >= alone).all()
+    assert value.organic is None or (value.p_precise(matrix, 0) > alone).any()
