@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,14 @@ from targeting.plan import UNITS, Plan
 PLAN_VARIABLE = "TARGETING_APP_PLAN"
 
 
-def serve(*, plan: Path | None, port: int, browser: bool) -> int:
+def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[], None]) -> int:
     """Run the page until it is stopped; the exit status of Streamlit is returned, 0 after Ctrl-C.
+
+    Args:
+        plan: plan directory to open, if any.
+        port: on this machine.
+        browser: open a window.
+        starting: called when nothing stands in the way any more.
 
     Raises:
         DataError: Streamlit is not installed, or `plan` is no directory.
@@ -36,6 +42,7 @@ def serve(*, plan: Path | None, port: int, browser: bool) -> int:
         )
     if plan is not None and not plan.is_dir():
         raise DataError(f"{plan}: no such directory; expected one written by `targeting plan`")
+    starting()
     environment = {**os.environ, **({PLAN_VARIABLE: str(plan.resolve())} if plan else {})}
     options = {
         "server.port": str(port),

@@ -232,8 +232,11 @@ def app_command(
     """Open the what-if page: move the budget and the limits and see the plan answer."""
     from pipelines.app import serve
 
-    emit({"url": f"http://localhost:{port}", "plan": str(plan or "")}, as_json=json, headline="What-if page:")
-    raise typer.Exit(serve(plan=plan, port=port, browser=browser))
+    def starting() -> None:
+        where = {"url": f"http://localhost:{port}", "plan": str(plan or "")}
+        emit(where, as_json=json, headline="What-if page:")
+
+    raise typer.Exit(serve(plan=plan, port=port, browser=browser, starting=starting))
 
 
 @app.command(epilog="Example: targeting schema campaign")

@@ -130,7 +130,7 @@ def decide_from(
         from targeting.plan.decision import allocate
 
         tell("dividing the budget")
-        curves = read_curves(source.curves)
+        curves, warnings = _of_placements(read_curves(source.curves), brief, source=source.curves)
         plan = allocate(
             curves,
             budget_cny=brief.budget_cny,
@@ -139,7 +139,7 @@ def decide_from(
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
         )
-        return Decided(plan, no_rejects())
+        return Decided(plan, no_rejects(), warnings)
     if source.delivery is not None:
         import numpy as np
 
@@ -159,6 +159,25 @@ def decide_from(
         )
         return Decided(plan, report.rejected, report.warnings)
     return _from_scores(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+
+
+def _of_placements(
+    curves: pl.DataFrame, brief: Campaign, *, source: Path
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Curves in the placements that the brief names, and a word on the others; all where it names none."""
+    if "placements" not in brief.model_fields_set:
+        return curves, ()
+    found = curves["placement"].unique().sort().to_list()
+    others = [name for name in found if name not in brief.placements]
+    if len(others) == len(found):
+        raise CampaignError(
+            f"placements: the brief names {', '.join(brief.placements)}, {source} has {', '.join(found)}; "
+            "expected at least one in common"
+        )
+    if not others:
+        return curves, ()
+    left_out = f"{source}: curves of {', '.join(others)} left out, the brief does not name them"
+    return curves.filter(pl.col("placement").is_in(list(brief.placements))), (left_out,)
 
 
 def _from_scores(
@@ -268,19 +287,3 @@ def log_plan(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
     for path in sorted(folder.iterdir()):
         if path.name not in NOT_LOGGED:
             run.file(path, "plan")
-
-
-def read_settings(values: Mapping[str, Any]) -> PlanSettings:
-    """Settings as a run recorded them.
-
-    Raises:
-        CampaignError: they are not settings of this version.
-    """
-    from pydantic import ValidationError
-
-    try:
-        return PlanSettings.model_validate(dict(values))
-    except ValidationError as error:
-        raise CampaignError(
-            f"replay: the recorded settings do not fit this version: {error.errors()[0]['msg']}"
-        ) from error

@@ -14,16 +14,16 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import DataError, SolverError
+from models.errors import CampaignError, DataError, SolverError
 from pipelines import tracking
 from pipelines.briefs import read_brief, read_last_plan
+from pipelines.config import PlanSettings
 from pipelines.plan import (
     Decided,
     PlanResult,
     Source,
     decide_from,
     input_prints,
-    read_settings,
     result_of,
 )
 from pipelines.plan_directory import write_plan
@@ -86,11 +86,11 @@ def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tel
     if job == "plan":
         source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
         paths = source.paths()
-        settings = read_settings(inputs["settings"])
+        settings = _read_settings(inputs["settings"])
     else:
         data = Path(inputs["data"])
         paths = {name: find_table(data, name) for name in TABLES}
-        settings = read_settings(inputs["settings"]["plan"])
+        settings = _read_settings(inputs["settings"]["plan"])
     tell("comparing the input with its fingerprints")
     now = input_prints(paths, campaign=campaign, brief=brief)
     changed = sorted(
@@ -130,3 +130,19 @@ def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
             f"{first['placement']}: {first['spend_li']} li then, {first['spend_li_now']} now; "
             "compare the library versions in replay.json of the run"
         )
+
+
+def _read_settings(values: Mapping[str, Any]) -> PlanSettings:
+    """Settings as a run recorded them.
+
+    Raises:
+        CampaignError: they are not settings of this version.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return PlanSettings.model_validate(dict(values))
+    except ValidationError as error:
+        raise CampaignError(
+            f"replay: the recorded settings do not fit this version: {error.errors()[0]['msg']}"
+        ) from error

@@ -99,13 +99,13 @@ def test_the_page_says_what_it_needs(page, monkeypatch, tmp_path):
 
 def test_serving_nothing_is_refused(tmp_path):
     with pytest.raises(DataError, match="no such directory"):
-        app.serve(plan=tmp_path / "nowhere", port=8501, browser=False)
+        app.serve(plan=tmp_path / "nowhere", port=8501, browser=False, starting=lambda: None)
 
 
 def test_without_streamlit_the_remedy_is_told(monkeypatch):
     monkeypatch.setattr(app, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"fan-targeting\[app\]"):
-        app.serve(plan=None, port=8501, browser=False)
+        app.serve(plan=None, port=8501, browser=False, starting=lambda: None)
 
 
 @pytest.fixture

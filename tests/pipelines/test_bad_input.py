@@ -71,6 +71,10 @@ def one_placement(data):
     edit(data, "exposures", lambda t: t.filter(pl.col("placement") != "live"))
 
 
+def repeated_ids(data):
+    edit(data, "users", lambda t: t.with_columns(user_id=pl.lit("u1")))
+
+
 def no_orders(data):
     edit(data, "orders", lambda t: t.clear())
 
@@ -119,6 +123,7 @@ CASES = [
     (impossible_propensity, "propensity"),
     (unknown_users, "user_id"),
     (one_placement, "live"),
+    (repeated_ids, "user_id"),
     (no_orders, "order"),
     (nobody_eligible, "eligible"),
     (no_budget, "budget_cny"),
@@ -168,6 +173,69 @@ def test_a_few_bad_rows_are_counted_and_kept_with_their_reasons(cli, data, tmp_p
     rejected = pl.read_csv("plan/rejected/exposures.csv")
     assert rejected.height == 5
     assert set(rejected["row"]) >= {4, 5, 6, 7}
+
+
+CURVES = "segment,placement,top,half_spend_cny,slope\na,x,100,50,1\nb,y,100,50,1\n"
+
+
+def plan_of_curves(cli, tmp_path, *, curves=CURVES, **brief):
+    """`targeting plan --curves` for a brief with the given keys."""
+    (tmp_path / "curves.csv").write_text(curves)
+    (tmp_path / "brief.yaml").write_text(yaml.safe_dump({"campaign_id": "c", "budget_cny": 100, **brief}))
+    return cli(
+        "plan", "--campaign", tmp_path / "brief.yaml", "--curves", tmp_path / "curves.csv", "--out", "plan"
+    )
+
+
+def test_a_brief_that_nothing_can_meet_is_status_3_with_a_way_out(cli, tmp_path):
+    limits = [
+        {"kind": "bounds", "name": "most in x", "placement": "x", "min_share": 0.7},
+        {"kind": "bounds", "name": "half in y", "placement": "y", "min_share": 0.5},
+    ]
+    code, out, err = plan_of_curves(cli, tmp_path, constraints=limits)
+    assert (code, out) == (3, "")
+    assert len(err.splitlines()) == 1
+    assert "most in x" in err
+    assert "half in y" in err
+    assert "give way" in err
+    assert not Path("plan").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"placements": ["video"]}, "the brief names video"),
+        ({"constraints": [{"kind": "bounds", "segment": "z", "min_cny": 1}]}, "matches no cell"),
+        ({"constraints": [{"kind": "change_limit", "max_share": 0.1}]}, "last_plan"),
+        ({"last_plan": "nowhere.csv"}, "no such file"),
+        ({"horizon_days": 0}, "horizon_days"),
+        ({"budget_cny": float("inf")}, "budget_cny"),
+        ({"budget_cny": "much"}, "budget_cny"),
+        ({"curves": "segment,placement,spend_cny,value\na,x,0,0\na,x,10,5\na,x,20,4\n"}, "decreases"),
+        ({"curves": "segment,placement,spend_cny,value\na,x,10,nan\n"}, "value"),
+    ],
+)
+def test_a_brief_or_curve_that_is_wrong_is_status_1(cli, tmp_path, change, told):
+    code, out, err = plan_of_curves(cli, tmp_path, **change)
+    assert (code, out) == (1, ""), err
+    assert len(err.splitlines()) == 1
+    assert told in err
+    assert not Path("plan").exists()
+
+
+def test_a_curve_in_a_placement_that_the_brief_leaves_out_gets_nothing(cli, tmp_path):
+    code, out, err = plan_of_curves(cli, tmp_path, placements=["x"])
+    assert (code, err) == (0, "")
+    assert "curves of y left out" in out
+    assert pl.read_csv("plan/allocation.csv")["placement"].to_list() == ["x"]
+
+
+def test_people_read_a_short_summary_and_no_mapping(cli, tmp_path):
+    code, out, _ = plan_of_curves(cli, tmp_path)
+    assert code == 0
+    assert "spend        100.00 of 100.00 CNY" in out
+    assert "plan/report.html" in out
+    assert "{" not in out
 
 
 @pytest.mark.parametrize("command", ["simulate", "run", "score"])
