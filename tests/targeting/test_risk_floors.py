@@ -81,3 +81,21 @@ def test_other_constraints_are_kept_too():
     found = solve_or_explain(compile_problem(on, budget_cny=1000, constraints=brief))
     assert not violations(on, budget_cny=1000, constraints=brief, spend_cny=found.spend_cny)
     assert found.value <= free.value * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("users", [np.inf, 1e4])
+def test_a_cvar_floor_is_certified_and_its_price_is_the_slope(users):
+    on = market(segments=3, draws=40, users=users)
+    problem, free = plan("cvar", 0.1, 1.0, on=on)
+    now = tail(problem.risk, worth_by_draw(problem, free.spend_cny))
+    floor, step = 1.01 * now, 1e-4 * now
+    found = [plan("cvar", 0.1, f, on=on)[1] for f in (floor - step, floor, floor + step)]
+    assert all(f.gap <= 1e-4 for f in found)
+    assert found[1].value < free.value
+    slope = (found[0].value - found[2].value) / (2 * step)
+    assert found[1].shadow_prices["tail"] == pytest.approx(slope, rel=2e-2)
+
+
+def test_a_cvar_floor_out_of_reach_is_proven():
+    with pytest.raises(InfeasibleError, match="there is no plan"):
+        plan("cvar", 0.1, 1e9)

@@ -5,13 +5,14 @@ sum q_d W_d(s) (Rockafellar and Uryasev 2000), so the worst weights at s give it
 take the
 draws around their edge instead and are checked on the draws as they are. Sequential linear programs
 (`repair`) climb
-under that extra row. The bound is the one of the problem without the risk row: valid, and as wide as the
-floor costs.
+under that extra row. CVaR has a bound of its own (`cvar`); for quantile and chance it is the one of the
+problem without the risk row: valid, and as wide as the floor costs.
 It must not import cvxpy.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,9 +23,10 @@ from models.errors import DataError, InfeasibleError
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, Risk, Solution
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.cvar import TailRows, bound, climb
 from targeting.allocation.solver.layout import basic_weights, build
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.program import Program
+from targeting.allocation.solver.program import CARRY, Program
 from targeting.allocation.solver.repair import Curb, repair
 
 EDGE = 0.04  # share of the draws on each side of a quantile whose mean slope stands for its slope
@@ -89,11 +91,12 @@ class _Tail:
             weights[near] = 1.0 / len(near)
         slope = np.zeros(len(spend))
         for d in np.flatnonzero(weights):
-            drawn, worth = self._drawn(int(d))
+            drawn, worth = self.drawn(int(d))
             slope += weights[d] * jet(drawn, worth, spend).gradient.ravel()
         return slope
 
-    def _drawn(self, d: int) -> tuple[Program, dict[str, FloatArray]]:
+    def drawn(self, d: int) -> tuple[Program, dict[str, FloatArray]]:
+        """One draw's curves in the program's layout, and what its metrics are worth."""
         market, program = self.problem.market, self.program
         assert market.draws is not None
         alive, at = program.cell >= 0, np.maximum(program.cell, 0)
@@ -146,30 +149,96 @@ def solve_with_risk(
     on = ~program.switch | (start > 0)
     low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
     high = np.where(on, program.upper, 0.0)
+    if risk.measure == "cvar":
+        return _with_cvar(problem, risk, free, tail, (start, low, high), gap_tol)
     curb = Curb(tail.value, tail.slope, risk.floor)
     found, reached = _climb(program, start, low, high, curb)
     if reached < risk.floor - HELD * abs(risk.floor) or found.residual > 1e-7:
         safest = repair(program, start, low, high, curb=curb, safest=True)
         reached = tail.value(safest.spend)
         if reached < risk.floor - HELD * abs(risk.floor):
-            raise InfeasibleError(
-                f"no plan found whose {risk.measure} {risk.level:g} reaches {risk.floor:g}: the "
-                f"safest reaches {reached:g}; lower the floor of {risk.name!r} by {risk.floor - reached:g}",
-                conflict=(risk.name,),
-                relaxation={risk.name: risk.floor - reached},
-            )
+            raise _out_of_reach(risk, reached, "no plan found")
         found, reached = _climb(program, safest.spend, low, high, curb)
         if reached < risk.floor - HELD * abs(risk.floor):
             found = safest
-    real = np.maximum(program.spend(found.spend, len(problem.market)), 0.0)
+    return _finished(problem, risk, free, tail, found.spend, found.curb_price, free.upper_bound, gap_tol)
+
+
+def _with_cvar(
+    problem: Problem,
+    risk: Risk,
+    free: Solution,
+    tail: _Tail,
+    where: tuple[FloatArray, FloatArray, FloatArray],
+    gap_tol: float,
+) -> Solution:
+    """The CVaR floor with its own bound (`cvar`), which may also prove that no plan reaches it.
+
+    Prices of rows are those of the bound; limits of single cells have none here.
+    """
+    program, (start, low, high) = tail.program, where
+    pieces = functools.lru_cache(maxsize=None)(tail.drawn)
+    assert problem.market.draws is not None
+    rows = TailRows(program, pieces, len(problem.market.draws.hazard), risk.level, risk.floor)
+    aim, short, tolerance = rows, HELD * abs(risk.floor), 0.1 * gap_tol * abs(free.value)
+    found = climb(aim, start, low, high, safest=False)
+    for attempt in range(5):
+        if found.reached >= risk.floor - short and found.broken <= 1e-8:
+            break
+        if attempt == 1:
+            safest = climb(rows, found.spend, low, high, safest=True)
+            if safest.reached < risk.floor - short:
+                most = [bound(rows, safest.spend, d, safest=True, tolerance=tolerance) for d in safest.duals]
+                proven = min(most, default=np.inf) < risk.floor
+                raise _out_of_reach(risk, safest.reached, "there is no plan" if proven else "no plan found")
+            start = safest.spend
+        aim = replace(aim, floor=aim.floor + max(1.5 * (risk.floor - found.reached), short))
+        found = climb(aim, found.spend if attempt != 1 else start, low, high, safest=False)
+    else:
+        found = replace(found, spend=start)
+    bounds = [bound(rows, found.spend, d, safest=False, tolerance=tolerance) for d in found.duals]
+    if not bounds:
+        return _finished(problem, risk, free, tail, found.spend, 0.0, free.upper_bound, gap_tol)
+    prices, price, _q = found.duals[int(np.argmin(bounds))]
+    named = dict.fromkeys(("total", *program.row_name), 0.0)
+    named.pop(CARRY, None)
+    for name, each in zip(program.row_name, np.abs(program.lawful(prices)).tolist(), strict=True):
+        if name in named:
+            named[name] += each
+    size = 1e-7 * abs(free.value) / max(problem.budget_cny, 1e-300)  # below is the interior point's rounding
+    free = replace(free, shadow_prices=named, binding=tuple(n for n, p in named.items() if p > size))
+    return _finished(problem, risk, free, tail, found.spend, price, min(free.upper_bound, *bounds), gap_tol)
+
+
+def _out_of_reach(risk: Risk, reached: float, verdict: str) -> InfeasibleError:
+    return InfeasibleError(
+        f"{verdict} whose {risk.measure} {risk.level:g} reaches {risk.floor:g}: the "
+        f"safest reaches {reached:g}; lower the floor of {risk.name!r} by {risk.floor - reached:g}",
+        conflict=(risk.name,),
+        relaxation={risk.name: risk.floor - reached},
+    )
+
+
+def _finished(
+    problem: Problem,
+    risk: Risk,
+    free: Solution,
+    tail: _Tail,
+    spend: FloatArray,
+    price: float,
+    top: float,
+    gap_tol: float,
+) -> Solution:
+    """The plan at (effective) spend (m,), its value from the true curves."""
+    real = np.maximum(tail.program.spend(spend, len(problem.market)), 0.0)
     value = float(total(problem.objective, outcomes(problem.market, real)))
-    gap = (free.upper_bound - value) / max(abs(value), 1e-300)
+    gap = (top - value) / max(abs(value), 1e-300)
     return replace(
         free,
         status="optimal" if gap <= gap_tol else "time_limit" if free.status == "time_limit" else "within_gap",
         spend_cny=real,
         value=value,
-        upper_bound=max(free.upper_bound, value),
-        shadow_prices={**free.shadow_prices, risk.name: found.curb_price},
+        upper_bound=max(top, value),
+        shadow_prices={**free.shadow_prices, risk.name: price},
         binding=tuple(dict.fromkeys((*free.binding, risk.name))),
     )

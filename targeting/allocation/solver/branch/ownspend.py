@@ -1,9 +1,11 @@
-"""On/off limits where spend carries over: they speak of what a slot itself spends, not of what is at work there.
+"""On/off limits where spend carries over: they speak of what a slot itself spends, not of what is at work
+there.
 
-Exists because the optimiser's variables are then effective spends, in which "0 or at least this" is no limit of a
-single cell. A node decides some cells on or off, which are plain limits of own spend; the others may spend
-anything, and count in `active` rows by their share of what they could spend at most. So every node relaxes the
-problem and its bound is honest. Nodes are solved by the caller's solver; it must not import it.
+Exists because the optimiser's variables are then effective spends, in which "0 or at least this" is no
+limit of a single cell. A node decides some cells on or off, which are plain limits of own spend; the others
+may spend anything, and count in `active` rows by their share of what they could spend at most. So every
+node relaxes the problem and its bound is honest. Nodes are solved by the caller's solver; it must not
+import it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +92,9 @@ class _Search:
         return True
 
     def dive(self, found: Solution, state: State) -> None:
-        """A plan from a relaxation: the cells that spend enough stay on, as many as may be on, the others go."""
+        """A plan from a relaxation: the cells that spend enough stay on, as many as may be on, the
+        others go.
+        """
         least = np.maximum(self.problem.limits.min_if_used_cny, 1e-6 * self.problem.budget_cny)
         order = np.argsort(-np.where(state == 1, np.inf, found.spend_cny / least), kind="stable")
         pattern = np.where(self.switch, 0, state).astype(np.int8)
@@ -97,7 +102,7 @@ class _Search:
             if state[cell] == 0 or (state[cell] == OPEN and found.spend_cny[cell] < 0.5 * least[cell]):
                 continue
             pattern[cell] = 1
-            trial = {"active": np.where(self.switch, pattern, 1).astype(float)}
+            trial: dict[Metric, FloatArray] = {"active": np.where(self.switch, pattern, 1).astype(float)}
             counting = (r for r in self.problem.rows if set(r.coefficients) == {"active"})
             if any(float(total(r.coefficients, trial)) > r.upper + 1e-9 for r in counting):
                 pattern[cell] = 0
@@ -168,9 +173,12 @@ def _answer(search: _Search, top: float) -> Solution:
         names = tuple(dict.fromkeys((*search.problem.limits.names, *(r.name for r in search.problem.rows))))
         raise InfeasibleError("no plan satisfies the on/off limits together with the others", conflict=names)
     if best is None:
-        raise SolverError("allocation: no plan with its on/off limits was found in time; raise the time limit")
+        raise SolverError(
+            "allocation: no plan with its on/off limits was found in time; raise the time limit"
+        )
     bound = max(top, best.value)
     closed = relative_gap(bound, best.value) <= search.gap_tol
+    status: Literal["optimal", "within_gap", "time_limit"]
     status = "optimal" if closed else "time_limit" if deadline.over else "within_gap"
     return replace(
         best, status=status, upper_bound=bound, seconds=deadline.elapsed, rounds=search.rounds
@@ -230,7 +238,9 @@ def _where_to_cut(problem: Problem, state: State, found: Solution) -> int | None
     undecided = state == OPEN
     if not undecided.any():
         return None
-    between = np.where(undecided & (least > 0), np.minimum(spend, least - spend) / np.maximum(least, 1e-300), 0.0)
+    between = np.where(
+        undecided & (least > 0), np.minimum(spend, least - spend) / np.maximum(least, 1e-300), 0.0
+    )
     if between.max() > 1e-9:
         return int(np.argmax(between))
     spending = np.where(undecided, spend, -1.0)

@@ -28,7 +28,9 @@ from targeting.allocation.solver.program import Program
 
 ROUNDS = 12
 MOST_NODES = 2000
-HARDLY = 1e-30  # of its ceiling: a cell cut to "on" without a least spend has at least this, and so counts as on
+HARDLY = (
+    1e-30  # of its ceiling: a cell cut to "on" without a least spend has at least this, and so counts as on
+)
 
 logger = logging.getLogger(__name__)
 
