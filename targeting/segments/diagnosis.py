@@ -109,7 +109,7 @@ def _precise(scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
 
 def _numbers(table: pl.DataFrame, precise: pl.DataFrame) -> dict[str, float]:
     fans, public = table.filter("is_fan"), table.filter(~pl.col("is_fan"))
-    gmv = float(table["net_cny"].sum())
+    gmv = round(float(table["net_cny"].sum()), 6)  # parallel sums differ in the last digit from run to run
     numbers = {
         "fans": float(fans.height),
         "public": float(public.height),
@@ -119,7 +119,7 @@ def _numbers(table: pl.DataFrame, precise: pl.DataFrame) -> dict[str, float]:
     if fans.height:
         numbers["fans_who_bought"] = float((fans["net_cny"] > 0).sum()) / fans.height
     if gmv > 0:
-        numbers["gmv_share_of_fans"] = float(fans["net_cny"].sum()) / gmv
+        numbers["gmv_share_of_fans"] = round(float(fans["net_cny"].sum()) / gmv, 9)
     for name, group in (("content_share", fans), ("precise_share_public", public)):
         known = group.select("user_id").join(precise, on="user_id", how="inner")["precise"]
         if len(known):
@@ -144,7 +144,10 @@ def _profile(table: pl.DataFrame) -> pl.DataFrame:
         if sums.height < 2:
             continue
         shares = sums.with_columns(
-            *(pl.when(pl.col(g).sum() > 0).then(pl.col(g) / pl.col(g).sum()).alias(g) for g in GROUPS)
+            *(
+                pl.when(pl.col(g).sum() > 0).then((pl.col(g) / pl.col(g).sum()).round(9)).alias(g)
+                for g in GROUPS
+            )
         ).sort("level")
         gap = (
             shares.select((pl.col("fans") - pl.col("gmv").fill_null(pl.col("public"))).abs().max()).item()
