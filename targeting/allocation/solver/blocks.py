@@ -11,7 +11,7 @@ with y = sum a / N and phi(z) = (1 - exp(-z)) / z. Additive blocks have phi = 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,28 +108,28 @@ def jet(program: Program, weights: Mapping[str, FloatArray], spend: FloatArray) 
     return Jet(value, gradient, hessian)
 
 
-def metric_slopes(program: Program, spend: FloatArray) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """Derivatives of the basic metrics within a block.
+def metric_slopes(program: Program, spend: FloatArray, names: Collection[str]) -> dict[str, FloatArray]:
+    """Derivatives of some of the basic metrics within a block.
 
     Returns:
-        own: metric -> (m, width) where entry [c, d] = d metric_c / d s_d for d in c's block; `active` left
-            out.
-        value: the metrics themselves.
+        metric -> (m, width) where entry [c, d] = d metric_c / d s_d for d in c's block; `active` is left out.
     """
     curves, grid, k = program.curves, program.grid, program.width
     a, a1 = grid(curves.value(spend)), grid(curves.slope(spend))
-    per_user, eye = _per_user(program), np.eye(k)
-    out = {
-        "spend": np.broadcast_to(eye, (program.n_blocks, k, k)).reshape(-1, k),
-        "impressions": (eye * a1[:, :, None]).reshape(-1, k),
-    }
+    per_user, eye, out = _per_user(program), np.eye(k), {}
+    if "spend" in names:
+        out["spend"] = np.broadcast_to(eye, (program.n_blocks, k, k)).reshape(-1, k)
+    if "impressions" in names:
+        out["impressions"] = (eye * a1[:, :, None]).reshape(-1, k)
     for name, rate in (("fans", grid(program.hazard)), ("reached", np.ones_like(a))):
+        if name not in names:
+            continue
         r = rate * per_user
         p, p1, _ = phi_jet((r * a).sum(axis=-1))
         full = p[:, None, None] * eye * (rate * a1)[:, :, None]
         full = full + p1[:, None, None] * (rate * a)[:, :, None] * (r * a1)[:, None, :]
         out[name] = full.reshape(-1, k)
-    return out, basic_metrics(program, spend)
+    return out
 
 
 def _per_user(program: Program) -> FloatArray:

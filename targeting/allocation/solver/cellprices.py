@@ -1,11 +1,13 @@
-"""What every limit of the brief is worth at the plan: multipliers of rows, and of `Limits`, by constraint name.
+"""What every limit of the brief is worth at the plan: multipliers of rows, and of `Limits`, by constraint
+name.
 
-Exists because the prices that bound the optimum are not always the slope of its value (where cells are S-shaped
-or on/off the bound's prices belong to a mixture), and because limits of single cells are held inside the pricing
-problem, where the master has no dual for them. Both come from the optimality conditions at the plan (envelope
-theorem). Convention: the price of a name is the objective gained per unit by which *every* limit of that name
-(rows and cells alike) is moved outwards, so it is >= 0 and a sum over its rows and cells; rows that count cells
-keep the bound's price, a ceiling on what one more cell may bring. It must not import `solve`.
+Exists because the prices that bound the optimum are not always the slope of its value (where cells are
+S-shaped or on/off the bound's prices belong to a mixture), and because limits of single cells are held
+inside the pricing problem, where the master has no dual for them. Both come from the optimality conditions
+at the plan (envelope theorem). Convention: the price of a name is the objective gained per unit by which
+*every* limit of that name (rows and cells alike) is moved outwards, so it is >= 0 and a sum over its rows
+and cells; rows that count cells keep the bound's price, a ceiling on what one more cell may bring. It must
+not import `solve`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from models.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Problem
 from targeting.allocation.solver.blocks import jet
-from targeting.allocation.solver.polish import activity, jacobian, polish, row_size
+from targeting.allocation.solver.newton import jacobian
+from targeting.allocation.solver.polish import activity, polish, row_size
 from targeting.allocation.solver.program import CARRY, Program
 
 _NEAR = 1e-9  # of a cell's range, or of a row's size: this close to a limit is at it
@@ -56,7 +59,9 @@ def named_prices(problem: Problem, program: Program, prices: FloatArray, effecti
     own = np.where(np.abs(own) * size > _NOTHING * worth, own, 0.0)
     found: dict[str, float] = {"total": 0.0}
     lhs, held = activity(program, spend), []
-    tight = (np.abs(lhs - program.row_upper) <= _NEAR * size) | (np.abs(lhs - program.row_lower) <= _NEAR * size)
+    tight = (np.abs(lhs - program.row_upper) <= _NEAR * size) | (
+        np.abs(lhs - program.row_lower) <= _NEAR * size
+    )
     for name, price, at_limit in zip(program.row_name, np.abs(own).tolist(), tight.tolist(), strict=True):
         if name != CARRY:
             found[name] = found.get(name, 0.0) + price
@@ -79,8 +84,8 @@ def limit_prices(
         effective: (m,) the plan in the program's variables.
 
     Returns:
-        Constraint name -> price > 0, summed over the cells where its limit is the one that binds; `total` where
-        the budget is a cell's own ceiling.
+        Constraint name -> price > 0, summed over the cells where its limit is the one that binds; `total`
+        where the budget is a cell's own ceiling.
     """
     n, limits = len(problem.market), problem.limits
     at_upper, at_lower = _slopes_at_limits(problem, program, prices, effective)
@@ -116,9 +121,7 @@ def _box(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.minimum(low, program.upper), np.where(on, program.upper, 0.0)
 
 
-def _multipliers(
-    program: Program, prices: FloatArray, spend: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _multipliers(program: Program, prices: FloatArray, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Spend (m,) and prices (r,) that meet the optimality conditions of the plan's on/off pattern."""
     low, high = _box(program, spend)
     if _residual(program, prices, spend, low, high) <= _EXACT:

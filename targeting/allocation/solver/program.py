@@ -76,13 +76,19 @@ class Program:
         """The absolute values of `matrix`, of the metrics that any row uses."""
         return {k: sparse.csr_matrix(abs(v)) for k, v in self.matrix.items() if v.nnz}
 
+    @cached_property
+    def across(self) -> Mapping[str, sparse.csr_matrix]:
+        """The transposes (m, r) of `matrix`, of the metrics that any row uses."""
+        return {k: sparse.csr_matrix(v.T) for k, v in self.matrix.items() if v.nnz}
+
     def grid(self, x: NDArray[Any]) -> NDArray[Any]:
         """(..., m) -> (..., n_blocks, width)."""
         return x.reshape(*x.shape[:-1], self.n_blocks, self.width)
 
     def weights(self, prices: FloatArray, *, objective: float = 1.0) -> dict[str, FloatArray]:
         """Price-adjusted weight of each basic metric, (m,): what the pricing problem of a block maximises."""
-        return {k: objective * self.objective[k] - self.matrix[k].T @ prices for k in BASIC}
+        worth = {k: objective * self.objective[k] for k in BASIC}
+        return {k: worth[k] - self.across[k] @ prices if k in self.across else worth[k] for k in BASIC}
 
     def price_limits(self, prices: FloatArray) -> float:
         """prices x limits, the constant of the Lagrangian: upper limits where the price is > 0, lower where

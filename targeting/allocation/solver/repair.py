@@ -19,7 +19,8 @@ from scipy.optimize import linprog
 
 from models.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value, jet
-from targeting.allocation.solver.polish import activity, excess, jacobian, row_size
+from targeting.allocation.solver.newton import jacobian
+from targeting.allocation.solver.polish import activity, excess, row_size
 from targeting.allocation.solver.program import Program
 
 STEPS = 40
@@ -45,8 +46,8 @@ class Repaired:
 
 
 @dataclass
-class _Walk:
-    """What does not change from step to step."""
+class Walk:
+    """What does not change from step to step of a climb within the box [low, high]."""
 
     program: Program
     low: FloatArray
@@ -75,8 +76,8 @@ class _Walk:
         scale = np.maximum(np.minimum(high - low, np.maximum(4.0 * spend, 0.05 * (high - low))), 1e-150)
         unit = max(float(np.abs(here.value).sum()), 1e-300)
         rise = self.curb.slope(spend) if self.curb is not None and self.safest else here.gradient.ravel()
-        lines, limit, size = self._lines(spend, scale)
-        slack = sparse.hstack([lines, -sparse.identity(lines.shape[0])], "csr")
+        tight, limit, size = self.lines(spend, scale)
+        slack = sparse.hstack([tight, -sparse.identity(tight.shape[0])], "csr")
         below, above = np.maximum((low - spend) / scale, -radius), np.minimum((high - spend) / scale, radius)
         bounds = np.stack([np.minimum(below, 0.0), np.maximum(above, 0.0)], axis=1)
         free = np.tile([0.0, np.inf], (len(limit), 1))
@@ -87,7 +88,7 @@ class _Walk:
         trial = np.clip(spend + done.x[: len(spend)] * scale, low, high)
         return trial, -np.asarray(done.ineqlin.marginals) * unit / size
 
-    def _lines(self, spend: FloatArray, scale: FloatArray):  # type: ignore[no-untyped-def]
+    def lines(self, spend: FloatArray, scale: FloatArray):  # type: ignore[no-untyped-def]
         """Scaled rows as lines <= limit, with the size each was divided by: upper limits, lower limits,
         curb.
         """
@@ -130,7 +131,7 @@ def repair(
         steps: at most so many linear programs.
     """
     spend = np.clip(spend, low, high)
-    walk = _Walk(program, low, high, curb, safest)
+    walk = Walk(program, low, high, curb, safest)
     radius, penalty = 0.25, 10.0
     ups, downs = (
         np.flatnonzero(np.isfinite(program.row_upper)),
