@@ -123,7 +123,7 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
             title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", offset=6
         )
         panels.append(alt.layer(*layers).properties(width=214, height=128, title=heading))
-    return _svg(alt.concat(*panels, columns=3, spacing={"column": 50, "row": 62}, bounds="flush"), data)
+    return _svg(alt.concat(*panels, columns=3, spacing={"column": 50, "row": 80}, bounds="flush"), data)
 
 
 def fans_against_buyers(profile: pl.DataFrame) -> str:
