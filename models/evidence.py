@@ -134,7 +134,8 @@ def cell_evidence(
     follows = follow_table(dataset.users, shown, scored, keys=keys)
     fans = fan_table(dataset, scored, keys=keys, as_of=as_of, horizon_days=horizon_days)
     hazard_mean, hazard, selected = _hazard(follows, group, rng=rng, n_draws=n_draws)
-    gmv_mean, gmv = _gmv(fans, group, selected=selected, rng=rng, n_draws=n_draws)
+    gap = _selection_gap(follows)
+    gmv_mean, gmv = _gmv(fans, group, selected=selected, gap=gap, rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
         *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
         pl.Series("hazard_factor", hazard_mean),
@@ -170,6 +171,14 @@ def _hazard(
     return pooled.mean, pooled.draws, selected
 
 
+def _selection_gap(table: CellTable) -> float:
+    """Log of how much more ranked rows follow than randomised ones, against the same scores; 0 if unknown."""
+    every, coin = table.sums["all"], table.sums["randomized"]
+    rest = (every[0] - coin[0], every[1] - coin[1])
+    sums = [float(x.sum()) for x in (*rest, *coin)]
+    return float(np.log(sums[0] / sums[1]) - np.log(sums[2] / sums[3])) if min(sums) > 0 else 0.0
+
+
 def _per_group(sums: tuple[FloatArray, FloatArray], group: IntArray) -> tuple[FloatArray, FloatArray]:
     n_groups = int(group.max()) + 1
     seen, expected = (np.asarray(np.bincount(group, x, n_groups), dtype=np.float64) for x in sums)
@@ -198,7 +207,7 @@ def _coin_decides(table: CellTable, group: IntArray) -> bool:
 
 
 def _gmv(
-    table: CellTable, group: IntArray, *, selected: float, rng: np.random.Generator, n_draws: int
+    table: CellTable, group: IntArray, *, selected: float, gap: float, rng: np.random.Generator, n_draws: int
 ) -> tuple[FloatArray, FloatArray]:
     """Posterior of observed over predicted GMV of new fans; levels by a Bayesian bootstrap over fans.
 
@@ -208,7 +217,7 @@ def _gmv(
     if not (predicted.sum() > 0 and observed.sum() > 0):
         return _believed(len(group), rng, n_draws)
     unit = max(dispersion_of(table.rows[1]), 1e-9)
-    levels = _gmv_levels(table, group, selected=selected, unit=unit, rng=rng, n_draws=n_draws)
+    levels = _gmv_levels(table, group, selected=selected, gap=gap, unit=unit, rng=rng, n_draws=n_draws)
     pooled = pool_rates(
         events=np.maximum(observed, 0.0),
         exposure=predicted,
@@ -226,11 +235,16 @@ def _gmv_levels(
     group: IntArray,
     *,
     selected: float,
+    gap: float,
     unit: float,
     rng: np.random.Generator,
     n_draws: int,
 ) -> FloatArray:
-    """Draws (n_draws, n_groups) of true over predicted GMV per fan; `unit` yuan count as one event."""
+    """Draws (n_draws, n_groups) of true over predicted GMV per fan; `unit` yuan count as one event.
+
+    Where ranked delivery is selected, the same intent that made its people follow (by `gap`, known from
+    hundreds of follows) is expected to make them buy; the few randomised buyers then correct that.
+    """
     cell, observed, predicted = table.rows
     coin = table.coin
     ranked = ~coin if not coin.all() else coin
@@ -257,7 +271,7 @@ def _gmv_levels(
             Ratio(by_coin.log[:1], by_coin.sd[:1]),
             before=float(np.clip(selected, 0.01, 0.99)),
         )
-    return draw_levels(by_rank, by_coin, selected=selected, rng=rng, n_draws=n_draws)
+    return draw_levels(by_rank, by_coin, selected=selected, rng=rng, n_draws=n_draws, gap=gap)
 
 
 def _believed(n_cells: int, rng: np.random.Generator, n_draws: int) -> tuple[FloatArray, FloatArray]:

@@ -71,7 +71,13 @@ def chance_of_selection(ranked: Ratio, coin: Ratio, *, before: float = 0.25) -> 
 
 
 def draw_levels(
-    ranked: Ratio, coin: Ratio, *, selected: float, rng: np.random.Generator, n_draws: int
+    ranked: Ratio,
+    coin: Ratio,
+    *,
+    selected: float,
+    rng: np.random.Generator,
+    n_draws: int,
+    gap: float = 0.0,
 ) -> FloatArray:
     """Draws (n_draws, n_groups) of truth over prediction, positive; see the module.
 
@@ -81,11 +87,13 @@ def draw_levels(
         selected: Probability that the ranked rows are selected beyond the features.
         rng: Source of the draws.
         n_draws: Draws.
+        gap: Expected r - c where they are selected, known from elsewhere (log units).
     """
-    hidden = np.where(rng.random((n_draws, 1)) < selected, SELECTED_SD, NOT_SELECTED_SD)
+    chosen = rng.random((n_draws, 1)) < selected
+    hidden = np.where(chosen, SELECTED_SD, NOT_SELECTED_SD)
     from_ranked, from_coin = 1.0 / (ranked.sd**2 + hidden**2), coin.sd**-2.0
     precision = np.maximum(from_ranked + from_coin, UNKNOWN_SD**-2)
-    mean = (ranked.log * from_ranked + coin.log * from_coin) / precision
+    mean = ((ranked.log - gap * chosen) * from_ranked + coin.log * from_coin) / precision
     return _centred(mean + rng.normal(size=mean.shape) / np.sqrt(precision))
 
 

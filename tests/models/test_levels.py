@@ -42,3 +42,14 @@ def test_nothing_known_is_wide_and_centred():
     found = draws(nothing, nothing, 0.5)
     assert found.std() == pytest.approx(0.5, rel=0.1)
     assert abs(found.mean()) < 0.2
+
+
+def test_a_gap_known_from_elsewhere_is_taken_off_selected_rows_only():
+    ranked, nothing = ratio(0.4, sd=0.05), Ratio(np.zeros(1), np.full(1, np.inf))
+    rng = np.random.default_rng
+    plain, less = (
+        np.log(draw_levels(ranked, nothing, selected=p, rng=rng(0), n_draws=4000, gap=0.4)).mean()
+        for p in (0.0, 1.0)
+    )
+    assert plain == pytest.approx(0.4, abs=0.05)
+    assert less == pytest.approx(0.0, abs=0.06)
