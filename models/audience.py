@@ -1,9 +1,8 @@
 """The audience model: from a user's columns to what showing a placement to this user is worth.
 
 One frozen object, fitted once, scored by any engine (a pure function from Arrow batch to Arrow batch),
-written as text files and read
-back to the same numbers. Features are coded by `features`, events come from `labels`, rates from `funnel`,
-GMV from `value`.
+written as text files and read back to the same numbers. Features are coded by `features`, events come from
+`labels`, rates from `funnel`, GMV from `value`.
 
 Must not import mlflow, targeting or pipelines.
 """
@@ -78,10 +77,9 @@ class AudienceModel:
     ) -> AudienceModel:
         """Learn from logs known by `as_of`.
 
-        The model is fitted twice: once on the earlier part of the exposures, to be judged on the later
-        part (metrics, reliability), and
-        then on all of them. Calibration maps come from cross-validation over users, so no row calibrates
-        itself and no row is wasted.
+        The model is fitted twice: once on the earlier part of the exposures, to be judged on the later part
+        (metrics, reliability), and then on all of them. Calibration maps come from cross-validation over
+        users, so no row calibrates itself and no row is wasted.
 
         Args:
             dataset: Normalised users, exposures and orders.

@@ -1,12 +1,10 @@
 """Linear log rates and LightGBM on top of them: the only module that imports lightgbm.
 
 f(x) = linear(x) + trees(x), fitted to the likelihoods of `likelihood` (custom objective with Fisher
-information, so that
-`min_sum_hessian_in_leaf` counts events' worth of information). Cross-validation over users decides whether
-to start from the
-constant or from the ridge-penalised linear term, with which penalty, and how many trees to add: with few
-events the
-linear term or the constant alone wins, with many the trees do.
+information, so that `min_sum_hessian_in_leaf` counts events' worth of information). Cross-validation over
+users decides whether to start from the constant or from the ridge-penalised linear term, with which
+penalty, and how many trees to add: with few events the linear term or the constant alone wins, with many
+the trees do.
 
 Must not import mlflow, targeting or pipelines.
 """

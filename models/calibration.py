@@ -1,12 +1,10 @@
 """Makes predicted rates mean what they say: monotone maps of a log rate, and the tables that prove it.
 
 Two maps, chosen by evidence. Few events: log h = a + s (log h0 - centre), two numbers, pulled towards "no
-change" by a
-normal prior whose strength is set by the information there is (hierarchical shrinkage). Many events: the
-same, then an
-isotonic curve through bins of equal information, kept only if it lowers the held-out loss. Maps are
-monotone, so they
-never reorder people; they extend beyond their knots with slope one, so they never flatten the best people.
+change" by a normal prior whose strength is set by the information there is (hierarchical shrinkage). Many
+events: the same, then an isotonic curve through bins of equal information, kept only if it lowers the
+held-out loss. Maps are monotone, so they never reorder people; they extend beyond their knots with slope
+one, so they never flatten the best people.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """

@@ -10,8 +10,7 @@ Both are unbiased when followers leave observation (`as_of`) independently of wh
 person's hazard is taken proportional to
 Lambda0, so a follower seen for t days enters the buying model with exposure Lambda0(t) / Lambda0(H).
 Refunds arrive late as well: the kept share of an order's amount falls with its age (isotonic in age), and
-young orders are scaled down to
-the share that is kept in the end.
+young orders are scaled down to the share that is kept in the end.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -84,9 +83,8 @@ def fit_curve(
 
     Returns:
         The share curve. Without events the share grows linearly in age. Where no follower is as old as the
-        horizon, the rest is extended with the
-        logarithmic slope of the last half of what is seen (events thin out like 1/t), which the caller
-        should warn about.
+        horizon, the rest is extended with the logarithmic slope of the last half of what is seen (events
+        thin out like 1/t), which the caller should warn about.
     """
     ages = np.unique(np.concatenate([[0.0], np.geomspace(1 / 48, horizon_days, grid)]))
     leave = np.sort(leave_age_days)
@@ -169,8 +167,8 @@ def fit_refunds(*, age_days: np.ndarray, gmv_cny: np.ndarray, refund_cny: np.nda
     """How much of what is kept today will still be refunded, from the refund share by order age.
 
     The refund share is forced to grow with age (isotonic over ten equal groups, weighted by orders). No
-    correction when there are under 200 orders
-    or when the oldest group is not refunded visibly more than the youngest (two standard errors).
+    correction when there are under 200 orders or when the oldest group is not refunded visibly more than
+    the youngest (two standard errors).
 
     Args:
         age_days: Age of each order at `as_of`, (n,).

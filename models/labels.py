@@ -2,10 +2,9 @@
 slip into a label.
 
 Nothing at or after `as_of` is used: no exposure, follow or order. A follow counts once per person, and a
-person who has
-followed is no longer at risk. Rows of the last day, whose 24-hour follow window is still open, are left
-out while
-there are enough others. Refund times are not logged: a refund in the table is taken as known.
+person who has followed is no longer at risk. Rows of the last day, whose 24-hour follow window is still
+open, are left out while there are enough others. Refund times are not logged: a refund in the table is
+taken as known.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -232,8 +231,7 @@ def hazard_rows(
     fewer rows.
 
     For rows without the event the loss is the sum of b + w exp(f(x)) and x is the user's, so exposures and
-    baselines add up;
-    rows with an event stay apart.
+    baselines add up; rows with an event stay apart.
 
     Args:
         rows: Columns user, `event` (bool), `exposure` (> 0).

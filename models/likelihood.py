@@ -14,9 +14,9 @@ With u = w exp(f) and p = 1 - exp(-lambda):
     small)
 
 so an L2 penalty and a least information per leaf are numbers of events. The observed Hessian can be
-negative when
-b > 0; the Fisher information cannot, hence Fisher scoring everywhere. The proportional-hazards reading:
-w = Lambda0(t)/Lambda0(H) makes a follower seen for t < H days censored, not a non-buyer.
+negative when b > 0; the Fisher information cannot, hence Fisher scoring everywhere. The
+proportional-hazards reading: w = Lambda0(t)/Lambda0(H) makes a follower seen for t < H days censored, not a
+non-buyer.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -134,8 +134,7 @@ def constant_log_rate(rows: HazardRows) -> float:
     """Weighted maximum-likelihood constant f, found by bisection on the (monotone) score in exp(f).
 
     Half an event is added so that no event at all gives a small rate instead of zero; never below a
-    thousandth of the
-    crude rate, so that a baseline that explains everything leaves a finite number.
+    thousandth of the crude rate, so that a baseline that explains everything leaves a finite number.
     """
     exposure = float((rows.weight * rows.w).sum())
     events = float((rows.weight * rows.y).sum())

@@ -1,10 +1,9 @@
 """Ridge-penalised linear log rates: what a few hundred events can support, and where the trees start from.
 
 Trees need many events to draw a smooth trend; a linear term draws it with one number. Every numeric column
-enters twice (standardised,
-and as a normal score of its rank, so that a heavy tail does not decide), with a flag for missing; a
-category enters as one
-column per level. The penalty is a number of pseudo-events, chosen by cross-validation in `boosting`.
+enters twice (standardised, and as a normal score of its rank, so that a heavy tail does not decide), with a
+flag for missing; a category enters as one column per level. The penalty is a number of pseudo-events,
+chosen by cross-validation in `boosting`.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """

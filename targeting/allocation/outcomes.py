@@ -1,8 +1,7 @@
 """What a plan buys, from the true curves: the one place where reported numbers come from.
 
 Shares nothing with the optimiser but the curves themselves, so that a mistake in the program cannot hide in
-the
-report. It must not import any other module of the allocator but `problem`.
+the report. It must not import any other module of the allocator but `problem`.
 """
 
 from __future__ import annotations

@@ -25,12 +25,10 @@ def market_from_curves(curves: pl.DataFrame) -> Market:
 
     Args:
         curves: either points (`segment, placement, spend_cny, value`; several rows per cell, in any order)
-            or parameters
-            (`segment, placement, top, half_spend_cny, slope`, one row per cell: top s^slope / (s^slope +
-            half^slope)).
-            With a column `family` (hill, log, power, expsat, logistic, points) cells may differ; the other
-            families
-            take `scale_cny` (or `half_spend_cny`) and `slope` as their shape.
+            or parameters (`segment, placement, top, half_spend_cny, slope`, one row per cell: top s^slope /
+            (s^slope + half^slope)). With a column `family` (hill, log, power, expsat, logistic, points)
+            cells may differ; the other families take `scale_cny` (or `half_spend_cny`) and `slope` as their
+            shape.
 
     Raises:
         DataError: a column or number is missing, or a curve decreases; names the cell.
