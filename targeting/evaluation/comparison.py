@@ -51,7 +51,7 @@ class Evaluation:
         windows: days, gmv_cny, roi, complete (share of new fans old enough for the window).
         retention: days, fans, retained (share still following); empty where the data cannot tell.
         maturity: share of the horizon's projected GMV that is already observed, 0..1.
-        drift: what has changed, kind, name, psi, noise, verdict, why (`targeting.evaluation.change`): curves always,
+        drift: what has changed, kind, name, psi, noise, verdict, why (`evaluation.change`): curves always,
             features and scores where they were compared.
         experiment: the plan judged by the campaign's randomised rows; None where there are too few.
         notes: what to know when reading it.
