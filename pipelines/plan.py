@@ -127,7 +127,7 @@ def decide_from(
     """The plan from one source, nothing written and nothing logged."""
     gap_tol, time_limit_s = settings.gap_tol, settings.time_limit_s
     if source.curves is not None:
-        from targeting.plan.decision import allocate
+        from targeting.plan.supplied import allocate
 
         tell("dividing the budget")
         curves, warnings = _of_placements(read_curves(source.curves), brief, source=source.curves)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
     from targeting.plan import Plan as Plan
     from targeting.plan import plan_from_files as plan_from_files
-    from targeting.plan.decision import allocate as allocate
+    from targeting.plan.supplied import allocate as allocate
     from targeting.planner import Planner as Planner
     from targeting.world import simulate as simulate
 
@@ -37,7 +37,7 @@ _EXPORTS = {
     "Planner": "targeting.planner",
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
-    "allocate": "targeting.plan.decision",
+    "allocate": "targeting.plan.supplied",
     "evaluate_campaign": "targeting.evaluation",
     "parse_campaign": "targeting.campaign",
     "plan_delivery": "targeting.delivery",

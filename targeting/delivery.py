@@ -18,7 +18,8 @@ from models.errors import DataError
 from targeting.campaign import Campaign, parse_campaign
 from targeting.market import delivery_market
 from targeting.plan import Plan, Provenance
-from targeting.plan.decision import decide, versions
+from targeting.plan.decision import decide
+from targeting.plan.provenance import versions
 
 
 def plan_delivery(

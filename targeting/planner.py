@@ -32,7 +32,8 @@ from targeting.learning import (
 )
 from targeting.market import build_market
 from targeting.plan import Plan, Provenance
-from targeting.plan.decision import decide, versions
+from targeting.plan.decision import decide
+from targeting.plan.provenance import versions
 from targeting.segments import Segmenter, form_segments
 
 log = logging.getLogger(__name__)

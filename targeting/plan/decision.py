@@ -8,16 +8,15 @@ one way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.curves import FloatArray
-from models.errors import DataError, SolverError
+from models.errors import SolverError
 from targeting.allocation.audit.check import violations
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.trial import marginals
@@ -31,16 +30,10 @@ from targeting.campaign import Campaign, parse_campaign
 from targeting.plan.baselines import past_spend, usual_plans
 from targeting.plan.curve_table import curve_table
 from targeting.plan.promise import promise
-from targeting.plan.result import ALLOCATION_COLUMNS, Plan, Provenance
+from targeting.plan.provenance import Provenance
+from targeting.plan.result import ALLOCATION_COLUMNS, Plan
 
 log = logging.getLogger(__name__)
-PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
-
-
-SUPPLIED = {
-    "kind": "observational",
-    "why": "the curves were supplied from outside, and whether they are causal is not known here",
-}
 
 
 def decide(
@@ -105,6 +98,20 @@ def compiled(
         budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
         constraints=campaign.constraints,
         last_plan=last,
+    )
+
+
+def scenarios(plan: Plan, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """`Plan.scenarios`: each change of the brief, compiled on the plan's market and solved."""
+    from targeting.allocation.whatif.frontier import scenarios as solve_each
+
+    brief = plan.campaign.model_dump(mode="json")
+    briefs = {name: parse_campaign({**brief, **change}, name) for name, change in changes.items()}
+    return solve_each(
+        {
+            name: compiled(plan.market, campaign=campaign, last=plan.last_spend_cny)
+            for name, campaign in {"this plan": plan.campaign, **briefs}.items()
+        }
     )
 
 
@@ -209,91 +216,3 @@ def _allocation(
     )
     several = market.cells["campaign_id"].n_unique() > 1
     return frame.select(*ALLOCATION_COLUMNS, *(("campaign_id", "merchant_id") if several else ()))
-
-
-def versions() -> dict[str, str]:
-    """package -> installed version, for plan.json."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def allocate(
-    curves: Any,
-    *,
-    budget_cny: float,
-    constraints: Sequence[Mapping[str, Any]] = (),
-    objective: str = "new_fan_gmv",
-    economics: Mapping[str, float] | None = None,
-    last_plan: Any = None,
-    campaign: Campaign | None = None,
-    gap_tol: float = 1e-6,
-    time_limit_s: float = 60.0,
-) -> Plan:
-    """The optimiser alone, on any curves.
-
-    Args:
-        curves: a `Market`, or a table of points (segment, placement, spend_cny, value) or Hill parameters
-            (segment, placement, top, half_spend_cny, slope); polars, pandas or anything with the Arrow
-            PyCapsule interface.
-        budget_cny: yuan, > 0.
-        constraints: mappings as in a brief (`{"kind": "bounds", "placement": "live", "min_share": 0.3}`).
-        objective: new_fan_gmv, new_fans, live_entries or profit.
-        economics: {gross_margin, fee_rate}, needed for profit.
-        last_plan: a table (segment, placement, spend_cny), needed for change_limit.
-        campaign: a whole brief instead; its budget, constraints, objective and economics are used.
-        gap_tol: wanted certificate, upper_bound / value - 1.
-        time_limit_s: seconds after which the best plan so far is returned with its bound.
-
-    Raises:
-        DataError: a curve that decreases, has NaN or a single point.
-        CampaignError, InfeasibleError: the constraints are wrong or contradict each other.
-    """
-    from models.contracts import as_frame, fingerprint
-
-    unknown: tuple[str, ...]
-    brief = campaign or parse_campaign(
-        {
-            "campaign_id": "allocate",
-            "budget_cny": budget_cny,
-            "objective": objective,
-            "constraints": list(constraints),
-            **({"economics": dict(economics)} if economics is not None else {}),
-            **({"last_plan": "last_plan"} if last_plan is not None else {}),
-        },
-        "allocate",
-    )
-    if isinstance(curves, Market):
-        market, prints, unknown = curves, {}, ()
-    else:
-        table = as_frame(curves)
-        market, prints = supplied_market(table), {"curves": fingerprint(table)}
-        unknown = ("impressions", "new_fan_gmv_cny" if brief.objective == "new_fans" else "new_fans")
-    return decide(
-        campaign=brief,
-        market=market,
-        provenance=Provenance(claims=SUPPLIED, fingerprints=prints, versions=versions(), unknown=unknown),
-        last_plan=None if last_plan is None else as_frame(last_plan),
-        gap_tol=gap_tol,
-        time_limit_s=time_limit_s,
-    )
-
-
-def supplied_market(table: pl.DataFrame) -> Market:
-    """The market of a curves table; its first bad row is an error, because a curve with a hole is another
-    curve.
-    """
-    from models.contracts import conform
-    from targeting.allocation.supplied import market_from_curves
-
-    conformed = conform(table, "curves", source="curves")
-    if conformed.rejected.height:
-        first = conformed.rejected.row(0, named=True)
-        raise DataError(
-            f"curves: row {first['row']}: {first['reason']} ({conformed.rejected.height} bad rows)"
-        )
-    return market_from_curves(conformed.good)

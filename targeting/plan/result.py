@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -22,6 +22,7 @@ from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval, known
+from targeting.plan.provenance import Provenance
 
 ALLOCATION_COLUMNS = (
     "segment", "placement", "slot", "spend_cny", "spend_li", "impressions", "new_fans", "new_fan_gmv_cny",
@@ -34,28 +35,6 @@ UNITS = {
     "live_entries": "live entries",
     "profit": "yuan of profit",
 }
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a plan comes from, and what may be claimed for it.
-
-    Attributes:
-        claims: {kind: causal | observational, why}.
-        model_uri: the registered model, or None.
-        fingerprints: input name -> content hash.
-        versions: package -> version.
-        rejected_rows: input rows quarantined on the way.
-        unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
-            are null.
-    """
-
-    claims: Mapping[str, str]
-    model_uri: str | None = None
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    rejected_rows: int = 0
-    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,6 +157,20 @@ class Plan:
             )
 
         return frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)
+
+    def scenarios(self, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+        """The best plan of other briefs on the same curves, beside this one.
+
+        Args:
+            changes: scenario name -> keys of the brief that differ, e.g.
+                `{"more money": {"budget_cny": 3e5}, "no limits": {"constraints": []}}`.
+
+        Returns:
+            The columns of `frontier` after `scenario`; the first row is this plan's own brief.
+        """
+        from targeting.plan.decision import scenarios
+
+        return scenarios(self, changes)
 
     def experiments(self) -> pl.DataFrame:
         """Which cell's uncertainty is worth an experiment: expected value of knowing it, and a probe's cost.

@@ -21,7 +21,8 @@ from targeting.plan.baselines import SCHEMA, spend_vector
 from targeting.plan.decision import compiled
 from targeting.plan.market_file import market_from_json
 from targeting.plan.promise import Interval
-from targeting.plan.result import ALLOCATION_COLUMNS, Plan, Provenance
+from targeting.plan.provenance import Provenance
+from targeting.plan.result import ALLOCATION_COLUMNS, Plan
 from targeting.segments.diagnosis import Diagnosis
 
 _TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from models.errors import SolverError
-from targeting.report import charts, sentences
+from targeting.report import charts, next_steps, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FEWEST_PANELS, PANELS = 6, 9
 ROWS = 60
-FRONTIER_CELLS = 400
 FRONTIER_BUDGETS, FRONTIER_SECONDS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), 3.0
 
 
@@ -78,7 +77,8 @@ def _context(plan: Plan) -> dict[str, Any]:
         "frontier_chart": _frontier_chart(plan),
         "prices": sentences.price_sentences(plan),
         "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
-        "experiments": _experiments(plan),
+        "experiments": next_steps.experiments(plan),
+        "exploration": next_steps.exploration(plan),
         "claims": sentences.claim_sentences(plan),
         "rules": _rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
@@ -127,22 +127,6 @@ def _diagnosis_chart(diagnosis: Diagnosis) -> str:
         return ""
     label = pl.concat_str("column", pl.lit(" = "), "level")
     return charts.fans_against_buyers(shown.select(label.alias("label"), "fans", "gmv"))
-
-
-def _experiments(plan: Plan) -> list[tuple[str, str, str, str]]:
-    """(segment, placement, what to try, what knowing it is worth) of the cells worth an experiment."""
-    if (
-        plan.market.draws is None
-        or len(plan.market) > FRONTIER_CELLS
-        or any(c.kind == "target" for c in plan.campaign.constraints)
-    ):
-        return []
-    found = plan.experiments().filter(pl.col("worth_probing")).head(3)
-    show = yuan if plan.campaign.objective in ("new_fan_gmv", "profit") else count
-    return [
-        (r["segment"], placement_term(r["placement"]), yuan(r["probe_cny"]), show(r["evpi"]))
-        for r in found.to_dicts()
-    ]
 
 
 def _measure(plan: Plan) -> str:
@@ -274,7 +258,7 @@ def _comparison_words(plan: Plan) -> str:
 
 
 def _frontier_chart(plan: Plan) -> str:
-    if len(plan.market) > FRONTIER_CELLS or any(c.kind == "target" for c in plan.campaign.constraints):
+    if len(plan.market) > next_steps.MOST_CELLS or any(c.kind == "target" for c in plan.campaign.constraints):
         return ""
     budgets = [plan.budget_cny * factor for factor in FRONTIER_BUDGETS]
     try:

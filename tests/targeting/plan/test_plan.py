@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import DataError
+from models.errors import CampaignError, DataError
 from targeting.allocation.outcomes import outcomes
 from targeting.plan import ALLOCATION_COLUMNS, plan_from_files
 
@@ -188,6 +188,25 @@ def test_the_frontier_passes_through_the_plan_and_rises(plan):
     assert value[1] == pytest.approx(plan.value, rel=1e-5)
     assert value[0] < value[1] < value[2]
     assert value[1] - value[0] > (value[2] - value[1]) / 2  # concave
+
+
+def test_scenarios_stand_beside_the_plan(plan):
+    half = {"kind": "bounds", "name": "half live", "placement": "live", "max_share": 0.5}
+    table = plan.scenarios(
+        {
+            "twice the money": {"budget_cny": 2 * plan.budget_cny},
+            "no limits": {"constraints": []},
+            "half live": {"constraints": [half]},
+        }
+    )
+    assert table["scenario"].to_list() == ["this plan", "twice the money", "no limits", "half live"]
+    here, twice, free, limited = table["value"]
+    assert here == pytest.approx(plan.value, rel=1e-5)
+    assert twice > here
+    assert free >= here * (1 - 1e-6)
+    assert limited <= free * (1 + 1e-6)
+    with pytest.raises(CampaignError, match=r"no money: budget_cny"):
+        plan.scenarios({"no money": {"budget_cny": 0.0}})
 
 
 def test_experiments_rank_cells_by_what_knowing_them_is_worth(plan):

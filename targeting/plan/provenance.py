@@ -1,0 +1,42 @@
+"""Where a plan comes from: what it was made of, by which versions, and what may be claimed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a plan comes from, and what may be claimed for it.
+
+    Attributes:
+        claims: {kind: causal | observational, why}.
+        model_uri: the registered model, or None.
+        fingerprints: input name -> content hash.
+        versions: package -> version.
+        rejected_rows: input rows quarantined on the way.
+        unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
+            are null.
+    """
+
+    claims: Mapping[str, str]
+    model_uri: str | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    rejected_rows: int = 0
+    unknown: tuple[str, ...] = ()
+
+
+def versions() -> dict[str, str]:
+    """package -> installed version, for plan.json."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
