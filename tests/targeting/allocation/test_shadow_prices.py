@@ -14,6 +14,7 @@ from targeting.allocation.problem import Problem, Row
 from targeting.allocation.solver.solve import solve
 
 STEP = 2e-4  # of a limit's size
+SECONDS = 3.0  # a solve that is cut off has a wide bound, which the comparison allows for
 KINDS = (
     "bounds", "cell", "ratio", "roi_floor", "live_capacity", "frequency_cap", "change_limit",
     "fairness_floor", "min_if_used",
@@ -82,14 +83,16 @@ def check(seed: int) -> int:
     """Every price of one problem against differences on both sides; gives how many could be compared."""
     problem = random_problem(seed)
     try:
-        here = solve(problem, gap_tol=1e-9, time_limit_s=20)
+        here = solve(problem, gap_tol=1e-9, time_limit_s=SECONDS)
     except InfeasibleError:
         return 0
     compared = 0
     for name, price in here.shadow_prices.items():
         step = size_of(problem, name, price, here.value)
+        if step <= 0:
+            continue  # a plan worth nothing: there is no slope to compare with
         try:
-            ends = [solve(moved(problem, name, h), gap_tol=1e-9, time_limit_s=20) for h in (-step, step)]
+            ends = [solve(moved(problem, name, h), gap_tol=1e-9, time_limit_s=SECONDS) for h in (-step, step)]
         except InfeasibleError:
             continue  # nothing left of this limit: no slope on that side
         left, right = (here.value - ends[0].value) / step, (ends[1].value - here.value) / step
