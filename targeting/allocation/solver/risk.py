@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.curves import FloatArray
-from models.errors import DataError, InfeasibleError
+from models.errors import CampaignError, InfeasibleError
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, Risk, Solution
 from targeting.allocation.solver.blocks import jet
@@ -59,7 +59,9 @@ def _edge(n: int, risk: Risk) -> int:
 def draw_totals(problem: Problem, spend_cny: FloatArray) -> FloatArray:
     """(n_draws,) worth of the plan in every draw."""
     if problem.market.draws is None or not len(problem.market.draws.hazard):
-        raise DataError("risk: the market has no draws; fit curves with draws or take the constraint away")
+        raise CampaignError(
+            "risk: the market has no draws; fit curves with draws or take the constraint away"
+        )
     worth = problem.worth if problem.worth is not None else problem.objective
     return np.asarray(total(worth, outcomes(problem.market, spend_cny, draw=slice(None))))
 
@@ -135,11 +137,13 @@ def solve_with_risk(
     """The free optimum where it keeps the floor, else the best plan found that does, with the free bound.
 
     Raises:
-        DataError: the market has no draws, or level is not within (0, 1).
+        CampaignError: the market has no draws, or level is not within (0, 1).
         InfeasibleError: no plan was found whose tail reaches the floor; the message says how far it got.
     """
     if not 0 < risk.level < 1:
-        raise DataError(f"constraint {risk.name!r}: level is {risk.level}, expected a number between 0 and 1")
+        raise CampaignError(
+            f"constraint {risk.name!r}: level is {risk.level}, expected a number between 0 and 1"
+        )
     free = solve_free(replace(problem, risk=None))
     if lower_tail(draw_totals(problem, free.spend_cny), risk) >= risk.floor - HELD * abs(risk.floor):
         return replace(free, shadow_prices={**free.shadow_prices, risk.name: 0.0})

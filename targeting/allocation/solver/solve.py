@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.curves import FloatArray
-from models.errors import DataError, InfeasibleError, SolverError
+from models.errors import CampaignError, InfeasibleError, SolverError
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.solver.branch.close import close, consider, no_plan
 from targeting.allocation.solver.branch.ownspend import solve_on_own, switched
@@ -52,14 +52,14 @@ def solve(
         warm: columns of an earlier solve of the same market and rows; updated in place.
 
     Raises:
-        DataError: `gap_tol` or `time_limit_s` is not positive, or the arrays are not numbers.
+        CampaignError: `gap_tol` or `time_limit_s` is not positive.
         InfeasibleError: no plan satisfies the rows and limits.
         SolverError: the optimiser failed; no plan is passed on.
     """
     if not gap_tol > 0:
-        raise DataError(f"gap_tol is {gap_tol}, expected a number > 0 (1e-6 is usual)")
+        raise CampaignError(f"gap_tol is {gap_tol}, expected a number > 0 (1e-6 is usual)")
     if not time_limit_s > 0:
-        raise DataError(f"time_limit_s is {time_limit_s}, expected seconds > 0")
+        raise CampaignError(f"time_limit_s is {time_limit_s}, expected seconds > 0")
     if problem.risk is not None:
         return solve_with_risk(
             problem,

@@ -19,7 +19,7 @@ from random_problems import (
 )
 
 from models.curves import CurveSet
-from models.errors import DataError, InfeasibleError
+from models.errors import CampaignError, InfeasibleError
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Draws, Problem, Risk, Row
 from targeting.allocation.solver.risk import draw_totals, lower_tail
@@ -200,7 +200,7 @@ def test_contradictions_are_infeasible_not_plans() -> None:
     ("key", "value"), [("gap_tol", 0.0), ("time_limit_s", 0.0), ("gap_tol", float("nan"))]
 )
 def test_senseless_settings_are_named(key: str, value: float) -> None:
-    with pytest.raises(DataError, match=key):
+    with pytest.raises(CampaignError, match=key):
         solve(competing(2, 0), **{key: value})
 
 
