@@ -135,8 +135,8 @@ def test_curves_written_by_a_plan_are_curves_again():
         ({"budget_cny": float("nan")}, CampaignError, "budget_cny"),
         ({"constraints": [{"kind": "bound"}]}, CampaignError, "bounds"),
         ({"objective": "fame"}, CampaignError, "objective"),
-        ({"gap_tol": 0}, DataError, "gap_tol"),
-        ({"time_limit_s": 0}, DataError, "time_limit_s"),
+        ({"gap_tol": 0}, CampaignError, "gap_tol"),
+        ({"time_limit_s": 0}, CampaignError, "time_limit_s"),
     ],
 )
 def test_wrong_settings_are_named(change, error, message):
