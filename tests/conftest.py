@@ -22,6 +22,15 @@ def pytest_runtest_makereport(item, call):
         report.longrepr = f"skipped in CI, where everything must run: {reason}"
 
 
+@pytest.fixture(autouse=True)
+def _no_tracking_store_from_elsewhere(monkeypatch):
+    """`mlflow.set_tracking_uri` writes the environment, and a process started by a later test would inherit a
+    server that is long gone; so every test begins without a store, the user's own included.
+    """
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The folder of real data beside the clone; a test that wants it skips, saying so, where it is absent."""
