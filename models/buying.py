@@ -28,18 +28,18 @@ import numpy as np
 import polars as pl
 
 from models.boosting import HazardBooster, fit_boosted
-from models.calibration import LogRateMap, fit_affine
-from models.correction import Prior, fit_correction
 from models.delay import DelayCurve
 from models.followers import Followers, read_fans
 from models.funnel import Fitting, Rate, fit_shape
 from models.labels import EventLog
 from models.likelihood import HazardRows, hazard_loss
+from models.rate_maps import LogRateMap, View, average_views
 
 FLAT_SLOPE = 1e-3
 """Prior deviation that pins a slope at one: only the level is estimated."""
-PLACEMENT_SD = 0.7
-"""Prior deviation of a placement's factor on the buying hazard, log units."""
+PLACEMENT_VIEWS = (View(0.05, FLAT_SLOPE), View(0.7, FLAT_SLOPE))
+"""A placement's fans buy like all others, or unlike them by any factor: with 25 buyers in one placement and
+40 in the other, chance alone makes a factor of 1.3."""
 SAME_SD, LIKE_FOLLOWS_SD, ANY_SD = 0.02, 0.15, 0.7
 """Prior deviations of the coin's shift under the three views, log units."""
 MIN_FAN_BUYERS = 100
@@ -134,18 +134,18 @@ def fit_buying(
     shifts = []
     for code in range(followers.n_placements):
         mine = followers.placement == code
-        shift = fit_affine(rows.take(mine), log_rate[mine], shift_sd=PLACEMENT_SD, slope_sd=FLAT_SLOPE).shift
+        shift = average_views(rows.take(mine), log_rate[mine], PLACEMENT_VIEWS).shift
         shifts.append(shift)
         log_rate = np.where(mine, log_rate + shift, log_rate)
     maps: tuple[LogRateMap, ...] = ()
     coin = followers.randomized & (followers.placement < followers.n_placements)
     if coin.any() and not coin.all():
         views = (
-            Prior(0.0, SAME_SD, FLAT_SLOPE),
-            Prior(ranking_shift, LIKE_FOLLOWS_SD, FLAT_SLOPE),
-            Prior(0.0, ANY_SD, FLAT_SLOPE),
+            View(SAME_SD, FLAT_SLOPE),
+            View(LIKE_FOLLOWS_SD, FLAT_SLOPE, shift=ranking_shift),
+            View(ANY_SD, FLAT_SLOPE),
         )
-        maps = (LogRateMap(shift=fit_correction(rows.take(coin), log_rate[coin], priors=views).shift),)
+        maps = (LogRateMap(shift=average_views(rows.take(coin), log_rate[coin], views).shift),)
     metrics = {
         "buyers": rows.events,
         "buy_rounds": float(rounds),

@@ -258,7 +258,11 @@ def _gmv_levels(
         top = weights[:, here] @ observed[here] + 2.0 * unit * overall
         level = top / (weights[:, here] @ predicted[here] + 2.0 * unit)
         log_levels[:, j] = np.log(np.maximum(level, 0.02))
-    by_rank = Ratio(log_levels.mean(axis=0), np.hypot(log_levels.std(axis=0), table.level_sd))
+    # How placements differ was fitted with the scores, shrunk by how sure these very buyers make it; asking
+    # them again would undo that. Only the level of all is moved; each placement's doubt stays its own.
+    sampling = log_levels.std(axis=0)
+    common = float(np.average(log_levels.mean(axis=0), weights=sampling**-2.0))
+    by_rank = Ratio(np.full(n_groups, common), np.hypot(sampling, table.level_sd))
     some = coin if not coin.all() else np.zeros_like(coin)
     by_coin = Ratio.of(
         np.full(n_groups, observed[some].sum()), np.full(n_groups, predicted[some].sum()), noise=unit

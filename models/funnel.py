@@ -27,10 +27,14 @@ import numpy as np
 import polars as pl
 
 from models.boosting import HazardBooster, fit_boosted
-from models.calibration import LogRateMap, chain, fit_affine, fit_calibration
+from models.calibration import fit_calibration
 from models.correction import coin_correction
 from models.labels import CONTROL, EventLog, hazard_rows
 from models.likelihood import HazardRows
+from models.rate_maps import LogRateMap, View, chain, fit_affine
+
+TWO_STEPS = View(shift_sd=1.0, slope_sd=0.3)
+"""How far the product of two fitted steps may be off the follows that both lead to."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +247,7 @@ def _fit_placement(
     )
     total_rows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
     honest = _two_step(enter.honest, follow.honest)
-    total = (fit_affine(total_rows, honest[total_rows.user], shift_sd=1.0, slope_sd=0.3),)
+    total = (fit_affine(total_rows, honest[total_rows.user], TWO_STEPS),)
     causal_enter = chain(enter.honest, enter.rate.causal)
     causal_honest = chain(_two_step(causal_enter, follow.honest), total)
     total_causal = coin_correction(rows, "followed", baseline, causal_honest, "impressions")

@@ -1,7 +1,8 @@
 """How much a buyer spends within the horizon, heavy tail and censoring included.
 
-Squared error on log amounts is robust to the heavy tail; its out-of-fold slope is shrunk, so that without
-evidence everybody gets the grand mean; levels make predicted and observed totals agree.
+Squared error on log amounts is robust to the heavy tail; its out-of-fold slope is averaged over "all buyers
+spend alike" and "they differ as learned", so that without evidence everybody gets the grand mean; levels make
+predicted and observed totals agree.
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
@@ -21,6 +22,8 @@ from models.likelihood import AmountRows
 
 LEVEL_SD = 0.3
 """Prior deviation of a placement's factor on GMV totals, log units."""
+SLOPE_SD = 0.5
+"""Prior deviation around one of the slope of log amounts on what was learned of them, if anything was."""
 MIN_INCREMENTAL = 0.1
 """Least share of the followers' GMV that is ascribed to following."""
 
@@ -85,15 +88,32 @@ def fit_amounts(
     centre = float(np.average(fit.out_of_fold, weights=arrived))
     x = fit.out_of_fold - centre
     y = log_amount - np.average(log_amount, weights=arrived)
-    # slope ~ N(1, 0.5^2) against the out-of-fold regression, noise variance = that of the log amounts
-    precision = (arrived * x * x).sum() / rows.scale**2
-    shrunk = ((arrived * x * y).sum() / rows.scale**2 + 4.0) / (precision + 4.0)
-    slope = 0.0 if fit.flat else float(shrunk)
+    # noise variance = that of the log amounts
+    precision = float((arrived * x * x).sum()) / rows.scale**2
+    moment = float((arrived * x * y).sum()) / rows.scale**2
+    slope = 0.0 if fit.flat else believed_slope(moment, precision)
     amounts = Amounts(fit.booster, centre, float(np.clip(slope, 0.0, 1.5)))
     relative = amounts.relative(f)
     level = float((amount * arrived).sum() / (relative[bought] * arrived).sum())
     metrics = {"amount_rounds": float(fit.rounds), "amount_slope": amounts.slope, "amount_mean_cny": level}
     return replace(amounts, level=level), relative * level, metrics
+
+
+def believed_slope(moment: float, precision: float) -> float:
+    """Posterior mean of a slope under two views of equal odds: s = 0, or s ~ N(1, SLOPE_SD^2).
+
+    Args:
+        moment: sum x y / sigma^2 of the out-of-fold regression of y on x.
+        precision: sum x^2 / sigma^2, the information about the slope.
+
+    >>> believed_slope(0.0, 0.0), round(believed_slope(900.0, 1000.0), 2)
+    (0.5, 0.9)
+    """
+    prior = SLOPE_SD**-2
+    free = (moment + prior) / (precision + prior)
+    # log marginal likelihood of the second view less that of the first
+    log_odds = 0.5 * ((precision + prior) * free**2 - prior + np.log(prior / (precision + prior)))
+    return float(free / (1.0 + np.exp(-np.clip(log_odds, -50.0, 50.0))))
 
 
 def gmv_factors(

@@ -5,9 +5,8 @@ import pytest
 from known_truth import make_logs
 
 from models.audience import AudienceModel
-from models.calibration import LogRateMap
-from models.correction import Prior, fit_correction
 from models.likelihood import HazardRows
+from models.rate_maps import LogRateMap, View, average_views
 from models.spending import gmv_factors
 
 
@@ -31,10 +30,10 @@ def test_a_view_with_a_mean_pulls_a_few_coins_towards_it():
     x = rng.normal(-2.0, 0.5, 150)
     y = (rng.random(150) < -np.expm1(-np.exp(x - 0.4))).astype(float)
     rows = HazardRows(np.arange(150), y, np.ones(150), np.zeros(150), np.ones(150))
-    view = (Prior(-0.4, 0.02, 1e-3),)
-    found = fit_correction(rows, x, priors=view)
+    view = (View(0.02, 1e-3, shift=-0.4),)
+    found = average_views(rows, x, view)
     assert found.shift == pytest.approx(-0.4, abs=0.03)
-    assert fit_correction(rows.take(np.zeros(150, bool)), x[:0], priors=view) == LogRateMap()
+    assert average_views(rows.take(np.zeros(150, bool)), x[:0], view) == LogRateMap()
 
 
 def test_values_are_positive_and_precise_counts_organic_orders():

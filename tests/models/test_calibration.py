@@ -5,16 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.calibration import (
-    LogRateMap,
-    chain,
-    fit_affine,
-    fit_calibration,
-    fit_isotonic,
-    reliability,
-)
-from models.correction import fit_correction
+from models.calibration import fit_calibration, fit_isotonic, reliability
+from models.correction import CORRECTIONS
 from models.likelihood import HazardRows
+from models.rate_maps import LogRateMap, View, average_views, chain, fit_affine
 
 
 def rows_of(log_rate, seed=0):
@@ -27,7 +21,7 @@ def rows_of(log_rate, seed=0):
 def test_affine_finds_shift_and_slope():
     x = np.random.default_rng(1).normal(-3, 1, 20_000)
     rows = rows_of(-3 + 0.4 + 0.6 * (x + 3))
-    found = fit_affine(rows, x, shift_sd=1.0, slope_sd=0.5)
+    found = fit_affine(rows, x, View(1.0, 0.5))
     assert found.slope == pytest.approx(0.6, abs=0.06)
     expected = -np.expm1(-np.exp(found.apply(x)))
     assert expected.sum() == pytest.approx(rows.events, rel=0.03)
@@ -35,9 +29,9 @@ def test_affine_finds_shift_and_slope():
 
 def test_affine_without_information_changes_nothing():
     x = np.array([-8.0, -9.0, -10.0])
-    found = fit_affine(rows_of(x), x, shift_sd=0.3, slope_sd=0.1)
+    found = fit_affine(rows_of(x), x, View(0.3, 0.1))
     np.testing.assert_allclose(found.apply(x), x, atol=0.01)
-    assert fit_affine(rows_of(x).take(np.zeros(3, bool)), x[:0], shift_sd=1, slope_sd=1) == LogRateMap()
+    assert fit_affine(rows_of(x).take(np.zeros(3, bool)), x[:0], View(1, 1)) == LogRateMap()
 
 
 def test_isotonic_repairs_a_bent_curve_and_is_chosen_for_it():
@@ -59,7 +53,7 @@ def test_few_events_get_two_numbers():
 def test_maps_never_reorder(seed, slope):
     x = np.random.default_rng(seed).normal(-2, 1, 2000)
     rows = rows_of(-2 + slope * (x + 2), seed)
-    maps = (fit_affine(rows, x, shift_sd=1.0, slope_sd=0.5), fit_isotonic(rows, x))
+    maps = (fit_affine(rows, x, View(1.0, 0.5)), fit_isotonic(rows, x))
     grid = np.linspace(-9, 5, 300)
     assert (np.diff(chain(grid, maps)) >= -1e-12).all()
     assert LogRateMap.from_json(maps[1].to_json()) == maps[1]
@@ -78,11 +72,20 @@ def test_reliability_counts_everything_once():
     assert np.isinf(reliability(probability=p, y=y * 0, score=p).ratios).all()
 
 
+@pytest.mark.parametrize("events", [60, 4000])
+def test_a_shape_that_is_noise_is_flattened_and_one_that_holds_is_kept(events):
+    noise = np.random.default_rng(5).normal(-3, 0.6, 20 * events)
+    same = [fit_calibration(rows_of(np.full(noise.size, -3.0), s), noise, seed=0)[0].slope for s in range(6)]
+    assert np.median(same) < 0.2
+    slopes = [fit_calibration(rows_of(noise, s), noise, seed=0)[0].slope for s in range(6)]
+    assert np.mean(slopes) == pytest.approx(1.0, abs=0.25)
+
+
 def test_correction_is_no_noise_where_logs_agree_and_full_where_they_do_not():
     x = np.random.default_rng(3).normal(-4, 0.5, 9000)
-    agree = [fit_correction(rows_of(x, seed), x).shift for seed in range(8)]
-    free = [fit_affine(rows_of(x, seed), x, shift_sd=1.0, slope_sd=0.3).shift for seed in range(8)]
+    agree = [average_views(rows_of(x, seed), x, CORRECTIONS).shift for seed in range(8)]
+    free = [fit_affine(rows_of(x, seed), x, View(1.0, 0.3)).shift for seed in range(8)]
     assert np.std(agree) < 0.8 * np.std(free)
-    differ = fit_correction(rows_of(x - 1.0), x)
+    differ = average_views(rows_of(x - 1.0), x, CORRECTIONS)
     assert differ.shift == pytest.approx(-1.0, abs=0.25)
-    assert fit_correction(rows_of(x).take(np.zeros(x.size, bool)), x[:0]) == LogRateMap()
+    assert average_views(rows_of(x).take(np.zeros(x.size, bool)), x[:0], CORRECTIONS) == LogRateMap()
