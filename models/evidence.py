@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -29,11 +30,14 @@ from models.errors import DataError
 from models.evidence_tables import CellTable, fan_table, follow_table
 from models.levels import Ratio, chance_of_selection, draw_levels
 from models.pooling import dispersion_of, pool_rates
+from models.trend import Trend
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 # A cell's ranked rows are selected more or less than those of its placement: sd of the log of the difference.
 CELL_BIAS_SD = 0.12
+# How far the value of a placement's fans may be off that of all, beyond what the scores say (log scale).
+PLACEMENT_SD = 0.3
 # A level of randomised rows is shrunk to the ranked ones' as if by this many follows, to compare cells.
 SHRINK_FOLLOWS = 10.0
 # Follows of a day can still come in for this long.
@@ -109,6 +113,7 @@ def cell_evidence(
     horizon_days: int,
     rng: np.random.Generator,
     n_draws: int = 200,
+    trends: Mapping[str, Trend] = MappingProxyType({}),
 ) -> Evidence:
     """Logged outcomes against predictions.
 
@@ -119,6 +124,7 @@ def cell_evidence(
         as_of: nothing later than this is looked at.
         horizon_days: the horizon of gmv_per_fan_cny.
         n_draws: joint draws.
+        trends: by placement, the drift of p_follow over the logged days that the scores have in them.
 
     Raises:
         DataError: assignment or scores are empty.
@@ -131,9 +137,10 @@ def cell_evidence(
     group = np.tile(np.arange(len(placements)), len(segments))
     scored = scores.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
     shown = dataset.exposures.filter(pl.col("exposed_at") + FOLLOW_WINDOW <= as_of)
-    follows = follow_table(dataset.users, shown, scored, keys=keys)
+    follows = follow_table(dataset.users, shown, scored, keys=keys, as_of=as_of, trends=trends)
     fans = fan_table(dataset, scored, keys=keys, as_of=as_of, horizon_days=horizon_days)
     hazard_mean, hazard, selected = _hazard(follows, group, rng=rng, n_draws=n_draws)
+    hazard *= _trend_draws(trends, placements, rng=rng, n_draws=n_draws)[:, group]
     gap = _selection_gap(follows)
     gmv_mean, gmv = _gmv(fans, group, selected=selected, gap=gap, rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
@@ -169,6 +176,14 @@ def _hazard(
         level_draws=levels,
     )
     return pooled.mean, pooled.draws, selected
+
+
+def _trend_draws(
+    trends: Mapping[str, Trend], placements: list[str], *, rng: np.random.Generator, n_draws: int
+) -> FloatArray:
+    """What carrying a hazard to the end of the logs may be off by, (n_draws, n_placements), mean 1."""
+    sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
+    return np.asarray(np.exp(rng.normal(size=(n_draws, len(placements))) * sd - 0.5 * sd**2))
 
 
 def _selection_gap(table: CellTable) -> float:
@@ -259,10 +274,11 @@ def _gmv_levels(
         level = top / (weights[:, here] @ predicted[here] + 2.0 * unit)
         log_levels[:, j] = np.log(np.maximum(level, 0.02))
     # How placements differ was fitted with the scores, shrunk by how sure these very buyers make it; asking
-    # them again would undo that. Only the level of all is moved; each placement's doubt stays its own.
-    sampling = log_levels.std(axis=0)
-    common = float(np.average(log_levels.mean(axis=0), weights=sampling**-2.0))
-    by_rank = Ratio(np.full(n_groups, common), np.hypot(sampling, table.level_sd))
+    # them again would undo that. Only the level of all is moved, and each placement's doubt is its own.
+    own = log_levels.std(axis=0) ** -2.0
+    common = float(np.average(log_levels.mean(axis=0), weights=own))
+    doubt = (own + 1.0 / (PLACEMENT_SD**2 + 1.0 / own.sum())) ** -0.5
+    by_rank = Ratio(np.full(n_groups, common), np.hypot(doubt, table.level_sd))
     some = coin if not coin.all() else np.zeros_like(coin)
     by_coin = Ratio.of(
         np.full(n_groups, observed[some].sum()), np.full(n_groups, predicted[some].sum()), noise=unit

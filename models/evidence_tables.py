@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.delay import fit_curve, fit_refunds
+from models.trend import Trend
 
 if TYPE_CHECKING:
     from models.evidence import Logs
@@ -49,9 +50,18 @@ class CellTable:
 
 
 def follow_table(
-    users: pl.DataFrame, shown: pl.DataFrame, scored: pl.DataFrame, *, keys: pl.DataFrame
+    users: pl.DataFrame,
+    shown: pl.DataFrame,
+    scored: pl.DataFrame,
+    *,
+    keys: pl.DataFrame,
+    as_of: datetime,
+    trends: Mapping[str, Trend],
 ) -> CellTable:
-    """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off."""
+    """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
+
+    Scores speak of `as_of`; a row of an earlier day is expected at the hazard of its day.
+    """
     rows = _could_follow(users, shown)
     held_out = rows.filter(pl.col("placement") == CONTROL)
     organic = _organic_follow(
@@ -59,12 +69,17 @@ def follow_table(
     )
     overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
     score = scored.select("user_id", "placement", "segment", "p_follow")
+    age = (pl.lit(as_of) - pl.col("exposed_at")).dt.total_microseconds() / DAY_US
+    per_day = pl.col("placement").replace_strict(
+        {name: one.per_day for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
+    )
     paid = (
         rows.filter(pl.col("placement") != CONTROL)
         .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
         .join(organic, on="segment", how="left", maintain_order="left")
         .with_columns(
-            expected=1.0 - (-pl.col("impressions") * pl.col("p_follow").clip(0.0)).exp(),
+            expected=1.0
+            - (-pl.col("impressions") * pl.col("p_follow").clip(0.0) * (-per_day * age).exp()).exp(),
             organic=pl.col("organic").fill_null(overall),
             observed=pl.col("followed").cast(pl.Float64),
         )

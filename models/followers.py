@@ -12,10 +12,8 @@ import numpy as np
 import polars as pl
 
 from models.delay import RefundMaturity
-from models.labels import CONTROL, EventLog
+from models.labels import CONTROL, DAY_US, EventLog
 from models.likelihood import HazardRows
-
-DAY_US = 86_400e6
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ Logs are confounded. The *shape* of each rate is learned from all shown rows, fo
 log h = a + s log h_shape is fitted on the randomised rows (weights 1/propensity, stabilised and clipped).
 "No correction" and freer ones are averaged by how well each explains the randomised rows: a few coins
 add no noise, many coins decide. The first map alone is kept to judge calibration on the logs as they are.
+Hazards are those of `as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -29,9 +30,10 @@ import polars as pl
 from models.boosting import HazardBooster, fit_boosted
 from models.calibration import fit_calibration
 from models.correction import coin_correction
-from models.labels import CONTROL, EventLog, hazard_rows
+from models.labels import CONTROL, DAY_US, EventLog, hazard_rows
 from models.likelihood import HazardRows
 from models.rate_maps import LogRateMap, View, chain, fit_affine
+from models.trend import NO_TREND, Trend, fit_trend
 
 TWO_STEPS = View(shift_sd=1.0, slope_sd=0.3)
 """How far the product of two fitted steps may be off the follows that both lead to."""
@@ -100,20 +102,22 @@ class PlacementFunnel:
         enter: Hazard of entering the live room per impression, or None where there is no such step.
         total: Maps of the two-step log hazard to the logged total and `total_causal` to the randomised one.
         total_causal: See `total`.
+        trend: Drift of the hazard over the logged days.
     """
 
     follow: Rate
     enter: Rate | None = None
     total: tuple[LogRateMap, ...] = ()
     total_causal: tuple[LogRateMap, ...] = ()
+    trend: Trend = NO_TREND
 
     def log_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
-        """Log of the incremental follow hazard per impression, (n,)."""
+        """Log of the incremental follow hazard per impression as of now, (n,)."""
         if self.enter is None:
-            return self.follow.log_rate(matrix, threads=threads, causal=causal)
+            return self.follow.log_rate(matrix, threads=threads, causal=causal) + self.trend.now
         enter = self.enter.log_rate(matrix, threads=threads, causal=causal)
         log_hazard = _two_step(enter, self.follow.log_rate(matrix, threads=threads, causal=False))
-        return chain(log_hazard, self.total + self.total_causal if causal else self.total)
+        return chain(log_hazard, self.total + self.total_causal if causal else self.total) + self.trend.now
 
     @property
     def coin_shift(self) -> float:
@@ -128,6 +132,7 @@ class PlacementFunnel:
             "enter": None if self.enter is None else self.enter.to_json(),
             "total": [one.to_json() for one in self.total],
             "total_causal": [one.to_json() for one in self.total_causal],
+            "trend": self.trend.to_json(),
         }
 
     @classmethod
@@ -138,6 +143,7 @@ class PlacementFunnel:
             None if value["enter"] is None else Rate.from_json(value["enter"]),
             tuple(LogRateMap.from_json(one) for one in value["total"]),
             tuple(LogRateMap.from_json(one) for one in value["total_causal"]),
+            Trend(**value["trend"]),
         )
 
 
@@ -160,6 +166,11 @@ class Funnel:
         if self.organic is None:
             return np.zeros(matrix.shape[0])
         return np.exp(self.organic.log_rate(matrix, threads=threads, causal=causal))
+
+    @property
+    def trends(self) -> dict[str, Trend]:
+        """Drift of each placement's hazard over the logged days."""
+        return {name: one.trend for name, one in self.placements.items()}
 
     @property
     def ranking_shift(self) -> float:
@@ -238,7 +249,8 @@ def _fit_placement(
     if not live:
         step = _fit_one_rate(fitting, rows, event="followed", exposure="impressions", baseline=baseline)
         metrics |= {f"follow_events_{name}": step.events, f"follow_rounds_{name}": float(step.rounds)}
-        return PlacementFunnel(follow=step.rate)
+        trend = _fit_trend(rows, baseline, chain(step.honest, step.rate.causal))
+        return PlacementFunnel(follow=step.rate, trend=trend)
     enter = _fit_one_rate(fitting, rows, event="entered_live", exposure="impressions", baseline=None)
     inside = rows["entered_live"].to_numpy()
     entered = rows.filter("entered_live").with_columns(once=pl.lit(1.0))
@@ -257,7 +269,18 @@ def _fit_placement(
         f"follow_events_{name}": total_rows.events,
         f"follow_rounds_{name}": float(follow.rounds),
     }
-    return PlacementFunnel(follow=follow.rate, enter=enter.rate, total=total, total_causal=total_causal)
+    trend = _fit_trend(rows, baseline, chain(causal_honest, total_causal))
+    return PlacementFunnel(follow.rate, enter.rate, total, total_causal, trend)
+
+
+def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, honest: np.ndarray) -> Trend:
+    """Drift of follows against what a hazard without days (log, by user) expects of the same rows."""
+    hazard = rows["impressions"].to_numpy() * np.exp(honest[rows["user"].to_numpy()])
+    return fit_trend(
+        age_days=rows["age_days"].to_numpy(),
+        observed=rows["followed"].to_numpy() + np.expm1(-baseline),
+        expected=np.exp(-baseline) * -np.expm1(-hazard),
+    )
 
 
 def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) -> Funnel:
@@ -279,8 +302,10 @@ def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
         # rate throughout
         organic = np.exp(chain(shape.honest, shape.rate.causal))
         metrics |= {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
+    age = ((log.as_of - pl.col("exposed_at")).dt.total_microseconds() / DAY_US).alias("age_days")
     fitted = {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        fitted[name] = _fit_placement(fitting, rows, organic, metrics, name)
+        fitted[name] = _fit_placement(fitting, rows.with_columns(age), organic, metrics, name)
+        metrics[f"trend_{name}"] = fitted[name].trend.now
     return Funnel(fitted, organic_rate, metrics)

@@ -22,6 +22,7 @@ from models.errors import DataError
 from models.likelihood import HazardRows
 
 CONTROL = "none"
+DAY_US = 86_400e6
 FOLLOW_WINDOW = timedelta(hours=24)
 MIN_SHOWN_ROWS = 50
 """Shown rows below which nothing can be learned."""

@@ -157,7 +157,14 @@ def learn_state(
         placements=model.placements,
     )
     evidence = cell_evidence(
-        dataset, everyone, scores, as_of=as_of, horizon_days=model.horizon_days, rng=rng, n_draws=n_draws
+        dataset,
+        everyone,
+        scores,
+        as_of=as_of,
+        horizon_days=model.horizon_days,
+        rng=rng,
+        n_draws=n_draws,
+        trends=model.funnel.trends,
     )
     # rounded: a parallel sum of floats differs in its last digit from run to run
     spent = daily.group_by("segment", "placement").agg(pl.col("cost_cny").sum().round(6).alias("spend_cny"))

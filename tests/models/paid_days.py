@@ -94,6 +94,7 @@ class Logs:
     assignment: pl.DataFrame
     as_of: datetime
     factors: dict[tuple[str, str], float]
+    gmv_factors: dict[tuple[str, str], float]
 
 
 def logs(
@@ -104,6 +105,7 @@ def logs(
     wrong_hazard=None,
     wrong_gmv=1.0,
     cell_sd=0.0,
+    gmv_cell_sd=0.0,
     favour=0.0,
     days=40,
     as_of_day=75.0,
@@ -111,7 +113,8 @@ def logs(
     organic=0.0,
     share_randomized=0.3,
 ) -> Logs:
-    """Scores are the truth divided by `wrong_hazard` (per placement) and a cell factor exp(N(0, cell_sd)).
+    """Scores are the truth divided by `wrong_hazard` (per placement) and a cell factor exp(N(0, cell_sd)),
+    values by `wrong_gmv` and a cell factor exp(N(0, gmv_cell_sd)).
 
     Ranked rows follow `exp(favour)` times as often as randomised ones. 30 % of the fans buy within `horizon`
     days of the follow, sooner rather than later, for lognormal amounts.
@@ -123,13 +126,16 @@ def logs(
     uid = np.array([f"u{i:05d}" for i in range(people)])
     scores, exposures, orders = [], [], []
     followed_on: dict[int, tuple[float, str]] = {}
-    hazard, factors = {}, {}
+    hazard, factors, gmv_factors = {}, {}, {}
+    of_value = np.random.default_rng([seed, 1])
     for placement, base in (("video", 0.01), ("live", 0.03)):
         h = base * (1 + segment) * rng.lognormal(0, 0.2, people)
         hazard[placement] = h
         by_cell = factor[placement] * np.exp(cell_sd * rng.normal(size=segments))
         factors |= {(name, placement): float(f) for name, f in zip(names, by_cell, strict=True)}
         wrong = by_cell[segment]
+        worth = wrong_gmv * np.exp(gmv_cell_sd * of_value.normal(size=segments))
+        gmv_factors |= {(name, placement): float(f) for name, f in zip(names, worth, strict=True)}
         g = 30.0 * (1 + segment)
         scores.append(
             pl.DataFrame(
@@ -137,7 +143,7 @@ def logs(
                     "user_id": uid,
                     "placement": [placement] * people,
                     "p_follow": h / wrong,
-                    "gmv_per_fan_cny": g / wrong_gmv,
+                    "gmv_per_fan_cny": g / worth[segment],
                     "p_precise": np.full(people, 0.3),
                     "eligible": np.full(people, True),
                 }
@@ -195,4 +201,5 @@ def logs(
         assignment=pl.DataFrame({"user_id": uid, "segment": names[segment]}),
         as_of=START + timedelta(days=as_of_day),
         factors=factors,
+        gmv_factors=gmv_factors,
     )

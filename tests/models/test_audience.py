@@ -136,6 +136,20 @@ def test_confounded_delivery_is_corrected_by_the_coin():
     assert "are needed" in blind.claims.why
 
 
+def test_a_placement_that_wears_out_is_scored_as_of_now():
+    logs = shop()
+    middle = logs.exposures["exposed_at"].median()
+    late_video = (pl.col("placement") == "video") & (pl.col("exposed_at") > middle)
+    tired = late_video & (pl.int_range(pl.len()) % 2 == 0)
+    worn = logs.exposures.with_columns(
+        followed=pl.col("followed") & ~tired,
+        followed_at=pl.when(tired).then(None).otherwise("followed_at"),
+    )
+    trends = fit(replace(logs, exposures=worn)).funnel.trends
+    assert trends["video"].now < -0.15
+    assert abs(trends["live"].now) < 0.1
+
+
 def test_young_followers_are_censored_not_barren():
     fresh = make_logs(users=12_000, days=6, seed=8, delay_days=10.0, per_user=5, base=0.01)
     model_ = fit(fresh)

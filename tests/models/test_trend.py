@@ -1,0 +1,54 @@
+"""Drift: found where it is, not invented where it is not, carried to the end of the window."""
+
+import numpy as np
+import pytest
+
+from models.trend import NO_TREND, fit_trend
+
+
+def logged(change, *, days=28, per_day=60.0, luck=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    age = np.arange(days, dtype=float) + 0.5
+    position = 0.5 - age / days  # +1/2 today, -1/2 on the first day
+    rate = per_day * np.exp(change * position + rng.normal(0.0, luck, days))
+    return {"age_days": age, "observed": rng.poisson(rate).astype(float), "expected": np.full(days, per_day)}
+
+
+def test_a_rate_that_fell_is_carried_to_its_end():
+    found = fit_trend(**logged(-0.6))
+    assert found.now == pytest.approx(-0.3, abs=0.06)
+    assert found.at(np.array([0.0, found.middle_days, 28.0])) == pytest.approx(
+        [0.0, -found.now, 0.6], abs=0.12
+    )
+    assert 0.01 < found.sd < 0.08
+
+
+def test_no_drift_is_left_alone():
+    now = [fit_trend(**logged(0.0, seed=seed)).now for seed in range(40)]
+    assert np.mean(np.abs(now)) < 0.02
+
+
+def test_days_of_good_and_bad_luck_are_no_drift():
+    lucky = [fit_trend(**logged(0.0, luck=0.5, per_day=400.0, seed=seed)) for seed in range(40)]
+    assert np.mean([abs(one.now) for one in lucky]) < 0.06
+    inside = [abs(one.now) <= 1.3 * one.sd for one in lucky]
+    assert np.mean(inside) > 0.7
+
+
+def test_the_interval_holds_the_truth():
+    changes = np.random.default_rng(1).normal(0.0, 0.4, 60)
+    found = [fit_trend(**logged(change, per_day=20.0, seed=i)) for i, change in enumerate(changes)]
+    inside = [abs(one.now - change / 2) <= 1.28 * one.sd for one, change in zip(found, changes, strict=True)]
+    assert 0.65 <= np.mean(inside) <= 0.95
+
+
+def test_a_few_days_or_no_event_say_nothing():
+    few = logged(-0.6, days=7)
+    assert fit_trend(**few) == NO_TREND
+    assert fit_trend(**{**logged(0.0), "observed": np.zeros(28)}) == NO_TREND
+
+
+def test_rows_of_a_day_are_added_up():
+    whole = logged(-0.6)
+    halves = {name: np.repeat(values / (1 if name == "age_days" else 2), 2) for name, values in whole.items()}
+    assert fit_trend(**halves).now == pytest.approx(fit_trend(**whole).now)
