@@ -21,9 +21,10 @@ import polars as pl
 from models.calibration import Reliability
 from models.errors import DataError
 from models.features import FeatureEncoder
-from models.funnel import Fitting, Funnel, fit_funnel
+from models.funnel import Funnel, fit_funnel
 from models.labels import EventLog, Tables, read_log
 from models.proof import Claims, claim, prove
+from models.rates import Fitting
 from models.value import ValueModel, fit_value
 
 if TYPE_CHECKING:

@@ -30,10 +30,10 @@ import polars as pl
 from models.boosting import HazardBooster, fit_boosted
 from models.delay import DelayCurve
 from models.followers import Followers, read_fans
-from models.funnel import Fitting, Rate, fit_shape
 from models.labels import EventLog
 from models.likelihood import HazardRows, hazard_loss
 from models.rate_maps import LogRateMap, View, average_views
+from models.rates import Fitting, Rate, fit_shape
 
 FLAT_SLOPE = 1e-3
 """Prior deviation that pins a slope at one: only the level is estimated."""

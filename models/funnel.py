@@ -9,11 +9,8 @@ logged the hazard has two steps,
 h = e q with P(enter | row) = 1 - exp(-n e) and P(follow | entered) = 1 - (1 - q) exp(-b) (an impression
 enters and then converts: thinning).
 
-Logs are confounded. The *shape* of each rate is learned from all shown rows, for precision; then
-log h = a + s log h_shape is fitted on the randomised rows (weights 1/propensity, stabilised and clipped).
-"No correction" and freer ones are averaged by how well each explains the randomised rows: a few coins
-add no noise, many coins decide. The first map alone is kept to judge calibration on the logs as they are.
-Hazards are those of `as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
+Each rate is learned from all rows and corrected on the randomised ones (`rates`). Hazards are those of
+`as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -27,70 +24,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.boosting import HazardBooster, fit_boosted
-from models.calibration import fit_calibration
 from models.correction import coin_correction
 from models.labels import CONTROL, DAY_US, EventLog, hazard_rows
-from models.likelihood import HazardRows
 from models.rate_maps import LogRateMap, View, chain, fit_affine
+from models.rates import Fitting, Rate, fit_corrected, fit_shape
 from models.trend import NO_TREND, Trend, fit_trend
 
 TWO_STEPS = View(shift_sd=1.0, slope_sd=0.3)
 """How far the product of two fitted steps may be off the follows that both lead to."""
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """What every fit needs to know.
-
-    Attributes:
-        matrix: User features, (n_users, p).
-        categorical: Positions of category columns.
-        seed: Seed.
-        threads: LightGBM threads.
-    """
-
-    matrix: np.ndarray
-    categorical: tuple[int, ...]
-    seed: int
-    threads: int
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A log rate f(x) with its calibration on the logs and its correction on randomised rows.
-
-    Attributes:
-        booster: Shape.
-        logged: Maps to the rate in the logs as they are.
-        causal: Further maps to the rate under randomisation.
-    """
-
-    booster: HazardBooster
-    logged: tuple[LogRateMap, ...] = ()
-    causal: tuple[LogRateMap, ...] = ()
-
-    def log_rate(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
-        """Log rate of each row of a matrix, (n,)."""
-        maps = self.logged + self.causal if causal else self.logged
-        return chain(self.booster.log_rate(matrix, threads=threads), maps)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict; the trees' text goes under `text`."""
-        return {
-            "booster": self.booster.to_json(),
-            "logged": [one.to_json() for one in self.logged],
-            "causal": [one.to_json() for one in self.causal],
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Rate:
-        """Inverse of `to_json`."""
-        return cls(
-            HazardBooster.from_json(value["booster"]),
-            tuple(LogRateMap.from_json(one) for one in value["logged"]),
-            tuple(LogRateMap.from_json(one) for one in value["causal"]),
-        )
 
 
 @dataclass(frozen=True)
@@ -204,42 +145,6 @@ def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:
     return log_enter + np.log(-np.expm1(-np.exp(np.minimum(log_follow, 5.0))))
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """A rate still to be corrected, with honest (out-of-fold) log rates of every user, (n_users,)."""
-
-    rate: Rate
-    honest: np.ndarray
-    rounds: int
-    events: float
-
-
-def fit_shape(fitting: Fitting, rows: HazardRows) -> _Shape:
-    """Fit and calibrate one rate on all rows; users outside the rows get the full model, which never saw
-    them."""
-    fit = fit_boosted(
-        matrix=fitting.matrix[rows.user],
-        rows=rows,
-        categorical=fitting.categorical,
-        seed=fitting.seed,
-        threads=fitting.threads,
-    )
-    maps = fit_calibration(rows, fit.out_of_fold, seed=fitting.seed)
-    honest = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
-    honest[rows.user] = fit.out_of_fold
-    return _Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, rows.events)
-
-
-def _fit_one_rate(
-    fitting: Fitting, rows: pl.DataFrame, *, event: str, exposure: str, baseline: np.ndarray | None
-) -> _Shape:
-    shape = fit_shape(fitting, hazard_rows(rows, event=event, exposure=exposure, baseline=baseline))
-    causal = coin_correction(rows, event, baseline, shape.honest, exposure)
-    return _Shape(
-        Rate(shape.rate.booster, shape.rate.logged, causal), shape.honest, shape.rounds, shape.events
-    )
-
-
 def _fit_placement(
     fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray, metrics: dict[str, float], name: str
 ) -> PlacementFunnel:
@@ -247,11 +152,11 @@ def _fit_placement(
     baseline = organic[users] * rows["organic_days"].to_numpy()
     live = rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any())
     if not live:
-        step = _fit_one_rate(fitting, rows, event="followed", exposure="impressions", baseline=baseline)
+        step = fit_corrected(fitting, rows, event="followed", exposure="impressions", baseline=baseline)
         metrics |= {f"follow_events_{name}": step.events, f"follow_rounds_{name}": float(step.rounds)}
         trend = _fit_trend(rows, baseline, chain(step.honest, step.rate.causal))
         return PlacementFunnel(follow=step.rate, trend=trend)
-    enter = _fit_one_rate(fitting, rows, event="entered_live", exposure="impressions", baseline=None)
+    enter = fit_corrected(fitting, rows, event="entered_live", exposure="impressions", baseline=None)
     inside = rows["entered_live"].to_numpy()
     entered = rows.filter("entered_live").with_columns(once=pl.lit(1.0))
     follow = fit_shape(
@@ -296,7 +201,7 @@ def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
     organic_rate: Rate | None = None
     organic = np.zeros(fitting.matrix.shape[0])
     if control.height:
-        shape = _fit_one_rate(fitting, control, event="followed", exposure="organic_days", baseline=None)
+        shape = fit_corrected(fitting, control, event="followed", exposure="organic_days", baseline=None)
         organic_rate = shape.rate
         # a few held-out follows must not outbid the events they are subtracted from: use the corrected
         # rate throughout

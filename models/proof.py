@@ -16,9 +16,10 @@ import polars as pl
 
 from models.calibration import Reliability, reliability
 from models.followers import kept_orders, read_followers
-from models.funnel import Fitting, Funnel, fit_funnel
+from models.funnel import Funnel, fit_funnel
 from models.labels import CONTROL, EventLog
 from models.likelihood import fold_of
+from models.rates import Fitting
 from models.value import ValueModel, fit_value
 
 HELD_OUT_SHARE = 0.25

@@ -17,8 +17,8 @@ import numpy as np
 from models.boosting import HazardBooster, fit_boosted
 from models.delay import DelayCurve
 from models.followers import Followers
-from models.funnel import Fitting
 from models.likelihood import AmountRows
+from models.rates import Fitting
 
 LEVEL_SD = 0.3
 """Prior deviation of a placement's factor on GMV totals, log units."""

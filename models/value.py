@@ -32,8 +32,8 @@ from models.boosting import HazardBooster
 from models.buying import extend, fit_buying
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
 from models.followers import kept_orders, read_followers, read_organic
-from models.funnel import Fitting, Rate, fit_shape
 from models.labels import DAY_US, EventLog
+from models.rates import Fitting, Rate, fit_shape
 from models.spending import Amounts, fit_amounts, gmv_factors
 
 

@@ -20,20 +20,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from models.errors import DataError
-from models.evidence_tables import CellTable, fan_table, follow_table
+from models.evidence.cells import CellTable, FloatArray, IntArray, Logs
+from models.evidence.fans import fan_table
+from models.evidence.follows import follow_table
 from models.levels import Ratio, chance_of_selection, draw_levels
 from models.pooling import dispersion_of, pool_rates
 from models.trend import Trend
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 # A cell's ranked rows are selected more or less than those of its placement: sd of the log of the difference.
 CELL_BIAS_SD = 0.12
 # How far the value of a placement's fans may be off that of all, beyond what the scores say (log scale).
@@ -42,17 +40,6 @@ PLACEMENT_SD = 0.3
 SHRINK_FOLLOWS = 10.0
 # Follows of a day can still come in for this long.
 FOLLOW_WINDOW = timedelta(hours=24)
-
-
-class Logs(Protocol):
-    """What is read of a `models.contracts.Dataset`."""
-
-    @property
-    def users(self) -> pl.DataFrame: ...  # noqa: D102
-    @property
-    def exposures(self) -> pl.DataFrame: ...  # noqa: D102
-    @property
-    def orders(self) -> pl.DataFrame: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
