@@ -18,9 +18,14 @@ from models.supply.shapes import SUPPLY_FAMILIES
 
 FloatArray = NDArray[np.float64]
 FOLDS = 5
+# With fewer cells in a placement's day its day effect swallows whatever a family gets wrong, and the family
+# with the freest days wins.
+MIN_CELLS_A_DAY = 3.0
 # `hill` stays unless another family predicts better by this many standard errors of the difference: it lies
 # between the abrupt `expsat` and the never-ending `power`, so it is wrong by least when the data cannot tell.
-SWITCH_SE = 1.0
+# With three rivals and a month of days one standard error is passed by luck in every third shop, and a family
+# that won by luck inside the logged range is wrong by a third at four times the spend.
+SWITCH_SE = 3.0
 # Extra standard deviation of log capacity: what the families disagree on beyond the data.
 EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.2, 0.25
 
@@ -39,7 +44,8 @@ def choose_family(panel: Panel) -> Choice:
     n_days = int(panel.day.max()) + 1
     n_obs = len(panel.got)
     repeated = np.bincount(panel.cell, minlength=len(panel.size)).max()
-    if n_obs < 4 * FOLDS or repeated < 4:
+    cells_a_day = n_obs / len(np.unique(panel.period))
+    if n_obs < 4 * FOLDS or repeated < 4 or cells_a_day < MIN_CELLS_A_DAY:
         return Choice("hill", {"hill": 0.0}, EXTRA_SD_OPEN)
     fold = panel.day % FOLDS if n_days >= FOLDS else np.arange(n_obs) % FOLDS
     weights = (fold[None, :] != np.arange(FOLDS)[:, None]).astype(float)

@@ -33,6 +33,17 @@ def test_the_family_is_found_where_it_shows():
     assert flat.family == "expsat"
 
 
+def test_luck_does_not_choose_a_family():
+    chosen = [fitted(shop(seed, family="hill", segments=4), n_draws=2).family for seed in range(20, 32)]
+    assert chosen.count("hill") >= 11
+
+
+def test_one_cell_a_day_cannot_choose_a_family():
+    model = fitted(shop(1, family="power", noise=0.05, segments=1), n_draws=2)
+    assert model.family == "hill"
+    assert model.diagnostics["families_tried"] == "hill"
+
+
 @pytest.mark.parametrize("family", ["hill", "expsat", "log", "power"])
 def test_every_curve_and_draw_increases_and_is_concave(family):
     model = fitted(shop(3, segments=3, days=14), family=family, n_draws=20)
