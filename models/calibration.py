@@ -129,8 +129,8 @@ def reliability(
         score: What the rows are sorted by (the rate per unit of exposure).
         groups: Number of groups; fewer when fewer than five events are expected in each.
 
-    >>> table = reliability(probability=np.full(100, 0.5), y=np.tile([0.0, 1.0], 50),
-    score=np.arange(100.0), groups=5)
+    >>> half, turns = np.full(100, 0.5), np.tile([0.0, 1.0], 50)
+    >>> table = reliability(probability=half, y=turns, score=np.arange(100.0), groups=5)
     >>> table.predicted, table.actual, table.ece
     ((10.0, 10.0, 10.0, 10.0, 10.0), (10.0, 10.0, 10.0, 10.0, 10.0), 0.0)
     """

@@ -76,8 +76,8 @@ class CurveSet:
     ) -> CurveSet:
         """n curves of one smooth family; `top` and `scale_cny` are (n,) or (n_draws, n).
 
-        >>> CurveSet.of("log", top=np.array([10.0]),
-        scale_cny=np.array([5.0])).value(np.array([5.0])).round(3)
+        >>> curves = CurveSet.of("log", top=np.array([10.0]), scale_cny=np.array([5.0]))
+        >>> curves.value(np.array([5.0])).round(3)
         array([6.931])
         """
         if family not in FAMILIES[:POINTS]:

@@ -66,8 +66,9 @@ class FeatureEncoder:
         Raises:
             DataError: A feature column holds lists, structs or objects.
 
-        >>> users = pl.DataFrame({"user_id": ["a", "b"], "gender": ["m", "f"], "age": [30, None], "empty":
-        [None, None]})
+        >>> users = pl.DataFrame(
+        ...     {"user_id": ["a", "b"], "gender": ["m", "f"], "age": [30, None], "empty": [None, None]}
+        ... )
         >>> [column.name for column in FeatureEncoder.fit(users).columns]
         ['gender', 'age']
         """

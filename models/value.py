@@ -34,7 +34,7 @@ from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
 from models.followers import kept_orders, read_followers, read_organic
 from models.labels import DAY_US, EventLog
 from models.rates import Fitting, Rate, fit_shape
-from models.spending import Amounts, fit_amounts, gmv_factors
+from models.spending import Amounts, fit_amounts, gmv_factors, temper_amounts
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,9 @@ def fit_value(
         refund_cny=log.orders["refund_cny"].to_numpy(),
     )
     kept = kept_orders(log, refunds)
-    followers = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
+    logged = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
+    by_others = ~kept["user"].is_in(pl.Series(np.unique(logged.user)).implode())
+    followers = temper_amounts(logged, kept.filter(by_others)["net_cny"].to_numpy())
     bought = followers.bought
     if not bought.any():
         return None

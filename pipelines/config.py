@@ -33,7 +33,7 @@ class TrainSettings(Settings):
     as_of: datetime | None
     horizon_days: int | None = Field(ge=1, le=3650)
     placements: tuple[str, ...] | None = Field(strict=False)
-    min_audience: int = Field(ge=1)
+    min_audience: int | None = Field(ge=1)
     draws: int = Field(ge=1)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)

@@ -67,7 +67,7 @@ class Planner:
         seed: int = 0,
         threads: int = 2,
         n_draws: int = 200,
-        min_audience: int = 500,
+        min_audience: int | None = None,
     ) -> Planner:
         """Learn everything from logs.
 
@@ -80,7 +80,7 @@ class Planner:
             seed: same seed, same data, same planner.
             threads: for LightGBM.
             n_draws: joint draws behind the 80 % intervals.
-            min_audience: fewest users in a segment.
+            min_audience: fewest users in a segment; default: 500, fewer where the audience is small.
 
         Raises:
             DataError: what the data lacks.

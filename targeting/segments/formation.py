@@ -59,7 +59,7 @@ def form_segments(
     scores: pl.DataFrame,
     users: pl.DataFrame,
     *,
-    min_audience: int = 200,
+    min_audience: int | None = None,
     max_segments: int = 12,
     p_precise_threshold: float | None = None,
     value_goal: float = 0.995,
@@ -71,7 +71,8 @@ def form_segments(
         scores: long score table (SPEC): user_id, placement, p_follow, gmv_per_fan_cny, p_precise, eligible,
             p_enter.
         users: features of the same users, for the targeting rules (may hold more users).
-        min_audience: fewest users of a segment (an audience that small as a whole becomes one segment).
+        min_audience: fewest users of a segment (an audience that small as a whole becomes one segment);
+            default: `usual_audience`.
         max_segments: most segments.
         p_precise_threshold: line between precise and content; default: the split of p_precise that explains
             most of its variance (Otsu 1979), among those that leave `min_audience` users on both sides.
@@ -81,26 +82,25 @@ def form_segments(
     Raises:
         DataError: nobody is eligible, or a score is missing or not finite.
     """
-    if min_audience < 1 or max_segments < 1:
-        raise DataError(
-            f"segments: min_audience {min_audience} and max_segments {max_segments} must be 1 or more"
-        )
     placements = tuple(scores["placement"].unique().sort().to_list()) if "placement" in scores.columns else ()
     wide = widen(scores, placements=placements)
     if wide.height == 0:
         raise DataError(
             "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
         )
+    least = usual_audience(wide.height) if min_audience is None else min_audience
+    if least < 1 or max_segments < 1:
+        raise DataError(f"segments: min_audience {least} and max_segments {max_segments} must be 1 or more")
     ordered = wide.sort("user_id")  # sums in one order, so shuffled input gives the same floats
     features = tree_features(ordered, placements)
     worth = features[:, 1 : 1 + len(placements)]
     hazard = features[:, -1:]
-    threshold, separated = _kind_threshold(features[:, 0], given=p_precise_threshold, least=min_audience)
+    threshold, separated = _kind_threshold(features[:, 0], given=p_precise_threshold, least=least)
     root, kept = grow(
         features=features,
         worth=np.hstack([worth, hazard * FAN_WEIGHT * _rms(worth) / _rms(hazard)]),
         first=(0, threshold) if separated else None,
-        min_leaf=min_audience,
+        min_leaf=least,
         max_leaves=max_segments,
         value_goal=value_goal,
     )
@@ -120,6 +120,18 @@ def form_segments(
     return Segmentation(
         assignment=assignment, summary=summary, cells=cells, segmenter=segmenter, value_kept=kept
     )
+
+
+def usual_audience(eligible: int) -> int:
+    """Fewest users of a segment where nobody says: 500, or a fifteenth of a small audience, 50 at least.
+
+    Consoles want a few hundred people; a shop with a thousand left would otherwise have one segment and
+    nothing to decide.
+
+    >>> [usual_audience(n) for n in (200, 1500, 40_000)]
+    [50, 100, 500]
+    """
+    return min(500, max(50, eligible // 15))
 
 
 def aggregate(scores: pl.DataFrame, assignment: pl.DataFrame, *, segmenter: Segmenter) -> pl.DataFrame:

@@ -5,9 +5,10 @@ import pytest
 from known_truth import make_logs
 
 from models.audience import AudienceModel
+from models.followers import Followers
 from models.likelihood import HazardRows
 from models.rate_maps import LogRateMap, View, average_views
-from models.spending import gmv_factors
+from models.spending import gmv_factors, temper_amounts
 
 
 class Fans:
@@ -23,6 +24,32 @@ def test_organic_orders_are_not_scaled_into_the_incremental_factor():
     assert gmv_factors(fans, np.full(100, 50.0), np.full(100, 25.0), 1)[0] == pytest.approx(0.5)
     nearly_all = gmv_factors(fans, np.full(100, 50.0), np.full(100, 60.0), 1)[0]
     assert 0.05 < nearly_all < 0.15  # never zero or negative
+
+
+def orders_of(n, mean_cny, seed):
+    return np.random.default_rng(seed).lognormal(np.log(mean_cny) - 0.32, 0.8, n)
+
+
+def tempered(own_cny, others_cny):
+    n = own_cny.size
+    fans = Followers(
+        user=np.arange(n), placement=np.zeros(n), randomized=np.zeros(n, bool), age_days=np.full(n, 30.0),
+        first_kept_days=np.ones(n), net_cny=own_cny, event_age_days=np.ones(n), event_net_cny=own_cny,
+        order_age_days=np.ones(n), n_placements=1, horizon_days=30.0,
+    )  # fmt: skip
+    return temper_amounts(fans, others_cny).net_cny.mean() / own_cny.mean()
+
+
+def test_one_huge_order_is_not_promised_again():
+    usual = orders_of(400, 300.0, 1)
+    lucky = np.append(orders_of(15, 300.0, 2), 20_000.0)
+    assert tempered(lucky, usual) < 0.5
+    many = orders_of(2000, 450.0, 3)
+    assert tempered(many, usual) > 0.9, "where new fans do spend more, many orders are believed"
+
+
+def test_few_orders_of_others_or_none_of_ones_own_say_nothing():
+    assert tempered(orders_of(30, 300.0, 1), orders_of(5, 100.0, 2)) == 1.0
 
 
 def test_a_view_with_a_mean_pulls_a_few_coins_towards_it():

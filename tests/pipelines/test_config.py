@@ -41,7 +41,7 @@ def test_a_block_of_run_overrides_only_its_keys(tmp_path):
     path.write_text("train: {seed: 3}\n")
     run = config.load(config.RunSettings, path)
     assert run.train.seed == 3
-    assert run.train.min_audience == 500
+    assert run.train.draws == 200
 
 
 @pytest.mark.parametrize(
