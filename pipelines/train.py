@@ -110,6 +110,8 @@ def learn(
         min_audience=settings.min_audience,
     )
     run.metrics(planner.model.metrics)
+    if planner.state.value_kept is not None:
+        run.metrics({"segments_value_kept": planner.state.value_kept})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
         run.text(calibration_chart(table.to_json(), title=name), f"charts/calibration-{name}.svg")

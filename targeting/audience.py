@@ -76,9 +76,7 @@ def resegment(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | 
     if users is not None:
         rules = describe_segments(users, assignment)
         summary = summary.join(rules, on="segment", how="left", maintain_order="left")
-    return Segmentation(
-        assignment=assignment, summary=summary, cells=cells, segmenter=segmenter, value_kept=float("nan")
-    )
+    return Segmentation(assignment=assignment, summary=summary, cells=cells, segmenter=segmenter)
 
 
 _PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}

@@ -42,6 +42,7 @@ class PlanningState:
         fingerprints: content hash of each training table.
         rejected_rows: training rows that were quarantined.
         warnings: one line each.
+        value_kept: plan value of the segments over that of user-level choice (see `Segmentation`).
     """
 
     segmenter: Segmenter
@@ -53,6 +54,7 @@ class PlanningState:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     rejected_rows: int = 0
     warnings: tuple[str, ...] = ()
+    value_kept: float | None = None
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
@@ -63,6 +65,7 @@ class PlanningState:
             "rejected_rows": self.rejected_rows,
             "warnings": list(self.warnings),
             "diagnosis": diagnosis_to_dict(self.diagnosis),
+            "value_kept": self.value_kept,
         }
         return {
             "segmenter.json": self.segmenter.to_json(),
@@ -94,6 +97,7 @@ class PlanningState:
             fingerprints=rest["fingerprints"],
             rejected_rows=int(rest["rejected_rows"]),
             warnings=tuple(rest["warnings"]),
+            value_kept=rest["value_kept"],
         )
 
 
@@ -185,6 +189,7 @@ def learn_state(
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
         warnings=(*dataset.warnings, *model.warnings),
+        value_kept=segmentation.value_kept,
     )
 
 

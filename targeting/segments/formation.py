@@ -40,14 +40,15 @@ class Segmentation:
             rule_precision, rule_recall, and p_follow_<placement>, gmv_per_fan_cny_<placement> means.
         cells: one row per segment x placement (see `aggregate`).
         segmenter: the thresholds, to place other users.
-        value_kept: plan value of these segments over that of user-level choice (square-root law), 0..1.
+        value_kept: plan value of these segments over that of user-level choice (square-root law), 0..1; None
+            where people were put into segments that others formed.
     """
 
     assignment: pl.DataFrame
     summary: pl.DataFrame
     cells: pl.DataFrame
     segmenter: Segmenter
-    value_kept: float
+    value_kept: float | None = None
 
     @property
     def p_precise_threshold(self) -> float:
