@@ -1,4 +1,4 @@
-"""Laws that every plan obeys whatever the curves: money, order, units, duality. Through the public entry only."""
+"""Laws that every plan obeys whatever the curves: money, order, units, duality; through the public entry."""
 
 from __future__ import annotations
 
