@@ -129,6 +129,6 @@ def drift_and_coin(found: Evaluation) -> dict[str, float]:
         for row in found.experiment.values.filter(pl.col("policy") == PLAN).iter_rows(named=True):
             for key in ("value", "low_80", "high_80"):
                 metrics[f"coin.{row['outcome']}.{key}"] = row[key]
-        for row in found.experiment.rankings.iter_rows(named=True):
+        for row in found.experiment.rankings.qini.iter_rows(named=True):
             metrics[f"coin.qini.{row['placement']}.{row['outcome']}"] = row["qini"]
     return metrics

@@ -83,7 +83,11 @@ class Evaluation:
         """Frames to write beside the plan."""
         tables = {"cells": self.cells, "windows": self.windows, "drift": self.drift}
         if self.experiment is not None:
-            tables |= {"policies": self.experiment.values, "rankings": self.experiment.rankings}
+            tables |= {
+                "policies": self.experiment.values,
+                "rankings": self.experiment.rankings.qini,
+                "cost_curves": self.experiment.rankings.cost,
+            }
         return {f"evaluation_{name}.csv": table for name, table in tables.items()}
 
     def __str__(self) -> str:
