@@ -1,8 +1,12 @@
-"""After the campaign: what happened against what was promised (`comparison`), and what a coin says of it.
+"""After the campaign: what happened against what was promised, and what a coin says of it.
 
-`runoff` follows the money, `coin` and `experiment` judge the plan on randomised rows, `change` is drift.
+`comparison` judges by user logs, `delivered` by a console's report; `result` is what both give, `page` shows
+it. `reasons` splits a difference, `runoff` follows the money, `coin`, `experiment` and `ranking` judge on
+randomised rows, `change` is drift.
 """
 
-from targeting.evaluation.comparison import OUTSIDE, Evaluation, evaluate_campaign
+from targeting.evaluation.comparison import OUTSIDE, evaluate_campaign
+from targeting.evaluation.delivered import evaluate_delivery
+from targeting.evaluation.result import Evaluation
 
-__all__ = ["OUTSIDE", "Evaluation", "evaluate_campaign"]
+__all__ = ["OUTSIDE", "Evaluation", "evaluate_campaign", "evaluate_delivery"]

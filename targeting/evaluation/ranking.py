@@ -110,7 +110,8 @@ def sentences(found: Rankings) -> tuple[str, ...]:
         if half and whole:
             said.append(
                 f"half of the money ({half[0]['cost_cny']:,.0f} yuan) on the best ranked in"
-                f" {row['placement']} adds {half[0]['gain']:,.4g} {row['outcome']} (95 %: {half[0]['gain_low']:,.4g} to"
-                f" {half[0]['gain_high']:,.4g}), all of it {whole[0]['gain']:,.4g}"
+                f" {row['placement']} adds {half[0]['gain']:,.4g} {row['outcome']}"
+                f" (95 %: {half[0]['gain_low']:,.4g} to {half[0]['gain_high']:,.4g}),"
+                f" all of it {whole[0]['gain']:,.4g}"
             )
     return tuple(said)

@@ -15,6 +15,10 @@ import polars as pl
 
 ATTRIBUTION_DAYS = (0, 1, 3, 7, 15, 30)
 RETENTION_DAYS = (1, 7, 15, 30)
+RETENTION = {
+    "days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64, "low": pl.Float64, "high": pl.Float64,
+    "measured_days": pl.Float64, "why": pl.String,
+}  # fmt: skip
 _CELL = ["segment", "placement"]
 
 
@@ -90,21 +94,47 @@ def attribution(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def retention(fans: pl.DataFrame, users: pl.DataFrame, *, days: Sequence[int]) -> pl.DataFrame:
-    """Share of new fans still following, `days` or more after the follow, from `is_fan` of a later snapshot.
+def retention(fans: pl.DataFrame, snapshots: Sequence[pl.DataFrame], *, days: Sequence[int]) -> pl.DataFrame:
+    """Share of new fans still following each window after the follow, from `is_fan` of later snapshots.
 
-    Only people whose snapshot is that long after their follow count; a window nobody has reached has no row.
+    A fan counts for window d by the first snapshot that is at least d days after the follow and younger than
+    the next window (the last window lasts twice its length): a snapshot of day 40 says nothing of day 1.
+    A fan who left and came back in between counts as one who stayed.
+
+    Args:
+        fans: user_id, followed_at.
+        snapshots: Tables with user_id, snapshot_at, is_fan; each may hold any of the fans.
+        days: Windows, rising.
+
+    Returns:
+        days, fans (seen in the window), retained with its 80 % interval low, high (Wilson), measured_days
+        (mean age at the snapshot), why (what is missing where no fan was seen); one row per window.
     """
-    seen = fans.join(
-        users.select("user_id", "snapshot_at", "is_fan"), on="user_id", how="inner"
-    ).with_columns(age=(pl.col("snapshot_at") - pl.col("followed_at")).dt.total_days())
-    schema = {"days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64}
-    rows = []
-    for window in days:
-        old = seen.filter(pl.col("age") >= window)
-        if old.height:
-            rows.append((window, old.height, float(old["is_fan"].cast(pl.Float64).mean() or 0.0)))  # type: ignore[arg-type]
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    taken = [s.select("user_id", "snapshot_at", "is_fan") for s in snapshots]
+    age = (pl.col("snapshot_at") - pl.col("followed_at")).dt.total_seconds() / 86_400
+    seen = fans.join(pl.concat(taken), on="user_id", how="inner").with_columns(age=age).sort("age")
+    rows: list[tuple[object, ...]] = []
+    for window, upto in zip(days, [*days[1:], 2 * days[-1]], strict=True):
+        mine = seen.filter((pl.col("age") >= window) & (pl.col("age") < upto)).unique(
+            "user_id", keep="first", maintain_order=True
+        )
+        n = mine.height
+        if not n:
+            why = f"no snapshot of a new fan between {window} and {upto} days after the follow"
+            rows.append((window, 0, None, None, None, None, why))
+            continue
+        kept = int(mine["is_fan"].fill_null(False).sum())
+        low, high = _wilson(kept, n)
+        rows.append((window, n, kept / n, low, high, float(mine["age"].to_numpy().mean()), ""))
+    return pl.DataFrame(rows, schema=RETENTION, orient="row")
+
+
+def _wilson(kept: int, n: int, z: float = 1.2815515655446004) -> tuple[float, float]:
+    """80 % score interval of a share, sensible at 0 and 1 and for few fans (Wilson, JASA 1927)."""
+    share, scale = kept / n, 1 + z**2 / n
+    middle = (share + z**2 / (2 * n)) / scale
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def _ages(fans: pl.DataFrame, known_by: datetime) -> np.ndarray:

@@ -102,10 +102,13 @@ def test_retention_counts_only_those_seen_long_enough_after():
         {"user_id": ["u0", "u1", "u2"], "snapshot_at": [NOW] * 3, "is_fan": [True, False, True]},
         schema_overrides={"snapshot_at": pl.Datetime("us")},
     )
-    table = retention(fans(8, 7, 2), users, days=(1, 7, 30))
-    assert table.rows() == [(1, 3, pytest.approx(2 / 3)), (7, 2, 0.5)]
+    table = retention(fans(8, 7, 2), [users], days=(1, 7, 30))
+    assert table.select("days", "fans", "retained").rows() == [(1, 1, 1.0), (7, 2, 0.5), (30, 0, None)]
+    assert table["why"].to_list() == [
+        "", "", "no snapshot of a new fan between 30 and 60 days after the follow"
+    ]  # fmt: skip
     before = users.with_columns(snapshot_at=pl.lit(DAY0 - timedelta(days=1)))
-    assert retention(fans(8, 7, 2), before, days=(1, 7)).is_empty()
+    assert retention(fans(8, 7, 2), [before], days=(1, 7))["fans"].to_list() == [0, 0]
 
 
 def test_run_off_is_unbiased_when_young_and_old_are_alike():
