@@ -28,6 +28,7 @@ from targeting.evaluation.runoff import (
     attribution,
     fan_orders,
     project_gmv,
+    projected_days,
     retention,
 )
 
@@ -77,7 +78,8 @@ def evaluate_campaign(
     ).with_columns(pl.col("segment").fill_null(OUTSIDE))  # fmt: skip
     fans = _new_fans(rows, known_by=known_by)
     orders = fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by)
-    projected = project_gmv(fans, orders, horizon_days=horizon, known_by=known_by)
+    older = _older(dataset, horizon_days=horizon, known_by=known_by)
+    projected = project_gmv(fans, orders, older=older, horizon_days=horizon, known_by=known_by)
     cells = reasons.with_reasons(
         _cells(plan, rows, fans, orders, projected), chain=CHAIN, final="projected_gmv_cny"
     )
@@ -112,10 +114,21 @@ def evaluate_campaign(
             rng=np.random.default_rng(seed),
         ),
         notes=(
-            *_notes(plan, rows, fans, known_by=known_by, horizon_days=horizon, maturity=maturity),
+            *_notes(
+                plan, rows, fans, older=older[0], known_by=known_by, horizon_days=horizon, maturity=maturity
+            ),
             _organic_note(organic, fans.height),
         ),
     )
+
+
+def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All fans in the data, whatever campaign won them, and their orders: how GMV comes in after a follow."""
+    everyone = _new_fans(
+        dataset.exposures.filter(pl.col("exposed_at") <= known_by).with_columns(segment=pl.lit("")),
+        known_by=known_by,
+    )
+    return everyone, fan_orders(everyone, dataset.orders, horizon_days=horizon_days, known_by=known_by)
 
 
 def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) -> list[pl.DataFrame]:
@@ -191,6 +204,7 @@ def _notes(
     rows: pl.DataFrame,
     fans: pl.DataFrame,
     *,
+    older: pl.DataFrame,
     known_by: datetime,
     horizon_days: int,
     maturity: float,
@@ -202,6 +216,11 @@ def _notes(
             f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: "
             f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
         )
+        reach = projected_days(older, horizon_days=horizon_days, known_by=known_by)
+        if reach < horizon_days:
+            notes.append(
+                f"no fan in the data is older than {reach} days: what comes later is not in the projection"
+            )
     outside = rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
     if outside.height:
         cost = float(outside["cost_cny"].sum())

@@ -81,7 +81,7 @@ def _headline(found: Evaluation) -> str:
         word = {True: "inside", False: "outside", None: "without"}[total["within"]]
         return (
             f"{outcome:,.0f} {what}{later}, where {total['promised']:,.0f} were promised:"
-            f" {word} {'an' if total['within'] is None else 'the'} 80 % interval"
+            f" {word} {'an' if total['within'] is None else 'the'} 80\u00a0% interval"
         )
     return "What the campaign did"
 
@@ -119,7 +119,8 @@ def _reasons(found: pl.DataFrame) -> list[dict[str, Any]]:
 
 def _cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
-    for row in cells.head(ROWS).iter_rows(named=True):
+    paid = cells.filter((pl.col("promised_spend_cny") > 0) | (pl.col("realised_spend_cny") > 0))
+    for row in paid.head(ROWS).iter_rows(named=True):
         because = {
             c.removeprefix("because_").split("_", 1)[0]: row[c] for c in row if c.startswith("because_")
         }

@@ -102,6 +102,8 @@ def sentences(found: Rankings) -> tuple[str, ...]:
             f"ranking in {row['placement']} by {row['outcome']}: {row['verdict']}, Qini {row['qini']:.3f}"
             f" (95 %: {row['qini_low']:.3f} to {row['qini_high']:.3f})"
         )
+        if row["verdict"] != "heterogeneity found":
+            continue
         mine = found.cost.filter(
             (pl.col("placement") == row["placement"]) & (pl.col("outcome") == row["outcome"])
         )

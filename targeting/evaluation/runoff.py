@@ -19,6 +19,8 @@ RETENTION = {
     "days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64, "low": pl.Float64, "high": pl.Float64,
     "measured_days": pl.Float64, "why": pl.String,
 }  # fmt: skip
+LEVEL_ORDERS = 10.0
+"""Orders that a cell's own level must outweigh: with as many it is half its own, half that of all cells."""
 _CELL = ["segment", "placement"]
 
 
@@ -45,35 +47,55 @@ def fan_orders(
 
 
 def project_gmv(
-    fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
+    fans: pl.DataFrame,
+    orders: pl.DataFrame,
+    *,
+    older: tuple[pl.DataFrame, pl.DataFrame] | None = None,
+    horizon_days: int,
+    known_by: datetime,
 ) -> pl.DataFrame:
     """segment, placement, projected_gmv_cny: observed GMV plus what young fans are expected to add up to the
     horizon.
 
     The run-off is pooled over all cells (lags need many fans) and scaled to each cell: what cell c is still
-    to get is its observed GMV times (rest / observed) of fans with its ages. Cells with no sale yet share
-    the pooled GMV per fan.
+    to get is its rest in the run-off times its level, (sold + k L) / (seen + k), where seen is what fans of
+    its ages should have bought by now, L is the level of all cells together and k the worth of
+    `LEVEL_ORDERS` orders: a cell with few orders yet has hardly a level of its own.
+
+    Args:
+        fans: user_id, segment, placement, followed_at of the campaign's fans.
+        orders: Theirs, from `fan_orders`.
+        older: Fans, and their `fan_orders`, that the run-off is learned from; default: the campaign's own.
+        horizon_days: How long purchases count.
+        known_by: Later is not known.
     """
     if fans.is_empty():
         return pl.DataFrame(
             schema={"segment": pl.String, "placement": pl.String, "projected_gmv_cny": pl.Float64}
         )
-    age = _ages(fans, known_by)
-    per_lag = _gmv_per_fan_at_lag(age, orders, horizon_days)
-    done = np.cumsum(per_lag)
-    seen = done[np.clip(age, 0, horizon_days)]
+    known, known_orders = (fans, orders) if older is None else older
+    done = np.cumsum(_gmv_per_fan_at_lag(_ages(known, known_by), known_orders, horizon_days))
+    seen = done[np.clip(_ages(fans, known_by), 0, horizon_days)]
     expected = fans.select(*_CELL).with_columns(seen=pl.Series(seen), rest=pl.Series(done[-1] - seen))
     sold = orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("sold"))
     cells = (
         expected.group_by(_CELL, maintain_order=True)
         .agg(pl.col("seen", "rest").sum())
         .join(sold, on=_CELL, how="left")
+        .with_columns(pl.col("sold").fill_null(0.0))
     )
-    sold_or_none = pl.col("sold").fill_null(0.0)
-    level = (
-        pl.when((pl.col("seen") > 0) & (sold_or_none > 0)).then(sold_or_none / pl.col("seen")).otherwise(1.0)
-    )
-    return cells.select(*_CELL, (sold_or_none + level * pl.col("rest")).alias("projected_gmv_cny"))
+    total = float(cells["seen"].sum())
+    common = float(cells["sold"].sum()) / total if total > 0 else 1.0
+    prior = LEVEL_ORDERS * float(known_orders["net_cny"].to_numpy().mean()) if known_orders.height else 1.0
+    prior = max(prior, 1e-9)
+    level = (pl.col("sold") + prior * common) / (pl.col("seen") + prior)
+    return cells.select(*_CELL, (pl.col("sold") + level * pl.col("rest")).alias("projected_gmv_cny"))
+
+
+def projected_days(fans: pl.DataFrame, *, horizon_days: int, known_by: datetime) -> int:
+    """Days after the follow that the run-off of these fans reaches: none of them is older."""
+    age = _ages(fans, known_by)
+    return min(horizon_days, int(age.max())) if age.size else 0
 
 
 def attribution(

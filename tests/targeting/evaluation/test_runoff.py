@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from targeting.evaluation.runoff import attribution, fan_orders, project_gmv, retention
+from targeting.evaluation.runoff import attribution, fan_orders, project_gmv, projected_days, retention
 
 DAY0 = datetime(2020, 11, 1, 12)
 FAN = {"user_id": pl.String, "segment": pl.String, "placement": pl.String, "followed_at": pl.Datetime("us")}
@@ -76,7 +76,28 @@ def test_a_cell_keeps_its_own_level():
     table = project_gmv(people, found, horizon_days=3, known_by=NOW)
     video = table.filter(pl.col("placement") == "video")["projected_gmv_cny"].item()
     per_day_0 = (10 + 10 + 20) / 3
-    assert video == pytest.approx(20.0 + 20.0 / per_day_0 * 30.0)
+    own, shared = 20.0 / per_day_0, (80.0 + 20.0) / (2 * (per_day_0 + 30.0) + per_day_0)
+    assert 20.0 + shared * 30.0 < video < 20.0 + own * 30.0, "between the level of all and its own"
+    many = pl.concat([people] * 200).with_columns(user_id=pl.int_range(600).cast(pl.String))
+    copied = pl.concat([found] * 200)
+    grown = project_gmv(many, copied, horizon_days=3, known_by=NOW)
+    video = grown.filter(pl.col("placement") == "video")["projected_gmv_cny"].item()
+    assert video / 200 == pytest.approx(20.0 + own * 30.0, rel=0.02), "with many orders its own"
+
+
+def test_the_run_off_may_come_from_fans_of_other_campaigns():
+    """All of the campaign's fans are of today; older ones won before tell what is still to come."""
+    young, old = fans(0, 0), fans(8, 8).with_columns(user_id=pl.Series(["o0", "o1"]))
+    sales = orders(("o0", 2.0, 10, 0), ("o1", 2.0, 10, 0), ("o0", 4.0, 30, 0), ("o1", 4.0, 30, 0),
+                   ("u0", 10.0, 10, 0), ("u1", 10.0, 10, 0))  # fmt: skip
+    everyone = pl.concat([young, old])
+    mine, theirs = (fan_orders(f, sales, horizon_days=3, known_by=NOW) for f in (young, everyone))
+    alone = project_gmv(young, mine, horizon_days=3, known_by=NOW)
+    helped = project_gmv(young, mine, older=(everyone, theirs), horizon_days=3, known_by=NOW)
+    assert alone["projected_gmv_cny"].item() == pytest.approx(20.0), "nothing is known of later days"
+    assert helped["projected_gmv_cny"].item() == pytest.approx(80.0)
+    assert projected_days(young, horizon_days=3, known_by=NOW) == 0
+    assert projected_days(everyone, horizon_days=3, known_by=NOW) == 3
 
 
 def test_nothing_to_project_from_is_nothing():
