@@ -223,6 +223,20 @@ def evaluate(
     emit(asdict(result) if json else told, as_json=json, headline=result.headline)
 
 
+@app.command(epilog="Example: targeting backtest --data data --campaign data/campaign.yaml")
+def backtest(
+    data: Data, campaign: Campaign, config: Config = None, tracking_uri: Store = None, json: Json = False
+) -> None:
+    """What plans made on past days would have earned on the days after, judged by randomised rows."""
+    from pipelines.backtest import run_backtest
+
+    with progress("backtest") as tell:
+        result = run_backtest(
+            data=data, campaign=campaign, config=config, tracking_uri=tracking_uri, tell=tell
+        )
+    emit(asdict(result) if json else {"run_id": result.run_id}, as_json=json, headline=result.headline)
+
+
 @app.command(epilog="Example: targeting replay 0f3c... --out again")
 def replay(
     run_id: Annotated[str, typer.Argument(help="MLflow run id printed by `plan` or `run`.")],
