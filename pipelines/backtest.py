@@ -75,7 +75,8 @@ def run_backtest(
             sides = {side: row[side] for side in ("promised", "realised", "low_80", "high_80")}
             run.metrics({f"{row['outcome']}.{side}": x for side, x in sides.items() if x is not None})
         for one in found.calibrations:
-            run.metrics({f"{one.outcome}.ratio": one.ratio, f"{one.outcome}.ece": one.ece})
+            name = one.outcome.split(" (")[0]
+            run.metrics({f"{name}.ratio": one.ratio, f"{name}.ece": one.ece})
         run.mapping(content, "backtest.json")
         run.text(found.table.write_csv(), "backtest.csv")
     return BacktestResult(headline=str(found), run_id=run.run_id, backtest=content)

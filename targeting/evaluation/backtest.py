@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from targeting.plan import Plan
 
 
+OUTLOOKS = (
+    "follows of randomised shown rows",
+    "buyers among fans the coin won",
+    "buyers among fans ranked delivery won (picked by the platform, so more may come)",
+)
+
+
 @dataclass(frozen=True, repr=False)
 class Backtest:
     """Plans of the past against what their days brought.
@@ -44,7 +51,7 @@ class Backtest:
             all windows together: promised with its interval, realised (doubly robust, incremental over
             showing nobody, for all people and days of the plan) with standard error and interval, the same by
             inverse propensity and self-normalised, and the verdict.
-        calibrations: Follows of randomised shown rows, and buyers among new fans, over all windows.
+        calibrations: `OUTLOOKS` over all windows, those of which enough was expected.
         horizon_days: How long purchases count.
         notes: What to know when reading it.
     """
@@ -129,7 +136,9 @@ def backtest(
         train_days=train_days,
     )
     rng = np.random.default_rng(seed)
-    plans, judged, follows, buyers = [], [], [], []
+    plans: list[Plan] = []
+    judged: list[dict[str, Any]] = []
+    expected: dict[str, list[outlook.Outlook]] = {name: [] for name in OUTLOOKS}
     for window in walk:
         tell(f"window {window.number} of {windows}, from {window.start:%Y-%m-%d}")
         planner, plan = plan_window(
@@ -144,14 +153,21 @@ def backtest(
         )
         plans.append(plan)
         judged += judged_by_coin(plan, dataset, window, horizon_days=horizon, rng=rng)
-        follows.append(outlook.follows(planner.model, dataset, window))
-        buyers.append(outlook.buyers(planner.model, dataset, window, horizon_days=horizon))
+        seen = (
+            outlook.follows(planner.model, dataset, window),
+            *(
+                outlook.buyers(planner.model, dataset, window, horizon_days=horizon, by_coin=by_coin)
+                for by_coin in (True, False)
+            ),
+        )
+        for name, one in zip(OUTLOOKS, seen, strict=True):
+            expected[name].append(one)
     if not judged:
         raise DataError(
             "exposures: no window has enough randomised rows to judge a plan by; a backtest needs rows with"
             " randomized = true, shown and held out, in the days that are judged"
         )
-    found = (_pooled("follows of randomised shown rows", follows), _pooled("buyers among new fans", buyers))
+    found = (_pooled(name, parts) for name, parts in expected.items())
     return Backtest(
         windows=walk,
         plans=tuple(plans),

@@ -118,6 +118,7 @@ def evaluate_campaign(
                 plan, rows, fans, older=older[0], known_by=known_by, horizon_days=horizon, maturity=maturity
             ),
             _organic_note(organic, fans.height),
+            *_own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
         ),
     )
 
@@ -261,4 +262,34 @@ def _organic_note(organic: tuple[float, float, int] | None, fans: int) -> str:
     return (
         f"about {min(number, fans):,.0f} (+- {error:,.0f}) of the {fans:,} new fans would have followed"
         f" anyway (rate of {rows:,} held-out person-days)"
+    )
+
+
+def _own_note(
+    fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
+) -> tuple[str, ...]:
+    """What the same fans bought a day before they followed, over the days since: theirs without the follow.
+
+    The promise counts what a follow adds, realised GMV everything a fan bought after it. Silent where the
+    orders do not reach a day back.
+    """
+    at, first = pl.col("ordered_at"), orders["ordered_at"].min()
+    if fans.is_empty() or not isinstance(first, datetime):
+        return ()
+    day = timedelta(days=1)
+    spans = fans.with_columns(
+        back=pl.min_horizontal((pl.col("followed_at") - first) / day, pl.lit(float(horizon_days))),
+        since=pl.min_horizontal((known_by - pl.col("followed_at")) / day, pl.lit(float(horizon_days))),
+    ).filter(pl.col("back") >= 1)
+    before = orders.join(spans, on="user_id").filter(
+        (at < pl.col("followed_at")) & (at >= pl.col("followed_at") - pl.col("back") * day)
+    )
+    if spans.is_empty():
+        return ()
+    net = float((before["gmv_cny"] - before["refund_cny"].fill_null(0.0)).sum())
+    daily = net / float(spans["back"].sum())
+    return (
+        f"the same fans bought {daily:,.3g} yuan a day before they followed: at that rate"
+        f" {daily * float(spans['since'].sum()):,.0f} yuan of the realised GMV would have come anyway, which"
+        " the promise does not count",
     )

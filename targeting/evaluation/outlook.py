@@ -46,8 +46,19 @@ def follows(model: AudienceModel, dataset: Dataset, window: Window) -> Outlook:
     return -np.expm1(-rate), rows["followed"].fill_null(False).cast(pl.Float64).to_numpy()
 
 
-def buyers(model: AudienceModel, dataset: Dataset, window: Window, *, horizon_days: int) -> Outlook:
-    """Predicted probability of a kept order within the horizon, of the window's new fans, and what came."""
+def buyers(
+    model: AudienceModel, dataset: Dataset, window: Window, *, horizon_days: int, by_coin: bool
+) -> Outlook:
+    """Predicted probability of a kept order within the horizon, of the window's new fans, and what came.
+
+    Args:
+        model: Of the window's planner.
+        dataset: All of it.
+        window: Whose new fans.
+        horizon_days: How long a purchase counts.
+        by_coin: Fans won by randomised rows, or those of ranked delivery: the platform picked the latter, so
+            they may buy more than people like them, which is what the scores speak of.
+    """
     shown = rows_of(dataset, window).filter(pl.col("placement").is_in(list(model.placements)))
     fans = (
         shown.filter(pl.col("followed").fill_null(False))
@@ -55,6 +66,7 @@ def buyers(model: AudienceModel, dataset: Dataset, window: Window, *, horizon_da
         .join(eligible_at(dataset, window), on="user_id", how="inner")
         .sort("followed_at", "exposure_id")
         .unique("user_id", keep="first", maintain_order=True)
+        .filter(pl.col("randomized").fill_null(False) == by_coin)
     )
     if fans.is_empty() or not model.value_known:
         return _NOTHING

@@ -213,3 +213,19 @@ def test_the_page_needs_nothing_else(plan):
     for words in ("Promised and realised", "Where the difference comes from", "T30", "Still following after"):
         assert words in page
     assert "What the coin says" not in page, "there was no coin"
+
+
+def test_what_fans_bought_before_is_told_beside_what_they_bought_after(plan):
+    data = logs()
+    before = data.orders.head(1).with_columns(
+        order_id=pl.lit("b"), ordered_at=pl.lit(START - timedelta(days=10), dtype=pl.Datetime("us")),
+        gmv_cny=pl.lit(60.0),
+    )  # fmt: skip
+    found = evaluate_campaign(plan, Dataset(data.users, data.exposures, pl.concat([data.orders, before])))
+    told = [note for note in found.notes if "before they followed" in note]
+    # 60 yuan over the 3 x 10 days back: 2 a day, 3 fans x 30 days since
+    assert len(told) == 1
+    assert "bought 1.99 yuan a day" in told[0] or "bought 2 yuan a day" in told[0]
+    assert "179 yuan" in told[0] or "180 yuan" in told[0]
+    assert not any("before they followed" in note for note in evaluate_campaign(plan, data).notes)
+    assert found.totals["new_fan_gmv_cny"]["realised"] == 150.0, "it is told, not taken off"
