@@ -97,7 +97,9 @@ def evaluate_campaign(
             fans=float(fans.height),
             gmv_cny=observed,
             projected_gmv_cny=final,
+            gmv_error_cny=_gmv_error(orders) * final / observed if observed > 0 else None,
             incremental_fans=None if organic is None else max(fans.height - organic[0], 0.0),
+            incremental_error=0.0 if organic is None else organic[1],
         ),
         reasons=reasons.summary(cells),
         windows=attribution(fans, orders, spend_cny=spent, known_by=known_by, days=ATTRIBUTION_DAYS),
@@ -121,6 +123,12 @@ def evaluate_campaign(
             *_own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
         ),
     )
+
+
+def _gmv_error(orders: pl.DataFrame) -> float:
+    """Standard error of the fans' GMV by chance alone: root of the sum of squares of what each bought."""
+    per_fan = orders.group_by("user_id").agg(pl.col("net_cny").sum())["net_cny"].to_numpy()
+    return float(np.sqrt((per_fan**2).sum()))
 
 
 def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -284,7 +292,7 @@ def _own_note(
     before = orders.join(spans, on="user_id").filter(
         (at < pl.col("followed_at")) & (at >= pl.col("followed_at") - pl.col("back") * day)
     )
-    if spans.is_empty():
+    if before.is_empty():
         return ()
     net = float((before["gmv_cny"] - before["refund_cny"].fill_null(0.0)).sum())
     daily = net / float(spans["back"].sum())

@@ -78,10 +78,14 @@ def _headline(found: Evaluation) -> str:
         outcome = total["realised"] if total["projected"] is None else total["projected"]
         what = "yuan of new-fan GMV" if name == "new_fan_gmv_cny" else "new fans"
         later = "" if total["projected"] is None else " by the end of the horizon"
-        word = {True: "inside", False: "outside", None: "without"}[total["within"]]
+        word = {
+            True: "inside the 80\u00a0% interval, chance included",
+            False: "outside the 80\u00a0% interval, chance included",
+            None: "without an interval",
+        }
         return (
             f"{outcome:,.0f} {what}{later}, where {total['promised']:,.0f} were promised:"
-            f" {word} {'an' if total['within'] is None else 'the'} 80\u00a0% interval"
+            f" {word[total['within']]}"
         )
     return "What the campaign did"
 
@@ -98,6 +102,7 @@ def _total(name: str, total: Any) -> dict[str, str]:
         "promised": text(total["promised"]),
         "band": band,
         "realised": text(total["realised"]),
+        "chance": "" if total["chance"] is None else f"± {text(total['chance'])} by chance",
         "projected": "" if total["projected"] is None else text(total["projected"]),
         "within": {True: "inside", False: "outside", None: ""}[total["within"]],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from targeting.plan import Plan
     from targeting.plan.promise import Interval
 
+Z80 = 1.2815515655446004
 RATIOS = ("cost_per_fan_cny", "cost_per_incremental_fan_cny", "roi")
 
 
@@ -27,7 +29,8 @@ class Evaluation:
         cells: one row per segment x placement: promised_* and realised_* spend, impressions, fans, GMV
             (what is known); cost_per_fan_cny; because_* columns, which add up to what came in the end less
             the promise.
-        totals: name -> promised, low, high, realised, projected (None where unknown), within (bool or None).
+        totals: name -> promised, low, high, realised, projected, chance (standard error of what came; each
+            None where unknown), within (bool or None, see `total_of`).
         reasons: reason, change, unit, meaning: the because_* columns added up.
         windows: days, gmv_cny, roi, complete (share of new fans old enough for the window); empty without
             logs.
@@ -100,9 +103,11 @@ class Evaluation:
             )
             later = total["projected"]
             final = "" if later is None else f", projected to the horizon {_of(name, later)}"
+            error = total["chance"]
+            chance = "" if error is None else f" (+- {_of(name, error)} by chance)"
             lines.append(
                 f"{name}: promised {_of(name, total['promised'])}{band},"
-                f" realised {_of(name, total['realised'])}{final}"
+                f" realised {_of(name, total['realised'])}{final}{chance}"
             )
         return "\n".join([*lines, *self.sentences()])
 
@@ -110,14 +115,23 @@ class Evaluation:
 
 
 def total_of(
-    promised: Interval | float | None, realised: float | None, *, projected: float | None = None
+    promised: Interval | float | None,
+    realised: float | None,
+    *,
+    projected: float | None = None,
+    error: float | None = None,
 ) -> dict[str, float | bool | None]:
     """One row of the totals.
+
+    A promise is of an expectation; what came is one draw of it, which chance moves by `error`. `within`
+    therefore asks whether the outcome is inside the 80 % interval with both: each end as far from the promise
+    as the root of the squares of its own distance and of 1.28 errors.
 
     Args:
         promised: Interval, number or None.
         realised: What was seen.
         projected: What it will be in the end, where that is not yet seen.
+        error: Standard error of what came, by chance alone; None where it is not known.
     """
     value, low, high = (
         (promised, None, None)
@@ -125,10 +139,13 @@ def total_of(
         else (promised.value, promised.low, promised.high)
     )
     outcome = realised if projected is None else projected
-    within = None if low is None or high is None or outcome is None else bool(low <= outcome <= high)
+    within = None
+    if value is not None and low is not None and high is not None and outcome is not None:
+        reach = math.hypot(low - value if outcome < value else high - value, Z80 * (error or 0.0))
+        within = abs(outcome - value) <= reach
     return {
         "promised": value, "low": low, "high": high,
-        "realised": realised, "projected": projected, "within": within,
+        "realised": realised, "projected": projected, "chance": error, "within": within,
     }  # fmt: skip
 
 
@@ -139,22 +156,51 @@ def totals(
     fans: float | None,
     gmv_cny: float | None,
     projected_gmv_cny: float | None = None,
+    gmv_error_cny: float | None = None,
     incremental_fans: float | None = None,
+    incremental_error: float = 0.0,
 ) -> dict[str, dict[str, Any]]:
-    """Promised and realised totals, cost per fan and ROI; what neither side knows is left out."""
+    """Promised and realised totals, cost per fan and ROI; what neither side knows is left out.
+
+    Args:
+        plan: Whose promises.
+        spend_cny: What was spent.
+        fans: New fans; None where unknown. Their number is a count, so chance moves it by its root.
+        gmv_cny: Their GMV so far; None where unknown.
+        projected_gmv_cny: Their GMV in the end.
+        gmv_error_cny: Standard error of the GMV in the end.
+        incremental_fans: Fans that would not have followed anyway.
+        incremental_error: Standard error of those who would.
+    """
     promised_fans, promised_gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
     per_fan = None if promised_fans is None else _inverse(promised_fans, plan.spend_cny)
     roi = None if promised_gmv is None else _scaled(promised_gmv, plan.spend_cny)
+    counted = math.sqrt(fans) if fans else None
+    added = None if counted is None else math.hypot(counted, incremental_error)
     found = {
         "spend_cny": total_of(float(plan.spend_cny), spend_cny),
-        "new_fans": total_of(promised_fans, fans),
-        "incremental_fans": total_of(promised_fans, incremental_fans),
-        "new_fan_gmv_cny": total_of(promised_gmv, gmv_cny, projected=projected_gmv_cny),
-        "cost_per_fan_cny": total_of(per_fan, _ratio(spend_cny, fans)),
-        "cost_per_incremental_fan_cny": total_of(per_fan, _ratio(spend_cny, incremental_fans)),
-        "roi": total_of(roi, _ratio(gmv_cny, spend_cny), projected=_ratio(projected_gmv_cny, spend_cny)),
+        "new_fans": total_of(promised_fans, fans, error=counted),
+        "incremental_fans": total_of(promised_fans, incremental_fans, error=added),
+        "new_fan_gmv_cny": total_of(promised_gmv, gmv_cny, projected=projected_gmv_cny, error=gmv_error_cny),
+        "cost_per_fan_cny": _per(per_fan, spend_cny, fans, counted),
+        "cost_per_incremental_fan_cny": _per(per_fan, spend_cny, incremental_fans, added),
+        "roi": total_of(
+            roi,
+            _ratio(gmv_cny, spend_cny),
+            projected=_ratio(projected_gmv_cny, spend_cny),
+            error=_ratio(gmv_error_cny, spend_cny),
+        ),
     }
     return {name: total for name, total in found.items() if total["realised"] is not None}
+
+
+def _per(
+    promised: Interval | None, spend_cny: float, fans: float | None, error: float | None
+) -> dict[str, float | bool | None]:
+    """Yuan per fan; its error is relative to it as that of the fans is to them (delta method)."""
+    cost = _ratio(spend_cny, fans)
+    relative = _ratio(error, fans)
+    return total_of(promised, cost, error=None if cost is None or relative is None else cost * relative)
 
 
 def _inverse(fans: Interval, spend_cny: float) -> Interval | None:

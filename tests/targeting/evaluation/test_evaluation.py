@@ -229,3 +229,24 @@ def test_what_fans_bought_before_is_told_beside_what_they_bought_after(plan):
     assert "179 yuan" in told[0] or "180 yuan" in told[0]
     assert not any("before they followed" in note for note in evaluate_campaign(plan, data).notes)
     assert found.totals["new_fan_gmv_cny"]["realised"] == 150.0, "it is told, not taken off"
+
+
+def test_chance_is_not_read_as_a_broken_promise():
+    """60 promised (50 to 70); 74 came, give or take 9 by chance: inside. 74 of a sure sum: outside."""
+    from targeting.evaluation.result import total_of
+    from targeting.plan.promise import Interval
+
+    promise = Interval(60.0, 50.0, 70.0)
+    assert total_of(promise, 74.0)["within"] is False
+    assert total_of(promise, 74.0, error=74**0.5)["within"] is True
+    assert total_of(promise, 95.0, error=95**0.5)["within"] is False
+    assert total_of(promise, 45.0, error=45**0.5)["within"] is True
+    assert total_of(None, 45.0)["within"] is None
+
+
+def test_totals_carry_the_error_of_what_came(plan):
+    found = evaluate_campaign(plan, logs()).totals
+    assert found["new_fans"]["chance"] == pytest.approx(3**0.5)
+    assert found["new_fan_gmv_cny"]["chance"] == pytest.approx(150.0), "one buyer: it could as well be none"
+    assert found["cost_per_fan_cny"]["chance"] == pytest.approx(25 / 3 / 3**0.5)
+    assert found["spend_cny"]["chance"] is None
