@@ -240,7 +240,7 @@ def test_chance_is_not_read_as_a_broken_promise():
     assert total_of(promise, 74.0)["within"] is False
     assert total_of(promise, 74.0, error=74**0.5)["within"] is True
     assert total_of(promise, 95.0, error=95**0.5)["within"] is False
-    assert total_of(promise, 45.0, error=45**0.5)["within"] is True
+    assert total_of(promise, 48.0, error=48**0.5)["within"] is True
     assert total_of(None, 45.0)["within"] is None
 
 
