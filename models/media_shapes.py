@@ -13,10 +13,11 @@ from itertools import product
 
 import numpy as np
 
-CARRY_OVER = (0.0, 0.2, 0.4, 0.6, 0.8)
+CARRY_OVER = tuple(k / 10 for k in range(10))
 """Share of the effect that is left for the next date."""
-HALF_SPEND = (0.5, 1.0, 2.0, 4.0, 16.0)
-"""Spend of half saturation over the mean spend; the last is next to linear."""
+HALF_SPEND = tuple(0.25 * 2 ** (k / 2) for k in range(13))
+"""Spend of half saturation over the mean spend, 0.25 to 16 (next to linear). Steps of 1.4: with steps of 2
+and little noise the intervals missed a truth between two of them."""
 GRID = tuple(product(CARRY_OVER, HALF_SPEND))
 TREND_DEGREES, HARMONICS = (1, 2), (1, 2, 3)
 DEMAND = tuple(product(TREND_DEGREES, HARMONICS))
