@@ -120,7 +120,7 @@ def _judged(
             )
         good, _ = read_delivery(find_table(data, "delivery"))
         tell("comparing")
-        found = evaluate_delivery(promised, good, campaign_id=settings.campaign_id)
+        found = evaluate_delivery(promised, good, campaign_id=settings.campaign_id, as_of=settings.as_of)
         return found, {"delivery": fingerprint(good)}
     dataset = read_dataset(data)
     past = None if trained_on is None else read_dataset(trained_on)

@@ -7,7 +7,7 @@ number here pretends to. Frames in, frames out. It must not import estimators or
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -27,19 +27,23 @@ ORDERS_STAND_IN = "orders stand for new fans"
 """How a plan's claim says that its fans are orders (`targeting.delivery`)."""
 
 
-def evaluate_delivery(plan: Plan, delivery: pl.DataFrame, *, campaign_id: str | None = None) -> Evaluation:
+def evaluate_delivery(
+    plan: Plan, delivery: pl.DataFrame, *, campaign_id: str | None = None, as_of: datetime | None = None
+) -> Evaluation:
     """Judge a plan by a later delivery report.
 
     Args:
         plan: any plan; its segments and placements are found by name in the report.
         delivery: contract table `delivery`.
         campaign_id: whose rows to judge; default: the brief's.
+        as_of: rows of later dates are not known; default: all are.
 
     Raises:
         DataError: the report has no row of the campaign, none of the plan's cells, or nothing that the plan
             promised.
     """
-    rows, about_rows = _campaign_rows(plan, delivery, campaign_id or plan.campaign.campaign_id)
+    known = delivery if as_of is None else delivery.filter(pl.col("date") <= as_of.date())
+    rows, about_rows = _campaign_rows(plan, known, campaign_id or plan.campaign.campaign_id)
     measures, about_fans = _measures(plan, rows)
     cells = _cells(plan, rows, measures)
     chain = ("spend_cny", *measures)

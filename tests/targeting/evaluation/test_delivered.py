@@ -1,7 +1,7 @@
 """Plans from reports and curves, judged by a later delivery report."""
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import jewellery_shop
 import numpy as np
@@ -104,6 +104,15 @@ def test_rows_are_found_by_id_then_by_days_and_else_refused():
         judged(plan, report(days=1, campaign_id="c1").with_columns(segment=pl.lit("aliens")))
     with pytest.raises(DataError, match="has none of impressions, new_fans, gmv_cny"):
         judged(plan, report(days=1, campaign_id="c1", columns=("orders",)))
+
+
+def test_rows_of_later_dates_are_not_known():
+    plan = planned()
+    two = report(days=2, campaign_id="c1")
+    first = judged(plan, two, as_of=datetime(2020, 11, 1, 12))
+    assert first.totals["spend_cny"]["realised"] == pytest.approx(report(days=1)["cost_cny"].sum())
+    with pytest.raises(DataError, match="no row of campaign_id 'c1'"):
+        judged(plan, two, as_of=datetime(2020, 10, 1))
 
 
 def test_gaps_in_a_report_are_told():

@@ -250,3 +250,11 @@ def test_totals_carry_the_error_of_what_came(plan):
     assert found["new_fan_gmv_cny"]["chance"] == pytest.approx(150.0), "one buyer: it could as well be none"
     assert found["cost_per_fan_cny"]["chance"] == pytest.approx(25 / 3 / 3**0.5)
     assert found["spend_cny"]["chance"] is None
+
+
+def test_a_campaign_that_nobody_has_seen_yet_brought_nothing(plan):
+    found = evaluate_campaign(plan, logs(), as_of=START - timedelta(days=1))
+    assert found.totals["new_fans"]["realised"] == 0.0
+    assert found.totals["new_fans"]["within"] is False
+    assert found.experiment is None
+    assert found.reasons["change"].sum() == pytest.approx(-float(plan.allocation["new_fan_gmv_cny"].sum()))
