@@ -241,6 +241,23 @@ def policies(judging: pl.DataFrame) -> tuple[list[dict[str, object]], list[str]]
     return rows, told
 
 
+def verdicts(ranking: list[dict[str, object]], values: list[dict[str, object]]) -> list[str]:
+    """What the figures say of our model, a sentence per e-mail and one on the policy in money."""
+    said = [
+        f"{row['mail']}/visit: {row['verdict']} (doubled median p-value of the splits {row['p_value']:.3f})"
+        for row in ranking
+        if row["learner"] == "ours"
+    ]
+    chosen, *uniform = values
+    best = max(uniform, key=lambda row: float(str(row["value"])))
+    return [
+        *said,
+        f"spend less cost per customer of the chosen policy {chosen['value']:.3f}"
+        f" (95 %: {chosen['low_95']:.3f} to {chosen['high_95']:.3f}), {best['policy']} {best['value']:.3f}; the difference"
+        f" {best['chosen_less_this']:+.3f} ({best['less_low_95']:+.3f} to {best['less_high_95']:+.3f})",
+    ]
+
+
 def show(rows: list[dict[str, object]]) -> None:
     """Print rows as a table."""
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=220, float_precision=4, fmt_str_lengths=40,
@@ -267,6 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show(ranking)
     values, told = policies(out_of_fold(example, customers))
     show(values)
+    told = [*verdicts(ranking, values), *told]
     print("\n".join([*told, f"{time.perf_counter() - start:.0f} s in all"]))
     if given.json:
         given.json.write_text(

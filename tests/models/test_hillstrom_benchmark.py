@@ -36,6 +36,21 @@ def test_an_interval_over_splits_is_wider_than_their_spread_alone():
     assert mens["verdict"] == "no exploitable heterogeneity found"
 
 
+def test_the_verdicts_are_said_in_words():
+    ranking = [
+        {"mail": "mens_email", "learner": name, "verdict": hillstrom.NOT_FOUND, "p_value": 0.177}
+        for name in ("ours", "another")
+    ]
+    values = [
+        {"policy": policy, "value": value, "low_95": 1.0, "high_95": 2.0, "chosen_less_this": 1.4 - value,
+         "less_low_95": -0.1, "less_high_95": 0.2}
+        for policy, value in (("chosen by the model", 1.4), ("all none", 0.6), ("all mens_email", 1.3))
+    ]  # fmt: skip
+    about_ranking, about_money = hillstrom.verdicts(ranking, values)
+    assert about_ranking.startswith("mens_email/visit: no exploitable heterogeneity found")
+    assert "all mens_email 1.300; the difference +0.100 (-0.100 to +0.200)" in about_money
+
+
 def test_an_absent_folder_is_skipped_with_a_reason(tmp_path, capsys):
     assert hillstrom.main(["--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("skipped: ")
