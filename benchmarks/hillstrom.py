@@ -253,7 +253,8 @@ def verdicts(ranking: list[dict[str, object]], values: list[dict[str, object]]) 
     return [
         *said,
         f"spend less cost per customer of the chosen policy {chosen['value']:.3f}"
-        f" (95 %: {chosen['low_95']:.3f} to {chosen['high_95']:.3f}), {best['policy']} {best['value']:.3f}; the difference"
+        f" (95 %: {chosen['low_95']:.3f} to {chosen['high_95']:.3f}),"
+        f" {best['policy']} {best['value']:.3f}; the difference"
         f" {best['chosen_less_this']:+.3f} ({best['less_low_95']:+.3f} to {best['less_high_95']:+.3f})",
     ]
 
