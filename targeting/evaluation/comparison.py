@@ -18,8 +18,8 @@ import polars as pl
 
 from models.errors import DataError
 from targeting.evaluation import reasons
+from targeting.evaluation.anyway import organic_fans, organic_note, own_note
 from targeting.evaluation.change import curve_drift
-from targeting.evaluation.coin import in_its_days
 from targeting.evaluation.experiment import judge_experiment
 from targeting.evaluation.result import Evaluation, totals
 from targeting.evaluation.runoff import (
@@ -87,7 +87,7 @@ def evaluate_campaign(
     final = float(cells["projected_gmv_cny"].sum())
     maturity = 1.0 if final <= 0 else min(observed / final, 1.0)
     spent = float(cells["realised_spend_cny"].sum())
-    organic = _organic_fans(rows, dataset.exposures, known_by=known_by)
+    organic = organic_fans(rows, dataset.exposures, known_by=known_by)
     return Evaluation(
         source="logs",
         cells=cells,
@@ -119,8 +119,8 @@ def evaluate_campaign(
             *_notes(
                 plan, rows, fans, older=older[0], known_by=known_by, horizon_days=horizon, maturity=maturity
             ),
-            _organic_note(organic, fans.height),
-            *_own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
+            organic_note(organic, fans.height),
+            *own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
         ),
     )
 
@@ -239,65 +239,3 @@ def _notes(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"
         )
     return tuple(notes)
-
-
-def _organic_fans(
-    rows: pl.DataFrame, exposures: pl.DataFrame, *, known_by: datetime
-) -> tuple[float, float, int] | None:
-    """New fans the campaign would have had anyway, the standard error, and held-out person-days behind it.
-
-    Held-out people of the campaign's days, of whatever campaign, tell how often a person follows in a day;
-    the campaign's own shown person-days are taken to be like them. None without held-out rows.
-    """
-    day = pl.col("exposed_at").dt.date()
-    held_out = (
-        in_its_days(exposures, rows)
-        .filter((pl.col("placement") == "none") & (pl.col("exposed_at") <= known_by))
-        .group_by("user_id", day)
-        .agg(pl.col("followed").fill_null(False).any())
-    )
-    if held_out.is_empty():
-        return None
-    shown = rows.filter(pl.col("placement") != "none").select("user_id", day).n_unique()
-    rate = float(held_out["followed"].cast(pl.Float64).to_numpy().mean())
-    return rate * shown, shown * float(np.sqrt(rate * (1 - rate) / held_out.height)), held_out.height
-
-
-def _organic_note(organic: tuple[float, float, int] | None, fans: int) -> str:
-    if organic is None:
-        return "no held-out rows in the campaign: realised fans include those who would have followed anyway"
-    number, error, rows = organic
-    return (
-        f"about {min(number, fans):,.0f} (+- {error:,.0f}) of the {fans:,} new fans would have followed"
-        f" anyway (rate of {rows:,} held-out person-days)"
-    )
-
-
-def _own_note(
-    fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
-) -> tuple[str, ...]:
-    """What the same fans bought a day before they followed, over the days since: theirs without the follow.
-
-    The promise counts what a follow adds, realised GMV everything a fan bought after it. Silent where the
-    orders do not reach a day back.
-    """
-    at, first = pl.col("ordered_at"), orders["ordered_at"].min()
-    if fans.is_empty() or not isinstance(first, datetime):
-        return ()
-    day = timedelta(days=1)
-    spans = fans.with_columns(
-        back=pl.min_horizontal((pl.col("followed_at") - first) / day, pl.lit(float(horizon_days))),
-        since=pl.min_horizontal((known_by - pl.col("followed_at")) / day, pl.lit(float(horizon_days))),
-    ).filter(pl.col("back") >= 1)
-    before = orders.join(spans, on="user_id").filter(
-        (at < pl.col("followed_at")) & (at >= pl.col("followed_at") - pl.col("back") * day)
-    )
-    if before.is_empty():
-        return ()
-    net = float((before["gmv_cny"] - before["refund_cny"].fill_null(0.0)).sum())
-    daily = net / float(spans["back"].sum())
-    return (
-        f"the same fans bought {daily:,.3g} yuan a day before they followed: at that rate"
-        f" {daily * float(spans['since'].sum()):,.0f} yuan of the realised GMV would have come anyway, which"
-        " the promise does not count",
-    )
