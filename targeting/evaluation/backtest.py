@@ -239,6 +239,9 @@ def _notes(
     unjudged = len(walk) - len({row["window"] for row in judged})
     if unjudged:
         notes.append(f"{unjudged} windows had too few randomised rows to be judged")
+    notes.append(
+        "realised GMV is all that the fans bought after they followed, the promise only what the follow adds"
+    )
     kinds = sorted({plan.claims["kind"] for plan in plans})
     notes.append(f"the plans claimed: {', '.join(kinds)}")
     return tuple(notes)
