@@ -48,25 +48,53 @@ def econml_learner(train: pl.DataFrame, test: pl.DataFrame, mail: str, seed: int
     return np.asarray(model.effect(design(test))).ravel()
 
 
+def econml_forest(train: pl.DataFrame, test: pl.DataFrame, mail: str, seed: int) -> np.ndarray:
+    """econml's causal forest (double machine learning), its own defaults for the trees."""
+    from sklearn.dummy import DummyClassifier
+
+    model = _module("econml.dml").CausalForestDML(
+        model_y=_boosting(seed),
+        model_t=DummyClassifier(strategy="prior"),  # a coin chose: nothing predicts the arm
+        discrete_treatment=True,
+        random_state=seed,
+        n_jobs=1,
+    )
+    rows = train.filter(pl.col("arm").is_in([mail, "none"]))
+    model.fit(rows["visit"].to_numpy(), (rows["arm"] == mail).to_numpy().astype(int), X=design(rows))
+    return np.asarray(model.effect(design(test))).ravel()
+
+
 def causalml_learner(train: pl.DataFrame, test: pl.DataFrame, mail: str, seed: int) -> np.ndarray:
-    """causalml's T-learner over histogram gradient boosting."""
-    model = _module("causalml.inference.meta").BaseTRegressor(learner=_boosting(seed))
+    """causalml's X-learner over histogram gradient boosting, told the coin's propensity."""
+    model = _module("causalml.inference.meta").BaseXRegressor(learner=_boosting(seed))
     rows = train.filter(pl.col("arm").is_in([mail, "none"]))
     shown = (rows["arm"] == mail).to_numpy().astype(int)
-    model.fit(X=design(rows), treatment=shown, y=rows["visit"].to_numpy())
+    model.fit(X=design(rows), treatment=shown, y=rows["visit"].to_numpy(), p=np.full(rows.height, 0.5))
+    return np.asarray(model.predict(X=design(test), p=np.full(test.height, 0.5))).ravel()
+
+
+def causalml_forest(train: pl.DataFrame, test: pl.DataFrame, mail: str, seed: int) -> np.ndarray:
+    """causalml's uplift random forest (Kullback-Leibler splits), its own defaults."""
+    model = _module("causalml.inference.tree").UpliftRandomForestClassifier(
+        control_name="none", random_state=seed, n_jobs=1
+    )
+    rows = train.filter(pl.col("arm").is_in([mail, "none"]))
+    model.fit(X=design(rows), treatment=rows["arm"].to_numpy(), y=rows["visit"].to_numpy())
     return np.asarray(model.predict(X=design(test))).ravel()
 
 
 def learners() -> dict[str, Learner]:
     """The plain learner and the peers that import here; the others are named on stderr."""
     found: dict[str, Learner] = {"logistic T-learner": logistic_learner}
-    peers = {
-        "econml": ("econml.metalearners", econml_learner),
-        "causalml": ("causalml.inference.meta", causalml_learner),
+    peers: dict[str, tuple[str, Learner]] = {
+        "econml T-learner": ("econml.metalearners", econml_learner),
+        "econml causal forest": ("econml.dml", econml_forest),
+        "causalml X-learner": ("causalml.inference.meta", causalml_learner),
+        "causalml uplift forest": ("causalml.inference.tree", causalml_forest),
     }
-    for package, (module, learn) in peers.items():
+    for name, (module, learn) in peers.items():
         if _module(module) is not None:
-            found[f"{package} T-learner"] = learn
+            found[name] = learn
     _module("sklift.metrics")
     return found
 

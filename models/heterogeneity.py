@@ -2,16 +2,14 @@
 
 A Qini of 0.05 on a few hundred rows is chance. People are resampled (all rows of one together), the curves
 of `models.uplift` are weighed again, and where the interval covers 0 the verdict is `no exploitable
-heterogeneity found`: treat everybody alike, or nobody, by the mean effect.
+heterogeneity found`: treat everybody alike, or nobody, by the mean effect. That is all the verdict says.
+Whether what was found is large enough to act on depends on what showing costs; how large it is stands beside
+the verdict as `advantage`, what the ranking gains over as many people chosen by lot.
 
-Nor is everything that is certain worth acting on: with enough rows a ranking that gains 1 % more than chance
-has an interval above 0. `exploitable` is the Qini less what is too small to pay for targeting,
-
-    exploitable = (area - chance - MIN_ADVANTAGE |chance|) / (perfect - chance),
-
-and heterogeneity is found where its interval lies above 0: averaged over how many are targeted, the ranking
-gains at least `MIN_ADVANTAGE` more than the same number chosen by lot. Where the mean effect is 0, so is the
-chance area, and nothing is taken off.
+One split of the data is one draw of luck. Several splits of the same people are joined by the median of their
+one-sided p-values, doubled (`over_splits`): valid although the splits share people (Chernozhukov, Demirer,
+Duflo & Fernandez-Val, "Generic machine learning inference on heterogeneous treatment effects in randomized
+experiments", 2018, theorem 3.1; Meinshausen, Meier & Buhlmann, JASA 2009).
 
 Sources: Radcliffe 2007 (see `models.uplift`); Efron & Tibshirani, "An Introduction to the Bootstrap", 1993,
 ch. 13 (percentile intervals). Must not import mlflow, lightgbm, targeting or pipelines.
@@ -19,21 +17,21 @@ ch. 13 (percentile intervals). Must not import mlflow, lightgbm, targeting or pi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from models.errors import DataError
-from models.uplift import Ranked, perfect_qini_score, row_weights
+from models.uplift import CostCurve, Ranked, cost_curve_of, perfect_qini_score, row_weights
 
 Verdict = Literal["heterogeneity found", "no exploitable heterogeneity found", "ranked the wrong way round"]
 LEVEL = 0.95
 """Level of the interval behind a verdict: one false alarm in forty."""
 DRAWS = 400
-MIN_ADVANTAGE = 0.05
-"""A ranking must gain a twentieth more than chance, with certainty, before it is called exploitable."""
+COST_SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the cost of showing everybody at which a cost curve is told."""
 MIN_ARM_ROWS = 20
 """Rows that each arm needs before a ranking can be judged at all."""
 
@@ -63,9 +61,9 @@ class Heterogeneity:
 
     Attributes:
         qini: Normalised Qini with its interval.
-        exploitable: The part of it that is large enough to act on, with its interval (see the module).
+        p_value: One-sided, of "the ranking is no better than by lot": 1 - Phi(Qini / bootstrap deviation).
         advantage: (area - chance) / |chance|: how much more than chance the ranking gains, averaged over how
-            many are targeted; infinite where the mean effect is 0.
+            many are targeted, with its interval; infinite where the mean effect is 0.
         effect: Mean effect of treatment on the outcome, with its interval.
         treated: Treated rows.
         control: Control rows.
@@ -74,8 +72,8 @@ class Heterogeneity:
     """
 
     qini: Interval
-    exploitable: Interval
-    advantage: float
+    p_value: float
+    advantage: Interval
     effect: Interval
     treated: int
     control: int
@@ -87,7 +85,8 @@ class Heterogeneity:
         return (
             f"{self.verdict}: Qini {self.qini.value:.3f}"
             f" ({100 * self.level:.0f} %: {self.qini.low:.3f} to {self.qini.high:.3f}),"
-            f" {100 * self.advantage:.0f} % more than by lot,"
+            f" {100 * self.advantage.value:.0f} % more than by lot"
+            f" ({100 * self.advantage.low:.0f} to {100 * self.advantage.high:.0f}),"
             f" mean effect {self.effect.value:.3g} ({self.effect.low:.3g} to {self.effect.high:.3g})"
             f" from {self.treated:,} shown and {self.control:,} held-out rows"
         )
@@ -132,30 +131,105 @@ def heterogeneity(
     best = Ranked.of(outcome, perfect_qini_score(outcome, treated), treated)
 
     def figures(weights: np.ndarray) -> tuple[float, ...]:
-        """Qini, its exploitable part, the advantage over chance, the mean effect."""
+        """Qini, the advantage over chance, the mean effect."""
         curve, perfect = ranked.qini(weights), best.qini(weights)
         excess, room = curve.area - curve.chance, perfect.area - perfect.chance
         chance = abs(curve.chance)
         arm = float((weights * shown).sum())
         if room <= 0 or arm <= 0:
-            return np.nan, np.nan, np.nan, np.nan
+            return np.nan, np.nan, np.nan
         more = excess / chance if chance > 0 else np.copysign(np.inf, excess)
-        return excess / room, (excess - MIN_ADVANTAGE * chance) / room, more, curve.gain[-1] / arm
+        return excess / room, more, curve.gain[-1] / arm
 
     base = row_weights(weight, outcome)
     value = figures(base)
     resampled = resample(figures, weight=base, cluster=cluster, rng=rng, draws=draws)
-    qini, exploitable, _, effect = _intervals(value, resampled, level)
+    qini, advantage, effect = _intervals(value, resampled, level)
     return Heterogeneity(
         qini=qini,
-        exploitable=exploitable,
-        advantage=float(value[2]),
+        p_value=_one_sided(qini.value, resampled[:, 0]),
+        advantage=advantage,
         effect=effect,
         treated=n_shown,
         control=n_held,
         level=level,
-        verdict=verdict(qini=qini, exploitable=exploitable),
+        verdict=verdict(qini),
     )
+
+
+def over_splits(p_values: Sequence[float]) -> float:
+    """One p-value from those of several splits of the same people: twice their median, at most 1.
+
+    A split on which nothing can be judged (NaN) speaks for no heterogeneity.
+
+    >>> over_splits([0.01, 0.20, 0.02])
+    0.04
+    """
+    known = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
+    return float(min(1.0, 2.0 * np.median(known)))
+
+
+def cost_curve_band(
+    *,
+    outcome: np.ndarray,
+    cost_cny: np.ndarray,
+    score: np.ndarray,
+    treated: np.ndarray,
+    rng: np.random.Generator,
+    weight: np.ndarray | None = None,
+    cluster: np.ndarray | None = None,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+) -> list[tuple[float, float, Interval]]:
+    """What shares of the money for everybody add when people are shown in the order of the score.
+
+    Args:
+        outcome: Outcome per row, (n,).
+        cost_cny: What the row cost, yuan, (n,).
+        score: Ranks the rows, best value for money first, (n,).
+        treated: True where shown, by a coin, (n,).
+        rng: Source of the resamples.
+        weight: Inverse propensity per row, (n,).
+        cluster: Rows of one person share a number, (n,); default each row alone.
+        draws: Resamples.
+        level: Level of the intervals.
+
+    Returns:
+        Per share in `COST_SHARES`: (share, its incremental cost in yuan, incremental outcome with its
+        interval), both as if all rows were people to be shown. Empty where showing everybody costs nothing.
+    """
+    gain = Ranked.of(outcome, score, treated)
+    cost = Ranked.of(cost_cny, score, treated)
+
+    def at_shares(weights: np.ndarray) -> tuple[float, ...]:
+        return _gain_at_shares(cost_curve_of(gain, cost, weights))
+
+    base = row_weights(weight, outcome)
+    whole_cny = cost_curve_of(gain, cost, base).cost_cny[-1]
+    if whole_cny <= 0:
+        return []
+    resampled = resample(at_shares, weight=base, cluster=cluster, rng=rng, draws=draws)
+    bands = _intervals(at_shares(base), resampled, level)
+    return [(share, float(share * whole_cny), band) for share, band in zip(COST_SHARES, bands, strict=True)]
+
+
+def _gain_at_shares(curve: CostCurve) -> tuple[float, ...]:
+    """Gain where the cost first reaches each share of the whole; NaN where the whole costs nothing."""
+    if curve.cost_cny[-1] <= 0:
+        return (np.nan,) * len(COST_SHARES)
+    # the incremental cost need not rise at every step (noise in the arms' sizes), its running peak does
+    rising = np.maximum.accumulate(curve.cost_cny)
+    first = np.searchsorted(rising, np.asarray(COST_SHARES[:-1]) * curve.cost_cny[-1])
+    return (*curve.gain[first].tolist(), float(curve.gain[-1]))
+
+
+def _one_sided(value: float, resampled: np.ndarray) -> float:
+    """P(a standard normal > value / deviation of the resamples); NaN where that is unknown."""
+    from scipy.stats import norm
+
+    known = resampled[np.isfinite(resampled)]
+    spread = float(known.std(ddof=1)) if known.size > resampled.size / 2 else 0.0
+    return float(norm.sf(value / spread)) if spread > 0 else float("nan")
 
 
 def _intervals(value: tuple[float, ...], resampled: np.ndarray, level: float) -> list[Interval]:
@@ -171,13 +245,13 @@ def _intervals(value: tuple[float, ...], resampled: np.ndarray, level: float) ->
     return found
 
 
-def verdict(*, qini: Interval, exploitable: Interval) -> Verdict:
-    """What the intervals mean; one that covers 0, or is unknown, means that nothing was found.
+def verdict(qini: Interval) -> Verdict:
+    """What the interval means; one that covers 0, or is unknown, means that nothing was found.
 
-    >>> verdict(qini=Interval(0.05, 0.02, 0.08), exploitable=Interval(0.03, 0.01, 0.06))
+    >>> verdict(Interval(0.05, 0.02, 0.08))
     'heterogeneity found'
     """
-    if qini.low > 0 and exploitable.low > 0:
+    if qini.low > 0:
         return "heterogeneity found"
     return "ranked the wrong way round" if qini.high < 0 else "no exploitable heterogeneity found"
 

@@ -171,10 +171,13 @@ def cost_curve(
         treated: True where shown, (n,).
         weight: Weight per row, (n,).
     """
-    weights = row_weights(weight, outcome)
-    gain = Ranked.of(outcome, score, treated).uplift(weights)
-    cost = Ranked.of(cost_cny, score, treated).uplift(weights)
-    return CostCurve(cost.gain, gain.gain)
+    gain, cost = Ranked.of(outcome, score, treated), Ranked.of(cost_cny, score, treated)
+    return cost_curve_of(gain, cost, row_weights(weight, outcome))
+
+
+def cost_curve_of(gain: Ranked, cost: Ranked, weight: np.ndarray) -> CostCurve:
+    """The cost curve of rows already ranked once by their outcome and once by their cost, (n,) weights."""
+    return CostCurve(cost.uplift(weight).gain, gain.uplift(weight).gain)
 
 
 @dataclass(frozen=True)

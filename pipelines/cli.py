@@ -193,16 +193,46 @@ def evaluate(
     trained_on: Annotated[
         Path | None, typer.Option(help="Data directory the plan's model learned from: looks for drift.")
     ] = None,
+    later: Annotated[
+        list[Path] | None,
+        typer.Option(help="Users table (or data directory) of a later snapshot, for retention; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory for the page, the JSON and the tables; replaced as a whole."),
+    ] = None,
     config: Config = None,
     tracking_uri: Store = None,
     json: Json = False,
 ) -> None:
-    """What a finished campaign really did, against what was promised."""
+    """What a finished campaign really did, against what was promised, by user logs or a delivery report."""
     from pipelines.evaluate import run_evaluate
 
     with progress("evaluate") as tell:
         result = run_evaluate(
-            data=data, plan=plan, trained_on=trained_on, config=config, tracking_uri=tracking_uri, tell=tell
+            data=data,
+            plan=plan,
+            trained_on=trained_on,
+            later=later or (),
+            out=out,
+            config=config,
+            tracking_uri=tracking_uri,
+            tell=tell,
+        )
+    told = {"run_id": result.run_id} | ({"out": result.out} if result.out else {})
+    emit(asdict(result) if json else told, as_json=json, headline=result.headline)
+
+
+@app.command(epilog="Example: targeting backtest --data data --campaign data/campaign.yaml")
+def backtest(
+    data: Data, campaign: Campaign, config: Config = None, tracking_uri: Store = None, json: Json = False
+) -> None:
+    """What plans made on past days would have earned on the days after, judged by randomised rows."""
+    from pipelines.backtest import run_backtest
+
+    with progress("backtest") as tell:
+        result = run_backtest(
+            data=data, campaign=campaign, config=config, tracking_uri=tracking_uri, tell=tell
         )
     emit(asdict(result) if json else {"run_id": result.run_id}, as_json=json, headline=result.headline)
 

@@ -81,6 +81,18 @@ class EvaluateSettings(Settings):
     campaign_id: str | None
 
 
+class BacktestSettings(Settings):
+    """How `targeting backtest` walks through the data: see configs/backtest.yaml."""
+
+    windows: int = Field(ge=1, le=50)
+    window_days: int = Field(ge=1, le=365)
+    train_days: int = Field(ge=1)
+    min_audience: int = Field(ge=1)
+    draws: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1)
+
+
 class DemoSettings(Settings):
     """Which world `targeting demo` plans for: see configs/demo.yaml."""
 
@@ -96,6 +108,7 @@ JOBS: Mapping[str, type[Settings]] = {
     "run": RunSettings,
     "simulate": SimulateSettings,
     "evaluate": EvaluateSettings,
+    "backtest": BacktestSettings,
     "demo": DemoSettings,
 }
 

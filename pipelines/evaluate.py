@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.contracts import Dataset
+from models.contracts import Dataset, fingerprint
 from models.errors import DataError
 from pipelines import config as settings_of
-from pipelines.plan_directory import read_plan
+from pipelines.plan_directory import read_plan, write_files
 from pipelines.shell import Tell, silent
-from pipelines.store import read_dataset
+from pipelines.store import atomic_directory, find_table, read_dataset, read_delivery, read_users
 from pipelines.tracking import connect, job_run
 
 if TYPE_CHECKING:
     from targeting.evaluation import Evaluation
+    from targeting.plan import Plan
+
+PAGE, CONTENT = "evaluation.html", "evaluation.json"
+_SUFFIXES = (".csv", ".parquet", "")
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """Promised against realised, and the MLflow run that keeps it."""
+    """Promised against realised, where it was written, and the MLflow run that keeps it."""
 
     headline: str
     run_id: str
+    out: str | None
     evaluation: dict[str, Any]
 
 
@@ -34,16 +41,20 @@ def run_evaluate(
     data: Path,
     plan: Path,
     trained_on: Path | None = None,
+    later: Sequence[Path] = (),
+    out: Path | None = None,
     config: Path | None = None,
     tracking_uri: str | None = None,
     tell: Tell = silent,
 ) -> EvaluateResult:
-    """Judge the plan in directory `plan` by the logs in `data`; nothing is written but the MLflow run.
+    """Judge the plan in directory `plan` by the logs, or the delivery report, in `data`.
 
     Args:
-        data: data directory that covers the campaign.
+        data: data directory that covers the campaign, or one that holds `delivery.csv` (or .parquet).
         plan: the plan's directory.
         trained_on: data directory the plan's model was trained on: features and scores are compared with it.
+        later: users tables (or data directories) of later snapshots, to see who still follows.
+        out: directory for the page, the JSON and the tables; nothing but the MLflow run is written without.
         config: settings.
         tracking_uri: MLflow store.
         tell: progress listener.
@@ -51,11 +62,66 @@ def run_evaluate(
     Raises:
         DataError: either directory is not what it should be, or the data hold no row of the campaign.
     """
-    from targeting.evaluation import evaluate_campaign
+    from targeting.evaluation.page import render
 
     settings = settings_of.load(settings_of.EvaluateSettings, config)
     tell("reading")
     promised = read_plan(plan)
+    found, fingerprints = _judged(
+        promised,
+        data,
+        trained_on=trained_on,
+        later=later,
+        settings=settings,
+        tracking_uri=tracking_uri,
+        tell=tell,
+    )
+    inputs = {
+        "data": str(data.resolve()),
+        "plan": str(plan.resolve()),
+        "trained_on": None if trained_on is None else str(trained_on.resolve()),
+        "later": [str(path.resolve()) for path in later],
+        "settings": settings.model_dump(mode="json"),
+    }
+    content = found.to_dict()
+    page = render(found, promised)
+    with job_run("evaluate", tracking_uri=tracking_uri, inputs=inputs, fingerprints=fingerprints) as run:
+        run.metrics(promises(found) | {"maturity": found.maturity, **drift_and_coin(found)})
+        run.mapping(content, CONTENT)
+        run.text(page, PAGE)
+        for name, table in found.files().items():
+            run.text(table.write_csv(), f"evaluation/{name}")
+    if out is not None:
+        written = json.dumps(content, ensure_ascii=False, indent=2, default=str)
+        with atomic_directory(out) as folder:
+            write_files({PAGE: page, CONTENT: written, **found.files()}, folder)
+    where = None if out is None else str(out)
+    return EvaluateResult(headline=str(found), run_id=run.run_id, out=where, evaluation=content)
+
+
+def _judged(
+    promised: Plan,
+    data: Path,
+    *,
+    trained_on: Path | None,
+    later: Sequence[Path],
+    settings: settings_of.EvaluateSettings,
+    tracking_uri: str | None,
+    tell: Tell,
+) -> tuple[Evaluation, Mapping[str, str]]:
+    """The evaluation by what `data` holds, and the fingerprints of its tables."""
+    from targeting.evaluation import evaluate_campaign, evaluate_delivery
+
+    if _has(data, "delivery") and (promised.audience is None or not _has(data, "exposures")):
+        if trained_on is not None or later:
+            raise DataError(
+                f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
+                " --later, or give a data directory with users, exposures and orders"
+            )
+        good, _ = read_delivery(find_table(data, "delivery"))
+        tell("comparing")
+        found = evaluate_delivery(promised, good, campaign_id=settings.campaign_id, as_of=settings.as_of)
+        return found, {"delivery": fingerprint(good)}
     dataset = read_dataset(data)
     past = None if trained_on is None else read_dataset(trained_on)
     tell("comparing")
@@ -65,6 +131,7 @@ def run_evaluate(
         as_of=settings.as_of,
         horizon_days=settings.horizon_days,
         campaign_id=settings.campaign_id,
+        later=[read_users(path).good for path in later],
     )
     if past is not None:
         tell("looking for drift")
@@ -72,25 +139,21 @@ def run_evaluate(
         found = with_people_drift(
             found, trained_on=past, now=dataset, model_uri=promised.provenance.model_uri
         )
-    inputs = {
-        "data": str(data.resolve()),
-        "plan": str(plan.resolve()),
-        "trained_on": None if trained_on is None else str(trained_on.resolve()),
-        "settings": settings.model_dump(mode="json"),
+    return found, dataset.fingerprints
+
+
+def _has(folder: Path, table: str) -> bool:
+    return any((folder / f"{table}{suffix}").exists() for suffix in _SUFFIXES)
+
+
+def promises(found: Evaluation) -> dict[str, float]:
+    """What MLflow can plot of the totals: realised and promised of each that is known."""
+    return {
+        f"{name}.{side}": float(total[side])
+        for name, total in found.totals.items()
+        for side in ("promised", "realised", "projected")
+        if total[side] is not None
     }
-    content = found.to_dict()
-    with job_run(
-        "evaluate", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
-    ) as run:
-        run.metrics({f"{name}.realised": total["realised"] for name, total in content["totals"].items()})
-        run.metrics(
-            {f"{name}.promised": total["promised"] or 0.0 for name, total in content["totals"].items()}
-        )
-        run.metrics({"maturity": found.maturity, **drift_and_coin(found)})
-        run.mapping(content, "evaluation.json")
-        for name, table in found.files().items():
-            run.text(table.write_csv(), f"evaluation/{name}")
-    return EvaluateResult(headline=str(found), run_id=run.run_id, evaluation=content)
 
 
 def with_people_drift(
@@ -129,6 +192,6 @@ def drift_and_coin(found: Evaluation) -> dict[str, float]:
         for row in found.experiment.values.filter(pl.col("policy") == PLAN).iter_rows(named=True):
             for key in ("value", "low_80", "high_80"):
                 metrics[f"coin.{row['outcome']}.{key}"] = row[key]
-        for row in found.experiment.rankings.iter_rows(named=True):
+        for row in found.experiment.rankings.qini.iter_rows(named=True):
             metrics[f"coin.qini.{row['placement']}.{row['outcome']}"] = row["qini"]
     return metrics

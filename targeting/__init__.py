@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from models.errors import InfeasibleError as InfeasibleError
     from models.errors import SolverError as SolverError
     from models.errors import TargetingError as TargetingError
+    from models.media import media_returns as media_returns
     from targeting.audience import Audience as Audience
     from targeting.campaign import Campaign as Campaign
     from targeting.campaign import parse_campaign as parse_campaign
     from targeting.delivery import plan_delivery as plan_delivery
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
+    from targeting.evaluation import evaluate_delivery as evaluate_delivery
+    from targeting.evaluation.backtest import backtest as backtest
     from targeting.plan import Plan as Plan
     from targeting.plan import plan_from_files as plan_from_files
     from targeting.plan.supplied import allocate as allocate
@@ -38,7 +41,10 @@ _EXPORTS = {
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
     "allocate": "targeting.plan.supplied",
+    "backtest": "targeting.evaluation.backtest",
     "evaluate_campaign": "targeting.evaluation",
+    "evaluate_delivery": "targeting.evaluation",
+    "media_returns": "models.media",
     "parse_campaign": "targeting.campaign",
     "plan_delivery": "targeting.delivery",
     "plan_from_files": "targeting.plan",

@@ -53,8 +53,15 @@ def plan_delivery(
     rows = conformed.good.filter(pl.col("placement").is_in(list(brief.placements)))
     if rows.is_empty():
         found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
+        without = conformed.rejected.filter(pl.col("reason").str.contains("expected at least one of")).height
+        hint = (
+            f"; {without} rows have no outcome: where only a total per date is known no report can be planned"
+            " from, and tg.media_returns says what it can tell"
+            if without
+            else ""
+        )
         raise DataError(
-            f"delivery: no row of the brief's placements {', '.join(brief.placements)}; found {found}"
+            f"delivery: no row of the brief's placements {', '.join(brief.placements)}; found {found}{hint}"
         )
     model = fit_delivery(rows, rng=rng, n_draws=n_draws)
     unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)

@@ -1,8 +1,14 @@
-"""After the campaign: what happened against what was promised (`comparison`), and what a coin says of it.
+"""After the campaign: what happened against what was promised, and what a coin says of it.
 
-`runoff` follows the money, `coin` and `experiment` judge the plan on randomised rows, `change` is drift.
+`comparison` judges by user logs, `delivered` by a console's report; `result` is what both give, `page` shows
+it. `reasons` splits a difference, `runoff` follows the money, `anyway` is what would have come without the
+campaign, `coin`, `experiment` and `ranking` judge on randomised rows, `change` is drift. `backtest` walks
+through the past: `walk` cuts the future off, `promised` and `outlook` judge each window, `reliability` is
+calibration with intervals.
 """
 
-from targeting.evaluation.comparison import OUTSIDE, Evaluation, evaluate_campaign
+from targeting.evaluation.comparison import OUTSIDE, evaluate_campaign
+from targeting.evaluation.delivered import evaluate_delivery
+from targeting.evaluation.result import Evaluation
 
-__all__ = ["OUTSIDE", "Evaluation", "evaluate_campaign"]
+__all__ = ["OUTSIDE", "Evaluation", "evaluate_campaign", "evaluate_delivery"]

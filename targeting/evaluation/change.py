@@ -15,10 +15,12 @@ import polars as pl
 from models.contracts.features import feature_columns
 from models.drift import Drift, drift_of, drift_of_curve, drift_of_frames, drift_table, worst_verdict
 from targeting.allocation.outcomes import outcomes
+from targeting.allocation.problem import Metric
 
 if TYPE_CHECKING:
     from targeting.plan import Plan
 
+METRIC: dict[str, Metric] = {"impressions": "impressions", "fans": "fans", "gmv_cny": "gmv"}
 KINDS = ("curve", "feature", "score")
 LOW, HIGH = 0.1, 0.9
 MIN_SPEND_CNY = 1.0
@@ -30,17 +32,18 @@ SCHEMA = {
 }  # fmt: skip
 
 
-def curve_drift(plan: Plan, cells: pl.DataFrame) -> pl.DataFrame:
-    """Impressions that the realised spend bought, against what the plan's curves say of that spend.
+def curve_drift(plan: Plan, cells: pl.DataFrame, *, basis: str = "impressions") -> pl.DataFrame:
+    """What the realised spend bought, against what the plan's curves say of that spend.
 
     Args:
         plan: Its market holds the curves and their draws.
-        cells: segment, placement, realised_spend_cny, realised_impressions.
+        cells: segment, placement, realised_spend_cny, realised_<basis>.
+        basis: What to compare: impressions, or fans or gmv_cny for a plan whose curves know no impressions.
 
     Returns:
         `SCHEMA` with kind `curve`, one row per cell with spend; `psi` holds |log(realised / promised)|.
     """
-    promised = _bought(plan, cells)
+    promised = _bought(plan, cells, METRIC[basis])
     found = []
     for row in promised.join(cells, on=["segment", "placement"], maintain_order="left").iter_rows(named=True):
         if row["realised_spend_cny"] >= MIN_SPEND_CNY and row["promised"] > 0:
@@ -50,7 +53,7 @@ def curve_drift(plan: Plan, cells: pl.DataFrame) -> pl.DataFrame:
                     promised=row["promised"],
                     low=row["low"],
                     high=row["high"],
-                    realised=row["realised_impressions"],
+                    realised=row[f"realised_{basis}"],
                 )
             )
     return _of_kind(drift_table(found), "curve")
@@ -109,8 +112,8 @@ def _score_drifts(then: pl.DataFrame, now: pl.DataFrame) -> list[Drift]:
     return found
 
 
-def _bought(plan: Plan, cells: pl.DataFrame) -> pl.DataFrame:
-    """segment, placement, promised, low, high: impressions the curves say the realised spend buys.
+def _bought(plan: Plan, cells: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+    """segment, placement, promised, low, high: what the curves say the realised spend buys.
 
     A cell's realised spend is laid over its slots as the plan laid its own (alike where the plan gave none).
     """
@@ -123,10 +126,10 @@ def _bought(plan: Plan, cells: pl.DataFrame) -> pl.DataFrame:
     sums, counts = np.bincount(code, weights=planned)[code], np.bincount(code)[code]
     share = np.where(sums > 0, planned / np.where(sums > 0, sums, 1.0), 1.0 / counts)
     spend = total * share
-    point = outcomes(market, spend)["impressions"]
+    point = outcomes(market, spend)[metric]
     frame = {"promised": point, "low": point, "high": point}
     if market.draws is not None:
-        drawn = outcomes(market, spend, draw=slice(None))["impressions"]
+        drawn = outcomes(market, spend, draw=slice(None))[metric]
         frame["low"], frame["high"] = np.quantile(drawn, [LOW, HIGH], axis=0)
     return (
         keys.with_columns(**{name: pl.Series(values) for name, values in frame.items()})

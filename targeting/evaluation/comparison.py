@@ -1,32 +1,34 @@
-"""What a finished campaign really did, against what its plan promised, and why the two differ.
+"""What a finished campaign really did user by user, against what its plan promised, and why the two differ.
 
 Realised GMV of a cell is spend x (impressions / spend) x (fans / impressions) x (GMV / fan), and so is the
-promise; the difference is split over the four factors with the logarithmic mean (LMDI, Ang 2004), which is
-exact, leaves no rest and does not depend on an order. Fans whose horizon is not over are censored: their GMV
-is projected from the run-off of the older ones, never counted as zero. Realised means observed: organic
-follows are estimated from held-out rows where there are any and reported apart, and randomised rows judge the
-plan on their own (`targeting.evaluation.experiment`). It must not import estimators or the optimiser.
+promise; `evaluation.reasons` splits the difference without a rest. Fans whose horizon is not over are
+censored: their GMV is projected from the run-off of the older ones, never counted as zero. Realised means
+observed; what held-out people did tells how many of the fans the campaign added, and randomised rows judge
+the plan on their own (`targeting.evaluation.experiment`). It must not import estimators or the optimiser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.evaluation.change import curve_drift, summary
-from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation import reasons
+from targeting.evaluation.anyway import organic_fans, organic_note, own_note
+from targeting.evaluation.change import curve_drift
+from targeting.evaluation.experiment import judge_experiment
+from targeting.evaluation.result import Evaluation, totals
 from targeting.evaluation.runoff import (
     ATTRIBUTION_DAYS,
     RETENTION_DAYS,
     attribution,
     fan_orders,
     project_gmv,
+    projected_days,
     retention,
 )
 
@@ -36,69 +38,7 @@ if TYPE_CHECKING:
 
 OUTSIDE = "outside the plan"
 _CELL = ["segment", "placement"]
-_FACTORS = ("spend", "price", "hazard", "value")
-
-
-@dataclass(frozen=True, repr=False)
-class Evaluation:
-    """Promised against realised.
-
-    Attributes:
-        cells: one row per segment x placement: promised_* and realised_* spend, impressions, fans, GMV;
-            cost_per_fan_cny; because_spend_cny ... because_value_cny, which add up to realised - promised
-            GMV.
-        totals: name -> promised, low, high, realised, projected (None where unknown), within (bool or None).
-        windows: days, gmv_cny, roi, complete (share of new fans old enough for the window).
-        retention: days, fans, retained (share still following); empty where the data cannot tell.
-        maturity: share of the horizon's projected GMV that is already observed, 0..1.
-        drift: what has changed, kind, name, psi, noise, verdict, why (`evaluation.change`): curves always,
-            features and scores where they were compared.
-        experiment: the plan judged by the campaign's randomised rows; None where there are too few.
-        notes: what to know when reading it.
-    """
-
-    cells: pl.DataFrame
-    totals: Mapping[str, Mapping[str, Any]]
-    windows: pl.DataFrame
-    retention: pl.DataFrame
-    maturity: float
-    drift: pl.DataFrame
-    experiment: Experiment | None
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON-able values, for `targeting evaluate --json`."""
-        return {
-            "totals": {name: dict(total) for name, total in self.totals.items()},
-            "maturity": self.maturity,
-            "windows": self.windows.to_dicts(),
-            "retention": self.retention.to_dicts(),
-            "cells": self.cells.to_dicts(),
-            "drift": self.drift.to_dicts(),
-            "experiment": None if self.experiment is None else self.experiment.to_dict(),
-            "notes": list(self.notes),
-        }
-
-    def files(self) -> dict[str, pl.DataFrame]:
-        """Frames to write beside the plan."""
-        tables = {"cells": self.cells, "windows": self.windows, "drift": self.drift}
-        if self.experiment is not None:
-            tables |= {"policies": self.experiment.values, "rankings": self.experiment.rankings}
-        return {f"evaluation_{name}.csv": table for name, table in tables.items()}
-
-    def __str__(self) -> str:
-        """The totals, a line each, and the notes."""
-        lines = []
-        for name, total in self.totals.items():
-            said = "unknown" if total["promised"] is None else f"{total['promised']:,.0f}"
-            band = "" if total["low"] is None else f" (80 %: {total['low']:,.0f} to {total['high']:,.0f})"
-            later = total["projected"]
-            final = "" if later is None else f", projected to the horizon {later:,.0f}"
-            lines.append(f"{name}: promised {said}{band}, realised {total['realised']:,.0f}{final}")
-        coin = () if self.experiment is None else self.experiment.sentences()
-        return "\n".join([*lines, *summary(self.drift), *coin, *self.notes])
-
-    __repr__ = __str__
+CHAIN = ("spend_cny", "impressions", "fans", "gmv_cny")
 
 
 def evaluate_campaign(
@@ -108,6 +48,7 @@ def evaluate_campaign(
     as_of: datetime | None = None,
     horizon_days: int | None = None,
     campaign_id: str | None = None,
+    later: Sequence[pl.DataFrame] = (),
     seed: int = 0,
 ) -> Evaluation:
     """Judge a plan by the logs of its campaign.
@@ -118,6 +59,7 @@ def evaluate_campaign(
         as_of: what is known by then; default: the last event in the data.
         horizon_days: how long a new fan's purchases count; default: the brief's.
         campaign_id: whose rows to judge; default: the brief's.
+        later: `users` tables of later snapshots, to see who still follows; that of `dataset` counts too.
         seed: of the resamples behind the randomised rows' intervals.
 
     Raises:
@@ -126,7 +68,7 @@ def evaluate_campaign(
     if plan.audience is None:
         raise DataError(
             "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
-            "be placed; evaluate a plan made from --data"
+            "be placed; give a data directory that holds a delivery report of the campaign"
         )
     horizon = horizon_days or plan.campaign.horizon_days
     rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
@@ -136,17 +78,32 @@ def evaluate_campaign(
     ).with_columns(pl.col("segment").fill_null(OUTSIDE))  # fmt: skip
     fans = _new_fans(rows, known_by=known_by)
     orders = fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by)
-    projected = project_gmv(fans, orders, horizon_days=horizon, known_by=known_by)
-    cells = _reasons(_cells(plan, rows, fans, orders, projected))
+    older = _older(dataset, horizon_days=horizon, known_by=known_by)
+    projected = project_gmv(fans, orders, older=older, horizon_days=horizon, known_by=known_by)
+    cells = reasons.with_reasons(
+        _cells(plan, rows, fans, orders, projected), chain=CHAIN, final="projected_gmv_cny"
+    )
     observed = float(cells["realised_gmv_cny"].sum())
     final = float(cells["projected_gmv_cny"].sum())
     maturity = 1.0 if final <= 0 else min(observed / final, 1.0)
     spent = float(cells["realised_spend_cny"].sum())
+    organic = organic_fans(rows, dataset.exposures, known_by=known_by)
     return Evaluation(
+        source="logs",
         cells=cells,
-        totals=_totals(plan, cells),
+        totals=totals(
+            plan,
+            spend_cny=spent,
+            fans=float(fans.height),
+            gmv_cny=observed,
+            projected_gmv_cny=final,
+            gmv_error_cny=_gmv_error(orders) * final / observed if observed > 0 else None,
+            incremental_fans=None if organic is None else max(fans.height - organic[0], 0.0),
+            incremental_error=0.0 if organic is None else organic[1],
+        ),
+        reasons=reasons.summary(cells),
         windows=attribution(fans, orders, spend_cny=spent, known_by=known_by, days=ATTRIBUTION_DAYS),
-        retention=retention(fans, dataset.users, days=RETENTION_DAYS),
+        retention=retention(fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
         maturity=maturity,
         drift=curve_drift(plan, cells),
         experiment=judge_experiment(
@@ -158,8 +115,36 @@ def evaluate_campaign(
             known_by=known_by,
             rng=np.random.default_rng(seed),
         ),
-        notes=_notes(plan, rows, fans, known_by=known_by, horizon_days=horizon, maturity=maturity),
+        notes=(
+            *_notes(
+                plan, rows, fans, older=older[0], known_by=known_by, horizon_days=horizon, maturity=maturity
+            ),
+            organic_note(organic, fans.height),
+            *own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
+        ),
     )
+
+
+def _gmv_error(orders: pl.DataFrame) -> float:
+    """Standard error of the fans' GMV by chance alone: root of the sum of squares of what each bought."""
+    per_fan = orders.group_by("user_id").agg(pl.col("net_cny").sum())["net_cny"].to_numpy()
+    return float(np.sqrt((per_fan**2).sum()))
+
+
+def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All fans in the data, whatever campaign won them, and their orders: how GMV comes in after a follow."""
+    everyone = _new_fans(
+        dataset.exposures.filter(pl.col("exposed_at") <= known_by).with_columns(segment=pl.lit("")),
+        known_by=known_by,
+    )
+    return everyone, fan_orders(everyone, dataset.orders, horizon_days=horizon_days, known_by=known_by)
+
+
+def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) -> list[pl.DataFrame]:
+    """Without what was not known yet, where the caller says when."""
+    if as_of is None:
+        return list(snapshots)
+    return [users.filter(pl.col("snapshot_at") <= as_of) for users in snapshots]
 
 
 def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> pl.DataFrame:
@@ -223,53 +208,12 @@ def _cells(
     return cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans_or_null)
 
 
-def _reasons(cells: pl.DataFrame) -> pl.DataFrame:
-    """Splits projected - promised GMV into spend, price (impressions per yuan), hazard and value per fan."""
-
-    def factors(side: str, gmv: str) -> list[np.ndarray]:
-        chain = [cells[f"{side}_{c}"].to_numpy() for c in ("spend_cny", "impressions", "fans")]
-        chain = [np.maximum(c, 1e-9) for c in (*chain, cells[gmv].to_numpy())]
-        return [chain[0], chain[1] / chain[0], chain[2] / chain[1], chain[3] / chain[2]]
-
-    promised, realised = factors("promised", "promised_gmv_cny"), factors("realised", "projected_gmv_cny")
-    before, after = np.prod(promised, axis=0), np.prod(realised, axis=0)
-    change = np.log(after / before)
-    weight = np.where(np.abs(change) > 1e-12, (after - before) / np.where(change == 0, 1.0, change), after)
-    return cells.with_columns(
-        pl.Series(f"because_{name}_cny", weight * np.log(r / p))
-        for name, p, r in zip(_FACTORS, promised, realised, strict=True)
-    )
-
-
-def _totals(plan: Plan, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
-    table = {
-        "spend_cny": (plan.spend_cny, None, None, "realised_spend_cny", None),
-        "new_fans": (*_said(fans), "realised_fans", None),
-        "new_fan_gmv_cny": (*_said(gmv), "realised_gmv_cny", "projected_gmv_cny"),
-    }
-    totals = {}
-    for name, (value, low, high, column, final) in table.items():
-        realised = float(cells[column].sum())
-        projected = None if final is None else float(cells[final].sum())
-        outcome = realised if projected is None else projected
-        within = None if low is None or high is None else bool(low <= outcome <= high)
-        totals[name] = {
-            "promised": value, "low": low, "high": high,
-            "realised": realised, "projected": projected, "within": within,
-        }  # fmt: skip
-    return totals
-
-
-def _said(interval: Any) -> tuple[float | None, float | None, float | None]:
-    return (None, None, None) if interval is None else (interval.value, interval.low, interval.high)
-
-
 def _notes(
     plan: Plan,
     rows: pl.DataFrame,
     fans: pl.DataFrame,
     *,
+    older: pl.DataFrame,
     known_by: datetime,
     horizon_days: int,
     maturity: float,
@@ -281,26 +225,17 @@ def _notes(
             f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: "
             f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
         )
+        reach = projected_days(older, horizon_days=horizon_days, known_by=known_by)
+        if reach < horizon_days:
+            notes.append(
+                f"no fan in the data is older than {reach} days: what comes later is not in the projection"
+            )
     outside = rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
     if outside.height:
         cost = float(outside["cost_cny"].sum())
         notes.append(f"{outside.height:,} exposures ({cost:,.0f} yuan) went to people outside the plan")
-    notes.append(_organic_note(rows, fans))
     if plan.claims.get("kind") != "causal":
         notes.append(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"
         )
     return tuple(notes)
-
-
-def _organic_note(rows: pl.DataFrame, fans: pl.DataFrame) -> str:
-    held_out = rows.filter(pl.col("placement") == "none")
-    if held_out.is_empty():
-        return "no held-out rows in the campaign: realised fans include those who would have followed anyway"
-    rate = held_out["followed"].fill_null(False).mean()
-    shown = rows.filter(pl.col("placement") != "none").height
-    organic = float(rate) * shown if isinstance(rate, float) else 0.0
-    return (
-        f"about {min(organic, fans.height):,.0f} of the {fans.height:,} new fans would have followed anyway "
-        f"(rate of {held_out.height:,} held-out rows)"
-    )

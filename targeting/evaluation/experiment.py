@@ -4,7 +4,7 @@ Everything else in an evaluation compares what happened with what was promised, 
 what would have happened anyway. Rows where a coin chose who was shown tell the two apart: what the plan, as a
 rule for whom to show where, would have earned per person and day (off-policy value, `models.policy_value`),
 beside showing everybody the one placement, or nothing; and whether the plan's scores rank people by what
-showing adds (Qini, `models.heterogeneity`). Frames in, frames out. It must not import the optimiser or the
+showing adds (`targeting.evaluation.ranking`). Frames in, frames out. It must not import the optimiser or the
 planner.
 
 The plan as a rule: a person of segment i is shown in placement j on a day with probability
@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from models.heterogeneity import MIN_ARM_ROWS, heterogeneity
 from models.logged import Logged, cross_fitted_outcomes, usable_propensities
 from models.policy_value import policy_difference, policy_value, uniform_policy
-from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, score_column, with_outcomes, with_scores
+from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, with_outcomes, with_scores
+from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
 
 if TYPE_CHECKING:
     from targeting.plan import Plan
@@ -36,8 +36,6 @@ PLAN = "the plan"
 OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
 MIN_ROWS = 200
 """Randomised rows below which nothing is estimated."""
-MIN_EVENTS = 10
-"""Rows with an outcome below which a ranking is not judged by it, and a value is called a hint."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,14 +48,13 @@ class Experiment:
             `all none`), outcome (per person and day), value (doubly robust), standard_error, low_80 ...
             high_95, ips, self_normalised, plan_less_this with less_low_95 and less_high_95, effective_rows,
             overlap, events (rows that the policy could have made and that had an outcome).
-        rankings: One row per placement x outcome: qini, qini_low, qini_high, advantage, effect, effect_low,
-            effect_high, verdict.
+        rankings: Whether the plan's scores rank by what showing adds, and what money adds along them.
         notes: What to know when reading it.
     """
 
     rows: int
     values: pl.DataFrame
-    rankings: pl.DataFrame
+    rankings: Rankings
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +62,8 @@ class Experiment:
         return {
             "rows": self.rows,
             "values": _plain(self.values).to_dicts(),
-            "rankings": _plain(self.rankings).to_dicts(),
+            "rankings": _plain(self.rankings.qini).to_dicts(),
+            "cost_curves": _plain(self.rankings.cost).to_dicts(),
             "notes": list(self.notes),
         }
 
@@ -81,12 +79,7 @@ class Experiment:
                 f"the coin's verdict on the plan: {row['value']:.3g} {row['outcome']} a person and day"
                 f" (80 %: {row['low_80']:.3g} to {row['high_80']:.3g}){thin}"
             )
-        for row in self.rankings.iter_rows(named=True):
-            said.append(
-                f"ranking in {row['placement']} by {row['outcome']}: {row['verdict']}, Qini {row['qini']:.3f}"
-                f" (95 %: {row['qini_low']:.3f} to {row['qini_high']:.3f})"
-            )
-        return (*said, *self.notes)
+        return (*said, *sentences(self.rankings), *self.notes)
 
 
 def judge_experiment(
@@ -132,11 +125,10 @@ def judge_experiment(
     for outcome in OUTCOMES:
         logged = Logged(actions, action, propensities.value, coin[outcome].to_numpy(), person)
         values += _values(logged, outcome, policy, features=features, rng=rng)
-    rankings = _rankings(coin, actions[1:], weight=1.0 / propensities.value, rng=rng)
     return Experiment(
         rows=coin.height,
         values=pl.DataFrame(values),
-        rankings=pl.DataFrame(rankings, schema=_RANKING),
+        rankings=rankings(coin, actions[1:], weight=1.0 / propensities.value, rng=rng),
         notes=_notes(coin, actions, propensities.note),
     )
 
@@ -202,52 +194,6 @@ def _values(
                 "events": int(((logged.outcome > 0) & (taken > 0)).sum()),
             }
         )
-    return rows
-
-
-_RANKING = {
-    "placement": pl.String, "outcome": pl.String, "qini": pl.Float64, "qini_low": pl.Float64,
-    "qini_high": pl.Float64, "advantage": pl.Float64, "effect": pl.Float64, "effect_low": pl.Float64,
-    "effect_high": pl.Float64, "verdict": pl.String,
-}  # fmt: skip
-
-
-def _rankings(
-    coin: pl.DataFrame, placements: tuple[str, ...], *, weight: np.ndarray, rng: np.random.Generator
-) -> list[dict[str, Any]]:
-    """Qini of the plan's scores against held-out rows, by placement and outcome, where enough happened."""
-    rows = []
-    for name in placements:
-        for outcome, kind in (("new_fans", "follow"), ("new_fan_gmv_cny", "worth")):
-            score = score_column(name, kind)
-            mine = coin["placement"].is_in([name, NOBODY]).to_numpy()
-            judged = coin.filter(mine)
-            shown = (judged["placement"] == name).to_numpy()
-            enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
-            if score not in coin.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
-                continue
-            found = heterogeneity(
-                outcome=judged[outcome].clip(lower_bound=0.0).to_numpy(),
-                score=judged[score].to_numpy(),
-                treated=shown,
-                rng=rng,
-                weight=weight[mine],
-                cluster=judged["user_id"].rank("dense").to_numpy(),
-            )
-            rows.append(
-                {
-                    "placement": name,
-                    "outcome": outcome,
-                    "qini": found.qini.value,
-                    "qini_low": found.qini.low,
-                    "qini_high": found.qini.high,
-                    "advantage": found.advantage,
-                    "effect": found.effect.value,
-                    "effect_low": found.effect.low,
-                    "effect_high": found.effect.high,
-                    "verdict": found.verdict,
-                }
-            )
     return rows
 
 

@@ -15,6 +15,12 @@ import polars as pl
 
 ATTRIBUTION_DAYS = (0, 1, 3, 7, 15, 30)
 RETENTION_DAYS = (1, 7, 15, 30)
+RETENTION = {
+    "days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64, "low": pl.Float64, "high": pl.Float64,
+    "measured_days": pl.Float64, "why": pl.String,
+}  # fmt: skip
+LEVEL_ORDERS = 10.0
+"""Orders that a cell's own level must outweigh: with as many it is half its own, half that of all cells."""
 _CELL = ["segment", "placement"]
 
 
@@ -41,35 +47,55 @@ def fan_orders(
 
 
 def project_gmv(
-    fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
+    fans: pl.DataFrame,
+    orders: pl.DataFrame,
+    *,
+    older: tuple[pl.DataFrame, pl.DataFrame] | None = None,
+    horizon_days: int,
+    known_by: datetime,
 ) -> pl.DataFrame:
     """segment, placement, projected_gmv_cny: observed GMV plus what young fans are expected to add up to the
     horizon.
 
     The run-off is pooled over all cells (lags need many fans) and scaled to each cell: what cell c is still
-    to get is its observed GMV times (rest / observed) of fans with its ages. Cells with no sale yet share
-    the pooled GMV per fan.
+    to get is its rest in the run-off times its level, (sold + k L) / (seen + k), where seen is what fans of
+    its ages should have bought by now, L is the level of all cells together and k the worth of
+    `LEVEL_ORDERS` orders: a cell with few orders yet has hardly a level of its own.
+
+    Args:
+        fans: user_id, segment, placement, followed_at of the campaign's fans.
+        orders: Theirs, from `fan_orders`.
+        older: Fans, and their `fan_orders`, that the run-off is learned from; default: the campaign's own.
+        horizon_days: How long purchases count.
+        known_by: Later is not known.
     """
     if fans.is_empty():
         return pl.DataFrame(
             schema={"segment": pl.String, "placement": pl.String, "projected_gmv_cny": pl.Float64}
         )
-    age = _ages(fans, known_by)
-    per_lag = _gmv_per_fan_at_lag(age, orders, horizon_days)
-    done = np.cumsum(per_lag)
-    seen = done[np.clip(age, 0, horizon_days)]
+    known, known_orders = (fans, orders) if older is None else older
+    done = np.cumsum(_gmv_per_fan_at_lag(_ages(known, known_by), known_orders, horizon_days))
+    seen = done[np.clip(_ages(fans, known_by), 0, horizon_days)]
     expected = fans.select(*_CELL).with_columns(seen=pl.Series(seen), rest=pl.Series(done[-1] - seen))
     sold = orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("sold"))
     cells = (
         expected.group_by(_CELL, maintain_order=True)
         .agg(pl.col("seen", "rest").sum())
         .join(sold, on=_CELL, how="left")
+        .with_columns(pl.col("sold").fill_null(0.0))
     )
-    sold_or_none = pl.col("sold").fill_null(0.0)
-    level = (
-        pl.when((pl.col("seen") > 0) & (sold_or_none > 0)).then(sold_or_none / pl.col("seen")).otherwise(1.0)
-    )
-    return cells.select(*_CELL, (sold_or_none + level * pl.col("rest")).alias("projected_gmv_cny"))
+    total = float(cells["seen"].sum())
+    common = float(cells["sold"].sum()) / total if total > 0 else 1.0
+    prior = LEVEL_ORDERS * float(known_orders["net_cny"].to_numpy().mean()) if known_orders.height else 1.0
+    prior = max(prior, 1e-9)
+    level = (pl.col("sold") + prior * common) / (pl.col("seen") + prior)
+    return cells.select(*_CELL, (pl.col("sold") + level * pl.col("rest")).alias("projected_gmv_cny"))
+
+
+def projected_days(fans: pl.DataFrame, *, horizon_days: int, known_by: datetime) -> int:
+    """Days after the follow that the run-off of these fans reaches: none of them is older."""
+    age = _ages(fans, known_by)
+    return min(horizon_days, int(age.max())) if age.size else 0
 
 
 def attribution(
@@ -90,21 +116,47 @@ def attribution(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def retention(fans: pl.DataFrame, users: pl.DataFrame, *, days: Sequence[int]) -> pl.DataFrame:
-    """Share of new fans still following, `days` or more after the follow, from `is_fan` of a later snapshot.
+def retention(fans: pl.DataFrame, snapshots: Sequence[pl.DataFrame], *, days: Sequence[int]) -> pl.DataFrame:
+    """Share of new fans still following each window after the follow, from `is_fan` of later snapshots.
 
-    Only people whose snapshot is that long after their follow count; a window nobody has reached has no row.
+    A fan counts for window d by the first snapshot that is at least d days after the follow and younger than
+    the next window (the last window lasts twice its length): a snapshot of day 40 says nothing of day 1.
+    A fan who left and came back in between counts as one who stayed.
+
+    Args:
+        fans: user_id, followed_at.
+        snapshots: Tables with user_id, snapshot_at, is_fan; each may hold any of the fans.
+        days: Windows, rising.
+
+    Returns:
+        days, fans (seen in the window), retained with its 80 % interval low, high (Wilson), measured_days
+        (mean age at the snapshot), why (what is missing where no fan was seen); one row per window.
     """
-    seen = fans.join(
-        users.select("user_id", "snapshot_at", "is_fan"), on="user_id", how="inner"
-    ).with_columns(age=(pl.col("snapshot_at") - pl.col("followed_at")).dt.total_days())
-    schema = {"days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64}
-    rows = []
-    for window in days:
-        old = seen.filter(pl.col("age") >= window)
-        if old.height:
-            rows.append((window, old.height, float(old["is_fan"].cast(pl.Float64).mean() or 0.0)))  # type: ignore[arg-type]
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    taken = [s.select("user_id", "snapshot_at", "is_fan") for s in snapshots]
+    age = (pl.col("snapshot_at") - pl.col("followed_at")).dt.total_seconds() / 86_400
+    seen = fans.join(pl.concat(taken), on="user_id", how="inner").with_columns(age=age).sort("age")
+    rows: list[tuple[object, ...]] = []
+    for window, upto in zip(days, [*days[1:], 2 * days[-1]], strict=True):
+        mine = seen.filter((pl.col("age") >= window) & (pl.col("age") < upto)).unique(
+            "user_id", keep="first", maintain_order=True
+        )
+        n = mine.height
+        if not n:
+            why = f"no snapshot of a new fan between {window} and {upto} days after the follow"
+            rows.append((window, 0, None, None, None, None, why))
+            continue
+        kept = int(mine["is_fan"].fill_null(False).sum())
+        low, high = _wilson(kept, n)
+        rows.append((window, n, kept / n, low, high, float(mine["age"].to_numpy().mean()), ""))
+    return pl.DataFrame(rows, schema=RETENTION, orient="row")
+
+
+def _wilson(kept: int, n: int, z: float = 1.2815515655446004) -> tuple[float, float]:
+    """80 % score interval of a share, sensible at 0 and 1 and for few fans (Wilson, JASA 1927)."""
+    share, scale = kept / n, 1 + z**2 / n
+    middle = (share + z**2 / (2 * n)) / scale
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / scale
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def _ages(fans: pl.DataFrame, known_by: datetime) -> np.ndarray:

@@ -25,6 +25,7 @@ COMMANDS = (
     "plan",
     "run",
     "evaluate",
+    "backtest",
     "replay",
     "app",
     "schema",
@@ -114,7 +115,7 @@ def test_ctrl_c_is_status_130(cli, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["campaign", "train", "score", "plan", "run", "simulate", "evaluate", "demo"]
+    "name", ["campaign", "train", "score", "plan", "run", "simulate", "evaluate", "backtest", "demo"]
 )
 def test_schemas_are_json_schemas(cli, name):
     code, out, _ = cli("schema", name)

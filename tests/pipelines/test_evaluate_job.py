@@ -1,14 +1,19 @@
 """`evaluate` with a coin and with the training data: the plan's own verdicts, and what has drifted."""
 
 import json
+from datetime import date, timedelta
 
 import mlflow
 import polars as pl
 import pytest
 import yaml
 
+from models.errors import DataError
+from pipelines.cli import app
 from pipelines.evaluate import run_evaluate
+from pipelines.plan import Source, run_plan
 from pipelines.run import run_all
+from pipelines.shell import execute
 from pipelines.store import read_dataset, write_table
 
 SETTINGS = "train: {min_audience: 100, draws: 20, threads: 1}\n"
@@ -77,3 +82,86 @@ def test_without_the_model_features_are_still_compared(planned, campaign_data, d
     assert "feature" in kinds
     assert "score" not in kinds
     assert any("scores were not compared" in note for note in result.evaluation["notes"])
+
+
+def test_out_holds_the_page_the_json_and_the_tables(planned, campaign_data, tmp_path, capsys):
+    plan, store = planned
+    data, _ = campaign_data
+    out = tmp_path / "judged"
+    command = ["evaluate", "--data", str(data), "--plan", str(plan), "--out", str(out), "--json"]
+    assert execute(app, [*command, "--later", str(data), "--tracking-uri", store]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["out"] == str(out)
+    written = {path.name for path in out.iterdir()}
+    assert {"evaluation.html", "evaluation.json", "evaluation_cells.csv", "evaluation_reasons.csv"} <= written
+    totals = json.loads((out / "evaluation.json").read_text())["totals"]
+    assert totals.keys() == told["evaluation"]["totals"].keys()
+    page = (out / "evaluation.html").read_text(encoding="utf-8")
+    assert "What the coin says" in page
+    assert "<script" not in page
+    artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(told["run_id"])}
+    assert {"evaluation.html", "evaluation.json"} <= artifacts
+
+
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory):
+    """A plan from a console's report and a directory with that of the campaign: (plan, data, store)."""
+    folder = tmp_path_factory.mktemp("delivered")
+    rows = [
+        {
+            "date": date(2020, 11, 1) + timedelta(days=day),
+            "segment": segment,
+            "placement": "live",
+            "cost_cny": 50.0 + 30 * (day % 4),
+            "impressions": 800 + 100 * (day % 4),
+            "new_fans": worth * (8 + day % 4),
+            "gmv_cny": 400.0 * worth + 10 * day,
+        }
+        for day in range(12)
+        for segment, worth in (("mothers", 2), ("students", 1))
+    ]
+    report = pl.DataFrame(rows)
+    (folder / "data").mkdir()
+    write_table(report.filter(pl.col("date") < date(2020, 11, 11)), folder / "history.csv")
+    write_table(report.filter(pl.col("date") >= date(2020, 11, 11)), folder / "data" / "delivery.csv")
+    brief = {"campaign_id": "c1", "budget_cny": 200, "starts_at": "2020-11-11T00:00:00", "days": 2}
+    (folder / "brief.yaml").write_text(yaml.safe_dump({**brief, "placements": ["live"]}))
+    store = f"sqlite:///{folder / 'mlflow.db'}"
+    source = Source(data=None, scores=None, delivery=folder / "history.csv", curves=None)
+    run_plan(campaign=folder / "brief.yaml", source=source, out=folder / "plan", tracking_uri=store)
+    return folder / "plan", folder / "data", store
+
+
+def test_a_plan_from_a_report_is_judged_by_a_later_report(delivered, tmp_path):
+    plan, data, store = delivered
+    result = run_evaluate(data=data, plan=plan, out=tmp_path / "judged", tracking_uri=store)
+    assert result.evaluation["source"] == "delivery"
+    assert result.evaluation["totals"]["new_fans"]["realised"] == pytest.approx(3 * (10 + 11))
+    assert (tmp_path / "judged" / "evaluation.html").exists()
+    assert mlflow.get_run(result.run_id).data.metrics["new_fans.realised"] > 0
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--trained-on", "is judged by its delivery report, which knows no people"),
+        ("--plan", "no such directory; expected one written by `targeting plan`"),
+        ("--data", "table users is missing"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_line_and_exit_1(delivered, tmp_path, capsys, option, message):
+    plan, data, store = delivered
+    given = {"--data": str(data), "--plan": str(plan), "--tracking-uri": store}
+    given[option] = str(tmp_path if option != "--plan" else tmp_path / "nowhere")
+    assert execute(app, ["evaluate", *[word for pair in given.items() for word in pair]]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert message in told.err
+
+
+def test_people_of_the_plan_are_needed_to_read_user_logs(delivered, campaign_data):
+    plan, _, store = delivered
+    data, _ = campaign_data
+    with pytest.raises(DataError, match="holds a delivery report of the campaign"):
+        run_evaluate(data=data, plan=plan, tracking_uri=store)

@@ -134,10 +134,17 @@ def test_the_plan_is_a_mixture_of_showing_and_not_showing(plan):
 def test_the_ranking_is_found_where_the_effect_differs_only(plan):
     plan, liking = plan
     found = judged(plan, logs(liking))
-    verdicts = {(r["placement"], r["outcome"]): r["verdict"] for r in found.rankings.iter_rows(named=True)}
+    verdicts = {
+        (r["placement"], r["outcome"]): r["verdict"] for r in found.rankings.qini.iter_rows(named=True)
+    }
     assert verdicts["live", "new_fans"] == "heterogeneity found"
     assert verdicts["video", "new_fans"] == "no exploitable heterogeneity found"
     assert any("heterogeneity found" in line for line in found.sentences())
+    live = found.rankings.cost.filter((pl.col("placement") == "live") & (pl.col("outcome") == "new_fans"))
+    assert live["cost_share"].to_list() == [0.1, 0.25, 0.5, 0.75, 1.0]
+    half, whole = live["gain"][2], live["gain"][4]
+    assert half > 0.6 * whole, "the better half of the money brings most of the follows"
+    assert any("half of the money" in line for line in found.sentences())
 
 
 def test_missing_and_impossible_propensities_are_replaced_and_told(plan):
@@ -154,7 +161,7 @@ def test_an_arm_that_was_never_tried_is_told(plan):
     found = judged(plan, logs(liking).filter(pl.col("placement") != "none"))
     assert "all none" not in found.values["policy"].to_list(), "nobody was held out, nothing is known of it"
     assert any("never chose none" in note for note in found.notes)
-    assert found.rankings.is_empty(), "without held-out rows there is no uplift to rank by"
+    assert found.rankings.qini.is_empty(), "without held-out rows there is no uplift to rank by"
     json.dumps(found.to_dict(), allow_nan=False)
 
 
@@ -201,7 +208,7 @@ def test_scores_may_be_absent(plan):
 
     blind = replace(plan, audience=replace(plan.audience, scores=pl.DataFrame()))
     found = judged(blind, logs(liking))
-    assert found.rankings.is_empty()
+    assert found.rankings.qini.is_empty()
     assert value(found, "all live", "new_fans")["value"] == pytest.approx(BASE + LIVE_GAIN / 2, abs=0.04)
 
 
@@ -227,7 +234,7 @@ def test_held_out_people_of_another_campaign_are_the_control(plan):
     users = pl.DataFrame({"user_id": exposures["user_id"], "snapshot_at": START, "is_fan": False})
     found = evaluate_campaign(plan, Dataset(users=users, exposures=exposures, orders=orders(exposures)))
     assert value(found.experiment, "all none", "new_fans")["value"] == pytest.approx(BASE, abs=0.02)
-    assert found.experiment.rankings.height
+    assert found.experiment.rankings.qini.height
 
 
 def cells(plan, factor):

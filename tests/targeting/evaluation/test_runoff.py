@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from targeting.evaluation.runoff import attribution, fan_orders, project_gmv, retention
+from targeting.evaluation.runoff import attribution, fan_orders, project_gmv, projected_days, retention
 
 DAY0 = datetime(2020, 11, 1, 12)
 FAN = {"user_id": pl.String, "segment": pl.String, "placement": pl.String, "followed_at": pl.Datetime("us")}
@@ -76,7 +76,28 @@ def test_a_cell_keeps_its_own_level():
     table = project_gmv(people, found, horizon_days=3, known_by=NOW)
     video = table.filter(pl.col("placement") == "video")["projected_gmv_cny"].item()
     per_day_0 = (10 + 10 + 20) / 3
-    assert video == pytest.approx(20.0 + 20.0 / per_day_0 * 30.0)
+    own, shared = 20.0 / per_day_0, (80.0 + 20.0) / (2 * (per_day_0 + 30.0) + per_day_0)
+    assert 20.0 + shared * 30.0 < video < 20.0 + own * 30.0, "between the level of all and its own"
+    many = pl.concat([people] * 200).with_columns(user_id=pl.int_range(600).cast(pl.String))
+    copied = pl.concat([found] * 200)
+    grown = project_gmv(many, copied, horizon_days=3, known_by=NOW)
+    video = grown.filter(pl.col("placement") == "video")["projected_gmv_cny"].item()
+    assert video / 200 == pytest.approx(20.0 + own * 30.0, rel=0.02), "with many orders its own"
+
+
+def test_the_run_off_may_come_from_fans_of_other_campaigns():
+    """All of the campaign's fans are of today; older ones won before tell what is still to come."""
+    young, old = fans(0, 0), fans(8, 8).with_columns(user_id=pl.Series(["o0", "o1"]))
+    sales = orders(("o0", 2.0, 10, 0), ("o1", 2.0, 10, 0), ("o0", 4.0, 30, 0), ("o1", 4.0, 30, 0),
+                   ("u0", 10.0, 10, 0), ("u1", 10.0, 10, 0))  # fmt: skip
+    everyone = pl.concat([young, old])
+    mine, theirs = (fan_orders(f, sales, horizon_days=3, known_by=NOW) for f in (young, everyone))
+    alone = project_gmv(young, mine, horizon_days=3, known_by=NOW)
+    helped = project_gmv(young, mine, older=(everyone, theirs), horizon_days=3, known_by=NOW)
+    assert alone["projected_gmv_cny"].item() == pytest.approx(20.0), "nothing is known of later days"
+    assert helped["projected_gmv_cny"].item() == pytest.approx(80.0)
+    assert projected_days(young, horizon_days=3, known_by=NOW) == 0
+    assert projected_days(everyone, horizon_days=3, known_by=NOW) == 3
 
 
 def test_nothing_to_project_from_is_nothing():
@@ -102,10 +123,13 @@ def test_retention_counts_only_those_seen_long_enough_after():
         {"user_id": ["u0", "u1", "u2"], "snapshot_at": [NOW] * 3, "is_fan": [True, False, True]},
         schema_overrides={"snapshot_at": pl.Datetime("us")},
     )
-    table = retention(fans(8, 7, 2), users, days=(1, 7, 30))
-    assert table.rows() == [(1, 3, pytest.approx(2 / 3)), (7, 2, 0.5)]
+    table = retention(fans(8, 7, 2), [users], days=(1, 7, 30))
+    assert table.select("days", "fans", "retained").rows() == [(1, 1, 1.0), (7, 2, 0.5), (30, 0, None)]
+    assert table["why"].to_list() == [
+        "", "", "no snapshot of a new fan between 30 and 60 days after the follow"
+    ]  # fmt: skip
     before = users.with_columns(snapshot_at=pl.lit(DAY0 - timedelta(days=1)))
-    assert retention(fans(8, 7, 2), before, days=(1, 7)).is_empty()
+    assert retention(fans(8, 7, 2), [before], days=(1, 7))["fans"].to_list() == [0, 0]
 
 
 def test_run_off_is_unbiased_when_young_and_old_are_alike():

@@ -82,3 +82,12 @@ def test_bad_rows_are_counted_in_the_plan():
         cost_cny=pl.when(pl.int_range(pl.len()) == 3).then(-1.0).otherwise("cost_cny")
     )
     assert planned(bad).provenance.rejected_rows == 1
+
+
+def test_a_report_of_totals_only_points_to_what_it_can_tell():
+    days = [date(2020, 11, 1) + timedelta(days=k) for k in range(4)]
+    spend = pl.DataFrame({"date": days, "segment": "all", "placement": "video", "cost_cny": 50.0})
+    totals = pl.DataFrame({"date": days, "segment": "all", "placement": "total", "cost_cny": 0.0})
+    both = pl.concat([spend, totals.with_columns(gmv_cny=900.0)], how="diagonal")
+    with pytest.raises(DataError, match=r"found total; 4 rows have no outcome: .* tg\.media_returns"):
+        planned(both, placements=["video"])
