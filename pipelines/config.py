@@ -87,7 +87,7 @@ class BacktestSettings(Settings):
     windows: int = Field(ge=1, le=50)
     window_days: int = Field(ge=1, le=365)
     train_days: int = Field(ge=1)
-    min_audience: int = Field(ge=1)
+    min_audience: int | None = Field(ge=1)
     draws: int = Field(ge=1)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)

@@ -103,7 +103,7 @@ def backtest(
     windows: int = 2,
     window_days: int = 5,
     train_days: int = 10,
-    min_audience: int = 500,
+    min_audience: int | None = None,
     n_draws: int = 200,
     seed: int = 0,
     threads: int = 2,
@@ -117,7 +117,7 @@ def backtest(
         windows: How many.
         window_days: Days of each.
         train_days: Fewest days before the first.
-        min_audience: Fewest users in a segment.
+        min_audience: Fewest users in a segment; default as in `Planner.fit`.
         n_draws: Joint draws behind the plans' intervals.
         seed: Same seed, same data, same backtest.
         threads: For LightGBM.
@@ -184,7 +184,7 @@ def plan_window(
     window: Window,
     *,
     horizon_days: int,
-    min_audience: int,
+    min_audience: int | None,
     n_draws: int,
     seed: int,
     threads: int,
