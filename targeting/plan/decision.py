@@ -121,9 +121,9 @@ def solved(problem: Problem, *, gap_tol: float, time_limit_s: float) -> Solution
     Half of the gap is kept for what rounding costs; where that is not enough (few yuan) the status says so.
     """
     whole = rounded(problem, solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s))
-    if whole.status == "optimal" and whole.gap > gap_tol:
-        return replace(whole, status="within_gap")
-    return whole
+    if whole.gap <= gap_tol:
+        return replace(whole, status="optimal")
+    return replace(whole, status="within_gap") if whole.status == "optimal" else whole
 
 
 def _refuse_broken(

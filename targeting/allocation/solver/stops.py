@@ -48,7 +48,7 @@ def solve_with_stops(
     found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     bound = found.upper_bound
     for _ in range(_ROUNDS):
-        low = _below_floor(problem, found.spend_cny, near)
+        low = below_floor(problem, found.spend_cny, near)
         if not low.any():
             return _certified(found, bound=bound, gap_tol=gap_tol)
         together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
@@ -95,7 +95,11 @@ def _stopping_together(
     return spend
 
 
-def _below_floor(problem: Problem, spend: FloatArray, near: Neighbours) -> BoolArray:
+def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = None) -> BoolArray:
+    """(n_cells,) cells whose last yuan returned less than their floor though no lower limit asks for it."""
+    if not (problem.limits.marginal_floor > 0).any():
+        return np.zeros(len(spend), dtype=bool)
+    near = near or Neighbours.of(problem.market)
     last = _last_yuan(problem, spend, spend[None, :], near)[0]
     kept_anyway = spend <= problem.limits.lower_cny * (1 + 1e-9)
     return (last < problem.limits.marginal_floor * (1 + 0.25 * _SAFE)) & ~kept_anyway
