@@ -75,8 +75,6 @@ def build(problem: Problem) -> Program:
         row_name=names,
         row_where=where,
     )
-    worth = basic_weights(market, problem.worth if problem.worth is not None else problem.objective, put)
-    program = _stop_at_margin(program, put(limits.marginal_floor), worth)
     if market.carryover > 0 or market.carry_in_cny is not None:
         program = _carry(program, market)
     return program
@@ -129,17 +127,6 @@ def _rows(problem: Problem):  # type: ignore[no-untyped-def]
     low = np.array([-np.inf, *(r.lower for r in rows)], dtype=float)
     high = np.array([problem.budget_cny, *(r.upper for r in rows)], dtype=float)
     return matrix, low, high, ("total", *(r.name for r in rows)), ("", *(r.where for r in rows))
-
-
-def _stop_at_margin(program: Program, floor: FloatArray, worth: Mapping[str, FloatArray]) -> Program:
-    """Cap each cell where its own next yuan is worth less than `floor` (exact where cells are additive)."""
-    if not (floor > 0).any():
-        return program
-    gain = worth["impressions"] + program.hazard * worth["fans"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(gain > 0, floor / gain, np.inf)
-    cap = np.where(floor > 0, program.curves.inverse_slope(np.where(floor > 0, slope, 1.0)), np.inf)
-    return replace(program, upper=np.minimum(program.upper, np.maximum(cap, program.lower)))
 
 
 def _carry(program: Program, market: Market) -> Program:

@@ -62,7 +62,7 @@ def _best_around(problem, rows, down, least, most):  # type: ignore[no-untyped-d
     steps = next((s for s in STEPS if len(s) ** len(used) <= MOST_TRIED), None)
     if steps is None:
         return None
-    moves = np.array(list(itertools.product(steps, repeat=len(used)))).reshape(-1, len(used))
+    moves = np.array(list(itertools.product(steps, repeat=len(used))), dtype=float)
     tried = np.tile(down, (len(moves), 1))
     tried[:, used] = np.clip(tried[:, used] + moves, least[used], most[used])
     metrics = outcomes(problem.market, tried / LI_PER_CNY)

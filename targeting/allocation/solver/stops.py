@@ -1,9 +1,11 @@
-"""Marginal floors where placements compete: spend stops where the last yuan returned the floor.
+"""Marginal floors: spend stops where the last yuan returned the floor.
 
 Exists because the return of a cell's last yuan also falls with what the other placements of its segment
-spend, which no limit of a single cell can say. Capping each cell where it would stop alone is a relaxation,
-since placements compete: its bound holds for the true problem. Segments whose placements then fall below
-the floor together are capped where all of them return it; what that may cost is in the gap that is reported.
+spend, which no limit of a single cell can say. `stopped` writes what a cell alone can keep as limits: nothing
+or at least the spend from which an S-curve is steep enough, at most the spend at which it stops. That is the
+whole constraint where cells are additive, and a relaxation whose bound holds where placements compete.
+Segments whose placements then fall below the floor together are capped where all of them return it; what
+that may cost is in the gap that is reported.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.curves import POINTS, FloatArray
 from models.errors import SolverError
 from targeting.allocation.explain.trial import Neighbours, trial_gains
-from targeting.allocation.problem import Problem, Solution
+from targeting.allocation.problem import Market, Problem, Solution
 
 if TYPE_CHECKING:
     from targeting.allocation.solver.solve import Warm
 
 BoolArray = NDArray[np.bool_]
 _ROUNDS, _SWEEPS = 6, 12
-_SAFE = 2e-4  # the floor is kept by this share, so that whole 厘 and differences do not break it
+_SAFE = 2e-4  # where placements compete plans keep the floor by this share: whole 厘 must not break it
+_FORGIVEN = 1e-4  # of the floor: a difference over the last fen is no derivative
 _GRID, _HALVINGS = 40, 25
 
 
@@ -40,11 +43,8 @@ def solve_with_stops(
 
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
-    near, zero = Neighbours.of(problem.market), np.zeros(len(problem.market))
-    alone = np.minimum(problem.limits.upper_cny, problem.budget_cny)
-    if problem.market.carryover == 0 or problem.market.supply.concave.all():
-        alone = stopping_spend(problem, zero, alone, near)  # else earlier slots may lift later ones
-    capped = _capped(problem, alone)
+    near, capped = Neighbours.of(problem.market), stopped(problem)
+    alone = np.minimum(capped.limits.upper_cny, problem.budget_cny)
     found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     bound = found.upper_bound
     for _ in range(_ROUNDS):
@@ -60,21 +60,69 @@ def solve_with_stops(
     )
 
 
-def stopping_spend(problem: Problem, others: FloatArray, most: FloatArray, near: Neighbours) -> FloatArray:
-    """(n_cells,) largest spend up to `most` at which the last yuan returns the floor, the other cells at
-    `others`.
+def stopped(problem: Problem) -> Problem:
+    """The problem with limits that every plan keeps whose cells all return their floors.
 
-    Never below the lower limit; `most` where there is no floor.
+    Additive cells: nothing, or between the two spends at which the curve's slope is the floor (of a table,
+    its first and last steep enough piece). Competing ones: at most where they would stop alone.
     """
-    floor, lower = problem.limits.marginal_floor, np.minimum(problem.limits.lower_cny, most)
-    enough = floor * (1 + _SAFE)
-    trials = lower + np.linspace(0.0, 1.0, _GRID)[:, None] * (most - lower)
-    good = _last_yuan(problem, others, trials, near) >= enough
-    best = np.where(good, trials, lower).max(axis=0)
-    top = np.minimum(best + (most - lower) / (_GRID - 1), most)
+    market, limits = problem.market, problem.limits
+    floored = limits.marginal_floor > 0
+    if not floored.any():
+        return problem
+    gain = _worth_per_impression(problem)
+    with np.errstate(divide="ignore"):
+        slope = np.where(floored & (gain > 0), limits.marginal_floor / np.where(gain > 0, gain, 1.0), np.inf)
+    carries = market.carryover > 0 or market.carry_in_cny is not None
+    upper, least = limits.upper_cny, limits.min_if_used_cny
+    if not carries:
+        upper = np.where(floored, np.minimum(upper, market.supply.inverse_slope(slope)), upper)
+        least = np.where(floored & ~np.isfinite(market.users), np.fmax(least, _steep_from(market, slope)), least)
+    if (carries or np.isfinite(market.users).any()) and market.supply.concave.all():
+        most, zero = np.minimum(upper, problem.budget_cny), np.zeros(len(market))
+        upper = np.minimum(upper, stopping_spend(problem, zero, most, Neighbours.of(market), enough=1.0))
+    return replace(problem, limits=replace(limits, upper_cny=upper, min_if_used_cny=least))
+
+
+def _worth_per_impression(problem: Problem) -> FloatArray:
+    """(n_cells,) worth of an impression where nobody else competes for the same people."""
+    market, worth = problem.market, problem.worth or problem.objective
+    per = {
+        "impressions": np.ones(len(market)),
+        "entries": market.entry,
+        "fans": market.hazard,
+        "gmv": market.hazard * market.gmv_per_fan_cny,
+    }
+    return np.asarray(sum(worth[m] * each for m, each in per.items() if m in worth))
+
+
+def _steep_from(market: Market, slope: FloatArray) -> FloatArray:
+    """(n_cells,) spend below which the curve is less steep than `slope`: 0 where it starts steep enough."""
+    start = market.supply.inverse_slope(slope, rising=True)
+    start = np.where(np.isfinite(start), start, 0.0)
+    at = np.flatnonzero(market.supply.family == POINTS)
+    if len(at):
+        knots, scale = market.supply.points, market.supply.scale_cny[at]
+        steep = knots.gradients * (market.supply.top[at] / scale)[:, None] >= slope[at][:, None]
+        first = np.take_along_axis(knots.x, steep.argmax(axis=1)[:, None], axis=1)[:, 0] * scale
+        start[at] = np.where(steep.any(axis=1), first, 0.0)
+    return start
+
+
+def stopping_spend(
+    problem: Problem, others: FloatArray, most: FloatArray, near: Neighbours, *, enough: float = 1.0 + _SAFE
+) -> FloatArray:
+    """(n_cells,) largest spend up to `most` at which the last yuan returns `enough` times the floor, the other
+    cells at `others`; `most` where there is no floor.
+    """
+    floor = problem.limits.marginal_floor
+    trials = np.linspace(0.0, 1.0, _GRID)[:, None] * most
+    good = _last_yuan(problem, others, trials, near) >= enough * floor
+    best = np.where(good, trials, 0.0).max(axis=0)
+    top = np.minimum(best + most / (_GRID - 1), most)
     for _ in range(_HALVINGS):
         middle = 0.5 * (best + top)
-        good = _last_yuan(problem, others, middle[None, :], near)[0] >= enough
+        good = _last_yuan(problem, others, middle[None, :], near)[0] >= enough * floor
         best, top = np.where(good, middle, best), np.where(good, top, middle)
     return np.where(floor > 0, best, most)
 
@@ -96,18 +144,17 @@ def _stopping_together(
 
 
 def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = None) -> BoolArray:
-    """(n_cells,) cells whose last yuan returned less than their floor though no lower limit asks for it."""
+    """(n_cells,) cells whose last yuan returned less than their floor."""
     if not (problem.limits.marginal_floor > 0).any():
         return np.zeros(len(spend), dtype=bool)
     near = near or Neighbours.of(problem.market)
     last = _last_yuan(problem, spend, spend[None, :], near)[0]
-    kept_anyway = spend <= problem.limits.lower_cny * (1 + 1e-9)
-    return (last < problem.limits.marginal_floor * (1 + 0.25 * _SAFE)) & ~kept_anyway
+    return last < problem.limits.marginal_floor * (1 - _FORGIVEN)
 
 
 def _capped(problem: Problem, most: FloatArray) -> Problem:
-    """Upper limits lowered to `most`, but not below a lower limit."""
-    upper = np.maximum(np.minimum(problem.limits.upper_cny, most), problem.limits.lower_cny)
+    """Upper limits lowered to `most`."""
+    upper = np.minimum(problem.limits.upper_cny, most)
     return replace(problem, limits=replace(problem.limits, upper_cny=upper))
 
 

@@ -104,7 +104,7 @@ def _by_pieces(program: Program, best: Incumbent, relaxed: Relaxed, deadline: De
         coarse = _too_coarse(program, pieces, choice, best, stuck=stuck)
         if stuck and not coarse.any():
             return turn  # what is left of the gap is HiGHS's tolerances
-        pieces = split(pieces, choice.piece[coarse], choice.spend[coarse])
+        pieces = split(program, pieces, choice.piece[coarse], choice.spend[coarse])
     return TURNS
 
 
