@@ -38,8 +38,8 @@ from targeting.allocation.solver.blocks import block_value, phi_jet
 from targeting.allocation.solver.pricing import best_single, legal, patterns
 from targeting.allocation.solver.program import Program
 
-RUNGS = 5  # first intervals each side of the incumbent, shrinking towards it
-SHRINK = 0.25
+RUNGS = 4  # first intervals each side of the incumbent, shrinking towards it
+SHRINK = 0.1
 LEVELS = 40
 MU_STEPS = 9
 MOST_INTERVALS = 60  # per block: a relaxation that does not close is left as it is, honest but loose
@@ -112,6 +112,7 @@ class _Search:
         users = np.where(np.isfinite(program.users), program.users, 1.0)[:, None]
         self.finite = np.isfinite(program.users)
         a_low, a_high = grid(program.curves.value(low)), grid(program.curves.value(high))
+        self.ends = a_low, a_high
         self.rate = grid(program.hazard) / users  # x_c = rate_c a_c
         self.inside = np.clip(spend, low, high)
         start = grid(program.curves.value(self.inside))
@@ -142,7 +143,9 @@ class _Search:
         worth &= self.finite[block] | np.tile(np.arange(marks.shape[1] - 1) == RUNGS, len(marks))
         block, z0, z1 = block[worth], z0[worth], z1[worth]
         at, slope = self._multiplier()
-        mu = at[block] + slope[block] * (0.5 * (z0 + z1) - self.z_start[block])
+        near = np.clip(self.z_start[block], z0, z1)  # the end that dominates, as a rule
+        span = self._span()[block]  # a cell next to nothing bends so much that `slope` means nothing
+        mu = at[block] + np.clip(slope[block] * (near - self.z_start[block]), -span, span)
         bound = np.full(len(marks), -np.inf)
         for level in range(LEVELS):
             upper, mu = self._bound(block, z0, z1, mu)
@@ -175,6 +178,11 @@ class _Search:
         pull = 1.0 - p1 * (self.rate * move * self.fans).sum(axis=1)
         return mu, np.where(reach > 0, pull / np.where(reach > 0, reach, 1.0), 0.0)
 
+    def _span(self) -> FloatArray:
+        """(n_blocks,) a multiplier that counts as much as what impressions are worth."""
+        worth = np.abs(self.fans) + np.abs(self.linear)
+        return np.asarray((worth / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1))
+
     def _bound(self, block, z0, z1, mu):  # type: ignore[no-untyped-def]
         """Upper bound of J on each interval, and the multiplier it was got with.
 
@@ -184,8 +192,7 @@ class _Search:
         n = len(block)
         best, best_mu = np.full(n, np.inf), mu.copy()
         goal = (self.value + self.tolerance)[block]
-        span = np.abs(self.fans / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)[block]
-        step = 0.5 * span * (z1 - z0) + 1e-13 * np.abs(mu)  # mu moves with z at about this rate
+        step = 0.5 * self._span()[block] * (z1 - z0) + 1e-13 * np.abs(mu)  # mu moves with z at about this rate
         under, over = np.full(n, -np.inf), np.full(n, np.inf)
         short, spare = np.full(n, -1.0), np.full(n, 1.0)  # the surplus at `under` and at `over`
         ends = np.stack([z0, z1])
@@ -224,9 +231,10 @@ class _Search:
         alpha = self.linear[block] + level * fans + mu[:, None] * rate
         shape, flat = alpha.shape, (2, -1)
         cost, low, high = (x[block].ravel() for x in (self.cost, self.low, self.high))
-        top = best_single(curves, alpha.reshape(flat), cost, low, high)
+        ends = tuple(y[block].ravel() for y in self.ends)
+        top = best_single(curves, alpha.reshape(flat), cost, low, high, ends)
         gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * z + self.constant[block]
-        x = rate * curves.value(top.spend).reshape(shape)
+        x = rate * top.y.reshape(shape)
         return gain, x.sum(axis=2) - z, top.spend.reshape(shape)
 
     def _learn(self, block, spend):  # type: ignore[no-untyped-def]
