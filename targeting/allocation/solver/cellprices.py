@@ -23,6 +23,7 @@ from models.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Problem
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.layout import basic_weights
 from targeting.allocation.solver.newton import jacobian
 from targeting.allocation.solver.polish import activity, polish, row_size
 from targeting.allocation.solver.program import CARRY, Program
@@ -107,10 +108,47 @@ def limit_prices(
         binds = (worth > 0) & (said >= 0) & np.isclose(said, tightest, rtol=1e-9, atol=0.0)
         if binds.any():
             found[source.name] = found.get(source.name, 0.0) + float(worth[binds].sum())
+    found |= _floor_prices(problem, program, effective, at_upper, most)
     by_budget = (at_upper > 0) & (limits.upper_cny > problem.budget_cny)
     by_budget &= np.isclose(most, problem.budget_cny, rtol=1e-9, atol=0.0)
     if by_budget.any():
         found["total"] = float(at_upper[by_budget].sum())
+    return found
+
+
+def _floor_prices(
+    problem: Problem, program: Program, effective: FloatArray, at_upper: FloatArray, most: FloatArray
+) -> dict[str, float]:
+    """Objective per unit by which marginal floors would be lowered: what stopped cells would gain per yuan
+    times the yuan they would get. Those solve H ds = 1 in every segment, H the worth's Hessian in its stopped
+    cells, the others' spends as planned. 0 at kinks, and where spend carries over (not worked out there).
+    """
+    limits, n = problem.limits, len(problem.market)
+    stopped = (at_upper > 0) & (limits.marginal_floor > 0) & (most > 0) & (most < problem.budget_cny)
+    for source in limits.sources:
+        if source.side == "upper_cny":
+            stopped &= ~np.isclose(source.value, most, rtol=1e-9, atol=0.0)
+    if not stopped.any() or program.carried is not None:
+        return {}
+    alive, at = program.cell >= 0, np.maximum(program.cell, 0)
+
+    def put(x: FloatArray) -> FloatArray:
+        return np.where(alive, x[at], 0.0)
+
+    weights = basic_weights(problem.market, problem.worth or problem.objective, put)
+    bend = jet(program, weights, effective).hessian
+    own = np.diagonal(bend, axis1=1, axis2=2)
+    curved = (program.grid(put(stopped.astype(float))) > 0) & (own < 0)
+    scale = np.where(curved, 1.0 / np.sqrt(np.where(curved, -own, 1.0)), 0.0)
+    even = bend * scale[:, :, None] * scale[:, None, :]
+    even -= np.eye(program.width) * ~curved[:, :, None]
+    moved = np.zeros(n)
+    moved[program.cell[alive]] = (-np.linalg.solve(even, scale[:, :, None])[:, :, 0] * scale).ravel()[alive]
+    found: dict[str, float] = {}
+    for source in limits.sources:
+        if source.side == "marginal_floor":
+            binds = stopped & (source.value == limits.marginal_floor)
+            found[source.name] = float((at_upper * moved)[binds].sum())
     return found
 
 

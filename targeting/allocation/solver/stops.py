@@ -28,7 +28,8 @@ BoolArray = NDArray[np.bool_]
 _ROUNDS, _SWEEPS = 6, 12
 _SAFE = 2e-4  # where placements compete plans keep the floor by this share: whole 厘 must not break it
 _FORGIVEN = 1e-4  # of the floor: a difference over the last fen is no derivative
-_GRID, _HALVINGS = 40, 25
+_GRID, _HALVINGS, _BISECTIONS = 40, 25, 60
+_CROWDED = 1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
 
 
 def solve_with_stops(
@@ -53,6 +54,7 @@ def solve_with_stops(
             return _certified(found, bound=bound, gap_tol=gap_tol)
         together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
         stops = _stopping_together(problem, found.spend_cny, alone, together, near)
+        stops = np.where(low & (found.spend_cny < 0.99 * stops), 0.0, stops)  # below, on its flat start: closed
         capped = _capped(capped, np.where(together, stops, np.inf))
         found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s)
     raise SolverError(
@@ -63,37 +65,52 @@ def solve_with_stops(
 def stopped(problem: Problem) -> Problem:
     """The problem with limits that every plan keeps whose cells all return their floors.
 
-    Additive cells: nothing, or between the two spends at which the curve's slope is the floor (of a table,
-    its first and last steep enough piece). Competing ones: at most where they would stop alone.
+    Each cell gets nothing, or a spend between the one from which its curve is steep enough (of a table, from
+    its first steep enough piece) and the one at which it would stop alone.
     """
     market, limits = problem.market, problem.limits
     floored = limits.marginal_floor > 0
     if not floored.any():
         return problem
-    gain = _worth_per_impression(problem)
-    with np.errstate(divide="ignore"):
-        slope = np.where(floored & (gain > 0), limits.marginal_floor / np.where(gain > 0, gain, 1.0), np.inf)
-    carries = market.carryover > 0 or market.carry_in_cny is not None
-    upper, least = limits.upper_cny, limits.min_if_used_cny
-    if not carries:
-        upper = np.where(floored, np.minimum(upper, market.supply.inverse_slope(slope)), upper)
-        least = np.where(floored & ~np.isfinite(market.users), np.fmax(least, _steep_from(market, slope)), least)
-    if (carries or np.isfinite(market.users).any()) and market.supply.concave.all():
-        most, zero = np.minimum(upper, problem.budget_cny), np.zeros(len(market))
-        upper = np.minimum(upper, stopping_spend(problem, zero, most, Neighbours.of(market), enough=1.0))
+    upper, least = np.minimum(limits.upper_cny, problem.budget_cny), limits.min_if_used_cny
+    if market.carryover > 0 or market.carry_in_cny is not None:
+        if not market.supply.concave.all():
+            return problem  # a slot's spend may lift the return of the next one's
+        zero, near = np.zeros(len(market)), Neighbours.of(market)
+        upper = stopping_spend(problem, zero, upper, near, enough=1.0)
+    else:
+        start, stop = _stretch(problem)
+        upper = np.where(floored, np.minimum(upper, stop), upper)
+        least = np.where(floored, np.maximum(least, start), least)
+    upper = np.where(floored, np.minimum(upper, limits.upper_cny), limits.upper_cny)
     return replace(problem, limits=replace(limits, upper_cny=upper, min_if_used_cny=least))
 
 
-def _worth_per_impression(problem: Problem) -> FloatArray:
-    """(n_cells,) worth of an impression where nobody else competes for the same people."""
+def _stretch(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """(n_cells,) first and last spend at which a cell alone could return its floor; (0, 0) where there is
+    none.
+
+    Its last yuan returns a'(s) (shown + converted exp(-x)), x = hazard a(s) / users. Others take from that
+    (for x up to `_CROWDED`; beyond it their lower value could hide it, so x counts as that much at most).
+    """
     market, worth = problem.market, problem.worth or problem.objective
-    per = {
-        "impressions": np.ones(len(market)),
-        "entries": market.entry,
-        "fans": market.hazard,
-        "gmv": market.hazard * market.gmv_per_fan_cny,
-    }
-    return np.asarray(sum(worth[m] * each for m, each in per.items() if m in worth))
+    zero = np.zeros(len(market))
+    shown = zero + worth.get("impressions", 0.0) + worth.get("entries", 0.0) * market.entry
+    converted = market.hazard * (worth.get("fans", 0.0) + worth.get("gmv", 0.0) * market.gmv_per_fan_cny)
+    gain, curves, floor = shown + converted, market.supply, problem.limits.marginal_floor
+    slope = np.where((floor > 0) & (gain > 0), floor / np.where(gain > 0, gain, 1.0), np.inf)
+    high = np.minimum(curves.inverse_slope(slope), problem.budget_cny)
+    low = np.minimum(curves.inflection_cny, high)
+    start = _steep_from(market, slope)
+    crowd = np.isfinite(market.users) & (curves.family != POINTS)
+    if not crowd.any():
+        return start, high
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        x = np.minimum(market.hazard * curves.value(middle) / market.users, _CROWDED)
+        enough = curves.slope(middle) * (shown + converted * np.exp(-x)) >= floor
+        low, high = np.where(crowd & enough, middle, low), np.where(crowd & ~enough, middle, high)
+    return start, high
 
 
 def _steep_from(market: Market, slope: FloatArray) -> FloatArray:

@@ -23,6 +23,7 @@ from targeting.allocation.solver.program import Program
 
 FIRST_PIECES = 24
 HALVINGS = 9
+MARGIN = 0.15  # of a piece: no cut is closer to its ends
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,12 @@ def merge(pieces: Pieces) -> Pieces:
 
 
 def split(program: Program, pieces: Pieces, chosen: NDArray[np.int64], spend: FloatArray) -> Pieces:
-    """Cut the `chosen` pieces at `spend` (one number per chosen piece; tabulated curves at the knot next to
-    it), or in the middle where that is an end.
+    """Cut the `chosen` pieces at `spend` (one number per chosen piece) but not close to their ends, where
+    little would be won; tabulated curves at the knot next to that.
     """
     low, high = pieces.low[chosen], pieces.high[chosen]
-    spend = _next_knot(program, pieces[chosen], spend)
-    inside = (spend > low + 1e-6 * (high - low)) & (spend < high - 1e-6 * (high - low))
-    at = np.where(inside, spend, 0.5 * (low + high))
+    margin = MARGIN * (high - low)
+    at = _next_knot(program, pieces[chosen], np.clip(spend, low + margin, high - margin))
     rest = np.ones(len(pieces), dtype=bool)
     rest[chosen] = False
     cell, on = pieces.cell[chosen], pieces.on[chosen]
