@@ -140,7 +140,8 @@ def _refuse_broken(
         )  # fmt: skip
 
     found = broken(solution.spend_cny)
-    if found and not broken(exact.spend_cny):
+    near = np.abs(solution.spend_cny - exact.spend_cny).max() <= 2.5 / LI_PER_CNY
+    if found and near and not broken(exact.spend_cny):
         raise InfeasibleError(
             f"no plan near the best one keeps '{found[0].name}' in whole 厘 (0.001 CNY): {found[0]}; "
             f"widen its limits or raise the budget",

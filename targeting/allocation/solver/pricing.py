@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.curve_families import TINY
 from models.curves import POINTS, CurveSet, FloatArray
 from targeting.allocation.solver.blocks import Jet, block_value, jet
 from targeting.allocation.solver.program import Program
@@ -49,9 +50,8 @@ def best_single(
     `ends` are y(lower) and y(upper), where they are known already.
 
     The maximum of a curve that is convex up to its inflection and concave after it lies at an end of the
-    interval or
-    where y'(s) = beta / alpha; on the concave branch any point s bounds it from above by
-    f(s) + |f'(s)| (upper - lower), which turns the residual of the root into an honest `slack`.
+    interval or where y'(s) = beta / alpha; on the concave branch the tangent at any point bounds it from
+    above, which turns the residual of the root into an honest `slack`.
     """
     like = np.broadcast_shapes(alpha.shape, beta.shape, lower.shape, upper.shape)
     alpha, beta, lower, upper = (np.broadcast_to(x, like) for x in (alpha, beta, lower, upper))
@@ -74,8 +74,9 @@ def best_single(
         found = alpha * there - beta * root
         take = inner & (found > value)
         spend, y, value = (np.where(take, *x) for x in ((root, spend), (there, y), (found, value)))
-        residual = np.abs(alpha * curves.slope(root) - beta) * (upper - lower)
-        slack = np.where(inner, residual, 0.0)
+        rise = alpha * curves.slope(root) - beta
+        known = np.maximum(root, TINY * curves.scale_cny)  # `slope` is cut off before, and so too small
+        slack = np.where(inner, np.where(rise > 0, rise * (upper - root), -rise * (known - lower)), 0.0)
     at = np.flatnonzero(curves.family == POINTS)
     if len(at):
         spend, y, value, slack = _best_knot(curves, at, alpha, beta, lower, upper, Best(spend, y, value, slack))
