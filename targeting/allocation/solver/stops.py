@@ -20,14 +20,17 @@ from models.curves import POINTS, FloatArray
 from models.errors import SolverError
 from targeting.allocation.explain.trial import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.solver.incumbent import Incumbent
+from targeting.allocation.solver.layout import basic_weights, build
+from targeting.allocation.solver.program import Floors
 
 if TYPE_CHECKING:
     from targeting.allocation.solver.solve import Warm
 
 BoolArray = NDArray[np.bool_]
 _ROUNDS, _SWEEPS = 6, 12
-_SAFE = 2e-4  # where placements compete plans keep the floor by this share: whole 厘 must not break it
-_FORGIVEN = 1e-4  # of the floor: a difference over the last fen is no derivative
+_SAFE = 2e-6  # where placements compete plans keep the floor by this share
+_FORGIVEN = 1e-4  # of the floor: what whole 厘 may cost
 _GRID, _HALVINGS, _BISECTIONS = 40, 25, 60
 _CROWDED = 1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
 
@@ -40,7 +43,7 @@ def solve_with_stops(
     Raises:
         InfeasibleError, DataError, SolverError: as `solve`.
     """
-    from targeting.allocation.solver.solve import solve
+    from targeting.allocation.solver.solve import Warm, solve
 
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
@@ -48,18 +51,36 @@ def solve_with_stops(
     alone = np.minimum(capped.limits.upper_cny, problem.budget_cny)
     found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     bound = found.upper_bound
+    last = Warm()
     for _ in range(_ROUNDS):
         low = below_floor(problem, found.spend_cny, near)
         if not low.any():
+            if bound - found.value > gap_tol * abs(found.value):
+                bound = min(bound, _joint_bound(problem, last, found.value, gap_tol))
             return _certified(found, bound=bound, gap_tol=gap_tol)
         together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
         stops = _stopping_together(problem, found.spend_cny, alone, together, near)
         stops = np.where(low & (found.spend_cny < 0.99 * stops), 0.0, stops)  # below, on its flat start: closed
         capped = _capped(capped, np.where(together, stops, np.inf))
-        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s)
+        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=last)
     raise SolverError(
         "marginal_floor: no plan was found in which every cell stops in time; please report this brief"
     )
+
+
+def _joint_bound(problem: Problem, last: Warm, value: float, gap_tol: float) -> float:
+    """The Lagrangian bound at the last solve's prices, placements held to their floors together."""
+    market, limits = problem.market, problem.limits
+    carries = market.carryover > 0 or market.carry_in_cny is not None
+    if carries or problem.risk is not None or last.spend is None or last.prices is None:
+        return np.inf
+    program = build(stopped(problem))
+    at = np.maximum(program.cell, 0)
+    weights = basic_weights(market, problem.worth or problem.objective, lambda x: x[at])
+    floors = Floors(limits.marginal_floor[at], weights["impressions"], weights["fans"])
+    best = Incumbent(problem, gap_tol, value=value)
+    best.bound_at(replace(program, floors=floors), last.prices, last.spend)
+    return best.bound
 
 
 def stopped(problem: Problem) -> Problem:
@@ -176,9 +197,9 @@ def _capped(problem: Problem, most: FloatArray) -> Problem:
 
 
 def _last_yuan(problem: Problem, spend: FloatArray, trials: FloatArray, near: Neighbours) -> FloatArray:
-    """(n_trials, n_cells) worth per yuan of the last fen when one cell alone has its trial; inf at 0."""
+    """(n_trials, n_cells) worth per yuan of the last millionth when one cell alone has its trial; inf at 0."""
     worth = problem.worth or problem.objective
-    step = np.minimum(trials, np.maximum(1e-6 * trials, 0.01))
+    step = 1e-6 * trials
     here, before = (
         trial_gains(problem.market, spend_cny=spend, trials_cny=t, coefficients=worth, neighbours=near)
         for t in (trials, trials - step)
