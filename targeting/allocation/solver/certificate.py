@@ -194,7 +194,9 @@ class _Search:
         stops = self._stops(block, z0, z1)
         best, best_mu = np.full(n, np.inf), mu.copy()
         goal = (self.value + self.tolerance)[block]
-        step = 0.5 * self._span()[block] * (z1 - z0) + 1e-13 * np.abs(mu)  # mu moves with z at about this rate
+        step = 0.5 * self._span()[block] * (z1 - z0) + 1e-13 * np.abs(
+            mu
+        )  # mu moves with z at about this rate
         under, over = np.full(n, -np.inf), np.full(n, np.inf)
         short, spare = np.full(n, -1.0), np.full(n, 1.0)  # the surplus at `under` and at `over`
         ends = np.stack([z0, z1])
@@ -202,7 +204,12 @@ class _Search:
         at, mu = np.arange(n), mu.copy()
         for attempt in range(MU_STEPS):
             gain, surplus, spend = self._relaxed(
-                block[at], ends[:, at], phi_at[:, at], line[:, at], mu[at], None if stops is None else stops[at]
+                block[at],
+                ends[:, at],
+                phi_at[:, at],
+                line[:, at],
+                mu[at],
+                None if stops is None else stops[at],
             )
             if attempt == 0 and stops is None:  # the relaxation's maximiser may break a floor
                 self._learn(block, spend[1])
@@ -272,7 +279,10 @@ class _Search:
         shape, flat = alpha.shape, (2, -1)
         cost, low = self.cost[block].ravel(), self.low[block].ravel()
         most = (self.high[block] if high is None else high).ravel()
-        ends = self.ends[0][block].ravel(), self.ends[1][block].ravel() if high is None else curves.value(most)
+        ends = (
+            self.ends[0][block].ravel(),
+            self.ends[1][block].ravel() if high is None else curves.value(most),
+        )
         top = best_single(curves, alpha.reshape(flat), cost, low, most, ends)
         gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * z + self.constant[block]
         x = rate * top.y.reshape(shape)

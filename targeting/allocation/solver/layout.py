@@ -71,7 +71,9 @@ def build(problem: Problem) -> Program:
         switch=switch,
         objective=basic_weights(market, problem.objective, put),
         constant=0.0,
-        matrix={k: v @ select if v.nnz else sparse.csr_matrix((v.shape[0], len(cell))) for k, v in basic.items()},
+        matrix={
+            k: v @ select if v.nnz else sparse.csr_matrix((v.shape[0], len(cell))) for k, v in basic.items()
+        },
         row_lower=low,
         row_upper=high,
         row_name=names,

@@ -79,7 +79,9 @@ def best_single(
         slack = np.where(inner, np.where(rise > 0, rise * (upper - root), -rise * (known - lower)), 0.0)
     at = np.flatnonzero(curves.family == POINTS)
     if len(at):
-        spend, y, value, slack = _best_knot(curves, at, alpha, beta, lower, upper, Best(spend, y, value, slack))
+        spend, y, value, slack = _best_knot(
+            curves, at, alpha, beta, lower, upper, Best(spend, y, value, slack)
+        )
     return Best(spend, y, value, slack + 4e-16 * (np.abs(value) + np.abs(beta * spend)))
 
 

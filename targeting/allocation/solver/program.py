@@ -31,7 +31,7 @@ CARRY = "carry-over"
 
 @dataclass(frozen=True)
 class Floors:
-    """What a used cell's last yuan must return, (m,), of the worth shown * impressions + follow * fans (m,)."""
+    """What a used cell's last yuan must return, (m,), of shown * impressions + follow * fans, (m,) each."""
 
     least: FloatArray
     shown: FloatArray

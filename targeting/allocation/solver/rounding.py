@@ -1,8 +1,8 @@
 """Whole 厘 (1/1000 yuan): what a console can be told, without breaking a single limit.
 
-With few funded cells every rounding is tried and the best is taken. Else every cell goes down to the 厘 below,
-or up by one where a limit needs it or the money left over pays for it. Limits are checked on the true curves.
-It must not import the optimiser.
+With few funded cells every rounding is tried and the best is taken. Else every cell goes down to the 厘
+below, or up by one where a limit needs it or the money left over pays for it. Limits are checked on the true
+curves. It must not import the optimiser.
 """
 
 from __future__ import annotations

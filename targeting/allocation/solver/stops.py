@@ -32,7 +32,9 @@ _ROUNDS, _SWEEPS = 6, 12
 _SAFE = 2e-6  # where placements compete plans keep the floor by this share
 _FORGIVEN = 1e-4  # of the floor: what whole 厘 may cost
 _GRID, _HALVINGS, _BISECTIONS = 40, 25, 60
-_CROWDED = 1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
+_CROWDED = (
+    1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
+)
 
 
 def solve_with_stops(
@@ -60,7 +62,9 @@ def solve_with_stops(
             return _certified(found, bound=bound, gap_tol=gap_tol)
         together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
         stops = _stopping_together(problem, found.spend_cny, alone, together, near)
-        stops = np.where(low & (found.spend_cny < 0.99 * stops), 0.0, stops)  # below, on its flat start: closed
+        stops = np.where(
+            low & (found.spend_cny < 0.99 * stops), 0.0, stops
+        )  # below, on its flat start: closed
         capped = _capped(capped, np.where(together, stops, np.inf))
         found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=last)
     raise SolverError(
@@ -150,8 +154,8 @@ def _steep_from(market: Market, slope: FloatArray) -> FloatArray:
 def stopping_spend(
     problem: Problem, others: FloatArray, most: FloatArray, near: Neighbours, *, enough: float = 1.0 + _SAFE
 ) -> FloatArray:
-    """(n_cells,) largest spend up to `most` at which the last yuan returns `enough` times the floor, the other
-    cells at `others`; `most` where there is no floor.
+    """(n_cells,) largest spend up to `most` at which the last yuan returns `enough` times the floor, the
+    other cells at `others`; `most` where there is no floor.
     """
     floor = problem.limits.marginal_floor
     trials = np.linspace(0.0, 1.0, _GRID)[:, None] * most
@@ -197,7 +201,7 @@ def _capped(problem: Problem, most: FloatArray) -> Problem:
 
 
 def _last_yuan(problem: Problem, spend: FloatArray, trials: FloatArray, near: Neighbours) -> FloatArray:
-    """(n_trials, n_cells) worth per yuan of the last millionth when one cell alone has its trial; inf at 0."""
+    """(n_trials, n_cells) worth per yuan of the last millionth of one cell's trial; inf at 0."""
     worth = problem.worth or problem.objective
     step = 1e-6 * trials
     here, before = (

@@ -144,7 +144,7 @@ def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
 
 
 def _most_convex(program: Program) -> int | None:
-    """The cell that may spend most where its curve is not concave: what keeps a bound open without a mixture."""
+    """The cell that may spend most where its curve is not concave: keeps a bound open without a mixture."""
     curves, room = program.curves, program.upper - program.lower
     bent = ~curves.concave & ((curves.family == POINTS) | (program.lower < curves.inflection_cny))
     share = np.where(bent, room / np.maximum(curves.scale_cny, 1e-300), 0.0)
