@@ -94,7 +94,7 @@ def solve_pieces(
     chosen[pieces.cell[order]] = order
     spend = np.clip((s.value * scaled.money)[chosen], pieces.low[chosen], pieces.high[chosen])
     claimed = (y.value * scaled.unit)[chosen]
-    off = (claimed - program.curves.value(spend)) * _stake(program, prices)
+    off = (claimed - program.curves.value(spend)) / scaled.unit[chosen] * scaled.weight(prices)[chosen]
     return Choice(bound, chosen, spend, True, off)
 
 
@@ -131,6 +131,11 @@ class _Scaled:
     def stake(self, prices: FloatArray) -> float:
         """What all rows and pieces are worth: a share of it is what the solver's tolerances may hide."""
         return float(np.abs(prices * self.size).sum()) + self.worth * len(self.money)
+
+    def weight(self, prices: FloatArray) -> FloatArray:
+        """(n,) what each piece's value may matter to the goal and the rows, whose effects must not cancel."""
+        price = np.maximum(np.abs(prices), self.worth / self.size)
+        return np.asarray(np.abs(self.goal[1]) + price @ abs(self.rows[1]))
 
 
 def _model(program: Program, pieces: Pieces, scaled: _Scaled, lines):  # type: ignore[no-untyped-def]
@@ -172,12 +177,6 @@ def _dual_bound(model: Any) -> float:
     """HiGHS's bound of a maximisation (cvxpy hands HiGHS the minimisation), nan where there is none."""
     info = getattr(model.solver_stats, "extra_stats", None)
     return -float(getattr(info, "mip_dual_bound", np.nan))
-
-
-def _stake(program: Program, prices: FloatArray) -> FloatArray:
-    """(m,) what one unit of a cell's y is worth at the prices."""
-    w = program.weights(prices)
-    return np.abs(w["impressions"] + w["reached"] + program.hazard * w["fans"])
 
 
 def _coefficients(program: Program, weights: Mapping[str, FloatArray], pieces: Pieces):  # type: ignore[no-untyped-def]
