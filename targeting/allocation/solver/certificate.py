@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.curves import FloatArray
-from targeting.allocation.solver.blocks import block_value, phi_jet
+from targeting.allocation.solver.blocks import block_value, phi, phi_jet
 from targeting.allocation.solver.pricing import best_single, legal, patterns
 from targeting.allocation.solver.program import Program
 
@@ -200,7 +200,8 @@ class _Search:
         under, over = np.full(n, -np.inf), np.full(n, np.inf)
         short, spare = np.full(n, -1.0), np.full(n, 1.0)  # the surplus at `under` and at `over`
         ends = np.stack([z0, z1])
-        phi_at, line = phi_jet(ends)[0], np.stack(_tangent(z0, z1))
+        phi_at = phi(ends)
+        line = np.stack(_tangent(z0, z1)) if (self.fans < 0).any() else phi_at
         at, mu = np.arange(n), mu.copy()
         for attempt in range(MU_STEPS):
             gain, surplus, spend = self._relaxed(
@@ -267,13 +268,13 @@ class _Search:
             high = np.where(own >= 0, np.where(rises, high, middle), stop)
         return np.where(least > 0, high, self.high[block])
 
-    def _relaxed(self, block, z, phi, line, mu, high):  # type: ignore[no-untyped-def]
+    def _relaxed(self, block, z, phi_at, line, mu, high):  # type: ignore[no-untyped-def]
         """K(z) at both ends (2, n_intervals), its surplus (sum of x at its maximiser - z) and that maximiser
-        (2, n_intervals, width); z, phi and line are (2, n_intervals), `high` (n_intervals, width) or None.
+        (2, n_intervals, width); z, phi_at and line are (2, n_intervals), `high` (n_intervals, width) or None.
         """
         fans, rate, k = self.fans[block], self.rate[block], self.program.width
         curves = self.program.curves.take((block[:, None] * k + np.arange(k)).ravel())
-        level = np.where(fans >= 0, phi[:, :, None], line[:, :, None])
+        level = np.where(fans >= 0, phi_at[:, :, None], line[:, :, None])
         level = np.where(self.finite[block][:, None], level, 1.0)
         alpha = self.linear[block] + level * fans + mu[:, None] * rate
         shape, flat = alpha.shape, (2, -1)

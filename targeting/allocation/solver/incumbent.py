@@ -21,7 +21,7 @@ from targeting.allocation.solver.program import Program
 from targeting.allocation.solver.repair import repair
 
 FEASIBLE = 1e-8  # relative violation that counts as none
-NEWTON = 1e-9  # residual at which a direct Newton may end: the gap it leaves is of the order of its square
+NEWTON = 1e-8  # residual at which a direct Newton may end: the gap it leaves is of the order of its square
 
 
 def relative_gap(bound: float, value: float) -> float:
