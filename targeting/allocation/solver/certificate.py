@@ -35,6 +35,7 @@ import numpy as np
 
 from models.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value, phi, phi_jet
+from targeting.allocation.solver.jointstops import joint_stops
 from targeting.allocation.solver.pricing import best_single, legal, patterns
 from targeting.allocation.solver.program import Program
 
@@ -42,7 +43,6 @@ RUNGS = 4  # first intervals each side of the incumbent, shrinking towards it
 SHRINK = 0.1
 LEVELS = 40
 MU_STEPS = 9
-STOP_STEPS = 40
 MOST_INTERVALS = 60  # per block: a relaxation that does not close is left as it is, honest but loose
 Prices = FloatArray
 
@@ -191,7 +191,11 @@ class _Search:
         the others step towards a surplus of none, then take false positions and halves in turn.
         """
         n = len(block)
-        stops = self._stops(block, z0, z1)
+        stops = None
+        if self.program.floors is not None:
+            stops = joint_stops(
+                self.program, self.program.floors, self.rate, self.low, self.high, block, z0, z1
+            )
         best, best_mu = np.full(n, np.inf), mu.copy()
         goal = (self.value + self.tolerance)[block]
         step = 0.5 * self._span()[block] * (z1 - z0) + 1e-13 * np.abs(
@@ -231,42 +235,6 @@ class _Search:
             mu[at] = np.where(bracketed, left + share * (right - left), mu[at] - np.sign(surplus) * step[at])
             step[at] = np.where(bracketed, step[at], step[at] * 4.0)
         return best, best_mu
-
-    def _stops(self, block, z0, z1):  # type: ignore[no-untyped-def]
-        """(n_intervals, width) the most a cell may spend there for its last yuan to return its floor; None
-        without floors.
-
-        An impression's last worth is shown + hazard (follow phi + phi' sum follow_d x_d), where the others'
-        x_d sum to z - x and count at least their lowest `follow`, g: hazard ((follow - g) (phi + phi' x) +
-        g exp(-z)). What rises with x is read at the highest x (repeatedly), the rest is bisected.
-        """
-        floors, program = self.program.floors, self.program
-        if floors is None:
-            return None
-        grid, k = program.grid, program.width
-        curves = program.curves.take((block[:, None] * k + np.arange(k)).ravel())
-        follow = np.where(grid(program.hazard) > 0, grid(floors.follow), np.inf)
-        others = np.array([np.delete(follow, c, axis=1).min(axis=1, initial=np.inf) for c in range(k)]).T
-        g = np.where(np.isfinite(others), others, 0.0)[block]
-        own = grid(floors.follow)[block] - g
-        least, shown, rate, hazard = (
-            x[block] for x in (grid(floors.least), grid(floors.shown), self.rate, grid(program.hazard))
-        )
-        (p0, d0), (p1, d1) = (phi_jet(z)[:2] for z in (z0, z1))
-        fixed = shown + hazard * g * np.exp(-z0)[:, None]
-        above = np.where(own >= 0, p0[:, None], p1[:, None]), np.where(own >= 0, d1[:, None], d0[:, None])
-        low, high = np.maximum(grid(program.curves.inflection_cny)[block], self.low[block]), self.high[block]
-        low = np.minimum(low, high)
-        for _ in range(STOP_STEPS):
-            middle = np.where(own >= 0, 0.5 * (low + high), high)
-            y = curves.value(middle.ravel()).reshape(low.shape)
-            each = fixed + hazard * own * (above[0] + above[1] * np.minimum(rate * y, z1[:, None]))
-            rises = np.where(own >= 0, each * curves.slope(middle.ravel()).reshape(low.shape) >= least, False)
-            slope = np.where(each > 0, least / np.where(each > 0, each, 1.0), np.inf)
-            stop = np.maximum(np.minimum(curves.inverse_slope(slope.ravel()).reshape(low.shape), high), low)
-            low = np.where(rises, middle, low)
-            high = np.where(own >= 0, np.where(rises, high, middle), stop)
-        return np.where(least > 0, high, self.high[block])
 
     def _relaxed(self, block, z, phi_at, line, mu, high):  # type: ignore[no-untyped-def]
         """K(z) at both ends (2, n_intervals), its surplus (sum of x at its maximiser - z) and that maximiser
