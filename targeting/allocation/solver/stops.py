@@ -31,6 +31,7 @@ BoolArray = NDArray[np.bool_]
 _ROUNDS, _SWEEPS = 6, 12
 _SAFE = 2e-6  # where placements compete plans keep the floor by this share
 _FORGIVEN = 1e-4  # of the floor: what whole 厘 may cost
+FEN = 0.01  # yuan: the checker looks at the last fen, which on a flat start returns less than the last bit
 _GRID, _HALVINGS, _BISECTIONS = 40, 25, 60
 _CROWDED = (
     1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
@@ -190,7 +191,9 @@ def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = N
     if not (problem.limits.marginal_floor > 0).any():
         return np.zeros(len(spend), dtype=bool)
     near = near or Neighbours.of(problem.market)
-    last = _last_yuan(problem, spend, spend[None, :], near)[0]
+    last = np.minimum(
+        *(_last_yuan(problem, spend, spend[None, :], near, least_step=step)[0] for step in (0.0, FEN))
+    )
     return last < problem.limits.marginal_floor * (1 - _FORGIVEN)
 
 
@@ -200,10 +203,14 @@ def _capped(problem: Problem, most: FloatArray) -> Problem:
     return replace(problem, limits=replace(problem.limits, upper_cny=upper))
 
 
-def _last_yuan(problem: Problem, spend: FloatArray, trials: FloatArray, near: Neighbours) -> FloatArray:
-    """(n_trials, n_cells) worth per yuan of the last millionth of one cell's trial; inf at 0."""
+def _last_yuan(
+    problem: Problem, spend: FloatArray, trials: FloatArray, near: Neighbours, *, least_step: float = 0.0
+) -> FloatArray:
+    """(n_trials, n_cells) worth per yuan of the last millionth of one cell's trial, or of `least_step` if
+    that is more; inf at 0.
+    """
     worth = problem.worth or problem.objective
-    step = 1e-6 * trials
+    step = np.minimum(trials, np.maximum(1e-6 * trials, least_step))
     here, before = (
         trial_gains(problem.market, spend_cny=spend, trials_cny=t, coefficients=worth, neighbours=near)
         for t in (trials, trials - step)
