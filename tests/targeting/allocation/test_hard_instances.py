@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
+from random_problems import random_problem
 
 import targeting as tg
 from models.curves import FAMILIES, CurveSet
 from models.errors import InfeasibleError
 from targeting.allocation.problem import Market
+from targeting.allocation.solver.layout import build
+from targeting.allocation.solver.newton import newton_step
+from targeting.allocation.solver.solve import solve
+from targeting.plan.decision import in_whole_li
 
 
 def tables(*curves: tuple[list[float], list[float]]) -> pl.DataFrame:
@@ -207,3 +214,38 @@ def test_limits_that_no_whole_li_keeps_are_called_infeasible():
     ]
     with pytest.raises(InfeasibleError, match="whole 厘"):
         tg.allocate(hills((10.0, 5.0, 1.0), (10.0, 5.0, 1.0)), budget_cny=4, constraints=narrow)
+
+
+def test_the_status_follows_the_gap_after_rounding():
+    """Solved to half of the gap: a solver that stopped between half and the whole has an optimal plan."""
+    plan = tg.allocate(hills((10.0, 5.0, 1.0), (20.0, 30.0, 1.0)), budget_cny=1000.0)
+    unsure = replace(plan.solution, status="within_gap")
+    assert in_whole_li(plan.problem, unsure, gap_tol=1e-6).status == "optimal"
+
+
+@pytest.mark.parametrize("seed", [36, 37])
+def test_pieces_are_cut_where_only_a_row_is_misjudged(seed):
+    """The capacity row's price cancels the cell's value, so an error there moves the goal by nothing."""
+    assert solve(random_problem(seed), time_limit_s=20.0).gap <= 1e-6
+
+
+def test_next_to_no_curvature_gives_no_step_and_no_warning():
+    program = build(random_problem(1))
+    m, k = len(program.cell), program.width
+    ds, dp = newton_step(
+        program,
+        np.full((program.n_blocks, k, k), -1e-320),
+        np.ones(m),
+        np.ones(m, dtype=bool),
+        0.5 * program.upper,
+        np.array([0]),
+        np.array([1.0]),
+        np.array([1.0]),
+    )
+    assert np.isfinite(ds).all()
+    assert np.isfinite(dp).all()
+
+
+def test_a_slope_next_to_nothing_is_reached_beyond_all_money():
+    curve = CurveSet.of("power", top=np.ones(1), scale_cny=np.array([1e4]), shape=0.5)
+    assert curve.inverse_slope(np.array([0.5e-157])) == np.inf
