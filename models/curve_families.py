@@ -197,7 +197,7 @@ class Logistic(Smooth):
 
     def value(self, u: FloatArray) -> FloatArray:
         """f(u)."""
-        return (self._level(u) - (1.0 - self._rest)) / self._rest
+        return -np.expm1(-self.m * u) * self._level(u)  # the same, and 0 at 0 without rounding
 
     def slope(self, u: FloatArray) -> FloatArray:
         """f'(u)."""

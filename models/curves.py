@@ -205,7 +205,7 @@ class CurveSet:
             family = self.points if code == POINTS else SMOOTH[FAMILIES[code]](shape)
             with np.errstate(over="ignore", under="ignore"):
                 part = call(family, x[..., at] if unit else np.maximum(x[..., at], 0.0) / scale)
-            out[..., at] = part * scale if power < 0 else part * (top / scale**power)
+                out[..., at] = part * scale if power < 0 else part * (top / scale**power)
         return out
 
 

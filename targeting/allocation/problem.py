@@ -116,11 +116,10 @@ class Limits:
     Attributes:
         lower_cny, upper_cny: 0 and inf where nothing is said (the budget row still holds).
         min_if_used_cny: spend is 0 or at least this; 0 where nothing is said.
-        marginal_floor: in a cell with more spend than `lower_cny`, the last yuan spent returned at least this
-        much of
-            `Problem.worth`: the left derivative d worth(block) / d spend_c at the plan, the other cells'
-            spends as planned, is >= the floor (so an S-curve may jump over its flat start, and a kink may be
-            reached). 0 where nothing is said.
+        marginal_floor: in a cell with spend the last yuan returned at least this much of `Problem.worth`: the
+            left derivative d worth(block) / d spend_c at the plan, the other cells' spends as planned (so an
+            S-curve may jump over its flat start, and a kink may be reached). 0 where nothing is said.
+            `solver.stops` turns it into limits; `solve` alone does not look at it.
         names: constraint name -> cells it limits.
         sources: every limit of every constraint before they were combined (tightest wins).
     """

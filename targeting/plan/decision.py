@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from models.curves import FloatArray
-from models.errors import SolverError
-from targeting.allocation.audit.check import violations
+from models.errors import InfeasibleError, SolverError
+from targeting.allocation.audit.check import Violation, violations
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.trial import marginals
 from targeting.allocation.explain.words import reasons
@@ -67,8 +67,9 @@ def decide(
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
     last = last_spend(market, last_plan) if limited and last_plan is not None else None
     problem = compiled(market, campaign=campaign, last=last)
-    solution = solved(problem, gap_tol=gap_tol, time_limit_s=time_limit_s)
-    _refuse_broken(market, campaign=campaign, spend_cny=solution.spend_cny, last=last)
+    exact = solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s)
+    solution = in_whole_li(problem, exact, gap_tol=gap_tol)
+    _refuse_broken(market, campaign=campaign, solution=solution, exact=exact, last=last)
     log.info(
         "plan: %s, gap %.2g, %.2f s, %d rounds",
         solution.status,
@@ -115,32 +116,40 @@ def scenarios(plan: Plan, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFr
     )
 
 
-def solved(problem: Problem, *, gap_tol: float, time_limit_s: float) -> Solution:
-    """The certified solution with spend in whole 厘, its value recomputed there.
+def in_whole_li(problem: Problem, exact: Solution, *, gap_tol: float) -> Solution:
+    """The solution with spend in whole 厘, its value recomputed there.
 
-    Half of the gap is kept for what rounding costs; where that is not enough (few yuan) the status says so.
+    `exact` was solved to half of the gap: the rest is kept for what rounding costs; where that is not enough
+    (few yuan) the status says so.
     """
-    whole = rounded(problem, solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s))
-    if whole.status == "optimal" and whole.gap > gap_tol:
-        return replace(whole, status="within_gap")
-    return whole
+    whole = rounded(problem, exact)
+    if whole.gap <= gap_tol:
+        return replace(whole, status="optimal")
+    return replace(whole, status="within_gap") if whole.status == "optimal" else whole
 
 
 def _refuse_broken(
-    market: Market, *, campaign: Campaign, spend_cny: FloatArray, last: FloatArray | None
+    market: Market, *, campaign: Campaign, solution: Solution, exact: Solution, last: FloatArray | None
 ) -> None:
     """A plan that the independent check refuses is never handed on."""
-    broken = violations(
-        market,
-        budget_cny=campaign.budget_cny,
-        constraints=campaign.constraints,
-        spend_cny=spend_cny,
-        objective=campaign.objective,
-        last_plan=last,
-    )
-    if broken:
+
+    def broken(spend_cny: FloatArray) -> tuple[Violation, ...]:
+        return violations(
+            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=spend_cny,
+            objective=campaign.objective, last_plan=last,
+        )  # fmt: skip
+
+    found = broken(solution.spend_cny)
+    near = np.abs(solution.spend_cny - exact.spend_cny).max() <= 2.5 / LI_PER_CNY
+    if found and near and not broken(exact.spend_cny):
+        raise InfeasibleError(
+            f"no plan near the best one keeps '{found[0].name}' in whole 厘 (0.001 CNY): {found[0]}; "
+            f"widen its limits or raise the budget",
+            conflict=(found[0].name,),
+        )
+    if found:
         raise SolverError(
-            f"plan: the optimiser's answer breaks {broken[0]}; nothing was written; please report this brief"
+            f"plan: the optimiser's answer breaks {found[0]}; nothing was written; please report this brief"
         )
 
 

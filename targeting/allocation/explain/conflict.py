@@ -89,13 +89,11 @@ def solve_or_explain(
 
 def solver_finds_a_plan(problem: Problem) -> bool:
     """False only where the solver proves that there is no plan: the same problem with nothing to maximise."""
-    from targeting.allocation.solver.solve import solve
-
     nothing = replace(
         problem, objective={"spend": np.zeros(len(problem.market))}, worth=problem.worth or problem.objective
     )
     try:
-        solve(nothing, gap_tol=1.0, time_limit_s=20.0)
+        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=20.0)
     except InfeasibleError:
         return False
     except SolverError:

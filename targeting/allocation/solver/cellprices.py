@@ -23,8 +23,9 @@ from models.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Problem
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.layout import basic_weights
 from targeting.allocation.solver.newton import jacobian
-from targeting.allocation.solver.polish import activity, polish, row_size
+from targeting.allocation.solver.polish import lines, polish
 from targeting.allocation.solver.program import CARRY, Program
 
 _NEAR = 1e-9  # of a cell's range, or of a row's size: this close to a limit is at it
@@ -55,10 +56,10 @@ def named_prices(problem: Problem, program: Program, prices: FloatArray, effecti
     """
     spend, own = _multipliers(program, program.lawful(prices), effective)
     worth = np.abs(jet(program, program.weights(np.zeros_like(own)), spend).value).sum()
-    size = row_size(program, spend)
+    lhs, size = lines(program, spend)
     own = np.where(np.abs(own) * size > _NOTHING * worth, own, 0.0)
     found: dict[str, float] = {"total": 0.0}
-    lhs, held = activity(program, spend), []
+    held: list[str] = []
     tight = (np.abs(lhs - program.row_upper) <= _NEAR * size) | (
         np.abs(lhs - program.row_lower) <= _NEAR * size
     )
@@ -107,10 +108,47 @@ def limit_prices(
         binds = (worth > 0) & (said >= 0) & np.isclose(said, tightest, rtol=1e-9, atol=0.0)
         if binds.any():
             found[source.name] = found.get(source.name, 0.0) + float(worth[binds].sum())
+    found |= _floor_prices(problem, program, effective, at_upper, most)
     by_budget = (at_upper > 0) & (limits.upper_cny > problem.budget_cny)
     by_budget &= np.isclose(most, problem.budget_cny, rtol=1e-9, atol=0.0)
     if by_budget.any():
         found["total"] = float(at_upper[by_budget].sum())
+    return found
+
+
+def _floor_prices(
+    problem: Problem, program: Program, effective: FloatArray, at_upper: FloatArray, most: FloatArray
+) -> dict[str, float]:
+    """Objective per unit by which marginal floors would be lowered: what stopped cells would gain per yuan
+    times the yuan they would get. Those solve H ds = 1 in every segment, H the worth's Hessian in its stopped
+    cells, the others' spends as planned. 0 at kinks, and where spend carries over (not worked out there).
+    """
+    limits, n = problem.limits, len(problem.market)
+    stopped = (at_upper > 0) & (limits.marginal_floor > 0) & (most > 0) & (most < problem.budget_cny)
+    for source in limits.sources:
+        if source.side == "upper_cny":
+            stopped &= ~np.isclose(source.value, most, rtol=1e-9, atol=0.0)
+    if not stopped.any() or program.carried is not None:
+        return {}
+    alive, at = program.cell >= 0, np.maximum(program.cell, 0)
+
+    def put(x: FloatArray) -> FloatArray:
+        return np.where(alive, x[at], 0.0)
+
+    weights = basic_weights(problem.market, problem.worth or problem.objective, put)
+    bend = jet(program, weights, effective).hessian
+    own = np.diagonal(bend, axis1=1, axis2=2)
+    curved = (program.grid(put(stopped.astype(float))) > 0) & (own < 0)
+    scale = np.where(curved, 1.0 / np.sqrt(np.where(curved, -own, 1.0)), 0.0)
+    even = bend * scale[:, :, None] * scale[:, None, :]
+    even -= np.eye(program.width) * ~curved[:, :, None]
+    moved = np.zeros(n)
+    moved[program.cell[alive]] = (-np.linalg.solve(even, scale[:, :, None])[:, :, 0] * scale).ravel()[alive]
+    found: dict[str, float] = {}
+    for source in limits.sources:
+        if source.side == "marginal_floor":
+            binds = stopped & (source.value == limits.marginal_floor)
+            found[source.name] = float((at_upper * moved)[binds].sum())
     return found
 
 
@@ -152,7 +190,8 @@ def _residual(
         return np.inf  # a kink has two slopes
     off = wrong[free] / size[free]
     limit = np.where(prices > 0, program.row_upper, program.row_lower)
-    slack = np.where(prices != 0, np.abs(activity(program, spend) - limit) / row_size(program, spend), 0.0)
+    lhs, whole = lines(program, spend)
+    slack = np.where(prices != 0, np.abs(lhs - limit) / whole, 0.0)
     return float(max(off.max(initial=0.0), slack.max(initial=0.0)))
 
 
@@ -160,12 +199,12 @@ def _by_program(
     program: Program, prices: FloatArray, spend: FloatArray, low: FloatArray, high: FloatArray
 ) -> FloatArray:
     """Multipliers as the duals of the linear program of small moves, left and right slopes apart (kinks)."""
-    size, lhs = row_size(program, spend), activity(program, spend)
+    lhs, size = lines(program, spend)
     ups = np.flatnonzero(np.abs(lhs - program.row_upper) <= 1e-7 * size)
     downs = np.flatnonzero(np.abs(lhs - program.row_lower) <= 1e-7 * size)
     room = 1e-7 * (high - low)
     step = np.maximum(1e-7 * spend, 1e-9 * (high - low))
-    plain, costs, lines = program.weights(np.zeros_like(prices)), [], []
+    plain, costs, sides = program.weights(np.zeros_like(prices)), [], []
     for way in (1.0, -1.0):
         at = np.clip(spend + way * step, low, high)
         gain = jet(program, plain, at).gradient.ravel()
@@ -174,8 +213,8 @@ def _by_program(
         unit = np.minimum(unit, np.maximum(high - low, 1e-300) * 1e6)
         a = sparse.diags(1.0 / size) @ jacobian(program, at, np.arange(len(size))) @ sparse.diags(way * unit)
         costs.append(-way * gain * unit)
-        lines.append(a)
-    both = sparse.hstack(lines, "csr")
+        sides.append(a)
+    both = sparse.hstack(sides, "csr")
     rows = sparse.vstack([both[ups], -both[downs]], "csr")
     done = linprog(
         np.concatenate(costs), A_ub=rows, b_ub=np.zeros(rows.shape[0]), bounds=(0.0, 1.0), method="highs"

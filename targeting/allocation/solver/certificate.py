@@ -34,12 +34,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.curves import FloatArray
-from targeting.allocation.solver.blocks import block_value, phi_jet
+from targeting.allocation.solver.blocks import block_value, phi, phi_jet
+from targeting.allocation.solver.jointstops import joint_stops
 from targeting.allocation.solver.pricing import best_single, legal, patterns
 from targeting.allocation.solver.program import Program
 
-RUNGS = 5  # first intervals each side of the incumbent, shrinking towards it
-SHRINK = 0.25
+RUNGS = 4  # first intervals each side of the incumbent, shrinking towards it
+SHRINK = 0.1
 LEVELS = 40
 MU_STEPS = 9
 MOST_INTERVALS = 60  # per block: a relaxation that does not close is left as it is, honest but loose
@@ -112,6 +113,7 @@ class _Search:
         users = np.where(np.isfinite(program.users), program.users, 1.0)[:, None]
         self.finite = np.isfinite(program.users)
         a_low, a_high = grid(program.curves.value(low)), grid(program.curves.value(high))
+        self.ends = a_low, a_high
         self.rate = grid(program.hazard) / users  # x_c = rate_c a_c
         self.inside = np.clip(spend, low, high)
         start = grid(program.curves.value(self.inside))
@@ -142,7 +144,9 @@ class _Search:
         worth &= self.finite[block] | np.tile(np.arange(marks.shape[1] - 1) == RUNGS, len(marks))
         block, z0, z1 = block[worth], z0[worth], z1[worth]
         at, slope = self._multiplier()
-        mu = at[block] + slope[block] * (0.5 * (z0 + z1) - self.z_start[block])
+        near = np.clip(self.z_start[block], z0, z1)  # the end that dominates, as a rule
+        span = self._span()[block]  # a cell next to nothing bends so much that `slope` means nothing
+        mu = at[block] + np.clip(slope[block] * (near - self.z_start[block]), -span, span)
         bound = np.full(len(marks), -np.inf)
         for level in range(LEVELS):
             upper, mu = self._bound(block, z0, z1, mu)
@@ -175,6 +179,11 @@ class _Search:
         pull = 1.0 - p1 * (self.rate * move * self.fans).sum(axis=1)
         return mu, np.where(reach > 0, pull / np.where(reach > 0, reach, 1.0), 0.0)
 
+    def _span(self) -> FloatArray:
+        """(n_blocks,) a multiplier that counts as much as what impressions are worth."""
+        worth = np.abs(self.fans) + np.abs(self.linear)
+        return np.asarray((worth / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1))
+
     def _bound(self, block, z0, z1, mu):  # type: ignore[no-untyped-def]
         """Upper bound of J on each interval, and the multiplier it was got with.
 
@@ -182,18 +191,32 @@ class _Search:
         the others step towards a surplus of none, then take false positions and halves in turn.
         """
         n = len(block)
+        stops = None
+        if self.program.floors is not None:
+            stops = joint_stops(
+                self.program, self.program.floors, self.rate, self.low, self.high, block, z0, z1
+            )
         best, best_mu = np.full(n, np.inf), mu.copy()
         goal = (self.value + self.tolerance)[block]
-        span = np.abs(self.fans / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)[block]
-        step = 0.5 * span * (z1 - z0) + 1e-13 * np.abs(mu)  # mu moves with z at about this rate
+        step = 0.5 * self._span()[block] * (z1 - z0) + 1e-13 * np.abs(
+            mu
+        )  # mu moves with z at about this rate
         under, over = np.full(n, -np.inf), np.full(n, np.inf)
         short, spare = np.full(n, -1.0), np.full(n, 1.0)  # the surplus at `under` and at `over`
         ends = np.stack([z0, z1])
-        phi_at, line = phi_jet(ends)[0], np.stack(_tangent(z0, z1))
+        phi_at = phi(ends)
+        line = np.stack(_tangent(z0, z1)) if (self.fans < 0).any() else phi_at
         at, mu = np.arange(n), mu.copy()
         for attempt in range(MU_STEPS):
-            gain, surplus, spend = self._relaxed(block[at], ends[:, at], phi_at[:, at], line[:, at], mu[at])
-            if attempt == 0:
+            gain, surplus, spend = self._relaxed(
+                block[at],
+                ends[:, at],
+                phi_at[:, at],
+                line[:, at],
+                mu[at],
+                None if stops is None else stops[at],
+            )
+            if attempt == 0 and stops is None:  # the relaxation's maximiser may break a floor
                 self._learn(block, spend[1])
             better = gain.max(axis=0) < best[at]
             best_mu[at[better]] = mu[at[better]]
@@ -213,20 +236,25 @@ class _Search:
             step[at] = np.where(bracketed, step[at], step[at] * 4.0)
         return best, best_mu
 
-    def _relaxed(self, block, z, phi, line, mu):  # type: ignore[no-untyped-def]
+    def _relaxed(self, block, z, phi_at, line, mu, high):  # type: ignore[no-untyped-def]
         """K(z) at both ends (2, n_intervals), its surplus (sum of x at its maximiser - z) and that maximiser
-        (2, n_intervals, width); z, phi and line are (2, n_intervals).
+        (2, n_intervals, width); z, phi_at and line are (2, n_intervals), `high` (n_intervals, width) or None.
         """
         fans, rate, k = self.fans[block], self.rate[block], self.program.width
         curves = self.program.curves.take((block[:, None] * k + np.arange(k)).ravel())
-        level = np.where(fans >= 0, phi[:, :, None], line[:, :, None])
+        level = np.where(fans >= 0, phi_at[:, :, None], line[:, :, None])
         level = np.where(self.finite[block][:, None], level, 1.0)
         alpha = self.linear[block] + level * fans + mu[:, None] * rate
         shape, flat = alpha.shape, (2, -1)
-        cost, low, high = (x[block].ravel() for x in (self.cost, self.low, self.high))
-        top = best_single(curves, alpha.reshape(flat), cost, low, high)
+        cost, low = self.cost[block].ravel(), self.low[block].ravel()
+        most = (self.high[block] if high is None else high).ravel()
+        ends = (
+            self.ends[0][block].ravel(),
+            self.ends[1][block].ravel() if high is None else curves.value(most),
+        )
+        top = best_single(curves, alpha.reshape(flat), cost, low, most, ends)
         gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * z + self.constant[block]
-        x = rate * curves.value(top.spend).reshape(shape)
+        x = rate * top.y.reshape(shape)
         return gain, x.sum(axis=2) - z, top.spend.reshape(shape)
 
     def _learn(self, block, spend):  # type: ignore[no-untyped-def]

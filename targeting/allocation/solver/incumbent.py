@@ -21,6 +21,7 @@ from targeting.allocation.solver.program import Program
 from targeting.allocation.solver.repair import repair
 
 FEASIBLE = 1e-8  # relative violation that counts as none
+NEWTON = 1e-8  # residual at which a direct Newton may end: the gap it leaves is of the order of its square
 
 
 def relative_gap(bound: float, value: float) -> float:
@@ -76,7 +77,7 @@ class Incumbent:
 
     def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""
-        return polish(program, start, prices, *_pattern_of(program, start))
+        return polish(program, start, prices, *_pattern_of(program, start), tolerance=NEWTON)
 
     def improve(
         self, program: Program, start: FloatArray, prices: FloatArray

@@ -19,6 +19,8 @@ from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Market, Metric, Problem
 from targeting.allocation.solver.program import CARRY, Program
 
+METRICS: tuple[Metric, ...] = ("spend", "impressions", "entries", "fans", "gmv", "reached", "active")
+
 
 def build(problem: Problem) -> Program:
     """Lay the problem out. Raises DataError where its arrays do not fit or are not numbers."""
@@ -69,14 +71,14 @@ def build(problem: Problem) -> Program:
         switch=switch,
         objective=basic_weights(market, problem.objective, put),
         constant=0.0,
-        matrix={k: sparse.csr_matrix(v @ select) for k, v in basic.items()},
+        matrix={
+            k: v @ select if v.nnz else sparse.csr_matrix((v.shape[0], len(cell))) for k, v in basic.items()
+        },
         row_lower=low,
         row_upper=high,
         row_name=names,
         row_where=where,
     )
-    worth = basic_weights(market, problem.worth if problem.worth is not None else problem.objective, put)
-    program = _stop_at_margin(program, put(limits.marginal_floor), worth)
     if market.carryover > 0 or market.carry_in_cny is not None:
         program = _carry(program, market)
     return program
@@ -102,8 +104,7 @@ def basic_weights(
 ) -> dict[str, FloatArray]:
     """Weights of the seven metrics -> the five basic ones, on the grid."""
     zero = np.zeros(len(market))
-    names: tuple[Metric, ...] = ("spend", "impressions", "entries", "fans", "gmv", "reached", "active")
-    c = {k: np.asarray(weights.get(k, zero), float) + zero for k in names}
+    c = {k: np.asarray(weights.get(k, zero), float) + zero for k in METRICS}
     return {
         "spend": put(c["spend"]),
         "impressions": put(c["impressions"] + c["entries"] * market.entry),
@@ -116,30 +117,19 @@ def basic_weights(
 def _rows(problem: Problem):  # type: ignore[no-untyped-def]
     """(metric -> sparse (r, n_cells), lower, upper, names, where); row 0 is the budget."""
     n, rows = len(problem.market), problem.rows
-    parts: dict[str, list[sparse.csr_matrix]] = {}
-    for metric in ("spend", "impressions", "entries", "fans", "gmv", "reached", "active"):
-        lines = [sparse.csr_matrix(np.ones((1, n)) if metric == "spend" else (1, n))]
-        for row in rows:
-            c = row.coefficients.get(metric)
-            lines.append(
-                sparse.csr_matrix((1, n)) if c is None else sparse.csr_matrix(np.broadcast_to(c, (1, n)))
-            )
-        parts[metric] = lines
-    matrix = {k: sparse.vstack(v, format="csr") for k, v in parts.items()}
+    matrix: dict[str, sparse.csr_matrix] = {}
+    nothing = sparse.csr_matrix((1, n))
+    for metric in METRICS:
+        lines = [nothing if metric != "spend" else sparse.csr_matrix(np.ones((1, n)))]
+        given = [row.coefficients.get(metric) for row in rows]
+        if metric != "spend" and all(c is None for c in given):
+            matrix[metric] = sparse.csr_matrix((1 + len(rows), n))
+            continue
+        lines += [nothing if c is None else sparse.csr_matrix(np.broadcast_to(c, (1, n))) for c in given]
+        matrix[metric] = sparse.vstack(lines, format="csr")
     low = np.array([-np.inf, *(r.lower for r in rows)], dtype=float)
     high = np.array([problem.budget_cny, *(r.upper for r in rows)], dtype=float)
     return matrix, low, high, ("total", *(r.name for r in rows)), ("", *(r.where for r in rows))
-
-
-def _stop_at_margin(program: Program, floor: FloatArray, worth: Mapping[str, FloatArray]) -> Program:
-    """Cap each cell where its own next yuan is worth less than `floor` (exact where cells are additive)."""
-    if not (floor > 0).any():
-        return program
-    gain = worth["impressions"] + program.hazard * worth["fans"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(gain > 0, floor / gain, np.inf)
-    cap = np.where(floor > 0, program.curves.inverse_slope(np.where(floor > 0, slope, 1.0)), np.inf)
-    return replace(program, upper=np.minimum(program.upper, np.maximum(cap, program.lower)))
 
 
 def _carry(program: Program, market: Market) -> Program:

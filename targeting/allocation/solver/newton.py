@@ -51,6 +51,15 @@ def newton_step(
         rows: the binding ones.
         gap: (len(rows),) limit - left-hand side; size: what it is measured against.
     """
+    with np.errstate(over="ignore", invalid="ignore"):
+        ds, dp = _solved(program, hessian, slope, free, spend, rows, gap, size)
+    if not (np.isfinite(ds).all() and np.isfinite(dp).all()):  # a Hessian of next to nothing
+        return np.zeros(len(spend)), np.zeros(len(rows))
+    return ds, dp
+
+
+def _solved(program, hessian, slope, free, spend, rows, gap, size):  # type: ignore[no-untyped-def]
+    """The solution of the linear system, not finite where its numbers are out of range."""
     grid, k = program.grid, program.width
     inverse = _inverse(hessian, grid(free))
     base = -np.matmul(inverse, grid(slope)[:, :, None])[:, :, 0].ravel() * free
@@ -74,7 +83,7 @@ def newton_step(
     scaled = np.where(live[:, None] & live[None, :], schur / norm[:, None] / norm[None, :], 0.0)
     target = np.where(live, gap * unit - flat @ base, 0.0) / norm
     if not (np.isfinite(scaled).all() and np.isfinite(target).all()):
-        return np.zeros(m), np.zeros(len(rows))
+        return np.full(m, np.nan), np.zeros(len(rows))
     dp = np.linalg.lstsq(scaled, target, rcond=1e-12)[0] / norm
     return (base + through @ dp) * free, dp * unit
 

@@ -95,17 +95,8 @@ def polish(
         limit = np.where(prices[rows] >= 0, program.row_upper[rows], program.row_lower[rows])
         other = np.where(prices[rows] >= 0, program.row_lower[rows], program.row_upper[rows])
         limit = np.where(np.isfinite(limit), limit, other)
-        money = max(float(np.abs(spend).sum()), 1e-300)
-        gain = max(float(np.abs(here.value).sum()), 1e-300)
-        residual = max(
-            float(
-                np.abs(np.where(fixed, 0.0, slope * np.maximum(spend, 1e-9 * money / len(spend)))).max(
-                    initial=0
-                )
-            )
-            / gain,
-            float(np.abs((lhs[rows] - limit) / size[rows]).max(initial=0.0)),
-        )
+        error = (lhs[rows] - limit) / size[rows]
+        residual = _residual(np.where(fixed, 0.0, slope), spend, here.value, error)
         if residual < 0.7 * best.residual:
             last_gain = step
         if residual < best.residual:
@@ -136,6 +127,13 @@ def polish(
         beyond = excess(program, lhs) / size
         _update_rows(program, beyond, prices, binding, dead=step > 8)
     return best
+
+
+def _residual(slope: FloatArray, spend: FloatArray, value: FloatArray, error: FloatArray) -> float:
+    """Largest error of the optimality conditions: what a free cell's slope is worth, a binding row's gap."""
+    money, gain = max(float(np.abs(spend).sum()), 1e-300), max(float(np.abs(value).sum()), 1e-300)
+    worth = np.abs(slope * np.maximum(spend, 1e-9 * money / len(spend)))
+    return max(float(worth.max(initial=0)) / gain, float(np.abs(error).max(initial=0.0)))
 
 
 def _update_rows(

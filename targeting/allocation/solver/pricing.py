@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.curve_families import TINY
 from models.curves import POINTS, CurveSet, FloatArray
 from targeting.allocation.solver.blocks import Jet, block_value, jet
 from targeting.allocation.solver.program import Program
@@ -26,33 +27,41 @@ START_GRID = 240  # starts per block in the first round, shared out over its cel
 
 @dataclass(frozen=True)
 class Best:
-    """Where the maximum is, what it is, and by how much the true maximum could exceed it (rounding of
-    roots).
+    """Where the maximum is, y there, what it is, and by how much the true maximum could exceed it (rounding
+    of roots).
     """
 
     spend: FloatArray
+    y: FloatArray
     value: FloatArray
     slack: FloatArray
 
 
 def best_single(
-    curves: CurveSet, alpha: FloatArray, beta: FloatArray, lower: FloatArray, upper: FloatArray
+    curves: CurveSet,
+    alpha: FloatArray,
+    beta: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    ends: tuple[FloatArray, ...] | None = None,
 ) -> Best:
     """max of alpha y(s) - beta s over lower <= s <= upper, cell by cell; all arguments (..., n).
 
+    `ends` are y(lower) and y(upper), where they are known already.
+
     The maximum of a curve that is convex up to its inflection and concave after it lies at an end of the
-    interval or
-    where y'(s) = beta / alpha; on the concave branch any point s bounds it from above by
-    f(s) + |f'(s)| (upper - lower), which turns the residual of the root into an honest `slack`.
+    interval or where y'(s) = beta / alpha; on the concave branch the tangent at any point bounds it from
+    above, which turns the residual of the root into an honest `slack`.
     """
     like = np.broadcast_shapes(alpha.shape, beta.shape, lower.shape, upper.shape)
     alpha, beta, lower, upper = (np.broadcast_to(x, like) for x in (alpha, beta, lower, upper))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((alpha != 0) & (beta / alpha > 0), beta / np.where(alpha != 0, alpha, 1.0), np.inf)
     has_root = np.isfinite(ratio)
-    ends = [alpha * curves.value(s) - beta * s for s in (lower, upper)]
-    high = ends[1] > ends[0]
-    spend, value = np.where(high, upper, lower), np.where(high, ends[1], ends[0])
+    y_low, y_high = (curves.value(s) for s in (lower, upper)) if ends is None else ends
+    at_low, at_high = alpha * y_low - beta * lower, alpha * y_high - beta * upper
+    high = at_high > at_low
+    spend, y, value = (np.where(high, *x) for x in ((upper, lower), (y_high, y_low), (at_high, at_low)))
     slack = np.zeros(like)
     root = np.clip(curves.inverse_slope(np.where(has_root, ratio, 1.0)), lower, upper)
     root = np.where(has_root & (alpha > 0), root, lower)
@@ -61,20 +70,25 @@ def best_single(
         root = np.where(has_root & (alpha < 0), rising, root)
     inner = (root > lower) & (root < upper)
     if inner.any():
-        found = alpha * curves.value(root) - beta * root
+        there = curves.value(root)
+        found = alpha * there - beta * root
         take = inner & (found > value)
-        spend, value = np.where(take, root, spend), np.where(take, found, value)
-        residual = np.abs(alpha * curves.slope(root) - beta) * (upper - lower)
-        slack = np.where(inner, residual, 0.0)
+        spend, y, value = (np.where(take, *x) for x in ((root, spend), (there, y), (found, value)))
+        rise = alpha * curves.slope(root) - beta
+        known = np.maximum(root, TINY * curves.scale_cny)  # `slope` is cut off before, and so too small
+        slack = np.where(inner, np.where(rise > 0, rise * (upper - root), -rise * (known - lower)), 0.0)
     at = np.flatnonzero(curves.family == POINTS)
     if len(at):
-        spend, value, slack = _best_knot(curves, at, alpha, beta, lower, upper, Best(spend, value, slack))
-    return Best(spend, value, slack + 4e-16 * (np.abs(value) + np.abs(beta * spend)))
+        spend, y, value, slack = _best_knot(
+            curves, at, alpha, beta, lower, upper, Best(spend, y, value, slack)
+        )
+    return Best(spend, y, value, slack + 4e-16 * (np.abs(value) + np.abs(beta * spend)))
 
 
 def _best_knot(curves, at, alpha, beta, lower, upper, so_far):  # type: ignore[no-untyped-def]
     """Straight pieces: the maximum is at a knot or an end, exactly."""
-    spend, value, slack = so_far.spend.copy(), so_far.value.copy(), so_far.slack.copy()
+    found = so_far.spend.copy(), so_far.y.copy(), so_far.value.copy(), so_far.slack.copy()
+    spend, level, value, slack = found
     slack[..., at] = 0.0
     knots = curves.points
     x = knots.x * curves.scale_cny[at][:, None]
@@ -86,8 +100,9 @@ def _best_knot(curves, at, alpha, beta, lower, upper, so_far):  # type: ignore[n
     best = np.take_along_axis(gain, k[..., None], axis=-1)[..., 0]
     take = best > value[..., at]
     spend[..., at] = np.where(take, x[np.arange(len(at)), k], spend[..., at])
+    level[..., at] = np.where(take, y[np.arange(len(at)), k], level[..., at])
     value[..., at] = np.where(take, best, value[..., at])
-    return spend, value, slack
+    return found
 
 
 def patterns(program: Program) -> Iterator[tuple[FloatArray, FloatArray]]:

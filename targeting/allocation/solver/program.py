@@ -30,6 +30,15 @@ CARRY = "carry-over"
 
 
 @dataclass(frozen=True)
+class Floors:
+    """What a used cell's last yuan must return, (m,), of shown * impressions + follow * fans, (m,) each."""
+
+    least: FloatArray
+    shown: FloatArray
+    follow: FloatArray
+
+
+@dataclass(frozen=True)
 class Program:
     """A problem in the optimiser's layout; m = n_blocks * width cells, r rows (row 0 is the budget).
 
@@ -45,6 +54,7 @@ class Program:
         row_lower, row_upper: (r,).
         row_name, row_where: (r,) names of rows.
         carried: s = e - carried @ e - carry_in, or None.
+        floors: what last yuans must return, for bounds only (`solver.stops` makes the plans).
     """
 
     cell: NDArray[np.int64]
@@ -65,6 +75,7 @@ class Program:
     row_where: tuple[str, ...]
     carried: sparse.csr_matrix | None = None
     carry_in: FloatArray | None = None
+    floors: Floors | None = None
 
     @property
     def n_blocks(self) -> int:

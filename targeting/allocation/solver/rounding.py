@@ -1,13 +1,14 @@
 """Whole 厘 (1/1000 yuan): what a console can be told, without breaking a single limit.
 
-Every cell goes down to the 厘 below, or up by one where a limit needs it or the money left over pays for it;
-a cell
-never moves by a whole 厘 or more. Limits are checked on the true curves. It must not import the optimiser.
+With few funded cells every rounding is tried and the best is taken. Else every cell goes down to the 厘
+below, or up by one where a limit needs it or the money left over pays for it. Limits are checked on the true
+curves. It must not import the optimiser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 
 from models.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.problem import LI_PER_CNY, Problem, Row, Solution
+from targeting.allocation.problem import LI_PER_CNY, Metric, Problem, Row, Solution
+from targeting.allocation.solver.stops import below_floor
 
 TIGHT = 1e-12  # relative: limits met to rounding of the arithmetic
 REPAIRS = 400
+STEPS = ((0, 1, -1, 2), (0, 1, -1), (0, 1))  # 厘 away from the spend rounded down that are tried
+MOST_TRIED = 4096  # plans: up to 12 funded cells
 
 
 def to_whole_li(problem: Problem, spend_cny: FloatArray) -> NDArray[np.int64]:
@@ -29,9 +33,8 @@ def to_whole_li(problem: Problem, spend_cny: FloatArray) -> NDArray[np.int64]:
         spend_cny: (n_cells,) a feasible plan in yuan.
 
     Returns:
-        (n_cells,) 厘, each cell within one 厘 of its spend. Where no such rounding meets a row exactly (an
-        equality
-        in fans, say) the row is met as nearly as a 厘 allows.
+        (n_cells,) 厘, each cell within one 厘 of its spend, two where there are few cells. Where no such
+        rounding meets a row exactly (an equality in fans, say) the row is met as nearly as a 厘 allows.
     """
     exact = np.asarray(spend_cny, float) * LI_PER_CNY
     near = np.rint(exact)
@@ -46,23 +49,48 @@ def to_whole_li(problem: Problem, spend_cny: FloatArray) -> NDArray[np.int64]:
     up = np.where(on, up, down)
     li = np.where(down >= least, down, up)
     rows = (Row("total", {"spend": np.ones(len(exact))}, upper=problem.budget_cny), *problem.rows)
-    li = _repair(problem, rows, li, down, up, least)
-    return np.asarray(_spend_rest(problem, rows, li, up), dtype=np.int64)
+    best = _best_around(problem, rows, down, np.where(on, least, 0.0), np.where(on, most, 0.0))
+    if best is None:
+        li = _repair(problem, rows, li, down, up, least)
+        best = _spend_rest(problem, rows, li, up)
+    return np.asarray(best, dtype=np.int64)
+
+
+def _best_around(problem, rows, down, least, most):  # type: ignore[no-untyped-def]
+    """The best whole 厘 around `down` by trying them all; None where that are too many, or none is a plan."""
+    used = np.flatnonzero(most > 0)
+    steps = next((s for s in STEPS if len(s) ** len(used) <= MOST_TRIED), None)
+    if steps is None:
+        return None
+    moves = np.array(list(itertools.product(steps, repeat=len(used))), dtype=float)
+    tried = np.tile(down, (len(moves), 1))
+    tried[:, used] = np.clip(tried[:, used] + moves, least[used], most[used])
+    metrics = outcomes(problem.market, tried / LI_PER_CNY)
+    kept = ~_shortfalls(rows, metrics).any(axis=0)
+    value = np.where(kept, total(problem.objective, metrics), -np.inf)
+    for k in np.argsort(-value, kind="stable"):
+        if value[k] == -np.inf:
+            return None
+        if not below_floor(problem, tried[k] / LI_PER_CNY).any():
+            return tried[k]
+    return None
+
+
+def _shortfalls(rows: tuple[Row, ...], metrics: Mapping[Metric, FloatArray]) -> FloatArray:
+    """(r, ...) how far each row is below its lower (> 0) or above its upper limit (< 0), 0 where it holds."""
+    out = []
+    for row in rows:
+        lhs = total(row.coefficients, metrics)
+        size = total({m: np.abs(c) for m, c in row.coefficients.items()}, metrics)
+        slack = TIGHT * np.maximum(size, abs(row.lower) if np.isfinite(row.lower) else 0.0)
+        low, high = row.lower - lhs, row.upper - lhs
+        out.append(np.where(low > slack, low, np.where(high < -slack, high, 0.0)))
+    return np.array(out)
 
 
 def _shortfall(problem: Problem, rows: tuple[Row, ...], li: FloatArray) -> FloatArray:
-    """(r,) how far each row is below its lower (> 0) or above its upper limit (< 0), 0 where it holds."""
-    metrics = outcomes(problem.market, li / LI_PER_CNY)
-    out = np.zeros(len(rows))
-    for i, row in enumerate(rows):
-        lhs = float(total(row.coefficients, metrics))
-        size = sum(float(np.abs(np.asarray(metrics[m]) * c).sum()) for m, c in row.coefficients.items())
-        slack = TIGHT * max(size, abs(row.lower) if np.isfinite(row.lower) else 0.0)
-        if lhs < row.lower - slack:
-            out[i] = row.lower - lhs
-        elif lhs > row.upper + slack:
-            out[i] = row.upper - lhs
-    return out
+    """(r,) `_shortfalls` of one plan."""
+    return _shortfalls(rows, outcomes(problem.market, li / LI_PER_CNY))
 
 
 def _repair(problem, rows, li, down, up, least):  # type: ignore[no-untyped-def]
@@ -118,19 +146,26 @@ def _effects(problem: Problem, rows: tuple[Row, ...], li: FloatArray) -> FloatAr
 
 
 def _spend_rest(problem, rows, li, up):  # type: ignore[no-untyped-def]
-    """Give the 厘 that rounding down left over back, as long as every row still holds."""
-    rest = int(np.floor(problem.budget_cny * LI_PER_CNY + 1e-6) - li.sum())
-    cells = np.flatnonzero(li < up)
-    keep: Callable[[FloatArray], bool] = lambda trial: not _shortfall(problem, rows, trial).any()  # noqa: E731
-    if rest <= 0 or not len(cells) or not keep(li):
+    """Give the 厘 that rounding down left over to the cells that gain most, as long as every row holds."""
+    if _shortfall(problem, rows, li).any():
         return li
-    many = min(rest, len(cells))
-    while many > 0:
+    gain = _effects(problem, (Row("objective", problem.objective),), li)[0]
+    waiting = np.flatnonzero((li < up) & (gain > 0))
+    waiting = waiting[np.argsort(-gain[waiting], kind="stable")]
+    many = len(waiting)
+    for _ in range(REPAIRS):
+        rest = int(np.floor(problem.budget_cny * LI_PER_CNY + 1e-6) - li.sum())
+        many = min(many, rest, len(waiting))
+        if many <= 0:
+            break
         trial = li.copy()
-        trial[cells[:many]] += 1
-        if keep(trial):
-            return trial
-        many //= 2
+        trial[waiting[:many]] += 1
+        if not (_shortfall(problem, rows, trial).any() or below_floor(problem, trial / LI_PER_CNY).any()):
+            li, waiting, many = trial, waiting[many:], 2 * many
+        elif many > 1:
+            many //= 2
+        else:
+            waiting = waiting[1:]
     return li
 
 

@@ -1,9 +1,11 @@
-"""Marginal floors where placements compete: spend stops where the last yuan returned the floor.
+"""Marginal floors: spend stops where the last yuan returned the floor.
 
 Exists because the return of a cell's last yuan also falls with what the other placements of its segment
-spend, which no limit of a single cell can say. Capping each cell where it would stop alone is a relaxation,
-since placements compete: its bound holds for the true problem. Segments whose placements then fall below
-the floor together are capped where all of them return it; what that may cost is in the gap that is reported.
+spend, which no limit of a single cell can say. `stopped` writes what a cell alone can keep as limits: nothing
+or at least the spend from which an S-curve is steep enough, at most the spend at which it stops. That is the
+whole constraint where cells are additive, and a relaxation whose bound holds where placements compete.
+Segments whose placements then fall below the floor together are capped where all of them return it; what
+that may cost is in the gap that is reported.
 """
 
 from __future__ import annotations
@@ -14,18 +16,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.curves import POINTS, FloatArray
 from models.errors import SolverError
 from targeting.allocation.explain.trial import Neighbours, trial_gains
-from targeting.allocation.problem import Problem, Solution
+from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.solver.incumbent import Incumbent
+from targeting.allocation.solver.layout import basic_weights, build
+from targeting.allocation.solver.program import Floors
 
 if TYPE_CHECKING:
     from targeting.allocation.solver.solve import Warm
 
 BoolArray = NDArray[np.bool_]
 _ROUNDS, _SWEEPS = 6, 12
-_SAFE = 2e-4  # the floor is kept by this share, so that whole 厘 and differences do not break it
-_GRID, _HALVINGS = 40, 25
+_SAFE = 2e-6  # where placements compete plans keep the floor by this share
+_FORGIVEN = 1e-4  # of the floor: what whole 厘 may cost
+FEN = 0.01  # yuan: the checker looks at the last fen, which on a flat start returns less than the last bit
+_GRID, _HALVINGS, _BISECTIONS = 40, 25, 60
+_CROWDED = (
+    1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
+)
 
 
 def solve_with_stops(
@@ -36,45 +46,126 @@ def solve_with_stops(
     Raises:
         InfeasibleError, DataError, SolverError: as `solve`.
     """
-    from targeting.allocation.solver.solve import solve
+    from targeting.allocation.solver.solve import Warm, solve
 
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
-    near, zero = Neighbours.of(problem.market), np.zeros(len(problem.market))
-    alone = np.minimum(problem.limits.upper_cny, problem.budget_cny)
-    if problem.market.carryover == 0 or problem.market.supply.concave.all():
-        alone = stopping_spend(problem, zero, alone, near)  # else earlier slots may lift later ones
-    capped = _capped(problem, alone)
+    near, capped = Neighbours.of(problem.market), stopped(problem)
+    alone = np.minimum(capped.limits.upper_cny, problem.budget_cny)
     found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     bound = found.upper_bound
+    last = Warm()
     for _ in range(_ROUNDS):
-        low = _below_floor(problem, found.spend_cny, near)
+        low = below_floor(problem, found.spend_cny, near)
         if not low.any():
+            if bound - found.value > gap_tol * abs(found.value):
+                bound = min(bound, _joint_bound(problem, last, found.value, gap_tol))
             return _certified(found, bound=bound, gap_tol=gap_tol)
         together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
         stops = _stopping_together(problem, found.spend_cny, alone, together, near)
+        stops = np.where(
+            low & (found.spend_cny < 0.99 * stops), 0.0, stops
+        )  # below, on its flat start: closed
         capped = _capped(capped, np.where(together, stops, np.inf))
-        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s)
+        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=last)
     raise SolverError(
         "marginal_floor: no plan was found in which every cell stops in time; please report this brief"
     )
 
 
-def stopping_spend(problem: Problem, others: FloatArray, most: FloatArray, near: Neighbours) -> FloatArray:
-    """(n_cells,) largest spend up to `most` at which the last yuan returns the floor, the other cells at
-    `others`.
+def _joint_bound(problem: Problem, last: Warm, value: float, gap_tol: float) -> float:
+    """The Lagrangian bound at the last solve's prices, placements held to their floors together."""
+    market, limits = problem.market, problem.limits
+    carries = market.carryover > 0 or market.carry_in_cny is not None
+    if carries or problem.risk is not None or last.spend is None or last.prices is None:
+        return np.inf
+    program = build(stopped(problem))
+    at = np.maximum(program.cell, 0)
+    weights = basic_weights(market, problem.worth or problem.objective, lambda x: x[at])
+    floors = Floors(limits.marginal_floor[at], weights["impressions"], weights["fans"])
+    best = Incumbent(problem, gap_tol, value=value)
+    best.bound_at(replace(program, floors=floors), last.prices, last.spend)
+    return best.bound
 
-    Never below the lower limit; `most` where there is no floor.
+
+def stopped(problem: Problem) -> Problem:
+    """The problem with limits that every plan keeps whose cells all return their floors.
+
+    Each cell gets nothing, or a spend between the one from which its curve is steep enough (of a table, from
+    its first steep enough piece) and the one at which it would stop alone.
     """
-    floor, lower = problem.limits.marginal_floor, np.minimum(problem.limits.lower_cny, most)
-    enough = floor * (1 + _SAFE)
-    trials = lower + np.linspace(0.0, 1.0, _GRID)[:, None] * (most - lower)
-    good = _last_yuan(problem, others, trials, near) >= enough
-    best = np.where(good, trials, lower).max(axis=0)
-    top = np.minimum(best + (most - lower) / (_GRID - 1), most)
+    market, limits = problem.market, problem.limits
+    floored = limits.marginal_floor > 0
+    if not floored.any():
+        return problem
+    upper, least = np.minimum(limits.upper_cny, problem.budget_cny), limits.min_if_used_cny
+    if market.carryover > 0 or market.carry_in_cny is not None:
+        if not market.supply.concave.all():
+            return problem  # a slot's spend may lift the return of the next one's
+        zero, near = np.zeros(len(market)), Neighbours.of(market)
+        upper = stopping_spend(problem, zero, upper, near, enough=1.0)
+    else:
+        start, stop = _stretch(problem)
+        upper = np.where(floored, np.minimum(upper, stop), upper)
+        least = np.where(floored, np.maximum(least, start), least)
+    upper = np.where(floored, np.minimum(upper, limits.upper_cny), limits.upper_cny)
+    return replace(problem, limits=replace(limits, upper_cny=upper, min_if_used_cny=least))
+
+
+def _stretch(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """(n_cells,) first and last spend at which a cell alone could return its floor; (0, 0) where there is
+    none.
+
+    Its last yuan returns a'(s) (shown + converted exp(-x)), x = hazard a(s) / users. Others take from that
+    (for x up to `_CROWDED`; beyond it their lower value could hide it, so x counts as that much at most).
+    """
+    market, worth = problem.market, problem.worth or problem.objective
+    zero = np.zeros(len(market))
+    shown = zero + worth.get("impressions", 0.0) + worth.get("entries", 0.0) * market.entry
+    converted = market.hazard * (worth.get("fans", 0.0) + worth.get("gmv", 0.0) * market.gmv_per_fan_cny)
+    gain, curves, floor = shown + converted, market.supply, problem.limits.marginal_floor
+    slope = np.where((floor > 0) & (gain > 0), floor / np.where(gain > 0, gain, 1.0), np.inf)
+    high = np.minimum(curves.inverse_slope(slope), problem.budget_cny)
+    low = np.minimum(curves.inflection_cny, high)
+    start = _steep_from(market, slope)
+    crowd = np.isfinite(market.users) & (curves.family != POINTS)
+    if not crowd.any():
+        return start, high
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        x = np.minimum(market.hazard * curves.value(middle) / market.users, _CROWDED)
+        enough = curves.slope(middle) * (shown + converted * np.exp(-x)) >= floor
+        low, high = np.where(crowd & enough, middle, low), np.where(crowd & ~enough, middle, high)
+    return start, high
+
+
+def _steep_from(market: Market, slope: FloatArray) -> FloatArray:
+    """(n_cells,) spend below which the curve is less steep than `slope`: 0 where it starts steep enough."""
+    start = market.supply.inverse_slope(slope, rising=True)
+    start = np.where(np.isfinite(start), start, 0.0)
+    at = np.flatnonzero(market.supply.family == POINTS)
+    if len(at):
+        knots, scale = market.supply.points, market.supply.scale_cny[at]
+        steep = knots.gradients * (market.supply.top[at] / scale)[:, None] >= slope[at][:, None]
+        first = np.take_along_axis(knots.x, steep.argmax(axis=1)[:, None], axis=1)[:, 0] * scale
+        start[at] = np.where(steep.any(axis=1), first, 0.0)
+    return start
+
+
+def stopping_spend(
+    problem: Problem, others: FloatArray, most: FloatArray, near: Neighbours, *, enough: float = 1.0 + _SAFE
+) -> FloatArray:
+    """(n_cells,) largest spend up to `most` at which the last yuan returns `enough` times the floor, the
+    other cells at `others`; `most` where there is no floor.
+    """
+    floor = problem.limits.marginal_floor
+    trials = np.linspace(0.0, 1.0, _GRID)[:, None] * most
+    good = _last_yuan(problem, others, trials, near) >= enough * floor
+    best = np.where(good, trials, 0.0).max(axis=0)
+    top = np.minimum(best + most / (_GRID - 1), most)
     for _ in range(_HALVINGS):
         middle = 0.5 * (best + top)
-        good = _last_yuan(problem, others, middle[None, :], near)[0] >= enough
+        good = _last_yuan(problem, others, middle[None, :], near)[0] >= enough * floor
         best, top = np.where(good, middle, best), np.where(good, top, middle)
     return np.where(floor > 0, best, most)
 
@@ -95,22 +186,31 @@ def _stopping_together(
     return spend
 
 
-def _below_floor(problem: Problem, spend: FloatArray, near: Neighbours) -> BoolArray:
-    last = _last_yuan(problem, spend, spend[None, :], near)[0]
-    kept_anyway = spend <= problem.limits.lower_cny * (1 + 1e-9)
-    return (last < problem.limits.marginal_floor * (1 + 0.25 * _SAFE)) & ~kept_anyway
+def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = None) -> BoolArray:
+    """(n_cells,) cells whose last yuan returned less than their floor."""
+    if not (problem.limits.marginal_floor > 0).any():
+        return np.zeros(len(spend), dtype=bool)
+    near = near or Neighbours.of(problem.market)
+    last = np.minimum(
+        *(_last_yuan(problem, spend, spend[None, :], near, least_step=step)[0] for step in (0.0, FEN))
+    )
+    return last < problem.limits.marginal_floor * (1 - _FORGIVEN)
 
 
 def _capped(problem: Problem, most: FloatArray) -> Problem:
-    """Upper limits lowered to `most`, but not below a lower limit."""
-    upper = np.maximum(np.minimum(problem.limits.upper_cny, most), problem.limits.lower_cny)
+    """Upper limits lowered to `most`."""
+    upper = np.minimum(problem.limits.upper_cny, most)
     return replace(problem, limits=replace(problem.limits, upper_cny=upper))
 
 
-def _last_yuan(problem: Problem, spend: FloatArray, trials: FloatArray, near: Neighbours) -> FloatArray:
-    """(n_trials, n_cells) worth per yuan of the last fen when one cell alone has its trial; inf at 0."""
+def _last_yuan(
+    problem: Problem, spend: FloatArray, trials: FloatArray, near: Neighbours, *, least_step: float = 0.0
+) -> FloatArray:
+    """(n_trials, n_cells) worth per yuan of the last millionth of one cell's trial, or of `least_step` if
+    that is more; inf at 0.
+    """
     worth = problem.worth or problem.objective
-    step = np.minimum(trials, np.maximum(1e-6 * trials, 0.01))
+    step = np.minimum(trials, np.maximum(1e-6 * trials, least_step))
     here, before = (
         trial_gains(problem.market, spend_cny=spend, trials_cny=t, coefficients=worth, neighbours=near)
         for t in (trials, trials - step)

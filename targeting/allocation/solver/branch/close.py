@@ -24,6 +24,7 @@ from targeting.allocation.solver.pricing import legal
 from targeting.allocation.solver.program import Program
 
 TURNS = 40
+PROGRESS = 0.1  # share of the gap that a turn must close for its lines alone to be worth another
 MOST_WHOLE = 300  # blocks up to which the columns are also chosen whole, by a mixed-integer program
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def _by_pieces(program: Program, best: Incumbent, relaxed: Relaxed, deadline: De
                 raise
             logger.warning("the gap stays at %.2g: %s", best.gap, error)
             return turn
+        before = best.bound
         best.bound = min(best.bound, choice.bound + program.constant)
         if not choice.plan and choice.bound == -np.inf and best.spend is None:
             raise no_plan(program, prices)
@@ -98,20 +100,23 @@ def _by_pieces(program: Program, best: Incumbent, relaxed: Relaxed, deadline: De
         if best.closed or deadline.over:
             return turn
         marks = [*marks, done.spend, choice.spend]
-        coarse = _too_coarse(program, pieces, choice, best, late=turn > 3)
-        pieces = split(pieces, choice.piece[coarse], choice.spend[coarse])
+        stuck = not best.bound < before - PROGRESS * max(before - best.value, 0.0) and best.value <= known
+        coarse = _too_coarse(program, pieces, choice, best, stuck=stuck)
+        if stuck and not coarse.any():
+            return turn  # what is left of the gap is HiGHS's tolerances
+        pieces = split(program, pieces, choice.piece[coarse], choice.spend[coarse])
     return TURNS
 
 
-def _too_coarse(program: Program, pieces: Pieces, choice: Choice, best: Incumbent, *, late: bool):  # type: ignore[no-untyped-def]
-    """(m,) cells whose chosen piece must be cut; above a concave stretch new lines are enough, unless it is
-    late.
+def _too_coarse(program: Program, pieces: Pieces, choice: Choice, best: Incumbent, *, stuck: bool):  # type: ignore[no-untyped-def]
+    """(m,) cells whose chosen piece must be cut; above a concave stretch new lines are enough, unless they
+    no longer help.
     """
     error, size = np.abs(choice.error), abs(best.value) if best.spend is not None else 0.0
     coarse = error > max(0.1 * best.gap_tol * size, 0.2 * error.max()) / len(error)
     coarse &= (pieces.high > pieces.low)[choice.piece]
     concave = program.curves.concave | (pieces.low[choice.piece] >= program.curves.inflection_cny)
-    return coarse & (~concave | (choice.error < 0) | late)
+    return coarse & (~concave | (choice.error < 0) | stuck)
 
 
 def _by_tree(pool: Pool, best: Incumbent, relaxed: Relaxed, deadline: Deadline) -> int:

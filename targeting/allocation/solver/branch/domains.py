@@ -23,6 +23,7 @@ from targeting.allocation.solver.program import Program
 
 FIRST_PIECES = 24
 HALVINGS = 9
+MARGIN = 0.15  # of a piece: no cut is closer to its ends
 
 
 @dataclass(frozen=True)
@@ -123,17 +124,30 @@ def merge(pieces: Pieces) -> Pieces:
     return Pieces(pieces.cell[first], pieces.low[first], pieces.high[last], pieces.on[first])
 
 
-def split(pieces: Pieces, chosen: NDArray[np.int64], spend: FloatArray) -> Pieces:
-    """Cut the `chosen` pieces at `spend` (one number per chosen piece), or in the middle where that is an
-    end.
+def split(program: Program, pieces: Pieces, chosen: NDArray[np.int64], spend: FloatArray) -> Pieces:
+    """Cut the `chosen` pieces at `spend` (one number per chosen piece) but not close to their ends, where
+    little would be won; tabulated curves at the knot next to that.
     """
     low, high = pieces.low[chosen], pieces.high[chosen]
-    inside = (spend > low + 1e-6 * (high - low)) & (spend < high - 1e-6 * (high - low))
-    at = np.where(inside, spend, 0.5 * (low + high))
+    margin = MARGIN * (high - low)
+    at = _next_knot(program, pieces[chosen], np.clip(spend, low + margin, high - margin))
     rest = np.ones(len(pieces), dtype=bool)
     rest[chosen] = False
     cell, on = pieces.cell[chosen], pieces.on[chosen]
     return stack([pieces[rest], Pieces(cell, low, at, on), Pieces(cell, at, high, on)])
+
+
+def _next_knot(program: Program, pieces: Pieces, spend: FloatArray) -> FloatArray:
+    """(n,) the knot within each piece of a tabulated curve that is next to `spend`, else `spend`."""
+    rank = np.cumsum(program.curves.family == POINTS) - 1
+    out = spend.copy()
+    for i in np.flatnonzero(program.curves.family[pieces.cell] == POINTS):
+        cell = pieces.cell[i]
+        knots = program.curves.points.x[rank[cell]] * program.curves.scale_cny[cell]
+        inside = knots[(knots > pieces.low[i]) & (knots < pieces.high[i])]
+        if len(inside):
+            out[i] = inside[np.argmin(np.abs(inside - spend[i]))]
+    return out
 
 
 def _line(program: Program, weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:

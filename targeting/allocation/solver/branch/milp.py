@@ -69,41 +69,9 @@ def solve_pieces(
     """
     import cvxpy as cp
 
-    n, m = len(pieces), len(program.cell)
-    money = max(float(np.abs(program.upper).max()), 1e-300)
-    top = program.curves.value(program.upper)
-    unit = np.where(top > 0, top, 1.0)[pieces.cell]  # y in units of each cell's largest value
-    c_y, c_s, c_on = _coefficients(program, program.objective, pieces)
-    a_y, a_s, a_on = _row_coefficients(program, program.matrix, pieces)
-    lines = _lines(program, pieces, marks, _needs_floor(program, pieces, a_y, c_y))
-    worth = max(
-        float(np.abs(c_y * unit).sum() / max(n, 1)), float(np.abs(c_s * money).max(initial=0.0)), 1e-300
-    )
-    delta, s, y = cp.Variable(n, boolean=True), cp.Variable(n, nonneg=True), cp.Variable(n)
-    k, side, slope, level = lines
-    pick = sparse.csr_matrix((np.ones(len(k)), (np.arange(len(k)), k)), shape=(len(k), n))
-    scaled_slope, scaled_level = slope * money / unit[k], level / unit[k]
-    over = pick @ y - cp.multiply(scaled_slope, pick @ s) - cp.multiply(scaled_level, pick @ delta)
-    choose = sparse.csr_matrix((np.ones(n), (pieces.cell, np.arange(n))), shape=(m, n))
-    total = a_s @ sparse.diags(np.full(n, money)), a_y @ sparse.diags(unit), a_on
-    size = np.maximum(_absolute(total), _limit_size(program))
-    inverse = sparse.diags(1.0 / size)
-    lhs = inverse @ total[0] @ s + inverse @ total[1] @ y + inverse @ total[2] @ delta
-    ups, downs = (
-        np.flatnonzero(np.isfinite(program.row_upper)),
-        np.flatnonzero(np.isfinite(program.row_lower)),
-    )
-    constraints = [
-        choose @ delta == 1,
-        s >= cp.multiply(pieces.low / money, delta),
-        s <= cp.multiply(pieces.high / money, delta),
-        cp.multiply(side, over) <= 0,
-        lhs[ups] <= (program.row_upper / size)[ups],
-    ]
-    if len(downs):
-        constraints.append(lhs[downs] >= (program.row_lower / size)[downs])
-    goal = cp.Maximize((c_y * unit / worth) @ y + (c_s * money / worth) @ s + (c_on / worth) @ delta)
-    model = cp.Problem(goal, constraints)
+    scaled = _Scaled.of(program, pieces)
+    floor = _needs_floor(program, scaled)
+    model, (delta, s, y) = _model(program, pieces, scaled, _lines(program, pieces, marks, floor))
     options = {
         "mip_rel_gap": rel_gap, "time_limit": float(seconds), "mip_feasibility_tolerance": TOLERANCE,
         "primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE,
@@ -112,34 +80,103 @@ def solve_pieces(
         run_highs(model, options)
     except (cp.error.SolverError, ValueError) as error:
         raise SolverError(f"allocation: HiGHS failed on the piecewise program ({error})") from error
-    spare = SLACK * TOLERANCE * (float(np.abs(prices * size).sum()) + worth * n)
+    m, nothing = len(program.cell), np.zeros(len(program.cell), dtype=np.int64)
     if model.status in ("infeasible", "infeasible_inaccurate"):
-        return Choice(-np.inf, np.zeros(m, dtype=np.int64), marks[-1], False, np.zeros(m))
+        return Choice(-np.inf, nothing, marks[-1], False, np.zeros(m))
     highest = _dual_bound(model)
     if not np.isfinite(highest):
         raise SolverError(f"allocation: the piecewise program ended as {model.status!r} without a bound")
-    bound = highest * worth + spare
+    bound = highest * scaled.worth + SLACK * TOLERANCE * scaled.stake(prices)
     if delta.value is None or s.value is None or y.value is None:
-        return Choice(bound, np.zeros(m, dtype=np.int64), marks[-1], False, np.zeros(m))
+        return Choice(bound, nothing, marks[-1], False, np.zeros(m))
     chosen = np.zeros(m, dtype=np.int64)
     order = np.argsort(delta.value, kind="stable")
     chosen[pieces.cell[order]] = order
-    spend = np.clip(s.value[chosen] * money, pieces.low[chosen], pieces.high[chosen])
-    claimed = y.value[chosen] * unit[chosen]
-    off = (claimed - program.curves.value(spend)) * _stake(program, prices)
+    spend = np.clip((s.value * scaled.money)[chosen], pieces.low[chosen], pieces.high[chosen])
+    claimed = (y.value * scaled.unit)[chosen]
+    off = (claimed - program.curves.value(spend)) / scaled.unit[chosen] * scaled.weight(prices)[chosen]
     return Choice(bound, chosen, spend, True, off)
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Coefficients in units in which every piece's spend and value reach 1, and so do the rows and the goal.
+
+    Attributes:
+        money, unit: (n,) the largest spend and value of each piece.
+        worth: what the goal is divided by.
+        goal: (n,) each, of spend, value and on; in scaled units times `worth`.
+        rows: sparse (r, n) each, in scaled units times `size` (r,).
+    """
+
+    money: FloatArray
+    unit: FloatArray
+    worth: float
+    goal: tuple[FloatArray, FloatArray, FloatArray]
+    rows: tuple[sparse.csr_matrix, sparse.csr_matrix, sparse.csr_matrix]
+    size: FloatArray
+
+    @classmethod
+    def of(cls, program: Program, pieces: Pieces) -> _Scaled:
+        """The coefficients of the objective and of every row."""
+        money = _positive(pieces.high)
+        unit = _positive(program.curves.take(pieces.cell).value(pieces.high))
+        c_y, c_s, c_on = _coefficients(program, program.objective, pieces)
+        a_y, a_s, a_on = _row_coefficients(program, program.matrix, pieces)
+        goal = c_s * money, c_y * unit, c_on
+        rows = a_s @ sparse.diags(money), a_y @ sparse.diags(unit), a_on
+        worth = max(float(np.abs(goal[1]).mean()), float(np.abs(goal[0]).max()), 1e-300)
+        return cls(money, unit, worth, goal, rows, np.maximum(_absolute(rows), _limit_size(program)))
+
+    def stake(self, prices: FloatArray) -> float:
+        """What all rows and pieces are worth: a share of it is what the solver's tolerances may hide."""
+        return float(np.abs(prices * self.size).sum()) + self.worth * len(self.money)
+
+    def weight(self, prices: FloatArray) -> FloatArray:
+        """(n,) what each piece's value may matter to the goal and the rows, whose effects must not cancel."""
+        price = np.maximum(np.abs(prices), self.worth / self.size)
+        return np.asarray(np.abs(self.goal[1]) + price @ abs(self.rows[1]))
+
+
+def _model(program: Program, pieces: Pieces, scaled: _Scaled, lines):  # type: ignore[no-untyped-def]
+    """The cvxpy program with its variables: piece chosen, spend and value in it."""
+    import cvxpy as cp
+
+    n, m = len(pieces), len(program.cell)
+    delta, s, y = cp.Variable(n, boolean=True), cp.Variable(n, nonneg=True), cp.Variable(n)
+    k, side, slope, level = lines
+    pick = sparse.csr_matrix((np.ones(len(k)), (np.arange(len(k)), k)), shape=(len(k), n))
+    steep, offset = slope * scaled.money[k] / scaled.unit[k], level / scaled.unit[k]
+    over = pick @ y - cp.multiply(steep, pick @ s) - cp.multiply(offset, pick @ delta)
+    choose = sparse.csr_matrix((np.ones(n), (pieces.cell, np.arange(n))), shape=(m, n))
+    inverse = sparse.diags(1.0 / scaled.size)
+    lhs = sum(inverse @ part @ x for part, x in zip(scaled.rows, (s, y, delta), strict=True))
+    ups, downs = (
+        np.flatnonzero(np.isfinite(program.row_upper)),
+        np.flatnonzero(np.isfinite(program.row_lower)),
+    )
+    constraints = [
+        choose @ delta == 1,
+        s >= cp.multiply(pieces.low / scaled.money, delta),
+        s <= cp.multiply(pieces.high / scaled.money, delta),
+        cp.multiply(side, over) <= 0,
+        lhs[ups] <= (program.row_upper / scaled.size)[ups],
+    ]
+    if len(downs):
+        constraints.append(lhs[downs] >= (program.row_lower / scaled.size)[downs])
+    goal = sum((c / scaled.worth) @ x for c, x in zip(scaled.goal, (s, y, delta), strict=True))
+    return cp.Problem(cp.Maximize(goal), constraints), (delta, s, y)
+
+
+def _positive(x: FloatArray) -> FloatArray:
+    """x where it is > 0, else the smallest that is."""
+    return np.where(x > 0, x, x[x > 0].min(initial=np.inf) if (x > 0).any() else 1.0)
 
 
 def _dual_bound(model: Any) -> float:
     """HiGHS's bound of a maximisation (cvxpy hands HiGHS the minimisation), nan where there is none."""
     info = getattr(model.solver_stats, "extra_stats", None)
     return -float(getattr(info, "mip_dual_bound", np.nan))
-
-
-def _stake(program: Program, prices: FloatArray) -> FloatArray:
-    """(m,) what one unit of a cell's y is worth at the prices."""
-    w = program.weights(prices)
-    return np.abs(w["impressions"] + w["reached"] + program.hazard * w["fans"])
 
 
 def _coefficients(program: Program, weights: Mapping[str, FloatArray], pieces: Pieces):  # type: ignore[no-untyped-def]
@@ -169,8 +206,9 @@ def _limit_size(program: Program) -> FloatArray:
     return np.maximum(np.maximum(*both), 1e-300)
 
 
-def _needs_floor(program: Program, pieces: Pieces, a_y, c_y):  # type: ignore[no-untyped-def]
+def _needs_floor(program: Program, scaled: _Scaled):  # type: ignore[no-untyped-def]
     """(n,) pieces whose y some row or the objective would like to be small."""
+    a_y, c_y = scaled.rows[1], scaled.goal[1]
     capped = sparse.diags(np.isfinite(program.row_upper).astype(float)) @ a_y
     floored = sparse.diags(np.isfinite(program.row_lower).astype(float)) @ a_y
     hurts = np.asarray((capped > 0).sum(axis=0)).ravel() + np.asarray((floored < 0).sum(axis=0)).ravel()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.curves import POINTS
 from models.errors import SolverError
 from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.generation import Deadline, Relaxed, generate
@@ -96,6 +97,8 @@ def explore(
 def _children(program: Program, pool: Pool, relaxed: Relaxed) -> list[Program]:
     cell = _where_to_cut(program, pool, relaxed)
     if cell is None:
+        cell = _most_convex(program)
+    if cell is None:
         return []
     lower, upper, switch = program.lower.copy(), program.upper.copy(), program.switch.copy()
     if program.switch[cell]:
@@ -105,7 +108,8 @@ def _children(program: Program, pool: Pool, relaxed: Relaxed) -> list[Program]:
         lower, upper = lower.copy(), program.upper.copy()
         lower[cell] = min(max(program.floor_on[cell], HARDLY * program.upper[cell]), program.upper[cell])
         return [off, program.restricted(lower, upper, switch)]
-    at = float(relaxed.spend[cell])
+    bend = float(program.curves.inflection_cny[cell])
+    at = bend if program.lower[cell] < bend < program.upper[cell] else float(relaxed.spend[cell])
     width = program.upper[cell] - program.lower[cell]
     at = min(max(at, program.lower[cell] + 0.05 * width), program.upper[cell] - 0.05 * width)
     below, above = upper.copy(), lower.copy()
@@ -137,3 +141,12 @@ def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
         return None
     block = int(np.argmax(np.where(usable, loss, -np.inf)))
     return block * program.width + int(np.argmax(grid[block]))
+
+
+def _most_convex(program: Program) -> int | None:
+    """The cell that may spend most where its curve is not concave: keeps a bound open without a mixture."""
+    curves, room = program.curves, program.upper - program.lower
+    bent = ~curves.concave & ((curves.family == POINTS) | (program.lower < curves.inflection_cny))
+    share = np.where(bent, room / np.maximum(curves.scale_cny, 1e-300), 0.0)
+    cell = int(np.argmax(share))
+    return cell if room[cell] > 1e-6 * program.upper[cell] and share[cell] > 0 else None
