@@ -27,7 +27,7 @@ MIN_CELLS_A_DAY = 3.0
 # that won by luck inside the logged range is wrong by a third at four times the spend.
 SWITCH_SE = 3.0
 # Extra standard deviation of log capacity: what the families disagree on beyond the data.
-EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.2, 0.25
+EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.1, 0.15
 
 
 @dataclass(frozen=True)
