@@ -25,8 +25,8 @@ from models.response import ResponseModel, fit_response
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
-# What curves may deliver, the earliest step of the way that every placement reports; entries come last because
-# a report on placements of both kinds has them for one kind only.
+# What curves may deliver: the earliest step of the way that every placement reports. Entries come last: most
+# reports have them for the live room only.
 BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
 # Elasticity of delivery in spend believed without evidence: another 10 % of money buys about 7 % more. Spread
 # and doubt are large: reports mix audiences of different size, which makes returns look more constant than

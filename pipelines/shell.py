@@ -33,7 +33,7 @@ def silent(stage: str) -> None:
 
 
 def silence_libraries() -> None:
-    """Keep other libraries off stdout and stderr: a pipe gets our result and nothing else.
+    """Keep libraries and loggers off stdout and stderr: a pipe gets our result and nothing else.
 
     Set before the libraries are imported, since several read the environment only once.
     """
@@ -52,6 +52,9 @@ def silence_libraries() -> None:
     warnings.simplefilter("ignore")
     for name in _CHATTER:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Our own rooms log too; without a handler Python would print their warnings on stderr, where a reader of
+    # a pipe takes a line for an error. What a person must know is in the result's `warnings`.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.errors import SolverError
+from models.errors import TargetingError
 from targeting.report import charts, next_steps, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 
@@ -55,6 +55,7 @@ def notebook(plan: Plan) -> str:
 def _context(plan: Plan) -> dict[str, Any]:
     placements = _placements(plan)
     diagnosis = None if plan.audience is None else plan.audience.diagnosis
+    information = next_steps.information_of(plan)
     return {
         "title": f"Targeting plan · {plan.campaign.campaign_id}",
         "campaign": plan.campaign,
@@ -77,8 +78,8 @@ def _context(plan: Plan) -> dict[str, Any]:
         "frontier_chart": _frontier_chart(plan),
         "prices": sentences.price_sentences(plan),
         "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
-        "experiments": next_steps.experiments(plan),
-        "exploration": next_steps.exploration(plan),
+        "experiments": next_steps.experiments(plan, information),
+        "exploration": next_steps.exploration(plan, information),
         "claims": sentences.claim_sentences(plan),
         "rules": _rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
@@ -263,7 +264,7 @@ def _frontier_chart(plan: Plan) -> str:
     budgets = [plan.budget_cny * factor for factor in FRONTIER_BUDGETS]
     try:
         points = plan.frontier(budgets, gap_tol=1e-3, time_limit_s=FRONTIER_SECONDS)
-    except SolverError as error:  # the plan stands without its neighbours
+    except TargetingError as error:  # the plan stands without its neighbours
         log.warning("report: no frontier is shown: %s", error)
         return ""
     points = points.filter(pl.col("value").is_not_null())

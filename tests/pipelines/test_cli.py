@@ -168,6 +168,13 @@ def test_a_pipe_hears_nothing_of_progress(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_warning_of_our_own_loggers_is_no_line_on_stderr():
+    says = "import logging; logging.getLogger('targeting.report').warning('no frontier is shown')"
+    code = f"from pipelines.shell import silence_libraries; silence_libraries(); {says}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_a_terminal_sees_the_stage(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
