@@ -184,6 +184,15 @@ def placement(values: pl.Series) -> pl.Series:
     return _renamed(values, _PLACEMENTS)
 
 
+def placement_name(word: str) -> str:
+    """One placement as `placement` reads it.
+
+    >>> placement_name("短视频"), placement_name("Live Room"), placement_name("search")
+    ('video', 'live', 'search')
+    """
+    return str(placement(pl.Series([word.strip(_BLANKS)]))[0])
+
+
 def gender(values: pl.Series) -> pl.Series:
     """Known words become `m` or `f`; anything else keeps its text."""
     return _renamed(values, GENDERS)

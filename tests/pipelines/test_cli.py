@@ -168,6 +168,11 @@ def test_a_pipe_hears_nothing_of_progress(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_json_has_null_for_a_number_that_json_cannot_write(capsys):
+    shell.emit({"gap": float("inf"), "inside": [{"low": float("nan")}]}, as_json=True, headline="")
+    assert capsys.readouterr().out == '{"gap": null, "inside": [{"low": null}]}\n'
+
+
 def test_a_warning_of_our_own_loggers_is_no_line_on_stderr():
     says = "import logging; logging.getLogger('targeting.report').warning('no frontier is shown')"
     code = f"from pipelines.shell import silence_libraries; silence_libraries(); {says}"

@@ -176,7 +176,7 @@ def test_a_limit_in_yuan_that_a_smaller_budget_could_not_keep_does_not_sink_the_
 @pytest.mark.parametrize(("budget", "step"), [(300, "¥10"), (9_000, "¥100"), (20_000, "¥1,000")])
 def test_a_price_is_told_for_a_small_change_of_the_budget(budget, step):
     brief = jewellery_shop.campaign(budget_cny=budget, constraints=[])
-    [(name, said)] = price_sentences(jewellery_shop.plan(brief))
+    [(_, said)] = price_sentences(jewellery_shop.plan(brief))
     assert said.startswith(f"another {step} of budget")
 
 
