@@ -53,14 +53,8 @@ def market_of(learned: Learned, *, campaign: Campaign) -> Market:
 
     Raises:
         CampaignError: a placement of the brief was never learned.
-        DataError: live entries are wanted, and none of its placements is known to bring any.
     """
     at = _chosen(learned.cells, campaign.placements)
-    if campaign.objective == "live_entries" and not (learned.entry[at] > 0).any():
-        raise DataError(
-            f"objective live_entries: the data know of no live entry in {', '.join(campaign.placements)}; "
-            "give entered_live (logs) or live_entries (report), or change the objective"
-        )
     slots = campaign.slots.count
     days = campaign.days / slots
     index = np.tile(at, slots)

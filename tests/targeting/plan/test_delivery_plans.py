@@ -80,9 +80,15 @@ def test_a_report_of_live_entries_only_plans_for_them():
 @pytest.mark.parametrize("lost", ["impressions", "new_fans"])
 def test_live_entries_cannot_be_planned_from_a_report_that_has_none(lost):
     with pytest.raises(
-        DataError, match="objective live_entries: the data know of no live entry in video, live"
+        DataError, match="objective live_entries: no live entry is known in"
     ):
         planned(report(**{lost: 0}), objective="live_entries")
+
+
+def test_live_entries_cannot_be_planned_from_supplied_curves():
+    hill = {"segment": ["a"], "placement": ["x"], "top": [9.0], "half_spend_cny": [10.0], "slope": [1.0]}
+    with pytest.raises(DataError, match="objective live_entries: no live entry is known in x"):
+        tg.allocate(hill, budget_cny=12, objective="live_entries")
 
 
 def test_placements_are_those_of_the_brief():
