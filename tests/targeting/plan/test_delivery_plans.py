@@ -79,9 +79,7 @@ def test_a_report_of_live_entries_only_plans_for_them():
 
 @pytest.mark.parametrize("lost", ["impressions", "new_fans"])
 def test_live_entries_cannot_be_planned_from_a_report_that_has_none(lost):
-    with pytest.raises(
-        DataError, match="objective live_entries: no live entry is known in"
-    ):
+    with pytest.raises(DataError, match="objective live_entries: no live entry is known in"):
         planned(report(**{lost: 0}), objective="live_entries")
 
 
