@@ -130,7 +130,8 @@ def decide_from(
         from targeting.plan.supplied import allocate
 
         tell("dividing the budget")
-        curves, warnings = _of_placements(read_curves(source.curves), brief, source=source.curves)
+        read = read_curves(source.curves)
+        curves, left_out = _of_placements(read.good, brief, source=source.curves)
         plan = allocate(
             curves,
             budget_cny=brief.budget_cny,
@@ -139,7 +140,7 @@ def decide_from(
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
         )
-        return Decided(plan, no_rejects(), warnings)
+        return Decided(plan, no_rejects(), (*read.warnings, *left_out))
     if source.delivery is not None:
         import numpy as np
 

@@ -231,6 +231,14 @@ def test_a_curve_in_a_placement_that_the_brief_leaves_out_gets_nothing(cli, tmp_
     assert pl.read_csv("plan/allocation.csv")["placement"].to_list() == ["x"]
 
 
+def test_a_column_of_curves_that_nobody_asked_for_is_told(cli, tmp_path):
+    code, out, err = plan_of_curves(
+        cli, tmp_path, curves="segment,placement,spend_cny,value,remark\na,x,0,0,\na,x,9,5,ok\n"
+    )
+    assert (code, err) == (0, "")
+    assert "curves.csv: ignored unknown column remark" in out
+
+
 def test_people_read_a_short_summary_and_no_mapping(cli, tmp_path):
     code, out, _ = plan_of_curves(cli, tmp_path)
     assert code == 0
