@@ -16,6 +16,7 @@ INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
 MEASURES = {"new_fan_gmv_cny": "Expected new-fan GMV, yuan", "new_fans": "Expected new fans"}
 PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
 FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Noto Sans CJK SC', sans-serif"
+COMPARISON_WIDTH = 520
 LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
 # 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
 _SHORT = (
@@ -169,17 +170,18 @@ def comparison(baselines: pl.DataFrame, *, axis: str) -> str:
 
     data: dict[str, list[dict[str, Any]]] = {}
     order = baselines["label"].to_list()
+    # The figure stands right of its bar: the axis goes on for as long as the widest of them.
+    ends = [row["value"] / (1 - 7 * len(row["text"]) / COMPARISON_WIDTH) for row in baselines.to_dicts()]
+    scale = alt.Scale(zero=True, domainMax=max(ends)) if max(ends) > 0 else alt.Scale(zero=True)
     base = alt.Chart(_named(data, baselines)).encode(
         y=alt.Y("label:N", sort=order, title=None, axis=_names(order)),
-        x=alt.X(
-            "value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5), scale=alt.Scale(zero=True)
-        ),
+        x=alt.X("value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5), scale=scale),
     )
     bars = base.mark_bar(size=15).encode(
         color=alt.condition("datum.is_plan", alt.value(PALETTE[0]), alt.value("#b9c3c9"))
     )
     labels = base.mark_text(align="left", dx=5, color=INK, fontSize=11).encode(text="text:N")
-    return _svg((bars + labels).properties(width=520, height={"step": 27}), data)
+    return _svg((bars + labels).properties(width=COMPARISON_WIDTH, height={"step": 27}), data)
 
 
 def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:

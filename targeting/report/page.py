@@ -7,6 +7,7 @@ jinja2 is imported on use. It must not decide or recompute anything.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ def _context(plan: Plan) -> dict[str, Any]:
             _with_terms(plan.allocation), placements=placements, measure=_measure(plan)
         ),
         "gmv_known": _measure(plan) == "new_fan_gmv_cny",
+        "fans_known": "new_fans" not in plan.provenance.unknown,
         "measure": charts.MEASURES[_measure(plan)],
         "cells": _cells(plan),
         "usual_reason": _usual_reason(plan),
@@ -156,12 +158,11 @@ def _funded(plan: Plan) -> pl.DataFrame:
 def _cells(plan: Plan) -> list[dict[str, str]]:
     """Rows of the table of funded cells, richest first."""
     total = max(plan.spend_cny, 1e-12)
-    slots = plan.allocation["slot"].n_unique() > 1
     gmv_known, usual = _measure(plan) == "new_fan_gmv_cny", _usual_reason(plan)
     return [
         {
             "segment": r["segment"],
-            "placement": placement_term(r["placement"]) + (f" · slot {r['slot']}" if slots else ""),
+            "placement": _place(plan, r),
             "spend": yuan(r["spend_cny"]),
             "share": share(r["spend_cny"] / total),
             "fans": count(r["new_fans"]),
@@ -175,6 +176,12 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
         }
         for r in _funded(plan).head(ROWS).to_dicts()
     ]  # fmt: skip
+
+
+def _place(plan: Plan, cell: Mapping[str, Any]) -> str:
+    """The placement of a row of the allocation, with its slot where the plan has several."""
+    slot = f" · slot {cell['slot']}" if plan.allocation["slot"].n_unique() > 1 else ""
+    return placement_term(cell["placement"]) + slot
 
 
 def _usual_reason(plan: Plan) -> str:
@@ -194,7 +201,7 @@ def _idle(plan: Plan) -> dict[str, Any]:
         "count": idle.height,
         "more": max(_funded(plan).height - ROWS, 0),
         "cells": [
-            (r["segment"], placement_term(r["placement"]), r["reason"]) for r in idle.head(6).to_dicts()
+            (r["segment"], _place(plan, r), r["reason"]) for r in idle.head(6).to_dicts()
         ],
     }  # fmt: skip
 

@@ -130,10 +130,6 @@ def small_change(budget_cny: float) -> float:
 
 def price_sentences(plan: Plan) -> list[tuple[str, str]]:
     """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
-    gained = {"new_fan_gmv": yuan, "profit": yuan, "new_fans": count, "live_entries": count}[
-        plan.campaign.objective
-    ]
-    what = OBJECTIVE_TERMS[plan.campaign.objective]
     units = {row.name: row.unit for row in plan.problem.rows}
     money = small_change(plan.budget_cny)
     found = []
@@ -141,18 +137,20 @@ def price_sentences(plan: Plan) -> list[tuple[str, str]]:
         if abs(price) <= 1e-9:
             continue
         unit = units.get(name, "CNY")
-        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit}".strip())
-        earned = (
-            f"{gained(abs(price) * step)} of {what}"
-            if gained is yuan
-            else f"{gained(abs(price) * step)} {what}"
-        )
-        if name == "total":
-            words = f"another {step_words} of budget would bring about {earned}"
-        else:
-            words = f"loosening it by {step_words} would bring about {earned}"
-        found.append((constraint_term(plan, name), words))
+        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit.removesuffix('s')}")
+        change = f"another {step_words} of budget" if name == "total" else f"loosening it by {step_words}"
+        found.append((constraint_term(plan, name), f"{change} would {_gain(plan, abs(price) * step)}"))
     return found
+
+
+def _gain(plan: Plan, amount: float) -> str:
+    """What so much more of the plan's objective is: `bring about ¥140 of new-fan GMV`."""
+    if set(plan.problem.objective) == {"spend"}:
+        return f"save about {yuan(amount)}"
+    what = OBJECTIVE_TERMS[plan.campaign.objective]
+    if plan.campaign.objective in ("new_fan_gmv", "profit"):
+        return f"bring about {yuan(amount)} of {what}"
+    return f"bring about {count(amount)} {what}"
 
 
 def claim_sentences(plan: Plan) -> list[str]:

@@ -117,6 +117,7 @@ def test_supplied_curves_promise_no_fans():
     assert "supplied from outside" in text
     assert "observational 观察性" in text
     assert "Every input row was usable." in text
+    assert "New fans 涨粉" not in text, "a column of dashes tells nothing"
 
 
 def test_where_gmv_is_unknown_the_charts_count_fans():
@@ -178,6 +179,19 @@ def test_a_price_is_told_for_a_small_change_of_the_budget(budget, step):
     brief = jewellery_shop.campaign(budget_cny=budget, constraints=[])
     [(_, said)] = price_sentences(jewellery_shop.plan(brief))
     assert said.startswith(f"another {step} of budget")
+
+
+def test_the_cheapest_plan_tells_what_a_lower_goal_would_save():
+    goal = [{"kind": "target", "metric": "new_fans", "value": 500}]
+    [(_, said)] = price_sentences(jewellery_shop.plan(jewellery_shop.campaign(constraints=goal)))
+    assert re.fullmatch(r"loosening it by 1 fan would save about ¥[\d.,]+", said)
+
+
+def test_slots_are_named_among_the_cells_that_get_nothing():
+    brief = jewellery_shop.campaign(days=2, slots={"count": 2}, budget_cny=50, constraints=[])
+    text = words(jewellery_shop.plan(brief).to_html())
+    idle = text.split("cells get nothing")[1]
+    assert re.search(r", (video 短视频|live room 直播间) · slot [01]: ", idle)
 
 
 def test_names_have_room_for_the_widest_font_of_a_reader():
