@@ -107,7 +107,7 @@ def run_plan(
     settings = settings_of.load(settings_of.PlanSettings, config)
     brief = read_brief(campaign)
     last_plan = read_last_plan(brief, brief=campaign)
-    check_writable(out.absolute(), shown=out)
+    check_writable(out.absolute(), shown=out, inputs=source.paths().values())
     inputs = {
         "sources": {name: str(path.resolve()) for name, path in source.paths().items()},
         "campaign": str(campaign.resolve()),
