@@ -199,6 +199,20 @@ def test_python_dash_m_is_the_same_command(tmp_path):
     assert done.stderr.startswith("targeting: schema nothing: not known")
 
 
+def test_a_terminal_without_chinese_letters_gets_them_escaped(tmp_path):
+    (tmp_path / "report.csv").write_text("日期,人群,投放位置,花费\n2020-11-11,a,live,3\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "check", "report.csv"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"found: \\u65e5\\u671f" in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from pipelines.cli import app; from pipelines.shell import execute;"
