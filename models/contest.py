@@ -220,7 +220,9 @@ class _Judged:
 def _require_alike(champion: AudienceModel, challenger: AudienceModel) -> None:
     for what in ("placements", "horizon_days"):
         mine, theirs = getattr(challenger, what), getattr(champion, what)
-        if (sorted(mine) != sorted(theirs)) if what == "placements" else mine != theirs:
+        if what == "placements":
+            mine, theirs = (", ".join(sorted(names)) for names in (mine, theirs))
+        if mine != theirs:
             raise DataError(
                 f"{what}: the champion has {theirs}, the challenger {mine}: they answer different questions;"
                 " give the new one its own model_name"

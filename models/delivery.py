@@ -25,6 +25,9 @@ from models.response import ResponseModel, fit_response
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
+# What curves may deliver: the earliest step of the way that every placement reports. Entries come last: most
+# reports have them for the live room only.
+BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
 # Elasticity of delivery in spend believed without evidence: another 10 % of money buys about 7 % more. Spread
 # and doubt are large: reports mix audiences of different size, which makes returns look more constant than
 # they are.
@@ -39,7 +42,7 @@ class DeliveryModel:
 
     Attributes:
         response: curves from yuan of one day to `basis`.
-        basis: what the curves deliver: impressions, else new_fans, orders or gmv_cny.
+        basis: what the curves deliver, one of `BASES`.
         fan_measure: what is counted as a fan: new_fans, else orders; None where only GMV or impressions
             exist.
         has_gmv: whether GMV was reported (else gmv_per_fan_cny is 1 and no GMV may be claimed).
@@ -110,7 +113,7 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         has_gmv=has_gmv,
         hazard=ones if hazard is None else hazard.mean,
         gmv_per_fan_cny=ones if gmv is None else gmv.mean,
-        entry=np.zeros(cells.height) if entry is None else entry.mean,
+        entry=ones if basis == "live_entries" else np.zeros(cells.height) if entry is None else entry.mean,
         hazard_draws=np.ones((n_draws, cells.height)) if hazard is None else hazard.draws,
         gmv_draws=np.ones((n_draws, cells.height)) if gmv is None else gmv.draws,
         claims=claims,
@@ -203,11 +206,11 @@ def _basis(daily: pl.DataFrame) -> str:
     """What the curves deliver: the first outcome that every placement reports."""
     paid = daily.filter(pl.col("cost_cny") > 0)
     placements = paid["placement"].n_unique()
-    for name in ("impressions", "new_fans", "orders", "gmv_cny"):
+    for name in BASES:
         if paid.filter(pl.col(name) > 0)["placement"].n_unique() == placements > 0:
             return name
     raise DataError(
-        "delivery: no outcome (impressions, new_fans, orders, gmv_cny) is above 0 in every placement; "
+        f"delivery: no outcome ({', '.join(BASES)}) is above 0 in every placement; "
         "expected one that money bought everywhere; add it or leave the placements without it out"
     )
 

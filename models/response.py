@@ -188,7 +188,7 @@ def fit_response(
     for placement in names:
         if paid.filter(pl.col("placement") == placement)[outcome].sum() <= 0:
             raise DataError(
-                f"delivery: placement {placement!r} has no paid {outcome}; expected a day with cost and "
+                f"placement {placement!r}: has no paid {outcome}; expected a day with cost and "
                 "delivery; log such a day or take the placement out of the brief"
             )
     panel = build_panel(

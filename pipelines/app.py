@@ -7,6 +7,8 @@ decision and needs no page. It must not import cvxpy: it asks `targeting.plan.de
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +27,7 @@ PLAN_VARIABLE = "TARGETING_APP_PLAN"
 
 
 def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[], None]) -> int:
-    """Run the page until it is stopped; the exit status of Streamlit is returned, 0 after Ctrl-C.
+    """Run the page until it is stopped; the exit status of Streamlit is returned, 0 after Ctrl-C or SIGTERM.
 
     Args:
         plan: plan directory to open, if any.
@@ -34,7 +36,7 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
         starting: called when nothing stands in the way any more.
 
     Raises:
-        DataError: Streamlit is not installed, or `plan` is no directory.
+        DataError: Streamlit is not installed, `plan` is no directory, or the port is taken.
     """
     if find_spec("streamlit") is None:
         raise DataError(
@@ -42,6 +44,7 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
         )
     if plan is not None and not plan.is_dir():
         raise DataError(f"{plan}: no such directory; expected one written by `targeting plan`")
+    _refuse_taken(port)
     starting()
     environment = {**os.environ, **({PLAN_VARIABLE: str(plan.resolve())} if plan else {})}
     options = {
@@ -50,9 +53,12 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
         "server.headless": str(not browser).lower(),
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        "logger.level": "error",
     }
     command = [sys.executable, "-m", "streamlit", "run", __file__]
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
+    # A service manager stops us with SIGTERM; the page must not outlive us and keep the port.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         # Not wait(): polars' signal handler restarts system calls, so Ctrl-C would not end a blocking one.
@@ -64,6 +70,20 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
         process.terminate()
         process.wait()
         return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        # As the server will: a port that only rests after its last use is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise DataError(
+                f"--port {port}: cannot be used ({error.strerror}); give another one, e.g. --port {port + 1}"
+            ) from error
 
 
 def what_if(

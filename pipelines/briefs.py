@@ -14,7 +14,7 @@ from pipelines.config import read_yaml
 from pipelines.store import read_table
 from targeting.campaign import Campaign, parse_campaign
 
-_SPEND = "spend_cny"
+_COLUMNS = ("segment", "placement", "spend_cny")
 
 
 def read_brief(path: Path) -> Campaign:
@@ -30,20 +30,20 @@ def read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
     """The allocation that the brief's `last_plan` names, relative to the brief; None where it names none.
 
     Raises:
-        CampaignError: there is no such file, or it has no numeric spend.
+        CampaignError: there is no such file, or it is no allocation.
     """
-    if campaign.last_plan is None:
-        return None
     path = last_plan_path(campaign, brief=brief)
-    assert path is not None
+    if path is None:
+        return None
+    expected = f"expected an allocation with {', '.join(_COLUMNS)}"
     try:
         table = read_table(path)
-        return table.with_columns(pl.col(_SPEND).cast(pl.Float64)) if _SPEND in table.columns else table
+        if missing := [name for name in _COLUMNS if name not in table.columns]:
+            raise DataError(f"{path} has no column {missing[0]!r}")
+        return table.with_columns(pl.col(_COLUMNS[-1]).cast(pl.Float64))
     except (DataError, pl.exceptions.PolarsError) as error:
         text = " ".join(str(error).split())
-        raise CampaignError(
-            f"{brief}: last_plan: {text}; expected an allocation with segment, placement, spend_cny"
-        ) from error
+        raise CampaignError(f"{brief}: last_plan: {text}; {expected}") from error
 
 
 def last_plan_path(campaign: Campaign, *, brief: Path) -> Path | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -282,6 +283,10 @@ def schema(
 
 def main() -> None:
     """Entry point of the `targeting` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without Chinese letters must not turn a result, or an error, into an internal error.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(execute(app))
 
 

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import CampaignError
+from targeting.campaign.constraints import Number
 from targeting.campaign.messages import one_line
 
 S = TypeVar("S", bound="Settings")
@@ -51,8 +52,8 @@ class ScoreSettings(Settings):
 class PlanSettings(Settings):
     """How `targeting plan` solves: see configs/plan.yaml."""
 
-    gap_tol: float = Field(gt=0, lt=1)
-    time_limit_s: float = Field(gt=0)
+    gap_tol: Number = Field(gt=0, lt=1)
+    time_limit_s: Number = Field(gt=0)
     draws: int = Field(ge=1)
     seed: int = Field(ge=0)
 
@@ -139,6 +140,26 @@ def defaults(job: str) -> dict[str, Any]:
     return values
 
 
+class _OnceEach(yaml.SafeLoader):
+    """Safe YAML in which a key stands once: the last of two would win in silence."""
+
+
+def _mapping_once_each(loader: _OnceEach, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice; keep one", key.start_mark
+                )
+            seen.add(key.value)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_OnceEach.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_once_each)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
@@ -146,7 +167,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         CampaignError: the file is absent, is not YAML or is not a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_OnceEach)
     except (OSError, UnicodeDecodeError) as error:
         raise CampaignError(f"{path}: cannot be read ({error}); give a UTF-8 YAML file") from error
     except yaml.YAMLError as error:

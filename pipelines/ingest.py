@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 
-from models.contracts import CONTROL, Conformed, Dataset, Table, assemble, conform
+from models.contracts import Conformed, Dataset, Table, assemble, conform
 from models.contracts.conform import recognise
 from models.contracts.headers import means
 from models.errors import DataError
@@ -181,11 +181,13 @@ def _usable(path: Path, read: Mapping[Table, Conformed], dataset: Dataset) -> Ch
         _report(table, part, dataset.rejected.filter(pl.col("table") == table))
         for table, part in read.items()
     )
-    return CheckReport(str(path), tables, (), dataset.warnings, dataset_facts(dataset))
+    claims, notes = _claims(dataset)
+    facts = {**dataset_facts(dataset), **claims}
+    return CheckReport(str(path), tables, (), (*dataset.warnings, *notes), facts)
 
 
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:
-    """What a dataset can tell: people, placements, days, and whether effects can be causal."""
+    """What a dataset can tell: people, placements, days."""
     shown = dataset.exposures
     by_placement = (
         shown.group_by("placement")
@@ -208,17 +210,26 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "orders": dataset.orders.height,
         "gmv_cny": round(float(dataset.orders["gmv_cny"].sum()), 3),
         "placements": {row.pop("placement"): row for row in by_placement.to_dicts()},
-        "claims": _claims(dataset),
     }
 
 
-def _claims(dataset: Dataset) -> dict[str, str]:
-    """What a model of these logs may claim, by the rule that training applies (it reads exposures only)."""
-    from models.proof import claim
+def _claims(dataset: Dataset) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """What a model of every logged placement may claim, and what training would assume or refuse.
 
-    placements = dataset.exposures["placement"].unique().sort().to_list()
-    told = claim(cast(Any, dataset), tuple(name for name in placements if name != CONTROL))
-    return {"kind": told.kind, "why": told.why}
+    Read the way training reads it: rows of people who follow already, or whose follow window is still open,
+    teach nothing and must not be counted here either.
+    """
+    from models.labels import read_log
+    from models.proof import claim
+    from targeting.learning import last_moment, logged_placements
+
+    try:
+        placements = logged_placements(dataset)
+        log = read_log(dataset, placements=placements, as_of=last_moment(dataset))
+    except DataError as error:
+        return {}, (f"nothing can be learned from these logs yet: {error}",)
+    told = claim(log, placements)
+    return {"claims": {"kind": told.kind, "why": told.why}}, log.warnings
 
 
 def _check_single(path: Path) -> CheckReport:

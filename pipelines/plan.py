@@ -107,7 +107,7 @@ def run_plan(
     settings = settings_of.load(settings_of.PlanSettings, config)
     brief = read_brief(campaign)
     last_plan = read_last_plan(brief, brief=campaign)
-    check_writable(out.absolute(), shown=out)
+    check_writable(out.absolute(), shown=out, inputs=source.paths().values())
     inputs = {
         "sources": {name: str(path.resolve()) for name, path in source.paths().items()},
         "campaign": str(campaign.resolve()),
@@ -130,7 +130,8 @@ def decide_from(
         from targeting.plan.supplied import allocate
 
         tell("dividing the budget")
-        curves, warnings = _of_placements(read_curves(source.curves), brief, source=source.curves)
+        read = read_curves(source.curves)
+        curves, left_out = _of_placements(read.good, brief, source=source.curves)
         plan = allocate(
             curves,
             budget_cny=brief.budget_cny,
@@ -139,7 +140,7 @@ def decide_from(
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
         )
-        return Decided(plan, no_rejects(), warnings)
+        return Decided(plan, no_rejects(), (*read.warnings, *left_out))
     if source.delivery is not None:
         import numpy as np
 

@@ -71,4 +71,7 @@ def read_plan(folder: Path) -> Plan:
             files[path.name] = pl.read_csv(path, infer_schema_length=None)
         elif path.suffix == ".parquet":
             files[path.name] = read_table(path)
-    return plan_from_files(files)
+    try:
+        return plan_from_files(files)
+    except DataError as error:  # it names the file; where that is, only we know
+        raise DataError(f"{folder}/{error}") from error

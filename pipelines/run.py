@@ -41,7 +41,7 @@ def run_all(
     settings = settings_of.load(settings_of.RunSettings, config)
     brief = read_brief(campaign)
     last_plan = read_last_plan(brief, brief=campaign)
-    check_writable(out.absolute(), shown=out)
+    check_writable(out.absolute(), shown=out, inputs=(data,))
     tell("reading")
     dataset = read_dataset(data)
     inputs = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +33,6 @@ from pipelines.store import (
     write_table,
 )
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class ScoreResult:
@@ -49,6 +46,7 @@ class ScoreResult:
     eligible: int
     rejected: int
     reused_parts: int
+    warnings: tuple[str, ...] = ()
 
 
 def run_score(
@@ -68,7 +66,7 @@ def run_score(
         CampaignError: a wrong setting.
     """
     settings = settings_of.load(settings_of.ScoreSettings, config, engine=engine)
-    check_writable(out.absolute(), shown=out)
+    check_writable(out.absolute(), shown=out, inputs=(data,))
     users = find_table(data, "users")
     tracking.connect(tracking_uri)
     tell("loading the model")
@@ -87,7 +85,7 @@ def run_score(
         scores, rejected, reused = score_users(
             bundle.model, users=users, work=work, settings=settings, tell=tell
         )
-        scores = _without_new_fans(scores, data)
+        scores, warnings = _without_new_fans(scores, data)
         tell("writing")
         manifest = {"model_uri": bundle.uri, "fingerprints": prints, "engine": settings.engine}
         with atomic_directory(out) as folder:
@@ -108,6 +106,7 @@ def run_score(
         model_uri=bundle.uri,
         engine=settings.engine,
         reused_parts=reused,
+        warnings=warnings,
         **counts,
     )
 
@@ -155,15 +154,15 @@ def score_users(
     return scores, pl.concat([before, rejected, repeated]), reused
 
 
-def _without_new_fans(scores: pl.DataFrame, data: Path) -> pl.DataFrame:
-    """Scores in which whoever followed in the logs beside the users is no longer eligible."""
+def _without_new_fans(scores: pl.DataFrame, data: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Scores in which whoever followed in the logs beside the users is no longer eligible; what to say."""
     try:
         exposures = read_conformed(find_table(data, "exposures"), "exposures").good
-    except DataError:
-        logger.info("no usable exposures beside the users: is_fan is taken as it stands")
-        return scores
+    except DataError as error:
+        # Users alone are enough to score; logs that cannot be read are not worth a lost night.
+        return scores, (f"is_fan is taken as it stands, new fans cannot be told: {error}",)
     followers = exposures.filter(pl.col("followed"))["user_id"].unique()
-    return scores.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode()))
+    return scores.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode())), ()
 
 
 def _as_parquet(users: Path, work: Path) -> tuple[Path, pl.DataFrame]:

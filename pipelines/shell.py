@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 import traceback
@@ -33,7 +34,7 @@ def silent(stage: str) -> None:
 
 
 def silence_libraries() -> None:
-    """Keep other libraries off stdout and stderr: a pipe gets our result and nothing else.
+    """Keep libraries and loggers off stdout and stderr: a pipe gets our result and nothing else.
 
     Set before the libraries are imported, since several read the environment only once.
     """
@@ -52,6 +53,9 @@ def silence_libraries() -> None:
     warnings.simplefilter("ignore")
     for name in _CHATTER:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Our own rooms log too; without a handler Python would print their warnings on stderr, where a reader of
+    # a pipe takes a line for an error. What a person must know is in the result's `warnings`.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 @contextmanager
@@ -94,7 +98,7 @@ def progress(label: str) -> Iterator[Tell]:
 def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:
     """Print a command's result: one JSON object, or a headline and a small table for people."""
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, default=str))
+        typer.echo(json.dumps(_plain(result), ensure_ascii=False, default=str, allow_nan=False))
         return
     typer.echo(headline)
     if not result:
@@ -103,6 +107,15 @@ def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:
     for key, value in result.items():
         table.add_row(key, _readable(value))
     Console(soft_wrap=True, highlight=False).print(table)
+
+
+def _plain(value: Any) -> Any:
+    """The value with null for numbers that JSON has no word for (a gap without a bound is infinite)."""
+    if isinstance(value, Mapping):
+        return {key: _plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _readable(value: object) -> str:

@@ -188,6 +188,8 @@ class Planner:
                 fingerprints=self.state.fingerprints,
                 versions=versions(),
                 rejected_rows=self.state.rejected_rows,
+                # Without a kept order the value of a fan is unknown, which is not the same as nothing.
+                unknown=() if self.model.value_known else ("new_fan_gmv_cny",),
             ),
             audience=audience,
             last_plan=None if last_plan is None else as_frame(last_plan),

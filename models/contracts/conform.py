@@ -169,10 +169,9 @@ def _typed(
             columns.append(pl.repeat(None, raw.height, dtype=declared.dtype, eager=True).alias(name))
             continue
         binding = headers.bound[name]
+        held = values.clock_hour(raw[binding.raw]) if name == "hour" else raw[binding.raw]
         try:
-            parsed = values.parse(
-                raw[binding.raw], declared.dtype, factor=binding.factor, nullable=declared.nullable
-            )
+            parsed = values.parse(held, declared.dtype, factor=binding.factor, nullable=declared.nullable)
         except values.WrongTypeError as error:
             raise DataError(
                 f"{source}: column {binding.raw!r} holds {error}; expected {expected_of(contract, name)}"

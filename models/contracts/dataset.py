@@ -16,6 +16,7 @@ from models.contracts.features import feature_columns
 from models.contracts.fingerprint import fingerprint
 from models.contracts.frames import as_frame
 from models.contracts.quarantine import gather_faults, no_rejects, reject, worst
+from models.contracts.schemas import CONTROL
 from models.errors import DataError
 
 
@@ -107,11 +108,9 @@ def _of_known_users(table: Conformed, known: pl.DataFrame) -> tuple[pl.DataFrame
 def _oddities(users: pl.DataFrame, exposures: pl.DataFrame, source: str) -> list[str]:
     """What is allowed but limits what can be learned."""
     found = []
-    placements = exposures["placement"].unique().sort().to_list()
-    if len([name for name in placements if name != "none"]) == 1:
-        found.append(
-            f"{source}: all shown rows are in placement {placements[0]!r}; the others cannot be learned"
-        )
+    shown = exposures.filter(pl.col("placement") != CONTROL)["placement"].unique()
+    if len(shown) == 1:
+        found.append(f"{source}: all shown rows are in placement {shown[0]!r}; the others cannot be learned")
     if not exposures["randomized"].any():
         found.append(f"{source}: no randomized rows; effects are observational, not causal")
     if users["is_fan"].all():

@@ -179,9 +179,26 @@ def time(column: pl.Series) -> Parsed:
     return Parsed(values, todo.scatter(todo.arg_true(), read.is_null() & ~_blank(rest)))
 
 
+def clock_hour(column: pl.Series) -> pl.Series:
+    """Text of an hour without what consoles write around it: `9时`, `09:00`, `09:00-10:00` become 9."""
+    if column.dtype != pl.String:
+        return column
+    hour = column.str.extract(r"^\s*(\d{1,2})\s*(?:[:：]\d{2}|[时点])", 1)
+    return hour.zip_with(hour.is_not_null(), column)
+
+
 def placement(values: pl.Series) -> pl.Series:
     """Known words become `video`, `live` or `none`; any other placement keeps its name."""
     return _renamed(values, _PLACEMENTS)
+
+
+def placement_name(word: str) -> str:
+    """One placement as `placement` reads it.
+
+    >>> placement_name("短视频"), placement_name("Live Room"), placement_name("search")
+    ('video', 'live', 'search')
+    """
+    return str(placement(pl.Series([word.strip(_BLANKS)]))[0])
 
 
 def gender(values: pl.Series) -> pl.Series:

@@ -52,7 +52,7 @@ def paid_days(daily: pl.DataFrame, *, outcome: str, placements: tuple[str, ...] 
         .sort("date", "segment", "placement")
     )
     if paid.height == 0:
-        raise DataError("delivery: no row has a cost above 0; expected paid impressions to learn prices from")
+        raise DataError("cost_cny: no row has a cost above 0; expected paid impressions to learn prices from")
     return paid
 
 

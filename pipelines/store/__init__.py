@@ -5,7 +5,6 @@ from pipelines.store.dataset import (
     read_conformed,
     read_curves,
     read_dataset,
-    read_delivery,
     read_scores,
     read_users,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "read_conformed",
     "read_curves",
     "read_dataset",
-    "read_delivery",
     "read_raw",
     "read_scores",
     "read_table",

@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from models.errors import DataError
@@ -70,17 +70,26 @@ def atomic_directory(out: str | Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def check_writable(out: str | Path, *, shown: str | Path | None = None) -> None:
+def check_writable(
+    out: str | Path, *, shown: str | Path | None = None, inputs: Iterable[str | Path] = ()
+) -> None:
     """Refuse before any work an output directory that could not, or must not, be replaced at its end.
 
     Args:
         out: Where the result will go.
         shown: Name of it for the message; `out` unless given.
+        inputs: What the job reads; a directory that holds any of it would be replaced by its own result.
 
     Raises:
-        DataError: See `atomic_directory`.
+        DataError: See `atomic_directory`; or an input is in `out`.
     """
     target, shown = Path(os.path.realpath(out)), out if shown is None else shown
+    for path in inputs:
+        if Path(os.path.realpath(path)).is_relative_to(target):
+            raise DataError(
+                f"{shown}: holds the input {path}, which the result would replace; choose another output "
+                "directory"
+            )
     _prepare(target, shown=shown)
     # The only sure way to know that a sibling can be made is to make one.
     _sibling(target, shown=shown).rmdir()

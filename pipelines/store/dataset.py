@@ -49,14 +49,8 @@ def read_users(path: str | Path) -> Conformed:
     return read_conformed(find_table(path, "users") if inside else path, "users")
 
 
-def read_delivery(path: str | Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A console's delivery report: good rows, quarantined rows (`read_conformed` gives the warnings too)."""
-    report = read_conformed(path, "delivery")
-    return report.good, report.rejected
-
-
-def read_curves(path: str | Path) -> pl.DataFrame:
-    """Supplied response curves.
+def read_curves(path: str | Path) -> Conformed:
+    """Supplied response curves, with nothing rejected.
 
     Raises:
         DataError: Any row is bad. A curve with a point left out is another curve, so nothing is quarantined
@@ -69,7 +63,7 @@ def read_curves(path: str | Path) -> pl.DataFrame:
             f"{first['source']}: row {first['row']}: {first['reason']} ({curves.rejected.height} bad rows "
             "in all); curves are used whole or not at all: mend the file"
         )
-    return curves.good
+    return curves
 
 
 def read_scores(folder: str | Path) -> pl.DataFrame:

@@ -34,6 +34,16 @@ def read_delimited(path: Path) -> pl.DataFrame:
     Raises:
         DataError: The file is empty, not text, or its header is not a header.
     """
+    return _without_blank_end(_rows_of(path))
+
+
+def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows up to the last one that holds anything: the empty lines that Excel leaves below are no rows."""
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
+
+
+def _rows_of(path: Path) -> pl.DataFrame:
     encoding = detect_encoding(path)
     names, separator, plain = _header(path, encoding)
     if not plain:

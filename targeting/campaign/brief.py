@@ -27,9 +27,9 @@ from targeting.campaign.constraints import (
     Constraint,
     Money,
     Number,
+    Placements,
     Share,
     Text,
-    Texts,
     name_by_position,
     refuse_duplicate_names,
 )
@@ -75,7 +75,7 @@ class Merchant(_Part):
 
     merchant_id: Text
     category: Text | None = None
-    opened_on: Annotated[date, BeforeValidator(_as_date)] | None = None
+    opened_on: Annotated[date, BeforeValidator(_as_date, json_schema_input_type=str)] | None = None
     month_gmv_cny: Money | None = None
     fans: Annotated[int, Field(ge=0)] | None = None
     stars: Annotated[Number, Field(ge=0, le=5)] | None = None
@@ -121,13 +121,15 @@ class Campaign(_Part):
     merchant: Merchant | None = None
     objective: Objective = "new_fan_gmv"
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    starts_at: Annotated[datetime, BeforeValidator(_as_datetime)] | None = None
+    starts_at: Annotated[datetime, BeforeValidator(_as_datetime, json_schema_input_type=str)] | None = None
     days: Annotated[int, Field(ge=1, le=3650)] = 1
     budget_cny: Annotated[Number, Field(gt=0)]
-    placements: Annotated[Texts, AfterValidator(_distinct_placements)] = ("video", "live")
+    placements: Annotated[Placements, AfterValidator(_distinct_placements)] = ("video", "live")
     economics: Economics | None = None
     constraints: Annotated[
-        tuple[Constraint, ...], BeforeValidator(name_by_position), AfterValidator(refuse_duplicate_names)
+        tuple[Constraint, ...],
+        BeforeValidator(name_by_position, json_schema_input_type=tuple[Constraint, ...] | None),
+        AfterValidator(refuse_duplicate_names),
     ] = ()
     last_plan: Annotated[str, Field(min_length=1)] | None = None
     slots: SlotPlan = SlotPlan()
@@ -173,6 +175,21 @@ def parse_campaign(mapping: Mapping[str, Any], source: str = "campaign") -> Camp
         raise one_line(error, source=source, models=(Campaign, *KINDS)) from None
 
 
+# pydantic writes limits behind a BeforeValidator under its own names, which JSON Schema does not know.
+_LIMITS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+
+
 def campaign_schema() -> dict[str, Any]:
-    """JSON Schema of the brief, as `targeting schema campaign` prints it."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Campaign.model_json_schema()}
+    """JSON Schema of the brief, as `targeting schema campaign` prints it: of what may be written, so that
+    every brief that `parse_campaign` reads is valid.
+    """
+    schema: dict[str, Any] = _with_known_limits(Campaign.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _with_known_limits(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_with_known_limits(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {_LIMITS.get(key, key): _with_known_limits(value) for key, value in node.items()}

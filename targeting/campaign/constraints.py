@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -46,12 +47,36 @@ def _as_tuple(value: Any) -> Any:
     return value if isinstance(value, tuple) or value is None else (value,)
 
 
-Number = Annotated[float, BeforeValidator(_as_number), Field(allow_inf_nan=False)]
+def _as_the_tables_say(placements: tuple[str, ...]) -> tuple[str, ...]:
+    """Placements under the names that tables have after reading: a planner may write 短视频 for video."""
+    from models.contracts.values import placement_name
+
+    return tuple(map(placement_name, placements))
+
+
+# `json_schema_input_type` is what may be written, for `targeting schema campaign`; the model holds less.
+_T = TypeVar("_T")
+_Some = Annotated[tuple[_T, ...], Field(min_length=1)]
+_Digits = Annotated[str, Field(pattern=f"^{_NUMBER.pattern}$")]
+Number = Annotated[
+    float,
+    BeforeValidator(_as_number, json_schema_input_type=float | _Digits),
+    Field(allow_inf_nan=False),
+]
 Money = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-Slots = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_Some[str | int] | str | int),
+    Field(min_length=1),
+]
+Placements = Annotated[Texts, AfterValidator(_as_the_tables_say)]
+Slots = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=_Some[int] | int),
+    Field(min_length=1),
+]
 
 
 class Selection(BaseModel):
@@ -60,7 +85,7 @@ class Selection(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     segment: Texts | None = None
-    placement: Texts | None = None
+    placement: Placements | None = None
     slot: Slots | None = None
     fan_kind: Texts | None = None
     campaign_id: Texts | None = None
@@ -75,7 +100,7 @@ class Selection(BaseModel):
 class _Constraint(Selection):
     """What every kind has: a name (default `<kind>-<position>`, counted from 1), a selection and `each`."""
 
-    name: Annotated[str, BeforeValidator(_as_text)] = ""
+    name: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)] = ""
     each: Each | None = None
 
 

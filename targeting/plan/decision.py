@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from models.curves import FloatArray
-from models.errors import InfeasibleError, SolverError
+from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.audit.check import Violation, violations
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.trial import marginals
@@ -61,9 +61,11 @@ def decide(
         time_limit_s: stop then, whatever the gap.
 
     Raises:
+        DataError: the brief counts live entries and no cell is known to bring any.
         CampaignError, InfeasibleError: the brief cannot be met as written.
         SolverError: the optimiser's answer does not pass the independent check.
     """
+    _refuse_uncounted(market, campaign=campaign)
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
     last = last_spend(market, last_plan) if limited and last_plan is not None else None
     problem = compiled(market, campaign=campaign, last=last)
@@ -86,6 +88,16 @@ def decide(
         last=last,
         past=past_spend(market, last_plan=last_plan, history=history),
     )
+
+
+def _refuse_uncounted(market: Market, *, campaign: Campaign) -> None:
+    """An objective that is 0 whatever is spent would end in a plan of nothing that calls itself optimal."""
+    if campaign.objective == "live_entries" and not (market.entry > 0).any():
+        where = ", ".join(market.cells["placement"].unique(maintain_order=True))
+        raise DataError(
+            f"objective live_entries: no live entry is known in {where}; give entered_live (logs) or "
+            "live_entries (report), or change the objective"
+        )
 
 
 def compiled(

@@ -16,6 +16,8 @@ INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
 MEASURES = {"new_fan_gmv_cny": "Expected new-fan GMV, yuan", "new_fans": "Expected new fans"}
 PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
 FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Noto Sans CJK SC', sans-serif"
+COMPARISON_WIDTH = 520
+LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
 # 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
 _SHORT = (
     "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, '~g') + 'm' : "
@@ -43,7 +45,7 @@ def money_map(
         .agg(pl.col("spend_cny").sum())
         .sort("spend_cny", "segment", descending=[True, False])
     )["segment"].to_list()
-    y = alt.Y("segment:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, ticks=False, domain=False))
+    y = alt.Y("segment:N", sort=order, title=None, axis=_names(order))
     colour = alt.Color(
         "placement:N",
         scale=alt.Scale(domain=placements, range=_range(placements)),
@@ -120,7 +122,7 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
             .encode(x="spend_cny:Q", y="value:Q", color=colour)
         )
         heading = alt.TitleParams(
-            title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", offset=6
+            title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", frame="group", offset=8
         )
         panels.append(alt.layer(*layers).properties(width=214, height=128, title=heading))
     return _svg(alt.concat(*panels, columns=3, spacing={"column": 50, "row": 80}, bounds="flush"), data)
@@ -138,7 +140,7 @@ def fans_against_buyers(profile: pl.DataFrame) -> str:
     order = profile["label"].to_list()
     long = profile.unpivot(["fans", "gmv"], index="label", variable_name="group", value_name="share")
     names = {"fans": "of the present fans 粉丝", "gmv": "of the money spent 成交"}
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False))
+    y = alt.Y("label:N", sort=order, title=None, axis=_names(order))
     scale = alt.Scale(domain=[0, max(0.1, float(long["share"].max() or 0.0))], nice=True)  # type: ignore[arg-type]
     x = alt.X("share:Q", title="share", scale=scale, axis=alt.Axis(format=".0%", tickCount=6))
     bars = (
@@ -168,17 +170,18 @@ def comparison(baselines: pl.DataFrame, *, axis: str) -> str:
 
     data: dict[str, list[dict[str, Any]]] = {}
     order = baselines["label"].to_list()
+    # The figure stands right of its bar: the axis goes on for as long as the widest of them.
+    ends = [row["value"] / (1 - 7 * len(row["text"]) / COMPARISON_WIDTH) for row in baselines.to_dicts()]
+    scale = alt.Scale(zero=True, domainMax=max(ends)) if max(ends) > 0 else alt.Scale(zero=True)
     base = alt.Chart(_named(data, baselines)).encode(
-        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=210, ticks=False, domain=False)),
-        x=alt.X(
-            "value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5), scale=alt.Scale(zero=True)
-        ),
+        y=alt.Y("label:N", sort=order, title=None, axis=_names(order)),
+        x=alt.X("value:Q", title=axis, axis=alt.Axis(labelExpr=_SHORT, tickCount=5), scale=scale),
     )
     bars = base.mark_bar(size=15).encode(
         color=alt.condition("datum.is_plan", alt.value(PALETTE[0]), alt.value("#b9c3c9"))
     )
     labels = base.mark_text(align="left", dx=5, color=INK, fontSize=11).encode(text="text:N")
-    return _svg((bars + labels).properties(width=520, height={"step": 27}), data)
+    return _svg((bars + labels).properties(width=COMPARISON_WIDTH, height={"step": 27}), data)
 
 
 def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:
@@ -195,6 +198,21 @@ def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:
         filled=True, size=80, color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5
     )
     return _svg((line + here).properties(width=700, height=210), data)
+
+
+def _names(labels: list[str]) -> Any:
+    """An axis of names with room for the widest font a reader may have.
+
+    The SVG is laid out here, with the fonts of this machine, and drawn there, with those of the browser: a
+    name measured in Arial is a fifth wider in DejaVu, and a Chinese one measured without a Chinese font is
+    anybody's guess. Without the room its first letters fall off the picture.
+    """
+    import altair as alt
+
+    # Widest advance at 11 px: full-width characters 11, others 7.
+    widths = [sum(11 if ord(letter) > 0x2E7F else 7 for letter in label) for label in labels]
+    extent = min(max(widths, default=0), LABEL_LIMIT) + 6
+    return alt.Axis(labelLimit=LABEL_LIMIT, minExtent=extent, ticks=False, domain=False)
 
 
 def _range(placements: list[str]) -> list[str]:
@@ -251,7 +269,7 @@ def _svg(chart: Any, data: Mapping[str, list[dict[str, Any]]]) -> str:
         )
         .configure_axisY(labelColor=INK, minExtent=34)
         .configure_title(fontSize=12, fontWeight=600, color=INK, subtitleColor=MUTED, subtitleFontSize=11)
-        .configure_legend(labelFontSize=12, labelColor=INK)
+        .configure_legend(labelFontSize=12, labelColor=INK, columnPadding=36)
     )  # fmt: skip
     svg = vl_convert.vegalite_to_svg(
         {**chart.to_dict(validate=False), "datasets": dict(data)},

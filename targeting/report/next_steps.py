@@ -18,23 +18,23 @@ MOST_CELLS = 400  # beyond it, the many small solves behind these figures would 
 SHOWN = 3
 
 
-def experiments(plan: Plan) -> list[tuple[str, str, str, str]]:
+def experiments(plan: Plan, information: pl.DataFrame) -> list[tuple[str, str, str, str]]:
     """(segment, placement, what to try, what knowing it is worth) of the cells worth an experiment."""
     show = yuan if plan.campaign.objective in ("new_fan_gmv", "profit") else count
     return [
         (r["segment"], placement_term(r["placement"]), yuan(r["probe_cny"]), show(r["evpi"]))
-        for r in _information(plan).filter(pl.col("worth_probing")).head(SHOWN).to_dicts()
+        for r in information.filter(pl.col("worth_probing")).head(SHOWN).to_dicts()
     ]
 
 
-def exploration(plan: Plan) -> str:
+def exploration(plan: Plan, information: pl.DataFrame) -> str:
     """The money that experiments of this plan are worth, e.g. "¥320"."""
     from targeting.allocation.whatif.sensitivity import exploration_budget
 
-    return yuan(exploration_budget(_information(plan), budget_cny=plan.budget_cny))
+    return yuan(exploration_budget(information, budget_cny=plan.budget_cny))
 
 
-def _information(plan: Plan) -> pl.DataFrame:
+def information_of(plan: Plan) -> pl.DataFrame:
     """`plan.experiments()`, without rows where there is no uncertainty to speak of or too much to compute."""
     from targeting.allocation.whatif.sensitivity import SCHEMA
 

@@ -7,13 +7,14 @@ jinja2 is imported on use. It must not decide or recompute anything.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.errors import SolverError
+from models.errors import TargetingError
 from targeting.report import charts, next_steps, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 
@@ -55,6 +56,7 @@ def notebook(plan: Plan) -> str:
 def _context(plan: Plan) -> dict[str, Any]:
     placements = _placements(plan)
     diagnosis = None if plan.audience is None else plan.audience.diagnosis
+    information = next_steps.information_of(plan)
     return {
         "title": f"Targeting plan · {plan.campaign.campaign_id}",
         "campaign": plan.campaign,
@@ -67,6 +69,7 @@ def _context(plan: Plan) -> dict[str, Any]:
             _with_terms(plan.allocation), placements=placements, measure=_measure(plan)
         ),
         "gmv_known": _measure(plan) == "new_fan_gmv_cny",
+        "fans_known": "new_fans" not in plan.provenance.unknown,
         "measure": charts.MEASURES[_measure(plan)],
         "cells": _cells(plan),
         "usual_reason": _usual_reason(plan),
@@ -77,8 +80,8 @@ def _context(plan: Plan) -> dict[str, Any]:
         "frontier_chart": _frontier_chart(plan),
         "prices": sentences.price_sentences(plan),
         "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
-        "experiments": next_steps.experiments(plan),
-        "exploration": next_steps.exploration(plan),
+        "experiments": next_steps.experiments(plan, information),
+        "exploration": next_steps.exploration(plan, information),
         "claims": sentences.claim_sentences(plan),
         "rules": _rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
@@ -155,12 +158,11 @@ def _funded(plan: Plan) -> pl.DataFrame:
 def _cells(plan: Plan) -> list[dict[str, str]]:
     """Rows of the table of funded cells, richest first."""
     total = max(plan.spend_cny, 1e-12)
-    slots = plan.allocation["slot"].n_unique() > 1
     gmv_known, usual = _measure(plan) == "new_fan_gmv_cny", _usual_reason(plan)
     return [
         {
             "segment": r["segment"],
-            "placement": placement_term(r["placement"]) + (f" · slot {r['slot']}" if slots else ""),
+            "placement": _place(plan, r),
             "spend": yuan(r["spend_cny"]),
             "share": share(r["spend_cny"] / total),
             "fans": count(r["new_fans"]),
@@ -174,6 +176,12 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
         }
         for r in _funded(plan).head(ROWS).to_dicts()
     ]  # fmt: skip
+
+
+def _place(plan: Plan, cell: Mapping[str, Any]) -> str:
+    """The placement of a row of the allocation, with its slot where the plan has several."""
+    slot = f" · slot {cell['slot']}" if plan.allocation["slot"].n_unique() > 1 else ""
+    return placement_term(cell["placement"]) + slot
 
 
 def _usual_reason(plan: Plan) -> str:
@@ -193,7 +201,7 @@ def _idle(plan: Plan) -> dict[str, Any]:
         "count": idle.height,
         "more": max(_funded(plan).height - ROWS, 0),
         "cells": [
-            (r["segment"], placement_term(r["placement"]), r["reason"]) for r in idle.head(6).to_dicts()
+            (r["segment"], _place(plan, r), r["reason"]) for r in idle.head(6).to_dicts()
         ],
     }  # fmt: skip
 
@@ -263,7 +271,7 @@ def _frontier_chart(plan: Plan) -> str:
     budgets = [plan.budget_cny * factor for factor in FRONTIER_BUDGETS]
     try:
         points = plan.frontier(budgets, gap_tol=1e-3, time_limit_s=FRONTIER_SECONDS)
-    except SolverError as error:  # the plan stands without its neighbours
+    except TargetingError as error:  # the plan stands without its neighbours
         log.warning("report: no frontier is shown: %s", error)
         return ""
     points = points.filter(pl.col("value").is_not_null())

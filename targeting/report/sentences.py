@@ -6,6 +6,7 @@ that decides.
 
 from __future__ import annotations
 
+from math import floor, log10
 from typing import TYPE_CHECKING
 
 from targeting.plan.promise import Interval
@@ -118,30 +119,38 @@ def constraint_term(plan: Plan, name: str) -> str:
     return words if name == "total" else f"{words} “{name}”"
 
 
+def small_change(budget_cny: float) -> float:
+    """A round amount of at most a twentieth of the budget: a price per yuan holds for a small change only.
+
+    >>> small_change(200_000), small_change(20_000), small_change(200), small_change(30)
+    (10000.0, 1000.0, 10.0, 1.0)
+    """
+    return float(10.0 ** floor(log10(budget_cny / 20) + 1e-9))
+
+
 def price_sentences(plan: Plan) -> list[tuple[str, str]]:
     """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
-    gained = {"new_fan_gmv": yuan, "profit": yuan, "new_fans": count, "live_entries": count}[
-        plan.campaign.objective
-    ]
-    what = OBJECTIVE_TERMS[plan.campaign.objective]
     units = {row.name: row.unit for row in plan.problem.rows}
+    money = small_change(plan.budget_cny)
     found = []
     for name, price in sorted(plan.shadow_prices.items(), key=lambda item: -abs(item[1])):
         if abs(price) <= 1e-9:
             continue
         unit = units.get(name, "CNY")
-        step, step_words = (1000.0, "¥1,000") if unit == "CNY" else (1.0, f"1 {unit}".strip())
-        earned = (
-            f"{gained(abs(price) * step)} of {what}"
-            if gained is yuan
-            else f"{gained(abs(price) * step)} {what}"
-        )
-        if name == "total":
-            words = f"another {step_words} of budget would bring about {earned}"
-        else:
-            words = f"loosening it by {step_words} would bring about {earned}"
-        found.append((constraint_term(plan, name), words))
+        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit.removesuffix('s')}")
+        change = f"another {step_words} of budget" if name == "total" else f"loosening it by {step_words}"
+        found.append((constraint_term(plan, name), f"{change} would {_gain(plan, abs(price) * step)}"))
     return found
+
+
+def _gain(plan: Plan, amount: float) -> str:
+    """What so much more of the plan's objective is: `bring about ¥140 of new-fan GMV`."""
+    if set(plan.problem.objective) == {"spend"}:
+        return f"save about {yuan(amount)}"
+    what = OBJECTIVE_TERMS[plan.campaign.objective]
+    if plan.campaign.objective in ("new_fan_gmv", "profit"):
+        return f"bring about {yuan(amount)} of {what}"
+    return f"bring about {count(amount)} {what}"
 
 
 def claim_sentences(plan: Plan) -> list[str]:

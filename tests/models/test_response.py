@@ -229,10 +229,10 @@ def test_two_days_of_one_cell_are_enough_to_answer():
     [
         (lambda d: d.drop("impressions"), "column 'impressions' is missing"),
         (lambda d: d.with_columns(cost_cny=pl.lit(0.0)), "no row has a cost above 0"),
-        (lambda d: d.with_columns(impressions=pl.lit(0.0)), "placement 'live' has no paid impressions"),
+        (lambda d: d.with_columns(impressions=pl.lit(0.0)), "placement 'live': has no paid impressions"),
         (lambda d: d.with_columns(cost_cny=pl.lit(float("inf"))), "cost_cny is inf"),
         (lambda d: d.with_columns(impressions=-pl.col("impressions")), "expected a finite number >= 0"),
-        (lambda d: d.filter(pl.col("placement") == "live"), "placement 'video' has no paid impressions"),
+        (lambda d: d.filter(pl.col("placement") == "live"), "placement 'video': has no paid impressions"),
     ],
 )
 def test_bad_delivery_is_named(change, message):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -108,24 +109,26 @@ def test_without_streamlit_the_remedy_is_told(monkeypatch):
         app.serve(plan=None, port=8501, browser=False, starting=lambda: None)
 
 
-@pytest.fixture
-def served(plan_dir):
-    """`targeting app` as its own process: the URL of the page."""
+def test_a_port_that_is_taken_is_refused(plan_dir):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(DataError, match=f"--port {port}: cannot be used .Address already in use"):
+            app.serve(plan=plan_dir, port=port, browser=False, starting=lambda: None)
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def served(plan_dir, request):
+    """`targeting app` as its own process: the URL of the page, stopped by either signal."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "app",
-        "--plan",
-        str(plan_dir),
-        "--port",
-        str(port),
-        "--no-browser",
-    ]
-    process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL)
+    options = ("--plan", str(plan_dir), "--port", str(port), "--no-browser")
+    command = [sys.executable, "-m", "pipelines", "app", *options]
+    process = subprocess.Popen(
+        command, env=dict(os.environ), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(120):
@@ -137,11 +140,22 @@ def served(plan_dir):
                 time.sleep(0.5)
         yield url
     finally:
-        process.send_signal(2)
-        assert process.wait(30) == 0, "Ctrl-C ends the page cleanly"
+        process.send_signal(request.param)
+        assert process.wait(30) == 0, "the page ends cleanly"
+        assert process.stderr.read() == ""
+        process.stderr.close()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
 
 
 @pytest.mark.slow
+def test_the_page_ends_with_its_command(served):
+    with urllib.request.urlopen(f"{served}/_stcore/health", timeout=5) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", [signal.SIGINT], indirect=True)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_the_page_in_a_real_browser(served):
     if not Path(CHROMIUM).exists():

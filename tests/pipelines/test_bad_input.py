@@ -208,6 +208,7 @@ def test_a_brief_that_nothing_can_meet_is_status_3_with_a_way_out(cli, tmp_path)
         ({"constraints": [{"kind": "bounds", "segment": "z", "min_cny": 1}]}, "matches no cell"),
         ({"constraints": [{"kind": "change_limit", "max_share": 0.1}]}, "last_plan"),
         ({"last_plan": "nowhere.csv"}, "no such file"),
+        ({"last_plan": "curves.csv"}, "curves.csv has no column 'spend_cny'"),
         ({"horizon_days": 0}, "horizon_days"),
         ({"budget_cny": float("inf")}, "budget_cny"),
         ({"budget_cny": "much"}, "budget_cny"),
@@ -228,6 +229,14 @@ def test_a_curve_in_a_placement_that_the_brief_leaves_out_gets_nothing(cli, tmp_
     assert (code, err) == (0, "")
     assert "curves of y left out" in out
     assert pl.read_csv("plan/allocation.csv")["placement"].to_list() == ["x"]
+
+
+def test_a_column_of_curves_that_nobody_asked_for_is_told(cli, tmp_path):
+    code, out, err = plan_of_curves(
+        cli, tmp_path, curves="segment,placement,spend_cny,value,remark\na,x,0,0,\na,x,9,5,ok\n"
+    )
+    assert (code, err) == (0, "")
+    assert "curves.csv: ignored unknown column remark" in out
 
 
 def test_people_read_a_short_summary_and_no_mapping(cli, tmp_path):

@@ -169,6 +169,18 @@ def test_a_pipe_hears_nothing_of_progress(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_json_has_null_for_a_number_that_json_cannot_write(capsys):
+    shell.emit({"gap": float("inf"), "inside": [{"low": float("nan")}]}, as_json=True, headline="")
+    assert capsys.readouterr().out == '{"gap": null, "inside": [{"low": null}]}\n'
+
+
+def test_a_warning_of_our_own_loggers_is_no_line_on_stderr():
+    says = "import logging; logging.getLogger('targeting.report').warning('no frontier is shown')"
+    code = f"from pipelines.shell import silence_libraries; silence_libraries(); {says}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_a_terminal_sees_the_stage(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
@@ -186,6 +198,20 @@ def test_python_dash_m_is_the_same_command(tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("targeting: schema nothing: not known")
+
+
+def test_a_terminal_without_chinese_letters_gets_them_escaped(tmp_path):
+    (tmp_path / "report.csv").write_text("日期,人群,投放位置,花费\n2020-11-11,a,live,3\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "check", "report.csv"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"found: \\u65e5\\u671f" in done.stdout
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_help_imports_nothing_heavy():

@@ -75,3 +75,16 @@ def test_the_comment_of_every_key_stays_in_the_file():
     text = resources.files("configs").joinpath("train.yaml").read_text()
     assert yaml.safe_load(text)["model_name"] == "new-fan-gmv"
     assert "champion" in text
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "brief.yaml"
+    path.write_text("campaign_id: c\nbudget_cny: 100\neconomics: {fee_rate: 0.1}\nbudget_cny: 300\n")
+    with pytest.raises(CampaignError, match=r"brief.yaml: .*the key 'budget_cny' stands twice.*line 4"):
+        config.read_yaml(path)
+
+
+def test_numbers_may_be_written_with_an_exponent(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("gap_tol: 1e-4\n")
+    assert config.load(config.PlanSettings, path).gap_tol == 1e-4

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
+from models.errors import DataError
 from pipelines import tracking
 from pipelines.evaluate import run_evaluate
 from pipelines.plan import Source, run_plan
@@ -292,3 +293,10 @@ def test_the_whole_chain_on_a_real_mlflow_server(server, data_dir, tmp_path, sto
 def test_the_brief_of_a_world_is_the_contract(data_dir):
     brief = yaml.safe_load((data_dir / "campaign.yaml").read_text())
     assert brief["placements"] == ["video", "live"]
+
+
+def test_a_directory_that_holds_no_plan_is_named(tmp_path):
+    with pytest.raises(
+        DataError, match=f"^{tmp_path}/plan.json: is missing; expected a directory written by"
+    ):
+        read_plan(tmp_path)

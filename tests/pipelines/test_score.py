@@ -53,6 +53,17 @@ def test_whoever_followed_in_the_logs_is_not_eligible(trained, data_dir, tmp_pat
     assert set(gone) == set(followers) | set(fans)
 
 
+def test_logs_that_cannot_be_read_are_told(cli, trained, data_dir, tmp_path):
+    data = Path(shutil.copytree(data_dir, tmp_path / "data"))
+    (data / "exposures.parquet").write_bytes(b"")
+    options = ("--data", data, "--model", trained[1], "--tracking-uri", trained[0], "--out", "scores")
+    code, out, err = cli("score", *options, "--json")
+    assert (code, err) == (0, "")
+    [warning] = json.loads(out)["warnings"]
+    assert "is_fan is taken as it stands" in warning
+    assert "the file is empty" in warning
+
+
 def test_the_manifest_names_the_very_version_behind_the_alias(trained, data_dir, tmp_path):
     uri, model, _ = trained
     name = model.removeprefix("models:/").split("/")[0]

@@ -42,6 +42,8 @@ def test_csv_with_every_separator(tmp_path, separator):
         ("a,b\n1,2,\n4,5,\n", [("1", "2"), ("4", "5")]),
         ('a,b\n1,"x\ny"\n', [("1", "x\ny")]),
         ("a,b\n1,2\n\n4,5\n", [("1", "2"), (None, None), ("4", "5")]),
+        ("a,b\n1,2\n4,5\n\n,\n\n", [("1", "2"), ("4", "5")]),
+        ("a,b\n1,2,3\n,,\n\n", [("1", "2", "3")]),
         ("a,b\n", []),
     ],
 )
@@ -174,7 +176,7 @@ def write_curves(path, value="5"):
 
 def test_curves_are_used_whole_or_not_at_all(tmp_path):
     write_curves(tmp_path / "curves.csv")
-    assert disk.read_curves(tmp_path / "curves.csv")["placement"].to_list() == ["video", "video"]
+    assert disk.read_curves(tmp_path / "curves.csv").good["placement"].to_list() == ["video", "video"]
     write_curves(tmp_path / "curves.csv", value="nan")
     with pytest.raises(DataError, match=r"row 2: value: expected a finite number \(1 bad rows in all\)"):
         disk.read_curves(tmp_path / "curves.csv")
@@ -185,9 +187,9 @@ def test_delivery_gives_good_and_quarantined_rows(tmp_path):
     path.write_bytes(
         "日期,人群,投放位置,花费(厘),涨粉数\n20201111,A,直播,1500,2\n20201111,A,直播,-1,2\n".encode("gbk")
     )
-    good, rejected = disk.read_delivery(path)
-    assert good["cost_cny"].to_list() == [1.5]
-    assert rejected["row"].to_list() == [2]
+    report = disk.read_conformed(path, "delivery")
+    assert report.good["cost_cny"].to_list() == [1.5]
+    assert report.rejected["row"].to_list() == [2]
 
 
 def test_users_to_score_come_from_a_file_a_folder_or_a_data_directory(tmp_path):

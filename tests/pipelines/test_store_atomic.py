@@ -84,6 +84,15 @@ def test_a_check_before_the_work_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path / "deep") == []
 
 
+def test_an_output_that_holds_an_input_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_out(tmp_path / "data", "our own simulated logs")
+    for out in ("data", "."):
+        with pytest.raises(DataError, match="holds the input data"):
+            disk.check_writable(out, inputs=("data",))
+    disk.check_writable("data/plan", inputs=("data",))
+
+
 def test_files_of_others_are_never_deleted(tmp_path):
     out = tmp_path / "out"
     write_out(out, "old")

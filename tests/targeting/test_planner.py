@@ -115,6 +115,19 @@ def _dataset(world, real):
     return gather(users=world.users, exposures=real.exposures, orders=real.orders)
 
 
+def test_without_a_kept_order_nothing_is_promised_about_money(world, data):
+    nothing_bought = {**data, "orders": data["orders"].clear()}
+    brief = {**world.campaign, "objective": "new_fans"}
+    planner = tg.Planner.fit(nothing_bought, campaign=brief, n_draws=10, min_audience=200, threads=1)
+    plan = planner.plan(brief, planner.audience(world.users_now))
+    assert plan.expected["new_fans"].value > 0
+    assert plan.expected["new_fan_gmv_cny"] is None
+    assert plan.expected["profit_cny"] is None
+    assert plan.allocation["new_fan_gmv_cny"].is_null().all()
+    assert "new_fan_gmv_cny" in plan.to_dict()["unknown"]
+    assert "0 of new-fan GMV" not in str(plan)
+
+
 def test_a_brief_for_another_horizon_is_refused(world, planner, audience):
     with pytest.raises(CampaignError, match=r"horizon_days: the brief says 7, the model was trained for 30"):
         planner.plan({**world.campaign, "horizon_days": 7}, audience)

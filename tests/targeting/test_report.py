@@ -7,8 +7,8 @@ import pytest
 
 import targeting as tg
 from targeting.plan.promise import Interval
-from targeting.report import render
-from targeting.report.sentences import count, range_of, share, yuan
+from targeting.report import charts, render
+from targeting.report.sentences import count, price_sentences, range_of, share, yuan
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -117,6 +117,7 @@ def test_supplied_curves_promise_no_fans():
     assert "supplied from outside" in text
     assert "observational 观察性" in text
     assert "Every input row was usable." in text
+    assert "New fans 涨粉" not in text, "a column of dashes tells nothing"
 
 
 def test_where_gmv_is_unknown_the_charts_count_fans():
@@ -165,6 +166,39 @@ def test_a_frontier_that_fails_does_not_sink_the_report(monkeypatch, caplog):
     text = words(jewellery_shop.plan().to_html())
     assert "Another budget" not in text
     assert "no frontier is shown" in caplog.text
+
+
+def test_a_limit_in_yuan_that_a_smaller_budget_could_not_keep_does_not_sink_the_report():
+    ticket = [{"kind": "min_if_used", "min_cny": 6_000}]
+    text = words(jewellery_shop.plan(jewellery_shop.campaign(constraints=ticket)).to_html())
+    assert "Another budget" in text, "five of the seven budgets can keep it"
+
+
+@pytest.mark.parametrize(("budget", "step"), [(300, "¥10"), (9_000, "¥100"), (20_000, "¥1,000")])
+def test_a_price_is_told_for_a_small_change_of_the_budget(budget, step):
+    brief = jewellery_shop.campaign(budget_cny=budget, constraints=[])
+    [(_, said)] = price_sentences(jewellery_shop.plan(brief))
+    assert said.startswith(f"another {step} of budget")
+
+
+def test_the_cheapest_plan_tells_what_a_lower_goal_would_save():
+    goal = [{"kind": "target", "metric": "new_fans", "value": 500}]
+    [(_, said)] = price_sentences(jewellery_shop.plan(jewellery_shop.campaign(constraints=goal)))
+    assert re.fullmatch(r"loosening it by 1 fan would save about ¥[\d.,]+", said)
+
+
+def test_slots_are_named_among_the_cells_that_get_nothing():
+    brief = jewellery_shop.campaign(days=2, slots={"count": 2}, budget_cny=50, constraints=[])
+    text = words(jewellery_shop.plan(brief).to_html())
+    idle = text.split("cells get nothing")[1]
+    assert re.search(r", (video 短视频|live room 直播间) · slot [01]: ", idle)
+
+
+def test_names_have_room_for_the_widest_font_of_a_reader():
+    label = "ROAS-proportional split 按产出比例"
+    bars = pl.DataFrame({"label": [label], "value": [1.0], "is_plan": [True], "text": ["1"]})
+    width = float(re.search(r"max-width:(\d+)px", charts.comparison(bars, axis="GMV")).group(1))
+    assert width >= 520 + 24 * 7 + 5 * 11
 
 
 def test_the_headline_speaks_of_what_the_brief_asked_for():

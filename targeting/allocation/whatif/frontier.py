@@ -68,7 +68,12 @@ def frontier(
     rows: dict[float, dict[str, object]] = {}
     warm = Warm()
     for budget in sorted(set(wanted), reverse=True):  # columns of a large budget also serve a smaller one
-        rows[budget] = _point(problem_at(budget), warm, gap_tol=gap_tol, time_limit_s=time_limit_s)
+        try:
+            problem = problem_at(budget)
+        except CampaignError as error:  # a limit in yuan that this budget is too small for
+            rows[budget] = _infeasible(budget, error)
+            continue
+        rows[budget] = _point(problem, warm, gap_tol=gap_tol, time_limit_s=time_limit_s)
     return pl.DataFrame([rows[b] for b in wanted], schema=SCHEMA)
 
 
@@ -87,8 +92,7 @@ def _point(problem: Problem, warm: Warm | None, *, gap_tol: float, time_limit_s:
     try:
         found = solve_or_explain(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError as error:
-        nothing = dict.fromkeys(SCHEMA)
-        return {**nothing, "budget_cny": problem.budget_cny, "status": "infeasible", "note": str(error)}
+        return _infeasible(problem.budget_cny, error)
     metrics = outcomes(problem.market, found.spend_cny)
     spend = float(found.spend_cny.sum())
     worth = sum(float((metrics[m] * c).sum()) for m, c in value_coefficients(problem).items())
@@ -105,3 +109,8 @@ def _point(problem: Problem, warm: Warm | None, *, gap_tol: float, time_limit_s:
         "worth_per_cny": worth / spend if spend > 0 else None,
         "note": "",
     }
+
+
+def _infeasible(budget_cny: float, why: Exception) -> dict[str, object]:
+    nothing = dict.fromkeys(SCHEMA)
+    return {**nothing, "budget_cny": budget_cny, "status": "infeasible", "note": str(why)}

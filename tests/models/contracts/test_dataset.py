@@ -44,6 +44,13 @@ def test_limits_of_what_can_be_learned_are_said(users, exposures, orders):
         assert part in said
 
 
+def test_the_one_placement_that_was_shown_is_named_beside_held_out_rows(users, exposures, orders):
+    dataset = gather(users=users, exposures=exposures.filter(pl.col("placement") != "live"), orders=orders)
+    assert "exposures: all shown rows are in placement 'video'; the others cannot be learned" in (
+        dataset.warnings
+    )
+
+
 def test_features_are_every_other_column(users, exposures, orders):
     dataset = gather(users=users, exposures=exposures, orders=orders)
     assert dataset.features == feature_columns(dataset.users) == ["age"]

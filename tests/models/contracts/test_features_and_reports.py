@@ -105,3 +105,16 @@ def test_units_and_words_are_converted():
     assert good["hour"].to_list() == [None, None]
     assert good.schema["date"] == pl.Date
     assert good.schema["impressions"] == pl.Int64
+
+
+def test_hours_are_read_as_consoles_write_them():
+    written = ["9", "09:00", "9:00-10:00", "23时", " 8点", "7.0", None]
+    raw = {"date": "2020-11-11", "segment": "s", "placement": "live", "cost_cny": 1.0, "new_fans": 1.0}
+    good = conform(
+        pl.DataFrame({"时段": written}).with_columns(**{k: pl.lit(v) for k, v in raw.items()}),
+        "delivery",
+        source="f",
+    ).good
+    assert good["hour"].to_list() == [9, 9, 9, 23, 8, 7, None]
+    numbers = pl.DataFrame({**{k: [v] for k, v in raw.items()}, "hour": [13]})
+    assert conform(numbers, "delivery", source="f").good["hour"].to_list() == [13]

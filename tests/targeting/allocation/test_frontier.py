@@ -46,6 +46,13 @@ def test_a_budget_below_a_floor_is_infeasible_with_its_reason():
     assert found["value"][0] is None
 
 
+def test_a_budget_that_a_limit_in_yuan_cannot_be_written_for_is_infeasible_too():
+    ticket = {"kind": "min_if_used", "name": "ticket", "min_cny": 500}
+    found = frontier(lambda b: at(b, ticket), budgets=[300.0, 600.0])
+    assert found["status"].to_list() == ["infeasible", "optimal"]
+    assert "ticket" in found["note"][0]
+
+
 @pytest.mark.parametrize("budgets", [[], [0.0], [100.0, float("nan")], [float("inf")]])
 def test_budgets_must_be_positive_numbers(budgets):
     with pytest.raises(CampaignError, match="budgets"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 
 import jsonschema
@@ -69,13 +70,53 @@ def test_a_campaign_survives_json():
     assert parse_campaign(campaign.model_dump(mode="json")) == campaign
 
 
-def test_the_schema_accepts_the_brief_and_refuses_an_unknown_key():
-    schema = campaign_schema()
-    written = brief(starts_at="2020-11-11T00:00:00")
-    written["merchant"] = {"merchant_id": "m1"}
-    jsonschema.validate(written, schema)
+def as_json(written):
+    return json.loads(json.dumps(written, default=str))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"campaign_id": 1111},
+        {"starts_at": date(2020, 11, 11), "constraints": None, "merchant": None},
+        {"placements": "search", "budget_cny": "2e5"},
+        {"constraints": [{"kind": "bounds", "segment": "a", "slot": 0, "max_cny": "1e4", "name": 7}]},
+        {"constraints": [{"kind": "ratio", "of": {"slot": [0, 1]}, "to": {"placement": "live"}, "min": 1}]},
+    ],
+)
+def test_the_schema_accepts_what_the_brief_accepts(changed):
+    parse_campaign(brief(**changed))
+    jsonschema.validate(as_json(brief(**changed)), campaign_schema())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"budget": 3},
+        {"budget_cny": 0},
+        {"budget_cny": "lots"},
+        {"economics": {"gross_margin": 1.4}},
+        {"placements": []},
+        {"campaign_id": ""},
+        {"constraints": [{"kind": "bounds", "max_share": 30}]},
+        {"constraints": [{"kind": "risk", "measure": "cvar", "level": 1, "floor": 5}]},
+    ],
+)
+def test_the_schema_refuses_what_the_brief_refuses(changed):
+    with pytest.raises(CampaignError):
+        parse_campaign(brief(**changed))
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**written, "budget": 3}, schema)
+        jsonschema.validate(as_json(brief(**changed)), campaign_schema())
+
+
+def test_placements_are_called_as_in_the_tables():
+    limit = {"kind": "bounds", "placement": "直播间", "min_share": 0.2}
+    campaign = parse_campaign(brief(placements=["短视频", "Live Room", "搜索"], constraints=[limit]))
+    assert campaign.placements == ("video", "live", "搜索")
+    assert campaign.constraints[0].placement == ("live",)
+    with pytest.raises(CampaignError, match="listed twice"):
+        parse_campaign(brief(placements=["video", "短视频"]))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,27 @@ def test_a_report_of_impressions_only_cannot_count_fans():
         planned(report(gmv_cny=0, new_fans=0), objective="new_fans")
 
 
+def test_a_report_of_live_entries_only_plans_for_them():
+    entries = report(impressions=0, gmv_cny=0).rename({"new_fans": "live_entries"})
+    plan = planned(entries, objective="live_entries")
+    assert plan.spend_cny == pytest.approx(900)
+    assert plan.value > 0
+    assert plan.allocation["new_fans"].null_count() == 4
+    assert plan.expected["new_fans"] is None
+
+
+@pytest.mark.parametrize("lost", ["impressions", "new_fans"])
+def test_live_entries_cannot_be_planned_from_a_report_that_has_none(lost):
+    with pytest.raises(DataError, match="objective live_entries: no live entry is known in"):
+        planned(report(**{lost: 0}), objective="live_entries")
+
+
+def test_live_entries_cannot_be_planned_from_supplied_curves():
+    hill = {"segment": ["a"], "placement": ["x"], "top": [9.0], "half_spend_cny": [10.0], "slope": [1.0]}
+    with pytest.raises(DataError, match="objective live_entries: no live entry is known in x"):
+        tg.allocate(hill, budget_cny=12, objective="live_entries")
+
+
 def test_placements_are_those_of_the_brief():
     plan = planned(report(), placements=["live"])
     assert plan.allocation["placement"].unique().to_list() == ["live"]
