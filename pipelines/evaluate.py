@@ -15,7 +15,7 @@ from models.errors import DataError
 from pipelines import config as settings_of
 from pipelines.plan_directory import read_plan, write_files
 from pipelines.shell import Tell, silent
-from pipelines.store import atomic_directory, find_table, read_dataset, read_delivery, read_users
+from pipelines.store import atomic_directory, find_table, read_conformed, read_dataset, read_users
 from pipelines.tracking import connect, job_run
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _judged(
                 f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
                 " --later, or give a data directory with users, exposures and orders"
             )
-        good, _ = read_delivery(find_table(data, "delivery"))
+        good = read_conformed(find_table(data, "delivery"), "delivery").good
         tell("comparing")
         found = evaluate_delivery(promised, good, campaign_id=settings.campaign_id, as_of=settings.as_of)
         return found, {"delivery": fingerprint(good)}
