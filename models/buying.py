@@ -59,7 +59,7 @@ def _fit_shape_of_buying(
     """Buying hazard with or without the fans' purchase rate, whichever predicts held-out followers better."""
     users = followers.user
     categorical = (*fitting.categorical, fitting.matrix.shape[1])
-    fans = read_fans(log, kept)
+    fans = read_fans(log, kept).thinned(fitting.seed)
     candidates: list[HazardBooster | None] = [None]
     if fans.events >= MIN_FAN_BUYERS:
         fan_fit = fit_boosted(

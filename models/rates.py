@@ -97,8 +97,8 @@ class Shape:
 
 
 def fit_shape(fitting: Fitting, rows: HazardRows) -> Shape:
-    """Fit and calibrate one rate on all rows; users outside the rows get the full model, which never saw
-    them."""
+    """Fit and calibrate one rate; users outside the rows get the full model, which never saw them."""
+    events, rows = rows.events, rows.thinned(fitting.seed)
     fit = fit_boosted(
         matrix=fitting.matrix[rows.user],
         rows=rows,
@@ -109,7 +109,7 @@ def fit_shape(fitting: Fitting, rows: HazardRows) -> Shape:
     maps = fit_calibration(rows, fit.out_of_fold, seed=fitting.seed)
     honest = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
     honest[rows.user] = fit.out_of_fold
-    return Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, rows.events)
+    return Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, events)
 
 
 def fit_corrected(

@@ -59,3 +59,22 @@ def test_amount_rows_have_the_gradient_of_half_the_squared_error():
     numeric = (rows.loss(f + 1e-6) - rows.loss(f - 1e-6)) / 2e-6
     np.testing.assert_allclose(rows.gradient(f)[0], numeric, rtol=1e-6)
     assert rows.constant() == pytest.approx((1 + 1 + 4) / 2.5)
+
+
+def test_thinned_rows_stand_for_all_of_them(monkeypatch):
+    from models import likelihood
+
+    rng = np.random.default_rng(0)
+    n = 20_000
+    x = rng.normal(-3, 0.5, n)
+    y = (rng.random(n) < -np.expm1(-np.exp(x))).astype(float)
+    rows = likelihood.HazardRows(np.arange(n), y, np.ones(n), np.zeros(n), np.ones(n))
+    assert rows.thinned(0).y.size == n, "few rows are all kept"
+    monkeypatch.setattr(likelihood, "MOST_EVENTS", 700)
+    monkeypatch.setattr(likelihood, "MOST_QUIET", 3000)
+    few = rows.thinned(0)
+    assert few.y.size == 3700
+    assert (few.weight * few.y).sum() == pytest.approx(y.sum())
+    assert few.weight.sum() == pytest.approx(n)
+    assert few.loss(x[few.user]).sum() == pytest.approx(rows.loss(x).sum(), rel=0.03)
+    assert np.array_equal(few.user, rows.thinned(0).user)
