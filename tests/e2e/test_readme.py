@@ -27,7 +27,9 @@ def test_every_command_is_in_the_table():
         assert f"| `targeting {name}" in README
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/bring-your-own-data.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/architecture.md", "docs/bring-your-own-data.md", "docs/measuring.md"]
+)
 def test_links_lead_somewhere(page):
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
