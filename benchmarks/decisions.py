@@ -8,6 +8,7 @@ the table (medians over seeds unless said otherwise):
 regret, same  1 - true value / best oracle (64 segments of its own, or the plan's); same: the plan's only
 equal, last, roas, plain   share of seeds in which the plan is truly worth more than that split of the money
 promised      promised / true expected new-fan GMV
+curse         the same over that of the equal split on the same curves, geometric mean: what choosing inflates
 inside        share of seeds with the true expected value in the plan's 80 % interval
 real          the same for one random realised campaign (buying by chance is not in the interval's meaning)
 ece_f, ece_b  expected calibration error of follows and of buying
@@ -56,6 +57,7 @@ class Outcome:
     roas: float
     plain: float
     promised: float
+    promised_equal: float
     low: float
     high: float
     realised: float
@@ -120,6 +122,7 @@ def judge(kind: str, *, seed: int, users: int) -> Outcome:
         roas=worth(baselines.roas_proportional(world, everyone, budget_cny=budget)),
         plain=baselines.plain_response(world, budget_cny=budget).value[GMV],
         promised=promise.value,
+        promised_equal=promised_equal(plan),
         low=promise.low,
         high=promise.high,
         realised=incremental_gmv(real.exposures, real.orders),
@@ -138,6 +141,14 @@ def incremental_gmv(exposures: pl.DataFrame, orders: pl.DataFrame) -> float:
     fans = exposures.filter("followed").select("user_id", "followed_at")
     bought = orders.join(fans, on="user_id").filter(pl.col("ordered_at") > pl.col("followed_at"))
     return float(bought["gmv_cny"].sum() - bought["refund_cny"].sum())
+
+
+def promised_equal(plan: tg.Plan) -> float:
+    """What the plan's own curves promise of the budget split equally over its cells."""
+    from targeting.allocation.outcomes import outcomes
+
+    cells = len(plan.market)
+    return float(outcomes(plan.market, np.full(cells, plan.budget_cny / cells))["gmv"].sum())
 
 
 def gain_covers_zero(plan: tg.Plan) -> bool:
@@ -217,6 +228,9 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
         "same": median([1 - o.value / max(o.oracle_same, o.value) for o in outcomes]),
         **wins,
         "promised": median([o.promised / o.value for o in outcomes]),
+        "curse": statistics.geometric_mean(
+            [o.promised / o.value / (o.promised_equal / o.equal) for o in outcomes]
+        ),
         "inside": share([o.low <= o.value <= o.high for o in outcomes]),
         "real": share([o.low <= o.realised <= o.high for o in outcomes]),
         "ece_f": median([o.ece_follow for o in outcomes]),

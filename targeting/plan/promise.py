@@ -5,10 +5,11 @@ point estimate and for each joint draw of the market. The low and high of a figu
 percentile of the draws *at the chosen spend*; a total's interval is taken over the draws of the total,
 because cells err together.
 
-The winner's curse. An optimised plan buys the cells whose estimates are luckiest. Two things stand against
-it: the market's hazard and value are the pooled (shrunk) evidence of RESPONSE, for which the expected value
-at the chosen plan is not inflated by choosing; and `Interval.low` widens where the spend leaves the observed
-range, because the draws carry the extrapolation. What is *not* done is a bootstrap of the whole chain.
+The winner's curse. An optimised plan buys the cells whose estimates are luckiest. What stands against it is
+that every estimate is calibrated out of fold and shrunk by its evidence before the plan looks at it
+(`models.calibration`, `models.evidence`): of posterior means, the chosen ones are not inflated by choosing.
+`benchmarks.decisions` measures what is left, as `curse`. `Interval.low` widens where the spend leaves the
+observed range, because the draws carry the extrapolation. The whole chain is not bootstrapped.
 
 It must not import cvxpy, the planner or anything above.
 """

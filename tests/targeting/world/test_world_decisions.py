@@ -49,6 +49,11 @@ def test_summary_takes_medians_and_shares():
     assert row["promised"] == 1.0
 
 
+def test_the_curse_is_what_choosing_adds_to_a_bias_that_all_share():
+    seed = outcome(value=100.0, promised=132.0, equal=50.0, promised_equal=60.0)
+    assert summary([seed])["curse"] == pytest.approx(1.32 / 1.2)
+
+
 def test_console_gmv_is_net_and_after_the_follow():
     truth = simulate(users=2_000, seed=1).truth
     spend = pl.DataFrame({"segment": ["all"], "placement": ["live"], "spend_cny": [3_000.0]})
