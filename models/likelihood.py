@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_EVENTS, MOST_QUIET = 60_000, 120_000
+MOST_EVENTS, MOST_QUIET = 40_000, 80_000
 """Rows that a fit looks at, by whether the event happened; a month of a shop with 100,000 people is below."""
 LOG_RANGE = 12.0
 """exp(f) stays within e^12 of the constant: no overflow, no effect on any believable rate."""
@@ -76,7 +76,7 @@ class HazardRows:
         """At most `MOST_EVENTS` rows with the event and `MOST_QUIET` without, weighted for all of them.
 
         The likelihood keeps its expectation (case-control sampling with known rates), while the work stays
-        bounded: with 60,000 events a rate is known to 0.4 % anyway, and rows without the event carry only
+        bounded: with 40,000 events a rate is known to 0.5 % anyway, and rows without the event carry only
         exposure.
         """
         rng = np.random.default_rng(seed)
