@@ -43,7 +43,7 @@ class PlacementFunnel:
         enter: Hazard of entering the live room per impression, or None where there is no such step.
         total: Maps of the two-step log hazard to the logged total and `total_causal` to the randomised one.
         total_causal: See `total`.
-        trend: Drift of the hazard over the logged days.
+        trend: Drift of the follow hazard over the logged days (entering the live room is taken as steady).
     """
 
     follow: Rate
@@ -154,7 +154,7 @@ def _fit_placement(
     if not live:
         step = fit_corrected(fitting, rows, event="followed", exposure="impressions", baseline=baseline)
         metrics |= {f"follow_events_{name}": step.events, f"follow_rounds_{name}": float(step.rounds)}
-        trend = _fit_trend(rows, baseline, chain(step.honest, step.rate.causal))
+        trend = _fit_trend(rows, baseline, step.honest, chain(step.honest, step.rate.causal))
         return PlacementFunnel(follow=step.rate, trend=trend)
     enter = fit_corrected(fitting, rows, event="entered_live", exposure="impressions", baseline=None)
     inside = rows["entered_live"].to_numpy()
@@ -174,17 +174,26 @@ def _fit_placement(
         f"follow_events_{name}": total_rows.events,
         f"follow_rounds_{name}": float(follow.rounds),
     }
-    trend = _fit_trend(rows, baseline, chain(causal_honest, total_causal))
+    logged = chain(_two_step(enter.honest, follow.honest), total)
+    trend = _fit_trend(rows, baseline, logged, chain(causal_honest, total_causal))
     return PlacementFunnel(follow.rate, enter.rate, total, total_causal, trend)
 
 
-def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, honest: np.ndarray) -> Trend:
-    """Drift of follows against what a hazard without days (log, by user) expects of the same rows."""
-    hazard = rows["impressions"].to_numpy() * np.exp(honest[rows["user"].to_numpy()])
+def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, causal: np.ndarray) -> Trend:
+    """Drift of follows against what a hazard without days (log, by user) expects of the same rows.
+
+    Ranked rows are held against the logged hazard and randomised ones against the causal one, or days with
+    an experiment would look like worse days. Rows younger than a day may still be followed.
+    """
+    user = rows["user"].to_numpy()
+    honest = np.where(rows["randomized"].fill_null(False).to_numpy(), causal[user], logged[user])
+    hazard = rows["impressions"].to_numpy() * np.exp(honest)
+    age = rows["age_days"].to_numpy()
+    closed = age >= 1.0
     return fit_trend(
-        age_days=rows["age_days"].to_numpy(),
-        observed=rows["followed"].to_numpy() + np.expm1(-baseline),
-        expected=np.exp(-baseline) * -np.expm1(-hazard),
+        age_days=age[closed],
+        observed=(rows["followed"].to_numpy() + np.expm1(-baseline))[closed],
+        expected=(np.exp(-baseline) * -np.expm1(-hazard))[closed],
     )
 
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_EVENTS, MOST_QUIET = 40_000, 80_000
-"""Rows that a fit looks at, by whether the event happened; a month of a shop with 100,000 people is below."""
+"""Rows that a fit looks at, by whether the event happened; a shop with 80,000 people shown is below."""
 LOG_RANGE = 12.0
 """exp(f) stays within e^12 of the constant: no overflow, no effect on any believable rate."""
 

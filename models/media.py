@@ -41,6 +41,8 @@ from models.media_shapes import Design, Shapes, choose_shapes, demand_groups
 LOW, HIGH = 10.0, 90.0
 """Percentiles of the 80 % intervals."""
 MIN_DATES = 40
+# Level, trend (2), season (6), weekday (6), and two dates left over to judge by.
+SHAPE_COLUMNS = 17
 DRAWS = 1000
 
 
@@ -290,6 +292,13 @@ def _check(
     for name, values in {"sales_cny": sales, **columns}.items():
         if values.shape != (n,) or not np.isfinite(values).all():
             raise DataError(f"media: {name} has shape {values.shape} or a gap, expected {n} finite numbers")
+    if np.ptp(sales) == 0:
+        raise DataError("media: sales_cny never varies: it shows no effect of anything")
+    if n < len(columns) + SHAPE_COLUMNS:
+        raise DataError(
+            f"media: {n} dates cannot tell {len(columns)} channels and controls apart beside trend and"
+            f" season, expected at least {len(columns) + SHAPE_COLUMNS} dates or fewer columns"
+        )
     if not channels:
         raise DataError("media: no channel was given; expected the spend of at least one")
     for name in channels:

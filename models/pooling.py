@@ -22,6 +22,9 @@ PRIOR_CV = 0.25
 PRIOR_CELLS = 3.0
 # Half an event at the overall rate keeps a group without events from a rate of exactly zero.
 PRIOR_EVENTS = 0.5
+# How far the size of new fans' orders may be off that of the shop's other customers (log scale), and the
+# orders of others below which they say nothing about size.
+ORDER_SD, MIN_OTHER_ORDERS = 0.3, 20
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,27 @@ def dispersion_of(amounts: FloatArray) -> float:
     """E[x^2] / E[x] of positive amounts: the yuan that count as one event; 1 where there are none."""
     kept = amounts[amounts > 0]
     return float((kept**2).sum() / kept.sum()) if len(kept) else 1.0
+
+
+def size_factor(own_cny: FloatArray, others_cny: FloatArray) -> float:
+    """Factor on the size of some people's orders that draws their mean towards everybody else's.
+
+    Size has a heavy tail: the mean of 16 orders may be two or three times its expectation because of one, and
+    everything after would promise that again. Orders of the shop's other customers tell what is usual. With
+    r the log of the own mean over the others' and v = c^2 (1/n + 1/m) its variance (c the pooled coefficient
+    of variation, n and m the orders), true log ratio ~ N(0, ORDER_SD^2): r is believed to the share
+    ORDER_SD^2 / (ORDER_SD^2 + v), nine tenths with 190 orders, two fifths with 16.
+
+    Args:
+        own_cny: Net amount of each of their orders, (n,).
+        others_cny: Net amount of each order of anybody else, (m,); fewer than 20 say nothing.
+    """
+    if len(others_cny) < MIN_OTHER_ORDERS or len(own_cny) == 0:
+        return 1.0
+    relative = np.concatenate([own_cny / own_cny.mean(), others_cny / others_cny.mean()])
+    noise = float(relative.var()) * (1.0 / len(own_cny) + 1.0 / len(others_cny))
+    log_ratio = float(np.log(own_cny.mean() / others_cny.mean()))
+    return float(np.exp(-log_ratio * noise / (ORDER_SD**2 + noise)))
 
 
 def _between_cells(counts: FloatArray, exposure: FloatArray, rate: FloatArray) -> float:

@@ -87,7 +87,7 @@ class Shape:
         rate: Fitted, calibrated on out-of-fold rows and, where asked for, corrected by a coin.
         honest: Out-of-fold log rate of every user before the coin's correction, (n_users,).
         rounds: Trees.
-        events: Events learned from.
+        events: Events logged.
     """
 
     rate: Rate

@@ -18,16 +18,13 @@ from models.boosting import HazardBooster, fit_boosted
 from models.delay import DelayCurve
 from models.followers import Followers
 from models.likelihood import AmountRows
+from models.pooling import size_factor
 from models.rates import Fitting
 
 LEVEL_SD = 0.3
 """Prior deviation of a placement's factor on GMV totals, log units."""
 SLOPE_SD = 0.5
 """Prior deviation around one of the slope of log amounts on what was learned of them, if anything was."""
-ORDER_SD = 0.3
-"""How far the size of new fans' orders may be off that of the shop's other customers, log units."""
-MIN_OTHER_ORDERS = 20
-"""Orders of others below which they say nothing about size."""
 MIN_INCREMENTAL = 0.1
 """Least share of the followers' GMV that is ascribed to following."""
 
@@ -104,26 +101,16 @@ def fit_amounts(
 
 
 def temper_amounts(followers: Followers, others_cny: np.ndarray) -> Followers:
-    """The followers with their orders' size drawn towards that of everybody else's orders.
-
-    Size has a heavy tail: the mean of 16 orders may be two or three times its expectation because of one, and
-    everything after would promise that again. Orders of the shop's other customers tell what is usual. With
-    r the log of the followers' mean order over the others' and v = c^2 (1/n + 1/m) its variance (c the pooled
-    coefficient of variation, n and m the orders), true log ratio ~ N(0, ORDER_SD^2): r is believed to the
-    share ORDER_SD^2 / (ORDER_SD^2 + v), nine tenths with 190 orders, two fifths with 16.
+    """The followers with their orders' size drawn towards that of everybody else's orders (`size_factor`).
 
     Args:
         followers: New followers with what they have bought.
         others_cny: Net amount of each order of anybody else, (m,).
     """
-    own_cny = followers.event_net_cny
-    if others_cny.size < MIN_OTHER_ORDERS or own_cny.size == 0:
-        return followers
-    relative = np.concatenate([own_cny / own_cny.mean(), others_cny / others_cny.mean()])
-    noise = float(relative.var()) * (1.0 / own_cny.size + 1.0 / others_cny.size)
-    log_ratio = float(np.log(own_cny.mean() / others_cny.mean()))
-    scale = np.exp(-log_ratio * noise / (ORDER_SD**2 + noise))
-    return replace(followers, net_cny=followers.net_cny * scale, event_net_cny=own_cny * scale)
+    scale = size_factor(followers.event_net_cny, others_cny)
+    return replace(
+        followers, net_cny=followers.net_cny * scale, event_net_cny=followers.event_net_cny * scale
+    )
 
 
 def believed_slope(moment: float, precision: float) -> float:

@@ -17,7 +17,7 @@ It must not import anything above numpy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,30 +32,28 @@ MIN_DAYS = 10
 
 @dataclass(frozen=True)
 class Trend:
-    """A log-linear trend, in days before `as_of`.
+    """A log-linear trend over the logged days, in days before `as_of`.
 
     Attributes:
         per_day: Log change per day.
         middle_days: Age of the day (days before `as_of`) at which the window's average rate holds.
+        end_days: Age of the last day with rows: nothing is carried beyond it.
         sd: Posterior deviation of `now`.
     """
 
     per_day: float = 0.0
     middle_days: float = 0.0
+    end_days: float = 0.0
     sd: float = 0.0
 
     @property
     def now(self) -> float:
-        """Log of today's rate over the window's average."""
-        return self.per_day * self.middle_days
-
-    def at(self, age_days: FloatArray) -> FloatArray:
-        """Log of the rate `age_days` ago over today's, same shape."""
-        return -self.per_day * np.asarray(age_days, dtype=np.float64)
+        """Log of the rate at the end of the window over its average."""
+        return self.per_day * (self.middle_days - self.end_days)
 
     def to_json(self) -> dict[str, float]:
         """Plain dict for JSON."""
-        return {"per_day": self.per_day, "middle_days": self.middle_days, "sd": self.sd}
+        return asdict(self)
 
 
 NO_TREND = Trend()
@@ -92,7 +90,10 @@ def fit_trend(*, age_days: FloatArray, observed: FloatArray, expected: FloatArra
     believed = drifts * free * slope
     variance = drifts * (free / information + (free * slope - believed) ** 2) + (1.0 - drifts) * believed**2
     return Trend(
-        per_day=believed / span, middle_days=-centre * span, sd=float(np.sqrt(variance)) * abs(centre)
+        per_day=believed / span,
+        middle_days=-centre * span,
+        end_days=float(days.min()),
+        sd=float(np.sqrt(variance)) * float(x.max() - centre),
     )
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.contracts import Dataset, fingerprint
+from models.contracts import Conformed, Dataset, fingerprint
 from models.errors import DataError
 from pipelines import config as settings_of
 from pipelines.plan_directory import read_plan, write_files
 from pipelines.shell import Tell, silent
-from pipelines.store import atomic_directory, find_table, read_conformed, read_dataset, read_users
+from pipelines.store import (
+    atomic_directory,
+    check_writable,
+    find_table,
+    read_conformed,
+    read_dataset,
+    read_users,
+)
 from pipelines.tracking import connect, job_run
 
 if TYPE_CHECKING:
@@ -65,6 +73,9 @@ def run_evaluate(
     from targeting.evaluation.page import render
 
     settings = settings_of.load(settings_of.EvaluateSettings, config)
+    if out is not None:
+        given = (data, plan, *later, *(() if trained_on is None else (trained_on,)))
+        check_writable(out.absolute(), shown=out, inputs=given)
     tell("reading")
     promised = read_plan(plan)
     found, fingerprints = _judged(
@@ -118,12 +129,15 @@ def _judged(
                 f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
                 " --later, or give a data directory with users, exposures and orders"
             )
-        good = read_conformed(find_table(data, "delivery"), "delivery").good
+        report = read_conformed(find_table(data, "delivery"), "delivery")
         tell("comparing")
-        found = evaluate_delivery(promised, good, campaign_id=settings.campaign_id, as_of=settings.as_of)
-        return found, {"delivery": fingerprint(good)}
+        found = evaluate_delivery(
+            promised, report.good, campaign_id=settings.campaign_id, as_of=settings.as_of
+        )
+        return _with_notes(found, _left_out(report)), {"delivery": fingerprint(report.good)}
     dataset = read_dataset(data)
     past = None if trained_on is None else read_dataset(trained_on)
+    snapshots = [read_users(path) for path in later]
     tell("comparing")
     found = evaluate_campaign(
         promised,
@@ -131,8 +145,9 @@ def _judged(
         as_of=settings.as_of,
         horizon_days=settings.horizon_days,
         campaign_id=settings.campaign_id,
-        later=[read_users(path).good for path in later],
+        later=[one.good for one in snapshots],
     )
+    found = _with_notes(found, *(_left_out(one) for one in snapshots))
     if past is not None:
         tell("looking for drift")
         connect(tracking_uri)
@@ -140,6 +155,19 @@ def _judged(
             found, trained_on=past, now=dataset, model_uri=promised.provenance.model_uri
         )
     return found, dataset.fingerprints
+
+
+def _with_notes(found: Evaluation, *notes: tuple[str, ...]) -> Evaluation:
+    return replace(found, notes=(*found.notes, *chain.from_iterable(notes)))
+
+
+def _left_out(read: Conformed) -> tuple[str, ...]:
+    """What a reader must know of a table: its warnings, and the rows that break the contract."""
+    if read.rejected.is_empty():
+        return tuple(read.warnings)
+    first = read.rejected.row(0, named=True)
+    count = f"{read.rejected.height} rows of {first['source']} were left out"
+    return (*read.warnings, f"{count}, the first (row {first['row']}) because {first['reason']}")
 
 
 def _has(folder: Path, table: str) -> bool:

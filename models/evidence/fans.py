@@ -13,6 +13,7 @@ import polars as pl
 from models.delay import fit_curve, fit_refunds
 from models.evidence.cells import CellTable, FloatArray, Logs
 from models.labels import CONTROL, DAY_US
+from models.pooling import size_factor
 
 
 def _in_order(summed: pl.DataFrame, keys: pl.DataFrame, names: tuple[str, ...]) -> dict[str, FloatArray]:
@@ -36,6 +37,10 @@ def fan_table(
         .filter((pl.col("age") >= 0) & (pl.col("age") < horizon_days))
         .sort("user_id", "age", "net_cny")
     )
+    # The scores were fitted to sizes drawn towards the usual; judged by others they would be corrected back.
+    others = kept.join(fans.select("user_id"), on="user_id", how="anti")["net_cny"].to_numpy()
+    usual = size_factor(bought["net_cny"].to_numpy(), others)
+    bought = bought.with_columns(pl.col("net_cny") * usual)
     firsts = bought.group_by("user_id").agg(pl.col("age").min(), pl.col("net_cny").sum().alias("net"))
     leave = fans["age"].to_numpy()
     gmv_share = _arrived(bought["age"], bought["net_cny"].to_numpy(), leave, horizon_days)
@@ -148,7 +153,8 @@ def _organic_gmv(dataset: Logs, kept: pl.DataFrame, scored: pl.DataFrame, *, as_
     if not isinstance(since, datetime) or since >= as_of:
         return pl.DataFrame(schema={"segment": pl.String, "organic_day": pl.Float64})
     days = (as_of - since).total_seconds() / 86_400
-    followers = dataset.exposures.filter(pl.col("followed")).select("user_id").unique()
+    seen = dataset.exposures.filter(pl.col("exposed_at") < as_of)
+    followers = seen.filter(pl.col("followed")).select("user_id").unique()
     others = (
         dataset.users.filter(~pl.col("is_fan").fill_null(False))
         .select("user_id")

@@ -37,8 +37,11 @@ def follow_table(
     overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
     score = scored.select("user_id", "placement", "segment", "p_follow")
     age = (pl.lit(as_of) - pl.col("exposed_at")).dt.total_microseconds() / DAY_US
-    per_day = pl.col("placement").replace_strict(
-        {name: one.per_day for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
+    per_day, end_days = (
+        pl.col("placement").replace_strict(
+            {name: getattr(one, part) for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
+        )
+        for part in ("per_day", "end_days")
     )
     paid = (
         rows.filter(pl.col("placement") != CONTROL)
@@ -46,7 +49,9 @@ def follow_table(
         .join(organic, on="segment", how="left", maintain_order="left")
         .with_columns(
             expected=1.0
-            - (-pl.col("impressions") * pl.col("p_follow").clip(0.0) * (-per_day * age).exp()).exp(),
+            - (
+                -pl.col("impressions") * pl.col("p_follow").clip(0.0) * (-per_day * (age - end_days)).exp()
+            ).exp(),
             organic=pl.col("organic").fill_null(overall),
             observed=pl.col("followed").cast(pl.Float64),
         )

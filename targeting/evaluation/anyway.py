@@ -71,7 +71,7 @@ def own_note(
     net = float((before["gmv_cny"] - before["refund_cny"].fill_null(0.0)).sum())
     daily = net / float(spans["back"].sum())
     return (
-        f"the same fans bought {daily:,.3g} yuan a day before they followed: at that rate"
+        f"before they followed, these fans bought {daily:,.3g} yuan each per day: at that rate"
         f" {daily * float(spans['since'].sum()):,.0f} yuan of the realised GMV would have come anyway, which"
         " the promise does not count",
     )

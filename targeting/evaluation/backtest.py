@@ -30,6 +30,7 @@ from targeting.planner import Planner, as_campaign
 
 if TYPE_CHECKING:
     from targeting.campaign import Campaign
+    from targeting.campaign.constraints import Constraint
     from targeting.plan import Plan
 
 
@@ -192,14 +193,15 @@ def plan_window(
     """The planner and the plan that the window's first moment would have known."""
     past = known_at(dataset, window.start)
     days = (window.stop - window.start).days
+    share = days / brief.days
     mine = brief.model_copy(
         update={
             "starts_at": window.start,
             "days": days,
-            "budget_cny": brief.budget_cny * days / brief.days,
+            "budget_cny": brief.budget_cny * share,
             "horizon_days": horizon_days,
             "last_plan": None,
-            "constraints": tuple(c for c in brief.constraints if c.kind != "change_limit"),
+            "constraints": tuple(_scaled(c, share) for c in brief.constraints if c.kind != "change_limit"),
         }
     )
     planner = Planner.fit(
@@ -209,6 +211,17 @@ def plan_window(
     followers = past.exposures.filter("followed")["user_id"].unique()
     users = past.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
     return planner, planner.plan(mine, planner.audience_of_scores(planner.model.score(users), users))
+
+
+def _scaled(constraint: Constraint, share: float) -> Constraint:
+    """A limit of the brief for a window of `share` of its days: amounts shrink with the budget, rates do not."""
+    amounts = ["min_cny", "max_cny", "viewers", "floor"]
+    if getattr(constraint, "metric", None) in ("new_fans", "new_fan_gmv"):
+        amounts.append("value")
+    known = {name: getattr(constraint, name, None) for name in amounts}
+    return constraint.model_copy(
+        update={name: value * share for name, value in known.items() if value is not None}
+    )
 
 
 def _pooled(name: str, parts: list[tuple[np.ndarray, np.ndarray]]) -> Calibration | None:

@@ -115,6 +115,8 @@ def _measures(plan: Plan, rows: pl.DataFrame) -> tuple[dict[str, str], tuple[str
             notes.append(f"{column[figure]} is empty in {gaps} of {rows.height} rows: taken as 0")
     if missing:
         notes.append(f"the report has no {' and no '.join(missing)}: that part of the promise is not judged")
+    if not found and not missing:
+        raise DataError("plan: promises live entries only, which a report is not yet held against")
     if not found:
         raise DataError(
             f"delivery: has none of {', '.join(missing)}, which the plan promised; export them as well"

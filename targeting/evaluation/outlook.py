@@ -23,14 +23,16 @@ def follows(model: AudienceModel, dataset: Dataset, window: Window) -> Outlook:
     """Predicted probability of a follow and whether it came, of the window's randomised shown rows."""
     at_risk = eligible_at(dataset, window)
     day_rows = pl.len().over("user_id", pl.col("exposed_at").dt.date())
+    # Whoever followed through any row, ranked ones too, cannot follow again.
+    first = pl.coalesce("followed_at", "exposed_at").filter(pl.col("followed")).min().over("user_id")
     rows = (
         rows_of(dataset, window)
         .with_columns(days=1.0 / day_rows)
+        .filter(first.is_null() | (pl.col("exposed_at") <= first))
         .filter(pl.col("randomized").fill_null(False) & pl.col("placement").is_in(list(model.placements)))
         .join(at_risk, on="user_id", how="inner", maintain_order="left")
+        .with_row_index("at")
     )
-    first = pl.coalesce("followed_at", "exposed_at").filter(pl.col("followed")).min().over("user_id")
-    rows = rows.filter(first.is_null() | (pl.col("exposed_at") <= first)).with_row_index("at")
     if rows.is_empty():
         return _NOTHING
     people = dataset.users.join(rows.select("user_id").unique(), on="user_id", how="semi").sort("user_id")
@@ -77,6 +79,6 @@ def buyers(
     )["user_id"].unique()  # fmt: skip
     people = dataset.users.join(fans.select("user_id"), on="user_id", how="semi")
     scores = model.score(people).select("user_id", "placement", "p_precise")
-    fans = fans.join(scores, on=["user_id", "placement"], how="inner")
+    fans = fans.join(scores, on=["user_id", "placement"], how="inner", maintain_order="left")
     happened = fans["user_id"].is_in(bought.implode()).cast(pl.Float64).to_numpy()
     return fans["p_precise"].to_numpy(), happened

@@ -19,7 +19,7 @@ REASONS = {
     "spend": "more or less money went there than planned",
     "price": "a yuan bought more or fewer impressions",
     "hazard": "an impression won more or fewer fans",
-    "yield": "a yuan brought more or less",
+    "yield": "what was bought brought more or less",
     "value": "a fan bought more or less",
 }
 _LINK = {"impressions": "price", "fans": "hazard", "gmv_cny": "value"}

@@ -44,14 +44,16 @@ def walk_through(
     end = last_moment(Dataset(dataset.users.clear(), dataset.exposures, dataset.orders))
     room = (end - first) / timedelta(days=1) - train_days - windows * window_days
     horizon = min(horizon_days, math.floor(room + 1e-6))
-    if horizon < 1:
-        raise DataError(
-            f"data: cover {math.ceil((end - first) / timedelta(days=1))} days; {windows} windows of"
-            f" {window_days} days after {train_days} days to learn from, and a day to buy, do not fit: take"
-            " fewer or shorter windows, or give more data"
-        )
     stop = min(end - timedelta(days=horizon), last_shown + timedelta(days=1))
     stop = stop.replace(hour=0, minute=0, second=0, microsecond=0)
+    # Windows start at midnight, which may cost the first one a part of its last day to learn from.
+    if horizon < 1 or stop - first <= timedelta(days=train_days + windows * window_days - 1):
+        raise DataError(
+            f"data: cover {math.ceil((end - first) / timedelta(days=1))} days, exposures"
+            f" {(last_shown - first).days + 1}; {windows} windows of {window_days} days after {train_days}"
+            " days to learn from, and a day to buy, do not fit: take fewer or shorter windows, or give more"
+            " data"
+        )
     walk = []
     for k in range(windows):
         start = stop - timedelta(days=window_days * (windows - k))

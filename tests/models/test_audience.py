@@ -99,7 +99,7 @@ def test_text_files_give_the_same_scores():
     assert again.to_files() == files
     with pytest.raises(DataError, match=r"audience\.json is missing"):
         AudienceModel.from_files({})
-    with pytest.raises(DataError, match="expected 1"):
+    with pytest.raises(DataError, match="expected 2"):
         AudienceModel.from_files({"audience.json": '{"format": 0}'})
 
 
@@ -148,6 +148,14 @@ def test_a_placement_that_wears_out_is_scored_as_of_now():
     trends = fit(replace(logs, exposures=worn)).funnel.trends
     assert trends["video"].now < -0.15
     assert abs(trends["live"].now) < 0.1
+
+
+def test_an_experiment_on_the_last_days_is_no_drift():
+    logs = make_logs(users=8000, seed=9, intent=0.7)
+    early = pl.col("exposed_at") < logs.exposures["exposed_at"].quantile(0.65, "nearest")
+    late_coin = logs.exposures.filter(~(early & pl.col("randomized") & (pl.col("placement") != "none")))
+    trends = fit(replace(logs, exposures=late_coin)).funnel.trends
+    assert all(abs(one.now) < 0.12 for one in trends.values())
 
 
 def test_young_followers_are_censored_not_barren():

@@ -104,6 +104,8 @@ def test_the_verdict_is_in_words():
         ({"dates": DATES[:30]}, "30 dates, expected at least 40"),
         ({"dates": [*DATES[:-1], DATES[-1] + timedelta(days=1)]}, "days apart, expected even, rising steps"),
         ({"sales_cny": np.full(WEEKS, np.nan)}, "sales_cny has shape .* or a gap"),
+        ({"sales_cny": np.zeros(WEEKS)}, "sales_cny never varies"),
+        ({"spend_cny": {f"c{i}": np.arange(WEEKS) * (i + 1.0) for i in range(WEEKS)}}, "cannot tell"),
         ({"spend_cny": {}}, "no channel was given"),
         ({"spend_cny": {"tv": np.ones(WEEKS)}}, "spend of tv is negative or never varies"),
     ],
@@ -115,7 +117,7 @@ def test_bad_series_are_told(change, match):
         media_returns(**given, rng=np.random.default_rng(0), draws=5)
 
 
-@pytest.mark.skipif(not DATA.is_file(), reason="the mmm_roas series are not on this machine")
+@pytest.mark.skipif(not DATA.is_file(), reason="needs ../shared/data/mmm_roas, which is absent")
 def test_no_confident_wrong_answer_on_the_confounded_series():
     """Truth: 93.388 and 171.409 (the shared data's README); x1 is moved by a cause nobody sees."""
     table = pl.read_csv(DATA, try_parse_dates=True)

@@ -17,10 +17,15 @@ def logged(change, *, days=28, per_day=60.0, luck=0.0, seed=0):
 def test_a_rate_that_fell_is_carried_to_its_end():
     found = fit_trend(**logged(-0.6))
     assert found.now == pytest.approx(-0.3, abs=0.06)
-    assert found.at(np.array([0.0, found.middle_days, 28.0])) == pytest.approx(
-        [0.0, -found.now, 0.6], abs=0.12
-    )
     assert 0.01 < found.sd < 0.08
+
+
+def test_nothing_is_carried_beyond_the_last_day_with_rows():
+    later = logged(-0.6)
+    later["age_days"] = later["age_days"] + 60.0
+    found, at_once = fit_trend(**later), fit_trend(**logged(-0.6))
+    assert found.now == pytest.approx(at_once.now)
+    assert found.sd == pytest.approx(at_once.sd)
 
 
 def test_no_drift_is_left_alone():

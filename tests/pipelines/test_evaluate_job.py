@@ -141,6 +141,24 @@ def test_a_plan_from_a_report_is_judged_by_a_later_report(delivered, tmp_path):
     assert mlflow.get_run(result.run_id).data.metrics["new_fans.realised"] > 0
 
 
+def test_rows_of_the_report_that_break_the_contract_are_told(delivered, tmp_path):
+    plan, data, store = delivered
+    report = pl.read_csv(data / "delivery.csv")
+    broken = report.with_columns(
+        cost_cny=pl.when(pl.int_range(pl.len()) == 1).then(-1.0).otherwise("cost_cny")
+    )
+    write_table(broken, tmp_path / "delivery.csv")
+    notes = run_evaluate(data=tmp_path, plan=plan, tracking_uri=store).evaluation["notes"]
+    assert any("1 rows of" in note and "(row 2) because" in note for note in notes)
+
+
+def test_an_evaluation_never_replaces_the_plan_it_judges(delivered):
+    plan, data, store = delivered
+    with pytest.raises(DataError, match="holds the input"):
+        run_evaluate(data=data, plan=plan, out=plan, tracking_uri=store)
+    assert (plan / "plan.json").exists()
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

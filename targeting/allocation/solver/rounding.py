@@ -23,6 +23,7 @@ TIGHT = 1e-12  # relative: limits met to rounding of the arithmetic
 REPAIRS = 400
 STEPS = ((0, 1, -1, 2), (0, 1, -1), (0, 1))  # 厘 away from the spend rounded down that are tried
 MOST_TRIED = 4096  # plans: up to 12 funded cells
+MOST_NUMBERS = 2e7  # plans x cells: 160 MB a metric
 
 
 def to_whole_li(problem: Problem, spend_cny: FloatArray) -> NDArray[np.int64]:
@@ -60,7 +61,7 @@ def _best_around(problem, rows, down, least, most):  # type: ignore[no-untyped-d
     """The best whole 厘 around `down` by trying them all; None where that are too many, or none is a plan."""
     used = np.flatnonzero(most > 0)
     steps = next((s for s in STEPS if len(s) ** len(used) <= MOST_TRIED), None)
-    if steps is None:
+    if steps is None or len(steps) ** len(used) * len(down) > MOST_NUMBERS:
         return None
     moves = np.array(list(itertools.product(steps, repeat=len(used))), dtype=float)
     tried = np.tile(down, (len(moves), 1))

@@ -10,7 +10,8 @@ import pytest
 import targeting as tg
 from models.contracts import Dataset, gather
 from models.errors import DataError
-from targeting.evaluation.backtest import backtest, plan_window
+from targeting.campaign import parse_campaign
+from targeting.evaluation.backtest import _scaled, backtest, plan_window
 from targeting.evaluation.promised import TABLE, together, verdict
 from targeting.evaluation.walk import eligible_at, known_at, walk_through
 from targeting.planner import as_campaign
@@ -50,8 +51,24 @@ def test_windows_follow_each_other_and_ripen_within_the_data(walk, dataset):
     assert second.stop + timedelta(days=horizon) <= dataset.exposures["exposed_at"].max() + timedelta(days=1)
     assert first.start - dataset.exposures["exposed_at"].min() >= timedelta(days=9)
     assert horizon < 30, "the data are shorter than the brief's horizon"
-    with pytest.raises(DataError, match=r"data: cover 28 days; 9 windows of 5 days .* do not fit"):
+    with pytest.raises(DataError, match=r"data: cover 28 days, .* 9 windows of 5 days .* do not fit"):
         walk_through(dataset, horizon_days=30, windows=9, window_days=5, train_days=10)
+
+
+def test_amounts_of_the_brief_shrink_with_the_window_and_rates_do_not():
+    brief = parse_campaign(
+        {
+            "campaign_id": "c", "budget_cny": 60_000, "days": 30, "placements": ["video", "live"],
+            "constraints": [
+                {"kind": "bounds", "placement": "live", "min_cny": 24_000, "max_share": 0.5},
+                {"kind": "target", "metric": "new_fans", "value": 600},
+                {"kind": "roi_floor", "min": 1.5},
+            ],
+        }
+    )  # fmt: skip
+    bounds, target, roi = (_scaled(one, 5 / 30) for one in brief.constraints)
+    assert (bounds.min_cny, bounds.max_cny, bounds.max_share) == (4000, None, 0.5)
+    assert (target.value, roi.min) == (100, 1.5)
 
 
 def test_nothing_of_the_future_is_known(walk, dataset):

@@ -225,7 +225,7 @@ def test_what_fans_bought_before_is_told_beside_what_they_bought_after(plan):
     told = [note for note in found.notes if "before they followed" in note]
     # 60 yuan over the 3 x 10 days back: 2 a day, 3 fans x 30 days since
     assert len(told) == 1
-    assert "bought 1.99 yuan a day" in told[0] or "bought 2 yuan a day" in told[0]
+    assert "bought 1.99 yuan each per day" in told[0] or "bought 2 yuan each per day" in told[0]
     assert "179 yuan" in told[0] or "180 yuan" in told[0]
     assert not any("before they followed" in note for note in evaluate_campaign(plan, data).notes)
     assert found.totals["new_fan_gmv_cny"]["realised"] == 150.0, "it is told, not taken off"
