@@ -214,7 +214,7 @@ def plan_window(
 
 
 def _scaled(constraint: Constraint, share: float) -> Constraint:
-    """A limit of the brief for a window of `share` of its days: amounts shrink with the budget, rates do not."""
+    """A limit of the brief for `share` of its days: amounts shrink with the budget, rates do not."""
     amounts = ["min_cny", "max_cny", "viewers", "floor"]
     if getattr(constraint, "metric", None) in ("new_fans", "new_fan_gmv"):
         amounts.append("value")
