@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,13 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(autouse=True)
 def _no_tracking_store_from_elsewhere(monkeypatch):
-    """`mlflow.set_tracking_uri` writes the environment, and a process started by a later test would inherit a
-    server that is long gone; so every test begins without a store, the user's own included.
+    """MLflow keeps its stores for the whole process and writes them into the environment, so a later test, or
+    a process that it starts, would ask a server that is long gone; so every test begins without a store, the
+    user's own included.
     """
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
 

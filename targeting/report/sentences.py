@@ -137,7 +137,9 @@ def price_sentences(plan: Plan) -> list[tuple[str, str]]:
         if abs(price) <= 1e-9:
             continue
         unit = units.get(name, "CNY")
-        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit.removesuffix('s')}")
+        # A row over value (a return, a floor) is loosened by yuan too.
+        in_money = unit in ("CNY", "value")
+        step, step_words = (money, yuan(money)) if in_money else (1.0, f"1 {unit.removesuffix('s')}")
         change = f"another {step_words} of budget" if name == "total" else f"loosening it by {step_words}"
         found.append((constraint_term(plan, name), f"{change} would {_gain(plan, abs(price) * step)}"))
     return found
