@@ -150,14 +150,6 @@ def test_a_placement_that_wears_out_is_scored_as_of_now():
     assert abs(trends["live"].now) < 0.1
 
 
-def test_an_experiment_on_the_last_days_is_no_drift():
-    logs = make_logs(users=8000, seed=9, intent=0.7)
-    early = pl.col("exposed_at") < logs.exposures["exposed_at"].quantile(0.65, "nearest")
-    late_coin = logs.exposures.filter(~(early & pl.col("randomized") & (pl.col("placement") != "none")))
-    trends = fit(replace(logs, exposures=late_coin)).funnel.trends
-    assert all(abs(one.now) < 0.12 for one in trends.values())
-
-
 def test_young_followers_are_censored_not_barren():
     fresh = make_logs(users=12_000, days=6, seed=8, delay_days=10.0, per_user=5, base=0.01)
     model_ = fit(fresh)

@@ -1,8 +1,10 @@
 """Drift: found where it is, not invented where it is not, carried to the end of the window."""
 
 import numpy as np
+import polars as pl
 import pytest
 
+from models.funnel import _fit_trend
 from models.trend import NO_TREND, fit_trend
 
 
@@ -26,6 +28,29 @@ def test_nothing_is_carried_beyond_the_last_day_with_rows():
     found, at_once = fit_trend(**later), fit_trend(**logged(-0.6))
     assert found.now == pytest.approx(at_once.now)
     assert found.sd == pytest.approx(at_once.sd)
+
+
+def test_an_experiment_on_the_last_days_is_no_drift():
+    """Ranked rows follow 1.5 times as often as randomised ones, which are there in the last ten days only."""
+    rng = np.random.default_rng(4)
+    age = np.repeat(np.arange(30) + 1.5, 1500)
+    coin = (age < 11) & (rng.random(age.size) < 0.6)
+    hazard = 0.04 * np.where(coin, 1.0, 1.5)
+    rows = pl.DataFrame(
+        {
+            "user": np.arange(age.size),
+            "randomized": coin,
+            "impressions": np.ones(age.size),
+            "age_days": age,
+            "followed": rng.random(age.size) < -np.expm1(-hazard),
+        }
+    )
+    causal = np.full(age.size, np.log(0.04))
+    found = _fit_trend(rows, np.zeros(age.size), causal + np.log(1.5), causal)
+    assert abs(found.now) < 0.05
+    assert _fit_trend(rows, np.zeros(age.size), causal, causal).now < -0.1, (
+        "one hazard for all would see a fall"
+    )
 
 
 def test_no_drift_is_left_alone():
