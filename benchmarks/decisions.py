@@ -165,13 +165,14 @@ def gain_covers_zero(plan: tg.Plan) -> bool:
 
 
 def calibration(world: World, scores: pl.DataFrame) -> dict[str, float]:
-    """Scores against expectations given the features, for those who can be shown to on the campaign's day.
+    """Scores against what those who can be shown to on the campaign's day will really do, on average.
 
-    The campaign's day is after all that was learned from: held-out time, without sampling noise.
+    The campaign's day is after all that was learned from: held-out time, with little sampling noise (means of
+    thousands of people's own probabilities).
     """
     keys = ["user_id", "placement"]
     both = scores.filter("eligible").join(
-        world.truth.scores().filter("eligible"), on=keys, how="inner", suffix="_true"
+        world.truth.individuals().filter("eligible"), on=keys, how="inner", suffix="_true"
     )
     weight = both["p_follow_true"].to_numpy()
     one = np.ones_like(weight)

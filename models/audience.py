@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MODEL_FILE = "audience.json"
-FORMAT = 2
+FORMAT = 3
 SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible", "p_enter")
 
 

@@ -1,10 +1,8 @@
-"""Makes predicted rates mean what they say: monotone maps of a log rate, and the tables that prove it.
+"""Makes predicted rates mean what they say: a monotone map of a log rate, and the tables that prove it.
 
-Two maps, chosen by evidence. Few events: a shift and a slope, averaged over two views: the shape is right up
-to a slope around one, or nobody differs from anybody and the shape is noise. Many events: the same, then an
-isotonic curve through bins of equal information, kept only if it lowers the held-out loss. Maps are monotone,
-so they never reorder people; they extend beyond their knots with slope one, so they never flatten the best
-people.
+One map, averaged over views by evidence (`rate_maps`): the shape is right up to a slope around one; it bends
+smoothly; nobody differs from anybody and the shape is noise. So few events get two numbers and many get a
+curve, without a threshold between them. The map is monotone, so it never reorders people.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -17,68 +15,27 @@ from typing import Any
 
 import numpy as np
 
-from models.likelihood import HazardRows, constant_log_rate, fold_of, hazard_gradient, hazard_loss
-from models.rate_maps import LogRateMap, View, average_views, chain
+from models.likelihood import HazardRows
+from models.rate_maps import LogRateMap, View, average_views
 
-VIEWS = (View(shift_sd=1.0, slope_sd=0.5), View(shift_sd=1.0, slope_sd=0.05, slope=0.0))
-"""The shape holds, more or less; nobody differs. With 60 buyers a shape that cross-validation let pass is
-noise often enough that only out-of-fold rows may say which."""
-
-ISOTONIC_EVENTS = 150
-"""Fewer events than this cannot support a curve."""
-EVENTS_PER_BIN, ISOTONIC_BINS = 25, 20
-"""An isotonic bin stands on this many events; at most so many bins."""
-
-
-def fit_isotonic(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
-    """Isotonic curve through bins of equal information; each bin's rate is its own maximum likelihood.
-
-    Returns:
-        A map with a knot per `EVENTS_PER_BIN` events, at most `ISOTONIC_BINS`; pooled neighbours share one
-        level.
-    """
-    from sklearn.isotonic import IsotonicRegression
-
-    bins = int(np.clip(rows.events // EVENTS_PER_BIN, 1, ISOTONIC_BINS))
-    _, information = hazard_gradient(rows, log_rate)
-    order = np.argsort(log_rate, kind="stable")
-    cumulative = np.cumsum(information[order])
-    label = np.minimum((cumulative / cumulative[-1] * bins).astype(int), bins - 1)
-    x, y, size = [], [], []
-    for k in np.unique(label):
-        members = order[label == k]
-        weight = information[members]
-        x.append(float(np.average(log_rate[members], weights=weight)))
-        y.append(constant_log_rate(rows.take(members)))
-        size.append(float(weight.sum()))
-    level = IsotonicRegression().fit_transform(np.array(x), np.array(y), sample_weight=np.array(size))
-    kept = np.concatenate([[True], np.diff(x) > 1e-9])
-    return LogRateMap(0.0, 0.0, 1.0, tuple(np.array(x)[kept].tolist()), tuple(level[kept].tolist()))
+VIEWS = (
+    View(shift_sd=1.0, slope_sd=0.5),
+    View(shift_sd=1.0, slope_sd=0.5, bend_sd=0.8),
+    View(shift_sd=1.0, slope_sd=0.05, slope=0.0),
+)
+"""The shape holds, more or less; it holds but bends (there is a floor, or a ceiling, that a log-linear rate
+does not know); nobody differs. With 60 buyers a shape that cross-validation let pass is noise often enough
+that only out-of-fold rows may say which."""
 
 
-def fit_calibration(rows: HazardRows, log_rate: np.ndarray, *, seed: int) -> tuple[LogRateMap, ...]:
-    """Calibrate out-of-fold log rates: two numbers always, an isotonic curve where it lowers the
-    cross-fitted loss.
+def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
+    """Calibrate out-of-fold log rates.
 
     Args:
         rows: Held-out or out-of-fold rows.
         log_rate: Their uncalibrated log rates.
-        seed: Seed of the two halves on which the curves are compared.
     """
-    affine = average_views(rows, log_rate, VIEWS)
-    if rows.events < ISOTONIC_EVENTS or np.ptp(log_rate) < 1e-9:
-        return (affine,)
-    half = fold_of(rows.user, 2, seed)
-    plain = curved = 0.0
-    for k in (0, 1):
-        fit, check = half != k, half == k
-        first = average_views(rows.take(fit), log_rate[fit], VIEWS)
-        second = fit_isotonic(rows.take(fit), first.apply(log_rate[fit]))
-        plain += float(hazard_loss(rows.take(check), first.apply(log_rate[check])).sum())
-        curved += float(hazard_loss(rows.take(check), chain(log_rate[check], (first, second))).sum())
-    if curved < plain:
-        return affine, fit_isotonic(rows, affine.apply(log_rate))
-    return (affine,)
+    return average_views(rows, log_rate, VIEWS)
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,17 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from models.correction import coin_correction
+from models.correction import coin_map, coin_views
 from models.labels import CONTROL, DAY_US, EventLog, hazard_rows
-from models.rate_maps import LogRateMap, View, chain, fit_affine
-from models.rates import Fitting, Rate, fit_corrected, fit_shape
+from models.rate_maps import LogRateMap, View, ViewFits, chain, fit_affine
+from models.rates import Fitting, Rate, Shape, fit_shape
 from models.trend import NO_TREND, Trend, fit_trend
 
 TWO_STEPS = View(shift_sd=1.0, slope_sd=0.3)
@@ -145,38 +145,88 @@ def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:
     return log_enter + np.log(-np.expm1(-np.exp(np.minimum(log_follow, 5.0))))
 
 
-def _fit_placement(
-    fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray, metrics: dict[str, float], name: str
-) -> PlacementFunnel:
-    users = rows["user"].to_numpy()
-    baseline = organic[users] * rows["organic_days"].to_numpy()
-    live = rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any())
-    if not live:
-        step = fit_corrected(fitting, rows, event="followed", exposure="impressions", baseline=baseline)
-        metrics |= {f"follow_events_{name}": step.events, f"follow_rounds_{name}": float(step.rounds)}
-        trend = _fit_trend(rows, baseline, step.honest, chain(step.honest, step.rate.causal))
-        return PlacementFunnel(follow=step.rate, trend=trend)
-    enter = fit_corrected(fitting, rows, event="entered_live", exposure="impressions", baseline=None)
-    inside = rows["entered_live"].to_numpy()
+@dataclass(frozen=True)
+class _Logged:
+    """What the logs of one placement say, before any coin is heard.
+
+    Attributes:
+        rows: Rows with an impression or more.
+        baseline: Organic hazard of each row, (n_rows,).
+        follow: Hazard per impression (one step) or after entering (two steps).
+        enter: Hazard of entering, or None.
+        total: Maps of the two-step log hazard to the logged total.
+        follows: Follows logged.
+    """
+
+    rows: pl.DataFrame
+    baseline: np.ndarray
+    follow: Shape
+    enter: Shape | None
+    total: tuple[LogRateMap, ...]
+    follows: float
+
+    @property
+    def first(self) -> Shape:
+        """What an impression leads to at once: the shape that the coin speaks of most clearly."""
+        return self.follow if self.enter is None else self.enter
+
+    def first_coin(self) -> ViewFits | None:
+        """What the coin says of the first step."""
+        return coin_views(
+            self.rows,
+            event="followed" if self.enter is None else "entered_live",
+            exposure="impressions",
+            baseline=self.baseline if self.enter is None else None,
+            honest=self.first.honest,
+        )
+
+    def honest(self, first: tuple[LogRateMap, ...] = ()) -> np.ndarray:
+        """Out-of-fold log hazard of every user per impression, the first step corrected by maps."""
+        step = chain(self.first.honest, first)
+        return step if self.enter is None else chain(_two_step(step, self.follow.honest), self.total)
+
+    def metrics(self, name: str) -> dict[str, float]:
+        """Events and trees of the steps."""
+        found = {f"follow_events_{name}": self.follows, f"follow_rounds_{name}": float(self.follow.rounds)}
+        if self.enter is not None:
+            found[f"enter_events_{name}"] = self.enter.events
+            found[f"enter_rounds_{name}"] = float(self.enter.rounds)
+        return found
+
+
+def _fit_logged(fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray) -> _Logged:
+    """Shapes of a placement's steps."""
+    baseline = organic[rows["user"].to_numpy()] * rows["organic_days"].to_numpy()
+    every = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
+    if not (rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any())):
+        return _Logged(rows, baseline, fit_shape(fitting, every), None, (), every.events)
+    enter = fit_shape(fitting, hazard_rows(rows, event="entered_live", exposure="impressions", baseline=None))
     entered = rows.filter("entered_live").with_columns(once=pl.lit(1.0))
-    follow = fit_shape(
-        fitting, hazard_rows(entered, event="followed", exposure="once", baseline=baseline[inside])
-    )
-    total_rows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
+    inside = baseline[rows["entered_live"].to_numpy()]
+    follow = fit_shape(fitting, hazard_rows(entered, event="followed", exposure="once", baseline=inside))
     honest = _two_step(enter.honest, follow.honest)
-    total = (fit_affine(total_rows, honest[total_rows.user], TWO_STEPS),)
-    causal_enter = chain(enter.honest, enter.rate.causal)
-    causal_honest = chain(_two_step(causal_enter, follow.honest), total)
-    total_causal = coin_correction(rows, "followed", baseline, causal_honest, "impressions")
-    metrics |= {
-        f"enter_events_{name}": enter.events,
-        f"enter_rounds_{name}": float(enter.rounds),
-        f"follow_events_{name}": total_rows.events,
-        f"follow_rounds_{name}": float(follow.rounds),
-    }
-    logged = chain(_two_step(enter.honest, follow.honest), total)
-    trend = _fit_trend(rows, baseline, logged, chain(causal_honest, total_causal))
-    return PlacementFunnel(follow.rate, enter.rate, total, total_causal, trend)
+    total = (fit_affine(every, honest[every.user], TWO_STEPS),)
+    return _Logged(rows, baseline, follow, enter, total, every.events)
+
+
+def _correct(
+    logged: _Logged, first_coin: ViewFits | None, others: Sequence[ViewFits | None]
+) -> PlacementFunnel:
+    """A placement's funnel, corrected by its own coin in the light of the others'."""
+    first = coin_map(first_coin, others)
+    causal = logged.honest(first)
+    total_causal: tuple[LogRateMap, ...] = ()
+    if logged.enter is not None:
+        second = coin_views(
+            logged.rows, event="followed", exposure="impressions", baseline=logged.baseline, honest=causal
+        )
+        total_causal = coin_map(second, (first_coin, *others))
+        causal = chain(causal, total_causal)
+    trend = _fit_trend(logged.rows, logged.baseline, logged.honest(), causal)
+    if logged.enter is None:
+        return PlacementFunnel(follow=replace(logged.follow.rate, causal=first), trend=trend)
+    enter = replace(logged.enter.rate, causal=first)
+    return PlacementFunnel(logged.follow.rate, enter, logged.total, total_causal, trend)
 
 
 def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, causal: np.ndarray) -> Trend:
@@ -206,20 +256,33 @@ def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
         placements: Placements to fit.
     """
     metrics: dict[str, float] = {}
-    control = log.exposures.filter(pl.col("placement") == CONTROL)
     organic_rate: Rate | None = None
     organic = np.zeros(fitting.matrix.shape[0])
+    control = log.exposures.filter(pl.col("placement") == CONTROL)
     if control.height:
-        shape = fit_corrected(fitting, control, event="followed", exposure="organic_days", baseline=None)
-        organic_rate = shape.rate
-        # a few held-out follows must not outbid the events they are subtracted from: use the corrected
-        # rate throughout
-        organic = np.exp(chain(shape.honest, shape.rate.causal))
-        metrics |= {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
+        organic_rate, organic, metrics = _fit_organic(fitting, control)
     age = ((log.as_of - pl.col("exposed_at")).dt.total_microseconds() / DAY_US).alias("age_days")
-    fitted = {}
+    logged, coins, fitted = {}, {}, {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        fitted[name] = _fit_placement(fitting, rows.with_columns(age), organic, metrics, name)
+        logged[name] = _fit_logged(fitting, rows.with_columns(age), organic)
+        coins[name] = logged[name].first_coin()
+        metrics |= logged[name].metrics(name)
+    for name in placements:
+        others = [coin for other, coin in coins.items() if other != name]
+        fitted[name] = _correct(logged[name], coins[name], others)
         metrics[f"trend_{name}"] = fitted[name].trend.now
     return Funnel(fitted, organic_rate, metrics)
+
+
+def _fit_organic(fitting: Fitting, control: pl.DataFrame) -> tuple[Rate, np.ndarray, dict[str, float]]:
+    """Organic follow rate per user-day; also out of fold, (n_users,), and its metrics.
+
+    A few held-out follows must not outbid the events they are subtracted from: the corrected rate is used
+    throughout.
+    """
+    event, exposure = "followed", "organic_days"
+    shape = fit_shape(fitting, hazard_rows(control, event=event, exposure=exposure, baseline=None))
+    causal = coin_map(coin_views(control, event=event, exposure=exposure, baseline=None, honest=shape.honest))
+    counts = {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
+    return replace(shape.rate, causal=causal), np.exp(chain(shape.honest, causal)), counts

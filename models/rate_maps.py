@@ -3,11 +3,13 @@
 A rate that was learned from some rows is asked to speak for others: out of fold, under a coin, in another
 placement. What changes on the way is a shift and a slope,
 
-    f'(x) = c + a + s (f(x) - c),      a ~ N(a0, sd_a^2),  s ~ N(s0, sd_s^2)
+    f'(x) = c + a + s (f(x) - c) + sum_k d_k |f(x) - t_k|_+,      a ~ N(a0, sd_a^2),  s ~ N(s0, sd_s^2),
 
-and a *view* is a prior on the two ("nothing changes", "nobody differs", "anything goes"). Where the rows
-decide between views, the view that explains them takes over; where they cannot, the answer is an average, so
-a few events neither invent differences nor deny them.
+and perhaps bends d_k ~ N(0, sd_d^2 r_k) at knots t_k that each speak for a stretch r_k: the slope walks at
+random along the path (a smoothing spline of degree one), as a log-linear rate needs where people have a floor
+or a ceiling. A *view* is a prior on all that ("nothing changes", "nobody differs", "anything goes"). Where
+the rows decide between views, the view that explains them takes over; where they cannot, the answer is an
+average, so a few events neither invent differences nor deny them.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -25,6 +27,9 @@ from models.likelihood import HazardRows, hazard_gradient, hazard_loss
 SLOPE_RANGE = (0.01, 2.5)
 """Hard limits of a slope: a map stays increasing."""
 SHIFT_LIMIT = 5.0
+KNOT_SHARES = (0.01, 0.03, 0.08, 0.17, 0.3, 0.45, 0.6, 0.75, 0.87, 0.95)
+"""Where a map may bend: at these shares of the information. Closer together at the low end, where half of the
+people hold a twentieth of the events."""
 MAX_STEPS = 50
 
 
@@ -36,7 +41,7 @@ class LogRateMap:
         centre: Log rate where the shift `a` applies.
         shift: a.
         slope: s > 0.
-        knots_x: Knots of the isotonic part in calibrated log rate, increasing (empty: none).
+        knots_x: Knots of the bent part after shift and slope, increasing (empty: straight).
         knots_y: Their images, non-decreasing.
     """
 
@@ -88,16 +93,14 @@ class View:
         slope_sd: Deviation of the slope.
         shift: Mean of the shift.
         slope: Mean of the slope.
+        bend_sd: Deviation of the slope's change over one log unit; 0: the map is straight.
     """
 
     shift_sd: float
     slope_sd: float
     shift: float = 0.0
     slope: float = 1.0
-
-    def penalty(self, a: float, s: float) -> float:
-        """Negative log density of (a, s), up to a constant."""
-        return 0.5 * ((a - self.shift) / self.shift_sd) ** 2 + 0.5 * ((s - self.slope) / self.slope_sd) ** 2
+    bend_sd: float = 0.0
 
 
 def fit_affine(rows: HazardRows, log_rate: np.ndarray, view: View) -> LogRateMap:
@@ -109,77 +112,161 @@ def fit_affine(rows: HazardRows, log_rate: np.ndarray, view: View) -> LogRateMap
     Args:
         rows: Events to agree with.
         log_rate: Log rate of each row before the map, (n,).
-        view: Prior.
+        view: Prior; its bends are left away.
     """
-    return _fit(rows, log_rate, view)[0]
+    if rows.y.size == 0:
+        return LogRateMap(shift=view.shift, slope=view.slope)
+    path = _Path.of(rows, log_rate, bent=False)
+    (shift, slope), _ = _fit(rows, path, log_rate, view)
+    return LogRateMap(path.centre, float(shift), float(slope))
+
+
+@dataclass(frozen=True)
+class ViewFits:
+    """A map fitted under each of several views, with how well each view explains the rows.
+
+    Attributes:
+        path: How the map depends on what was fitted.
+        theta: Shift, slope and bends of each view.
+        log_evidence: Log marginal likelihood of each view up to a common constant, (n_views,).
+    """
+
+    path: _Path
+    theta: tuple[np.ndarray, ...]
+    log_evidence: np.ndarray
+
+    def average(self, odds: np.ndarray | None = None) -> LogRateMap:
+        """The views' maps, weighted by evidence and by prior `odds`, (n_views,) (default: equal)."""
+        weight = np.exp(self.log_evidence - self.log_evidence.max())
+        weight = weight if odds is None else weight * odds
+        weight /= weight.sum()
+        shift, slope = (float(weight @ [theta[part] for theta in self.theta]) for part in (0, 1))
+        straight = LogRateMap(self.path.centre, shift, slope)
+        if self.path.knots.size == 0:
+            return straight
+        most = self.path.knots.size + 2
+        bends = weight @ [np.pad(theta[2:], (0, most - theta.size)) for theta in self.theta]
+        return self.path.bent(straight, bends)
+
+
+def fit_views(rows: HazardRows, log_rate: np.ndarray, views: Sequence[View]) -> ViewFits:
+    """Fit the map of at least one row under each view (see `average_views`)."""
+    path = _Path.of(rows, log_rate, bent=any(view.bend_sd > 0 for view in views))
+    fits = [_fit(rows, path if view.bend_sd > 0 else path.straight, log_rate, view) for view in views]
+    return ViewFits(path, tuple(theta for theta, _ in fits), np.array([evidence for _, evidence in fits]))
 
 
 def average_views(rows: HazardRows, log_rate: np.ndarray, views: Sequence[View]) -> LogRateMap:
-    """Shift and slope averaged over views, each weighted by its marginal likelihood (equal odds before).
+    """Map averaged over views, each weighted by its marginal likelihood (equal odds before).
 
     Args:
         rows: Events to agree with.
         log_rate: Log rate of each row before the map, (n,).
         views: Priors.
     """
-    if rows.y.size == 0:
-        return LogRateMap()
-    fits = [_fit(rows, log_rate, view) for view in views]
-    evidence = np.array([log_evidence for _, log_evidence in fits])
-    weight = np.exp(evidence - evidence.max())
-    weight /= weight.sum()
-    return LogRateMap(
-        fits[0][0].centre,
-        float(weight @ [one.shift for one, _ in fits]),
-        float(weight @ [one.slope for one, _ in fits]),
-    )
+    return fit_views(rows, log_rate, views).average() if rows.y.size else LogRateMap()
 
 
-def _fit(rows: HazardRows, log_rate: np.ndarray, view: View) -> tuple[LogRateMap, float]:
-    """The map, and the Laplace approximation of the view's log marginal likelihood up to a constant."""
-    if rows.y.size == 0:
-        return LogRateMap(shift=view.shift, slope=view.slope), 0.0
-    _, information = hazard_gradient(rows, log_rate)
-    centre = float(np.average(log_rate, weights=information))
-    x = log_rate - centre
-    shift, slope = view.shift, float(np.clip(view.slope, *SLOPE_RANGE))
+@dataclass(frozen=True)
+class _Path:
+    """How a mapped log rate depends on what is fitted: f' = c + a + s (f - c) + sum_k d_k |f - t_k|_+.
 
-    def objective(a: float, s: float) -> float:
-        return float(hazard_loss(rows, centre + a + s * x).sum()) + view.penalty(a, s)
+    Each knot t_k bends the path *away* from the centre (|.|_+ counts from the knot outwards), so that shift
+    and slope stay those at the centre.
 
-    value = objective(shift, slope)
-    for _ in range(MAX_STEPS):
-        gradient, information = hazard_gradient(rows, centre + shift + slope * x)
-        g = np.array(
-            [
-                gradient.sum() + (shift - view.shift) / view.shift_sd**2,
-                (gradient * x).sum() + (slope - view.slope) / view.slope_sd**2,
-            ]
+    Attributes:
+        centre: c.
+        knots: t_k, (n_knots,), increasing; none on a straight path.
+        reach: Length of path that a knot speaks for, (n_knots,).
+        ends: Least and greatest log rate seen.
+    """
+
+    centre: float
+    knots: np.ndarray
+    reach: np.ndarray
+    ends: tuple[float, float]
+
+    @classmethod
+    def of(cls, rows: HazardRows, log_rate: np.ndarray, *, bent: bool) -> _Path:
+        """The path of these rows; knots at equal shares of their information."""
+        _, information = hazard_gradient(rows, log_rate)
+        centre = float(np.average(log_rate, weights=information))
+        ends = float(log_rate.min()), float(log_rate.max())
+        none = np.empty(0)
+        if not bent or ends[1] - ends[0] < 1e-9:
+            return cls(centre, none, none, ends)
+        order = np.argsort(log_rate, kind="stable")
+        share = np.cumsum(information[order]) / information.sum()
+        knots = np.unique(log_rate[order][np.searchsorted(share, KNOT_SHARES)])
+        edges = np.concatenate([ends[:1], 0.5 * (knots[1:] + knots[:-1]), ends[1:]])
+        return cls(centre, knots, np.diff(edges), ends)
+
+    @property
+    def straight(self) -> _Path:
+        """The same without knots."""
+        return _Path(self.centre, np.empty(0), np.empty(0), self.ends)
+
+    def design(self, log_rate: np.ndarray) -> np.ndarray:
+        """Columns of shift, slope and bends, (n, 2 + n_knots)."""
+        x = log_rate - self.centre
+        outward = np.where(self.knots >= self.centre, 1.0, -1.0)
+        beyond = np.maximum(outward * (log_rate[:, None] - self.knots), 0.0)
+        return np.column_stack([np.ones_like(x), x, beyond])
+
+    def prior_sd(self, view: View) -> np.ndarray:
+        """Deviations of shift, slope and bends, (2 + n_knots,): the slope walks at random along the path."""
+        return np.concatenate([[view.shift_sd, view.slope_sd], view.bend_sd * np.sqrt(self.reach)])
+
+    def bent(self, straight: LogRateMap, bends: np.ndarray) -> LogRateMap:
+        """The straight map with the bends, made increasing; beyond the ends it goes on with its slope."""
+        at = np.unique(np.concatenate([self.ends[:1], self.knots, self.ends[1:]]))
+        x = straight.apply(at)
+        y = x + self.design(at)[:, 2:] @ bends
+        steps = np.maximum(np.diff(y), SLOPE_RANGE[0] * np.diff(at))
+        middle = int(np.searchsorted(at, self.centre))
+        y = y[middle] + np.concatenate([[0.0], np.cumsum(steps)]) - steps[:middle].sum()
+        return LogRateMap(
+            straight.centre, straight.shift, straight.slope, tuple(x.tolist()), tuple(y.tolist())
         )
-        step = np.linalg.solve(_curvature(information, x, view), g)
+
+
+def _fit(rows: HazardRows, path: _Path, log_rate: np.ndarray, view: View) -> tuple[np.ndarray, float]:
+    """Shift, slope and bends of most posterior density, and the Laplace approximation of the view's log
+    marginal likelihood up to a constant that views share."""
+    design, sd = path.design(log_rate), path.prior_sd(view)
+    mean = np.zeros(sd.size)
+    mean[:2] = view.shift, np.clip(view.slope, *SLOPE_RANGE)
+    theta = mean.copy()
+    mean[1] = view.slope
+
+    def objective(at: np.ndarray) -> float:
+        loss = float(hazard_loss(rows, path.centre + design @ at).sum())
+        return loss + 0.5 * float((((at - mean) / sd) ** 2).sum())
+
+    def curvature(information: np.ndarray) -> np.ndarray:
+        return np.asarray((design * information[:, None]).T @ design + np.diag(sd**-2))
+
+    value = objective(theta)
+    for _ in range(MAX_STEPS):
+        gradient, information = hazard_gradient(rows, path.centre + design @ theta)
+        step = np.linalg.solve(curvature(information), design.T @ gradient + (theta - mean) / sd**2)
         factor = 1.0
         while factor > 1e-6:
-            trial_shift = float(np.clip(shift - factor * step[0], -SHIFT_LIMIT, SHIFT_LIMIT))
-            trial_slope = float(np.clip(slope - factor * step[1], *SLOPE_RANGE))
-            trial = objective(trial_shift, trial_slope)
-            if trial <= value:
+            trial = _within_limits(theta - factor * step)
+            trial_value = objective(trial)
+            if trial_value <= value:
                 break
             factor /= 2
-        if factor <= 1e-6 or value - trial < 1e-9:
+        if factor <= 1e-6 or value - trial_value < 1e-9:
             break
-        shift, slope, value = trial_shift, trial_slope, trial
-    _, information = hazard_gradient(rows, centre + shift + slope * x)
-    spread = 0.5 * float(np.linalg.slogdet(_curvature(information, x, view))[1])
-    evidence = -value - float(np.log(view.shift_sd * view.slope_sd)) - spread
-    return LogRateMap(centre, shift, slope), evidence
+        theta, value = trial, trial_value
+    _, information = hazard_gradient(rows, path.centre + design @ theta)
+    spread = 0.5 * float(np.linalg.slogdet(curvature(information))[1])
+    return theta, -value - float(np.log(sd).sum()) - spread
 
 
-def _curvature(information: np.ndarray, x: np.ndarray, view: View) -> np.ndarray:
-    """Hessian of the objective in (shift, slope), (2, 2)."""
-    cross = float((information * x).sum())
-    return np.array(
-        [
-            [information.sum() + view.shift_sd**-2, cross],
-            [cross, (information * x * x).sum() + view.slope_sd**-2],
-        ]
-    )
+def _within_limits(theta: np.ndarray) -> np.ndarray:
+    """Shift and slope kept inside their hard limits."""
+    theta[0] = np.clip(theta[0], -SHIFT_LIMIT, SHIFT_LIMIT)
+    theta[1] = np.clip(theta[1], *SLOPE_RANGE)
+    return theta

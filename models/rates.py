@@ -15,12 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from models.boosting import HazardBooster, fit_boosted
 from models.calibration import fit_calibration
-from models.correction import coin_correction
-from models.labels import hazard_rows
 from models.likelihood import HazardRows
 from models.rate_maps import LogRateMap, chain
 
@@ -106,26 +103,7 @@ def fit_shape(fitting: Fitting, rows: HazardRows) -> Shape:
         seed=fitting.seed,
         threads=fitting.threads,
     )
-    maps = fit_calibration(rows, fit.out_of_fold, seed=fitting.seed)
+    maps = (fit_calibration(rows, fit.out_of_fold),)
     honest = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
     honest[rows.user] = fit.out_of_fold
     return Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, events)
-
-
-def fit_corrected(
-    fitting: Fitting, rows: pl.DataFrame, *, event: str, exposure: str, baseline: np.ndarray | None
-) -> Shape:
-    """`fit_shape` of logged rows, then corrected on those that a coin decided.
-
-    Args:
-        fitting: User features and settings.
-        rows: Logged rows with user, `event`, `exposure`, randomized, propensity.
-        event: Name of the event column.
-        exposure: Name of the exposure column.
-        baseline: Known hazard of each row, (n,), or None for zero.
-    """
-    shape = fit_shape(fitting, hazard_rows(rows, event=event, exposure=exposure, baseline=baseline))
-    causal = coin_correction(rows, event, baseline, shape.honest, exposure)
-    return Shape(
-        Rate(shape.rate.booster, shape.rate.logged, causal), shape.honest, shape.rounds, shape.events
-    )

@@ -91,10 +91,8 @@ class ValueModel:
 
     def incremental_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """Net-of-refund GMV over H that following adds, (n,)."""
-        extended = extend(matrix, np.full(matrix.shape[0], float(code)), None, threads)
-        amount = self.amounts.level * self.amounts.relative(
-            self.amounts.booster.log_rate(extended, threads=threads)
-        )
+        size = self.amounts.booster.log_rate(matrix, threads=threads)
+        amount = self.amounts.level * self.amounts.relative(size)
         return -np.expm1(-self.buy_hazard(matrix, code, threads=threads)) * amount * self.gmv_factor[code]
 
     def organic_gmv(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
@@ -211,7 +209,7 @@ def fit_value(
         organic=organic_hazard,
         ranking_shift=ranking_shift,
     )
-    amounts, amount, amount_metrics = fit_amounts(fitting, followers, first_order, gmv)
+    amounts, amount, amount_metrics = fit_amounts(fitting, kept, followers, first_order, gmv)
     expected = -np.expm1(-buy.hazard) * amount * gmv.at(followers.age_days)
     anyway = organic_hazard[followers.user] * organic_cny * followers.age_days / horizon_days
     metrics = dict(buy.metrics) | amount_metrics | organic_metrics

@@ -72,17 +72,33 @@ class Truth:
         say. p_precise counts any kept order within the horizon, also one that would have come anyway.
         """
         p = self.people
-        never = REFUND_FULL * np.exp(-REPEATS * (1 - REFUND_FULL))
         chosen = np.exp(self.kind.intent_sd**2)
-        buy = np.minimum(p.buy_given_features * chosen, 0.9)
         lift = np.exp(self.kind.intent_sd * p.intent - 0.5 * self.kind.intent_sd**2)
-        anyway = p.organic_orders / lift * chosen * HORIZON_DAYS * (1 - REFUND_FULL)
+        return self._table(
+            follow=p.follow_given_features,
+            buy=np.minimum(p.buy_given_features * chosen, 0.9),
+            organic_orders=p.organic_orders / lift * chosen,
+        )
+
+    def individuals(self) -> pl.DataFrame:
+        """The same table of what each person will really do, the intent that nobody sees included.
+
+        Whoever is still not a fan has less of it than their features say: those with most have followed
+        already. Means over groups of these rows are what predictions for the campaign's day are held against.
+        """
+        p = self.people
+        return self._table(follow=p.follow, buy=p.buy, organic_orders=p.organic_orders)
+
+    def _table(self, *, follow: FloatArray, buy: FloatArray, organic_orders: FloatArray) -> pl.DataFrame:
+        """A `scores` table, users in the order of `people`."""
+        never = REFUND_FULL * np.exp(-REPEATS * (1 - REFUND_FULL))
+        anyway = organic_orders * HORIZON_DAYS * (1 - REFUND_FULL)
         n = len(self.user_id)
         return pl.DataFrame(
             {
                 "user_id": self.user_id.gather(np.repeat(np.arange(n), 2)),
                 "placement": pl.Series(np.tile(np.array(PLACEMENTS), n), dtype=pl.String),
-                "p_follow": p.follow_given_features.ravel(),
+                "p_follow": follow.ravel(),
                 "gmv_per_fan_cny": (buy * self._worth[:, None]).ravel(),
                 "p_precise": (1 - (1 - buy * (1 - never)) * np.exp(-anyway)[:, None]).ravel(),
                 "eligible": np.repeat(self.eligible, 2),

@@ -99,7 +99,7 @@ def test_text_files_give_the_same_scores():
     assert again.to_files() == files
     with pytest.raises(DataError, match=r"audience\.json is missing"):
         AudienceModel.from_files({})
-    with pytest.raises(DataError, match="expected 2"):
+    with pytest.raises(DataError, match=f"expected {FORMAT}"):
         AudienceModel.from_files({"audience.json": '{"format": 0}'})
 
 
