@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from known_truth import make_logs
 
-from models.audience import AudienceModel, score_schema
+from models.audience import FORMAT, AudienceModel, score_schema
 from models.errors import DataError
 from models.labels import read_log
 
