@@ -74,3 +74,11 @@ def test_log_amounts():
     result = fit_boosted(matrix=matrix, rows=rows, categorical=(), seed=1, threads=1)
     assert np.corrcoef(result.booster.log_rate(matrix), matrix[:, 0])[0, 1] > 0.95
     assert result.gain > 0
+
+
+def test_few_events_on_a_line_get_few_trees():
+    rounds = []
+    for seed in range(12):
+        matrix, rows, _ = make(n=1500, seed=seed, baseline=0.0)
+        rounds.append(fit(matrix, rows).rounds)
+    assert max(rounds) <= 5
