@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,9 @@ from models.errors import DataError
 from models.features import FeatureEncoder
 from models.funnel import Funnel, fit_funnel
 from models.labels import EventLog, Tables, read_log
-from models.proof import Claims, claim, prove
+from models.proof import Claims, Past, claim, prove
 from models.rates import Fitting
+from models.trial import on_trial
 from models.value import ValueModel, fit_value
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class AudienceModel:
         warnings: What had to be assumed, in words.
         reliability: Predicted against observed on held-out time, by outcome, for charts.
         threads: Threads used for fitting and scoring.
+        trial: What came of people after the scores of an earlier model (see `models.trial`); known when
+            fitted, not saved.
     """
 
     encoder: FeatureEncoder
@@ -64,6 +67,7 @@ class AudienceModel:
     warnings: tuple[str, ...]
     reliability: Mapping[str, Reliability]
     threads: int = 2
+    trial: pl.DataFrame | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def fit(
@@ -112,7 +116,7 @@ class AudienceModel:
                 " only new_fans and live_entries can be planned"
             )
         metrics = {**funnel.metrics, **(value.metrics if value else {}), **proof.metrics, **_sizes(log)}
-        return cls(
+        model = cls(
             encoder=encoder,
             placements=placements,
             horizon_days=horizon_days,
@@ -125,6 +129,15 @@ class AudienceModel:
             reliability=proof.tables,
             threads=threads,
         )
+        return replace(model, trial=model._on_trial(proof.past, fitting))
+
+    def _on_trial(self, past: Past | None, fitting: Fitting) -> pl.DataFrame | None:
+        """What came of people after the earlier model had scored them; None where it knew of no buyer."""
+        if past is None or past.value is None:
+            return None
+        earlier = replace(self, funnel=past.funnel, value=past.value)
+        scores = earlier.score(past.judged.users)
+        return on_trial(scores, value=past.value, judged=past.judged, matrix=fitting.matrix)
 
     @property
     def schema(self) -> tuple[str, ...]:

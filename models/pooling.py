@@ -25,6 +25,8 @@ PRIOR_EVENTS = 0.5
 # How far the size of new fans' orders may be off that of the shop's other customers (log scale), and the
 # orders of others below which they say nothing about size.
 ORDER_SD, MIN_OTHER_ORDERS = 0.3, 20
+# Prior deviation around one of the slope of what came on what was promised, if anything was learned at all.
+SLOPE_SD = 0.5
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,23 @@ def size_factor(own_cny: FloatArray, others_cny: FloatArray) -> float:
     noise = float(relative.var()) * (1.0 / len(own_cny) + 1.0 / len(others_cny))
     log_ratio = float(np.log(own_cny.mean() / others_cny.mean()))
     return float(np.exp(-log_ratio * noise / (ORDER_SD**2 + noise)))
+
+
+def believed_slope(moment: float, precision: float) -> float:
+    """Posterior mean of a slope under two views of equal odds: s = 0, or s ~ N(1, SLOPE_SD^2).
+
+    Args:
+        moment: sum x y / sigma^2 of the out-of-fold regression of y on x.
+        precision: sum x^2 / sigma^2, the information about the slope.
+
+    >>> believed_slope(0.0, 0.0), round(believed_slope(900.0, 1000.0), 2)
+    (0.5, 0.9)
+    """
+    prior = SLOPE_SD**-2
+    free = (moment + prior) / (precision + prior)
+    # log marginal likelihood of the second view less that of the first
+    log_odds = 0.5 * ((precision + prior) * free**2 - prior + np.log(prior / (precision + prior)))
+    return float(free / (1.0 + np.exp(-np.clip(log_odds, -50.0, 50.0))))
 
 
 def _between_cells(counts: FloatArray, exposure: FloatArray, rate: FloatArray) -> float:

@@ -50,11 +50,22 @@ class Proof:
         metrics: Numbers by name.
         tables: Reliability tables by outcome.
         warnings: Why some of it could not be measured.
+        past: What was fitted on the earlier exposures; None where they were too few.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, Reliability] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    past: Past | None = None
+
+
+@dataclass(frozen=True)
+class Past:
+    """The rates of the earlier exposures, and the later ones that they did not see."""
+
+    funnel: Funnel
+    value: ValueModel | None
+    judged: EventLog
 
 
 def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
@@ -155,7 +166,7 @@ def prove(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horiz
         if finite.size:
             metrics[f"heldout_{name}_worst_low"] = float(finite.min())
             metrics[f"heldout_{name}_worst_high"] = float(finite.max())
-    return Proof(metrics, tables, warnings)
+    return Proof(metrics, tables, warnings, Past(funnel, value, judged))
 
 
 def _follow_tables(fitting: Fitting, funnel: Funnel, late: pl.DataFrame) -> dict[str, Reliability]:

@@ -19,13 +19,11 @@ from models.boosting import HazardBooster, fit_boosted
 from models.delay import DelayCurve
 from models.followers import Followers
 from models.likelihood import AmountRows
-from models.pooling import size_factor
+from models.pooling import believed_slope, size_factor
 from models.rates import Fitting
 
 LEVEL_SD = 0.3
 """Prior deviation of a placement's factor on GMV totals, log units."""
-SLOPE_SD = 0.5
-"""Prior deviation around one of the slope of log amounts on what was learned of them, if anything was."""
 MOST_ORDERS = 100_000
 """Orders that the fit of sizes looks at: their noise is then 0.3 % of it, and the work is bounded."""
 MIN_INCREMENTAL = 0.1
@@ -141,23 +139,6 @@ def temper_amounts(followers: Followers, others_cny: np.ndarray) -> Followers:
     return replace(
         followers, net_cny=followers.net_cny * scale, event_net_cny=followers.event_net_cny * scale
     )
-
-
-def believed_slope(moment: float, precision: float) -> float:
-    """Posterior mean of a slope under two views of equal odds: s = 0, or s ~ N(1, SLOPE_SD^2).
-
-    Args:
-        moment: sum x y / sigma^2 of the out-of-fold regression of y on x.
-        precision: sum x^2 / sigma^2, the information about the slope.
-
-    >>> believed_slope(0.0, 0.0), round(believed_slope(900.0, 1000.0), 2)
-    (0.5, 0.9)
-    """
-    prior = SLOPE_SD**-2
-    free = (moment + prior) / (precision + prior)
-    # log marginal likelihood of the second view less that of the first
-    log_odds = 0.5 * ((precision + prior) * free**2 - prior + np.log(prior / (precision + prior)))
-    return float(free / (1.0 + np.exp(-np.clip(log_odds, -50.0, 50.0))))
 
 
 def gmv_factors(

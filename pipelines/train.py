@@ -110,8 +110,9 @@ def learn(
         min_audience=settings.min_audience,
     )
     run.metrics(planner.model.metrics)
-    if planner.state.value_kept is not None:
-        run.metrics({"segments_value_kept": planner.state.value_kept})
+    kept, seen = planner.state.value_kept, planner.state.gain_seen
+    found = {"segments_value_kept": kept, "segments_gain_seen": seen}
+    run.metrics({name: value for name, value in found.items() if value is not None})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
         run.text(calibration_chart(table.to_json(), title=name), f"charts/calibration-{name}.svg")

@@ -43,6 +43,7 @@ class PlanningState:
         rejected_rows: training rows that were quarantined.
         warnings: one line each.
         value_kept: plan value of the segments over that of user-level choice (see `Segmentation`).
+        gain_seen: share of the promised gain of telling people apart that held-out outcomes show.
     """
 
     segmenter: Segmenter
@@ -55,6 +56,7 @@ class PlanningState:
     rejected_rows: int = 0
     warnings: tuple[str, ...] = ()
     value_kept: float | None = None
+    gain_seen: float | None = None
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
@@ -66,6 +68,7 @@ class PlanningState:
             "warnings": list(self.warnings),
             "diagnosis": diagnosis_to_dict(self.diagnosis),
             "value_kept": self.value_kept,
+            "gain_seen": self.gain_seen,
         }
         return {
             "segmenter.json": self.segmenter.to_json(),
@@ -98,6 +101,7 @@ class PlanningState:
             rejected_rows=int(rest["rejected_rows"]),
             warnings=tuple(rest["warnings"]),
             value_kept=rest["value_kept"],
+            gain_seen=rest["gain_seen"],
         )
 
 
@@ -190,6 +194,7 @@ def learn_state(
         rejected_rows=dataset.rejected.height,
         warnings=(*dataset.warnings, *model.warnings),
         value_kept=segmentation.value_kept,
+        gain_seen=segmentation.gain_seen,
     )
 
 

@@ -4,7 +4,8 @@ A planner cannot buy single users, so users are grouped, and grouping costs plan
 supply law, spending on groups of n_i users worth w_i an impression returns sqrt(budget * sum n_i w_i^2): what
 a grouping loses is exactly the variance of worth inside its groups. A best-first regression tree on the worth
 p_follow * gmv_per_fan_cny of every placement therefore groups *for the decision*, after one first split by
-fan kind (precise or content).
+fan kind (precise or content). How many groups is decided by cross-validated plan value (`trial`): a split
+must pay by the share of its promised gain that later outcomes show.
 
 It must not import pipelines, the allocator or any estimator: scores in, names out.
 """
@@ -13,21 +14,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from models.errors import DataError
+from targeting.segments.grouping import Grouping
 from targeting.segments.names import name_leaves
 from targeting.segments.rules import describe_segments
 from targeting.segments.scores import tree_features, widen
 from targeting.segments.segmenter import Segmenter
-from targeting.segments.tree import FloatArray, grow
-
-# Fan kinds are told apart only where their p_precise differs by this factor: below it "precise" means
-# nothing.
-MIN_KIND_LIFT = 1.5
-# Weight of follows beside GMV in what a split saves: the same segments must serve briefs that count fans.
-FAN_WEIGHT = 0.3
+from targeting.segments.tree import leaf_of
+from targeting.segments.trial import gain_seen
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,8 @@ class Segmentation:
         segmenter: the thresholds, to place other users.
         value_kept: plan value of these segments over that of user-level choice (square-root law), 0..1; None
             where people were put into segments that others formed.
+        gain_seen: share of the promised gain of telling people apart that held-out outcomes show, 0..1; None
+            without a trial.
     """
 
     assignment: pl.DataFrame
@@ -49,6 +47,7 @@ class Segmentation:
     cells: pl.DataFrame
     segmenter: Segmenter
     value_kept: float | None = None
+    gain_seen: float | None = None
 
     @property
     def p_precise_threshold(self) -> float:
@@ -65,6 +64,7 @@ def form_segments(
     p_precise_threshold: float | None = None,
     value_goal: float = 0.995,
     rules: bool = True,
+    trial: pl.DataFrame | None = None,
 ) -> Segmentation:
     """Group the eligible users for the decision.
 
@@ -75,10 +75,11 @@ def form_segments(
         min_audience: fewest users of a segment (an audience that small as a whole becomes one segment);
             default: `usual_audience`.
         max_segments: most segments.
-        p_precise_threshold: line between precise and content; default: the split of p_precise that explains
-            most of its variance (Otsu 1979), among those that leave `min_audience` users on both sides.
+        p_precise_threshold: line between precise and content; default: see `Grouping`.
         value_goal: stop splitting when this share of the user-level plan value is reached.
         rules: also find platform targeting rules.
+        trial: scores of an earlier model with what came of people since (`AudienceModel.trial`): decides what
+            a split must promise. Without it every promise is believed.
 
     Raises:
         DataError: nobody is eligible, or a score is missing or not finite.
@@ -92,24 +93,20 @@ def form_segments(
     least = usual_audience(wide.height) if min_audience is None else min_audience
     if least < 1 or max_segments < 1:
         raise DataError(f"segments: min_audience {least} and max_segments {max_segments} must be 1 or more")
+    grouping = Grouping(len(placements), least, max_segments, value_goal, p_precise_threshold)
+    seen = None if trial is None else _gain_seen(trial, grouping, placements)
     ordered = wide.sort("user_id")  # sums in one order, so shuffled input gives the same floats
     features = tree_features(ordered, placements)
-    worth = features[:, 1 : 1 + len(placements)]
-    hazard = features[:, -1:]
-    threshold, separated = _kind_threshold(features[:, 0], given=p_precise_threshold, least=least)
-    root, kept = grow(
-        features=features,
-        worth=np.hstack([worth, hazard * FAN_WEIGHT * _rms(worth) / _rms(hazard)]),
-        first=(0, threshold) if separated else None,
-        min_leaf=least,
-        max_leaves=max_segments,
-        value_goal=value_goal,
-    )
+    groups = grouping.group(features, share=1.0 if seen is None else seen)
     root, names, kinds = name_leaves(
-        root, features=features, worth=worth, threshold=threshold, separated=separated
+        groups.root,
+        features=features,
+        worth=grouping.worth(features),
+        threshold=groups.threshold,
+        separated=groups.separated,
     )
     segmenter = Segmenter(
-        placements=placements, root=root, names=names, kinds=kinds, p_precise_threshold=threshold
+        placements=placements, root=root, names=names, kinds=kinds, p_precise_threshold=groups.threshold
     )
     assignment = segmenter.assign(scores)
     cells = aggregate(scores, assignment, segmenter=segmenter)
@@ -119,7 +116,26 @@ def form_segments(
             describe_segments(users, assignment), on="segment", how="left", maintain_order="left"
         )
     return Segmentation(
-        assignment=assignment, summary=summary, cells=cells, segmenter=segmenter, value_kept=kept
+        assignment=assignment,
+        summary=summary,
+        cells=cells,
+        segmenter=segmenter,
+        value_kept=groups.kept,
+        gain_seen=seen,
+    )
+
+
+def _gain_seen(trial: pl.DataFrame, grouping: Grouping, placements: tuple[str, ...]) -> float | None:
+    """`gain_seen` of the groups that the earlier scores would have made; None where nobody was eligible."""
+    wide = widen(trial, placements=placements).sort("user_id")
+    if wide.height == 0:
+        return None
+    features = tree_features(wide, placements)
+    return gain_seen(
+        trial.join(wide.select("user_id"), on="user_id", how="semi").sort("user_id"),
+        leaf=leaf_of(grouping.group(features).root, features),
+        worth=grouping.worth(features),
+        placements=placements,
     )
 
 
@@ -201,28 +217,3 @@ def summarise(cells: pl.DataFrame, *, segmenter: Segmenter) -> pl.DataFrame:
         )
         first = first.join(means, on="segment", how="left", maintain_order="left")
     return first
-
-
-def _rms(values: FloatArray) -> float:
-    return float(np.sqrt((values**2).sum())) or 1.0
-
-
-def _kind_threshold(p_precise: FloatArray, *, given: float | None, least: int) -> tuple[float, bool]:
-    """Threshold on p_precise and whether it separates two kinds worth telling apart."""
-    if given is not None:
-        above = int((p_precise >= given).sum())
-        return float(given), min(above, len(p_precise) - above) >= least
-    ordered = np.sort(p_precise)
-    n = len(ordered)
-    below = np.arange(1, n)
-    cumulative = np.cumsum(ordered)[:-1]
-    total = float(ordered.sum())
-    low, high = cumulative / below, (total - cumulative) / (n - below)
-    allowed = (below >= least) & (n - below >= least) & (np.diff(ordered) > 0)
-    if not allowed.any():
-        return float(ordered.mean()), False
-    between = np.where(allowed, below * (n - below) * (high - low) ** 2, -1.0)
-    cut = int(np.argmax(between))
-    threshold = float(0.5 * (ordered[cut] + ordered[cut + 1]))
-    separated = bool(high[cut] >= MIN_KIND_LIFT * max(low[cut], 1e-12))
-    return threshold, separated

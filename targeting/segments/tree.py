@@ -71,6 +71,7 @@ def grow(
     min_leaf: int,
     max_leaves: int,
     value_goal: float,
+    share: float = 1.0,
 ) -> tuple[TreeNode, float]:
     """Grow the tree best-first.
 
@@ -81,6 +82,7 @@ def grow(
         min_leaf: fewest rows of a leaf.
         max_leaves: most leaves.
         value_goal: stop at this share of the user-level value.
+        share: part of the gains that is believed, 0..1; without any no split but the first is made.
 
     Returns:
         The tree, and the share of the user-level plan value that its groups keep.
@@ -91,10 +93,10 @@ def grow(
     if first is not None and max_leaves > 1:
         _apply(splits, rows, features, leaf=0, feature=first[0], threshold=first[1])
     best = {leaf: _best_split(features[r], worth[r], min_leaf) for leaf, r in rows.items()}
-    while len(rows) < max_leaves and _kept(rows, worth, ideal) < value_goal:
+    while len(rows) < max_leaves and share * (1.0 - _kept(rows, worth, ideal)) > 1.0 - value_goal:
         leaf = max(best, key=lambda number: (best[number].gain, -number))
         choice = best.pop(leaf)
-        if choice.gain <= 2.0 * MIN_GAIN * ideal:  # d sqrt(x) = dx / 2 sqrt(x)
+        if share * choice.gain <= 2.0 * MIN_GAIN * ideal:  # d sqrt(x) = dx / 2 sqrt(x)
             break
         for child in _apply(
             splits, rows, features, leaf=leaf, feature=choice.feature, threshold=choice.threshold

@@ -1,6 +1,10 @@
 """Incremental buying: what would have been bought anyway is no merit of the follow; coins set the level."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
+import polars as pl
 import pytest
 from known_truth import make_logs
 
@@ -74,3 +78,36 @@ def test_values_are_positive_and_precise_counts_organic_orders():
     alone = -np.expm1(-value.stays_kept * value.buy_hazard(matrix, 0))
     assert (value.p_precise(matrix, 0) >= alone).all()
     assert value.organic is None or (value.p_precise(matrix, 0) > alone).any()
+
+
+def test_who_spends_more_is_asked_of_all_orders_of_the_shop():
+    logs = make_logs(users=6000, seed=3, amount_sigma=0.5)
+    rng = np.random.default_rng(0)
+    rich = np.flatnonzero(logs.amount_cny > 240.0)
+    poor = np.flatnonzero(logs.amount_cny < 210.0)
+    who = np.concatenate([rng.choice(group, 400) for group in (rich, poor)])
+    when = logs.users["snapshot_at"][0] + timedelta(hours=1)
+    others = pl.DataFrame(
+        {
+            "order_id": [f"old{i}" for i in range(who.size)],
+            "user_id": logs.users["user_id"].gather(who),
+            "ordered_at": pl.Series([when] * who.size, dtype=pl.Datetime("us")),
+            "gmv_cny": np.where(np.arange(who.size) < 400, 1000.0, 10.0),
+            "refund_cny": np.zeros(who.size),
+            "product_id": pl.Series([None] * who.size, dtype=pl.String),
+        }
+    ).select(logs.orders.columns)
+
+    def spread(orders):
+        model = AudienceModel.fit(
+            replace(logs, orders=orders),
+            placements=("video", "live"),
+            as_of=logs.as_of,
+            horizon_days=30,
+            seed=0,
+            threads=1,
+        )
+        size = model.value.amounts.booster.log_rate(model.encoder.encode(logs.users))
+        return size[rich].mean() - size[poor].mean()
+
+    assert spread(pl.concat([logs.orders, others])) > spread(logs.orders) + 1.0
