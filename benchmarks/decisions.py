@@ -2,6 +2,12 @@
 
     python -m benchmarks.decisions --kinds jewellery,null --seeds 10 --users 40000
 
+or on two cores, and the table of both:
+
+    python -m benchmarks.decisions --kinds all --seeds 0,2,4,6,8 --out even.jsonl &
+    python -m benchmarks.decisions --kinds all --seeds 1,3,5,7,9 --out odd.jsonl; wait
+    python -m benchmarks.decisions --table even.jsonl odd.jsonl
+
 Uses the public Python API only (`Planner.fit` -> `audience` -> `plan`); the world's truth judges. Columns of
 the table (medians over seeds unless said otherwise):
 
@@ -252,20 +258,23 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
+def _print_header(outcomes: Sequence[Outcome]) -> None:
+    print(f"{'world':<15}" + " ".join(f"{name:>8}" for name in summary(outcomes)))
+
+
 def _print_row(label: str, row: dict[str, float]) -> None:
     cells = (f"{row[k]:>8.1e}" if k == "gap" else f"{row[k]:>8.3f}" for k in row)
     print(f"{label:<15}" + " ".join(cells), flush=True)
 
 
 def run(
-    kinds: Sequence[str], *, seeds: int, users: int, verbose: bool, out: Path | None = None
+    kinds: Sequence[str], *, seeds: Sequence[int], users: int, verbose: bool, out: Path | None = None
 ) -> list[Outcome]:
     """Judge every world, print the table row by row and append every outcome to `out` as it comes."""
     done: list[Outcome] = []
-    header = False
     for kind in kinds:
         found = []
-        for seed in range(seeds):
+        for seed in seeds:
             try:
                 outcome = judge(kind, seed=seed, users=users)
             except TargetingError as refusal:
@@ -278,28 +287,40 @@ def run(
             if verbose:
                 print(json.dumps(asdict(outcome)), file=sys.stderr, flush=True)
         if found:
-            row = summary(found)
-            if not header:
-                print(f"{'world':<15}" + " ".join(f"{name:>8}" for name in row))
-                header = True
-            _print_row(kind, row)
+            if not done:
+                _print_header(found)
+            _print_row(kind, summary(found))
             done += found
     return done
+
+
+def print_table(saved: Sequence[Path]) -> None:
+    """The table of outcomes that were saved before."""
+    done = [Outcome(**json.loads(line)) for path in saved for line in path.read_text("utf-8").splitlines()]
+    _print_header(done)
+    for kind in dict.fromkeys(o.kind for o in done):
+        _print_row(kind, summary([o for o in done if o.kind == kind]))
+    _print_row("all", summary(done))
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Plans against the truth of simulated worlds.")
     parser.add_argument("--kinds", default="all", help="comma-separated names, or all")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", default="10", help="how many, or which, comma-separated")
     parser.add_argument("--users", type=int, default=40_000)
     parser.add_argument("--out", type=Path, help="write every outcome as JSON lines")
     parser.add_argument("--verbose", action="store_true", help="every outcome as JSON on stderr")
+    parser.add_argument("--table", type=Path, nargs="+", help="print the table of saved outcomes instead")
     given = parser.parse_args()
+    if given.table:
+        print_table(given.table)
+        return
+    seeds = [int(x) for x in given.seeds.split(",")] if "," in given.seeds else range(int(given.seeds))
     kinds = list(KINDS) if given.kinds == "all" else given.kinds.split(",")
     if given.out:
         given.out.write_text("", encoding="utf-8")
-    done = run(kinds, seeds=given.seeds, users=given.users, verbose=given.verbose, out=given.out)
+    done = run(kinds, seeds=seeds, users=given.users, verbose=given.verbose, out=given.out)
     if done:
         _print_row("all", summary(done))
 

@@ -1,8 +1,8 @@
 """How much a buyer spends within the horizon, heavy tail and censoring included.
 
-Squared error on log amounts is robust to the heavy tail; its out-of-fold slope is averaged over "all buyers
-spend alike" and "they differ as learned", so that without evidence everybody gets the grand mean; levels make
-predicted and observed totals agree.
+Squared error on log amounts is robust to the heavy tail. What was learned of all orders is held against new
+fans' out of fold: its slope is averaged over "all buyers spend alike" and "they differ as learned", so that
+without evidence everybody gets the grand mean; levels make predicted and observed totals agree.
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
