@@ -10,9 +10,10 @@ For user u following through placement j and horizon H,
   for randomised followers.
 - E[. | kept order]: squared error on log amounts (robust to the heavy tail). Who spends more is learned of
   every order of the shop; how much of that holds for new fans is a slope, estimated out of fold on their
-  amounts matured to H and shrunk, so that without evidence everybody gets the grand mean; the level makes predicted (incremental and organic) and observed totals of the *logged* followers
-  equal, per placement as far as its buyers support (empirical Bayes). The coin's shift comes after that:
-  inside, the levels would undo it and hand the ranked followers' level to everybody.
+  amounts matured to H and shrunk, so that without evidence everybody gets the grand mean; the level makes
+  predicted (incremental and organic) and observed totals of the *logged* followers equal, per placement as
+  far as its buyers support (empirical Bayes). The coin's shift comes after that: inside, the levels would
+  undo it and hand the ranked followers' level to everybody.
 - Organic: GMV over H days of people who do not follow, from the person-time of exposed users before any
   follow.
 

@@ -26,6 +26,8 @@ from targeting.segments.diagnosis import Diagnosis, diagnose
 
 HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
 FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")
+DOUBTFUL_GAIN = 0.4
+"""Below this share of the promised differences the segments are called guesses (0.5: nobody can tell)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -192,9 +194,20 @@ def learn_state(
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
-        warnings=(*dataset.warnings, *model.warnings),
+        warnings=(*dataset.warnings, *model.warnings, *_doubts(segmentation)),
         value_kept=segmentation.value_kept,
         gain_seen=segmentation.gain_seen,
+    )
+
+
+def _doubts(segmentation: Segmentation) -> tuple[str, ...]:
+    """A word where what people did later does not bear out what they were promised to be worth."""
+    seen = segmentation.gain_seen
+    if seen is None or seen >= DOUBTFUL_GAIN or segmentation.summary.height < 2:
+        return ()
+    return (
+        f"segments: later purchases show {seen:.0%} of the differences between people that were promised; "
+        f"take the segments as guesses until more new fans have bought",
     )
 
 
