@@ -27,6 +27,8 @@ from models.likelihood import HazardRows, hazard_gradient, hazard_loss
 SLOPE_RANGE = (0.01, 2.5)
 """Hard limits of a slope: a map stays increasing."""
 SHIFT_LIMIT = 5.0
+RATE_LIMIT = 40.0
+"""A step that went too far is taken back before exp overflows."""
 KNOT_SHARES = (0.01, 0.03, 0.08, 0.17, 0.3, 0.45, 0.6, 0.75, 0.87, 0.95)
 """Where a map may bend: at these shares of the information. Closer together at the low end, where half of the
 people hold a twentieth of the events."""
@@ -239,16 +241,18 @@ def _fit(rows: HazardRows, path: _Path, log_rate: np.ndarray, view: View) -> tup
     theta = mean.copy()
     mean[1] = view.slope
 
+    def mapped(at: np.ndarray) -> np.ndarray:
+        return np.clip(path.centre + design @ at, -RATE_LIMIT, RATE_LIMIT)
+
     def objective(at: np.ndarray) -> float:
-        loss = float(hazard_loss(rows, path.centre + design @ at).sum())
-        return loss + 0.5 * float((((at - mean) / sd) ** 2).sum())
+        return float(hazard_loss(rows, mapped(at)).sum()) + 0.5 * float((((at - mean) / sd) ** 2).sum())
 
     def curvature(information: np.ndarray) -> np.ndarray:
         return np.asarray((design * information[:, None]).T @ design + np.diag(sd**-2))
 
     value = objective(theta)
     for _ in range(MAX_STEPS):
-        gradient, information = hazard_gradient(rows, path.centre + design @ theta)
+        gradient, information = hazard_gradient(rows, mapped(theta))
         step = np.linalg.solve(curvature(information), design.T @ gradient + (theta - mean) / sd**2)
         factor = 1.0
         while factor > 1e-6:
@@ -260,7 +264,7 @@ def _fit(rows: HazardRows, path: _Path, log_rate: np.ndarray, view: View) -> tup
         if factor <= 1e-6 or value - trial_value < 1e-9:
             break
         theta, value = trial, trial_value
-    _, information = hazard_gradient(rows, path.centre + design @ theta)
+    _, information = hazard_gradient(rows, mapped(theta))
     spread = 0.5 * float(np.linalg.slogdet(curvature(information))[1])
     return theta, -value - float(np.log(sd).sum()) - spread
 
