@@ -10,8 +10,9 @@ the plan on their own (`targeting.evaluation.experiment`). It must not import es
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -65,64 +66,122 @@ def evaluate_campaign(
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
+    came = _what_came(
+        plan,
+        dataset,
+        as_of=as_of,
+        horizon_days=horizon_days,
+        campaign_id=campaign_id or plan.campaign.campaign_id,
+    )
+    cells = reasons.with_reasons(_cells(plan, came), chain=CHAIN, final="projected_gmv_cny")
+    windows = attribution(
+        came.fans,
+        dataset.orders,
+        spend_cny=float(cells["realised_spend_cny"].sum()),
+        known_by=came.known_by,
+        days=ATTRIBUTION_DAYS,
+    )
+    return Evaluation(
+        source="logs",
+        cells=cells,
+        totals=_totals(plan, came, cells),
+        reasons=reasons.summary(cells),
+        windows=windows,
+        retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
+        maturity=_maturity(cells),
+        drift=curve_drift(plan, cells),
+        experiment=judge_experiment(
+            plan,
+            came.rows,
+            exposures=dataset.exposures,
+            orders=dataset.orders,
+            horizon_days=came.horizon_days,
+            known_by=came.known_by,
+            rng=np.random.default_rng(seed),
+        ),
+        notes=(
+            *came.about_rows,
+            *_notes(plan, came, maturity=_maturity(cells)),
+            *_without_hours(dataset.orders),
+            organic_note(came.organic, came.fans.height),
+            *own_note(came.fans, dataset.orders, horizon_days=came.horizon_days, known_by=came.known_by),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Came:
+    """What came of a campaign, as far as the logs know it.
+
+    Attributes:
+        rows: exposures of the campaign, each with its person's segment.
+        fans: user_id, segment, placement, followed_at of the people it won.
+        orders: theirs within the horizon.
+        older: all fans in the data, and their orders: how GMV comes in after a follow.
+        organic: see `organic_fans`.
+        horizon_days: how long purchases count.
+        known_by: later is not known.
+        about_rows: how the rows were found, where that is not by the campaign's id.
+    """
+
+    rows: pl.DataFrame
+    fans: pl.DataFrame
+    orders: pl.DataFrame
+    older: tuple[pl.DataFrame, pl.DataFrame]
+    organic: tuple[float, float, int] | None
+    horizon_days: int
+    known_by: datetime
+    about_rows: tuple[str, ...]
+
+
+def _what_came(
+    plan: Plan, dataset: Dataset, *, as_of: datetime | None, horizon_days: int | None, campaign_id: str | None
+) -> _Came:
     if plan.audience is None:
         raise DataError(
             "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
             "be placed; give a data directory that holds a delivery report of the campaign"
         )
     horizon = horizon_days or plan.campaign.horizon_days
-    rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
     known_by = as_of or _last_event(dataset)
-    rows = rows.filter(pl.col("exposed_at") <= known_by).join(
-        plan.audience.segments, on="user_id", how="left", maintain_order="left"
-    ).with_columns(pl.col("segment").fill_null(OUTSIDE))  # fmt: skip
+    rows, about_rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
+    rows = (
+        rows.filter(pl.col("exposed_at") <= known_by)
+        .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
+        .with_columns(pl.col("segment").fill_null(OUTSIDE))
+    )
     fans = _new_fans(rows, known_by=known_by)
-    orders = fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by)
-    older = _older(dataset, horizon_days=horizon, known_by=known_by)
-    projected = project_gmv(fans, orders, older=older, horizon_days=horizon, known_by=known_by)
-    cells = reasons.with_reasons(
-        _cells(plan, rows, fans, orders, projected), chain=CHAIN, final="projected_gmv_cny"
+    return _Came(
+        rows=rows,
+        fans=fans,
+        orders=fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
+        older=_older(dataset, horizon_days=horizon, known_by=known_by),
+        organic=organic_fans(rows, dataset.exposures, known_by=known_by),
+        horizon_days=horizon,
+        known_by=known_by,
+        about_rows=about_rows,
     )
-    observed = float(cells["realised_gmv_cny"].sum())
+
+
+def _totals(plan: Plan, came: _Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    fans = float(came.fans.height)
+    observed, final = (float(cells[f"{side}_gmv_cny"].sum()) for side in ("realised", "projected"))
+    return totals(
+        plan,
+        spend_cny=float(cells["realised_spend_cny"].sum()),
+        fans=fans,
+        gmv_cny=observed,
+        projected_gmv_cny=final,
+        gmv_error_cny=_gmv_error(came.orders) * final / observed if observed > 0 else None,
+        incremental_fans=None if came.organic is None else max(fans - came.organic[0], 0.0),
+        incremental_error=0.0 if came.organic is None else came.organic[1],
+    )
+
+
+def _maturity(cells: pl.DataFrame) -> float:
+    """Share of the GMV in the end that is seen, 1 where there is none."""
     final = float(cells["projected_gmv_cny"].sum())
-    maturity = 1.0 if final <= 0 else min(observed / final, 1.0)
-    spent = float(cells["realised_spend_cny"].sum())
-    organic = organic_fans(rows, dataset.exposures, known_by=known_by)
-    return Evaluation(
-        source="logs",
-        cells=cells,
-        totals=totals(
-            plan,
-            spend_cny=spent,
-            fans=float(fans.height),
-            gmv_cny=observed,
-            projected_gmv_cny=final,
-            gmv_error_cny=_gmv_error(orders) * final / observed if observed > 0 else None,
-            incremental_fans=None if organic is None else max(fans.height - organic[0], 0.0),
-            incremental_error=0.0 if organic is None else organic[1],
-        ),
-        reasons=reasons.summary(cells),
-        windows=attribution(fans, orders, spend_cny=spent, known_by=known_by, days=ATTRIBUTION_DAYS),
-        retention=retention(fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
-        maturity=maturity,
-        drift=curve_drift(plan, cells),
-        experiment=judge_experiment(
-            plan,
-            rows,
-            exposures=dataset.exposures,
-            orders=dataset.orders,
-            horizon_days=horizon,
-            known_by=known_by,
-            rng=np.random.default_rng(seed),
-        ),
-        notes=(
-            *_notes(
-                plan, rows, fans, older=older[0], known_by=known_by, horizon_days=horizon, maturity=maturity
-            ),
-            organic_note(organic, fans.height),
-            *own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
-        ),
-    )
+    return 1.0 if final <= 0 else min(float(cells["realised_gmv_cny"].sum()) / final, 1.0)
 
 
 def _gmv_error(orders: pl.DataFrame) -> float:
@@ -147,26 +206,36 @@ def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) 
     return [users.filter(pl.col("snapshot_at") <= as_of) for users in snapshots]
 
 
-def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> pl.DataFrame:
-    """Exposures of the campaign; where no row carries its id, those of its days."""
+def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Exposures of the campaign; where no row carries its id, those of its days, and a word on it."""
     exposures = dataset.exposures
     rows = exposures.filter(pl.col("campaign_id") == campaign_id)
+    told: tuple[str, ...] = ()
     start = plan.campaign.starts_at
     if rows.is_empty() and start is not None:
         stop = start + timedelta(days=plan.campaign.days)
         rows = exposures.filter((pl.col("exposed_at") >= start) & (pl.col("exposed_at") < stop))
+        told = (
+            f"no exposure carries campaign_id {campaign_id!r}: everything shown from {start:%Y-%m-%d %H:%M}"
+            f" to {stop:%Y-%m-%d %H:%M} is judged, which is of {_named(rows)}",
+        )
     if rows.is_empty():
-        found = exposures["campaign_id"].unique().sort().to_list()
-        listed = ", ".join(map(str, found[:5])) + (" ..." if len(found) > 5 else "")
         raise DataError(
-            f"exposures: no row of campaign_id {campaign_id!r}; campaigns found: {listed or 'none'}; "
+            f"exposures: no row of campaign_id {campaign_id!r}; campaigns found: {_named(exposures)}; "
             f"give data that covers the campaign"
         )
-    return rows
+    return rows, told
+
+
+def _named(exposures: pl.DataFrame) -> str:
+    """The first campaigns by name."""
+    found = exposures["campaign_id"].unique().sort().to_list()
+    return (", ".join(map(str, found[:5])) or "none") + (" ..." if len(found) > 5 else "")
 
 
 def _last_event(dataset: Dataset) -> datetime:
-    times = [dataset.exposures["exposed_at"].max(), dataset.orders["ordered_at"].max()]
+    shown = dataset.exposures
+    times = [shown["exposed_at"].max(), shown["followed_at"].max(), dataset.orders["ordered_at"].max()]
     return max(t for t in times if isinstance(t, datetime))
 
 
@@ -182,9 +251,7 @@ def _new_fans(rows: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
     )
 
 
-def _cells(
-    plan: Plan, rows: pl.DataFrame, fans: pl.DataFrame, orders: pl.DataFrame, projected: pl.DataFrame
-) -> pl.DataFrame:
+def _cells(plan: Plan, came: _Came) -> pl.DataFrame:
     """Promised beside realised, per segment x placement, cells that only one side has included."""
     promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
         pl.col("spend_cny").sum().alias("promised_spend_cny"),
@@ -192,12 +259,15 @@ def _cells(
         pl.col("new_fans").sum().alias("promised_fans"),
         pl.col("new_fan_gmv_cny").sum().alias("promised_gmv_cny"),
     )
-    paid = rows.filter(pl.col("placement") != "none").group_by(_CELL).agg(
+    paid = came.rows.filter(pl.col("placement") != "none").group_by(_CELL).agg(
         pl.col("cost_cny").sum().alias("realised_spend_cny"),
         pl.col("impressions").sum().cast(pl.Float64).alias("realised_impressions"),
     )  # fmt: skip
-    won = fans.group_by(_CELL).agg(pl.len().cast(pl.Float64).alias("realised_fans"))
-    sold = orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("realised_gmv_cny"))
+    won = came.fans.group_by(_CELL).agg(pl.len().cast(pl.Float64).alias("realised_fans"))
+    sold = came.orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("realised_gmv_cny"))
+    projected = project_gmv(
+        came.fans, came.orders, older=came.older, horizon_days=came.horizon_days, known_by=came.known_by
+    )
     joined = promised.join(paid, on=_CELL, how="full", coalesce=True)
     for frame in (won, sold, projected):
         joined = joined.join(frame, on=_CELL, how="left")
@@ -208,29 +278,21 @@ def _cells(
     return cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans_or_null)
 
 
-def _notes(
-    plan: Plan,
-    rows: pl.DataFrame,
-    fans: pl.DataFrame,
-    *,
-    older: pl.DataFrame,
-    known_by: datetime,
-    horizon_days: int,
-    maturity: float,
-) -> tuple[str, ...]:
+def _notes(plan: Plan, came: _Came, *, maturity: float) -> tuple[str, ...]:
     notes = []
-    young = fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon_days)).height
+    horizon, known_by = came.horizon_days, came.known_by
+    young = came.fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon)).height
     if young:
         notes.append(
-            f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: "
+            f"{young:,} of {came.fans.height:,} new fans are younger than {horizon} days: "
             f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
         )
-        reach = projected_days(older, horizon_days=horizon_days, known_by=known_by)
-        if reach < horizon_days:
+        reach = projected_days(came.older[0], horizon_days=horizon, known_by=known_by)
+        if reach < horizon:
             notes.append(
                 f"no fan in the data is older than {reach} days: what comes later is not in the projection"
             )
-    outside = rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
+    outside = came.rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
     if outside.height:
         cost = float(outside["cost_cny"].sum())
         notes.append(f"{outside.height:,} exposures ({cost:,.0f} yuan) went to people outside the plan")
@@ -239,3 +301,14 @@ def _notes(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"
         )
     return tuple(notes)
+
+
+def _without_hours(orders: pl.DataFrame) -> tuple[str, ...]:
+    """A word where every order is of midnight: which of the follow's day came after it cannot be told."""
+    at = orders["ordered_at"]
+    if len(at) < 2 or (at != at.dt.truncate("1d")).any():
+        return ()
+    return (
+        "orders have dates but no hours: they count from the day after the follow, T0 holds only those of"
+        " follows without hours",
+    )

@@ -108,7 +108,50 @@ def test_a_young_campaign_is_projected_and_says_so(plan):
 
 
 def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
-    assert evaluate_campaign(plan, logs(campaign_id="other")).totals["new_fans"]["realised"] == 3.0
+    from targeting.evaluation.page import render
+
+    found = evaluate_campaign(plan, logs(campaign_id="other"))
+    assert found.totals["new_fans"]["realised"] == 3.0
+    told = (
+        "no exposure carries campaign_id 'jewellery-1111': everything shown from 2020-11-11 00:00 to"
+        " 2020-11-12 00:00 is judged, which is of other"
+    )
+    assert found.notes[0] == told
+    assert told in str(found)
+    assert told in found.to_dict()["notes"]
+    assert told.replace("'", "&#39;") in render(found, plan)
+    assert not any("no exposure carries" in note for note in evaluate_campaign(plan, logs()).notes)
+
+
+def test_a_follow_is_an_event_too(plan):
+    """Nothing is shown or bought after it, and still it is known."""
+    data = logs()
+    late = START + timedelta(hours=20)
+    followed = pl.when(pl.col("user_id") == "u9").then(late).otherwise("followed_at")
+    found = evaluate_campaign(
+        plan,
+        Dataset(data.users, data.exposures.with_columns(followed_at=followed), data.orders.clear()),
+    )
+    assert found.totals["new_fans"]["realised"] == 3.0
+
+
+def test_windows_beyond_a_short_horizon_hold_what_came_later(plan):
+    found = evaluate_campaign(plan, logs(), horizon_days=7)
+    assert found.totals["new_fan_gmv_cny"]["realised"] == 100.0
+    assert found.windows["gmv_cny"].to_list() == [100.0] * 5 + [150.0]
+
+
+def test_orders_without_hours_are_told(plan):
+    data = logs()
+    days = data.orders.with_columns(pl.col("ordered_at").dt.truncate("1d"))
+    told = [
+        n for n in evaluate_campaign(plan, Dataset(data.users, data.exposures, days)).notes if "hours" in n
+    ]
+    assert told == [
+        "orders have dates but no hours: they count from the day after the follow, T0 holds only those of"
+        " follows without hours"
+    ]
+    assert not any("hours" in note for note in evaluate_campaign(plan, data).notes)
 
 
 def test_logs_without_the_campaign_are_refused(plan):
