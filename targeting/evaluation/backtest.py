@@ -130,52 +130,74 @@ def backtest(
     """
     brief = as_campaign(campaign)
     walk, horizon = walk_through(
-        dataset,
-        horizon_days=brief.horizon_days,
-        windows=windows,
-        window_days=window_days,
+        dataset, horizon_days=brief.horizon_days, windows=windows, window_days=window_days,
         train_days=train_days,
-    )
+    )  # fmt: skip
     rng = np.random.default_rng(seed)
-    plans: list[Plan] = []
-    judged: list[dict[str, Any]] = []
-    expected: dict[str, list[outlook.Outlook]] = {name: [] for name in OUTLOOKS}
+    steps: list[_Step] = []
     for window in walk:
         tell(f"window {window.number} of {windows}, from {window.start:%Y-%m-%d}")
         planner, plan = plan_window(
-            dataset,
-            brief,
-            window,
-            horizon_days=horizon,
-            min_audience=min_audience,
-            n_draws=n_draws,
-            seed=seed,
-            threads=threads,
-        )
-        plans.append(plan)
-        judged += judged_by_coin(plan, dataset, window, horizon_days=horizon, rng=rng)
-        seen = (
-            outlook.follows(planner.model, dataset, window),
-            *(
-                outlook.buyers(planner.model, dataset, window, horizon_days=horizon, by_coin=by_coin)
-                for by_coin in (True, False)
-            ),
-        )
-        for name, one in zip(OUTLOOKS, seen, strict=True):
-            expected[name].append(one)
+            dataset, brief, window, horizon_days=horizon, min_audience=min_audience, n_draws=n_draws,
+            seed=seed, threads=threads,
+        )  # fmt: skip
+        steps.append(_judge(planner, plan, dataset, window, horizon_days=horizon, rng=rng))
+    return _joined(steps, dataset, brief, walk, horizon_days=horizon)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One window: its plan, the coin's verdicts, and the `OUTLOOKS`."""
+
+    plan: Plan
+    judged: list[dict[str, Any]]
+    expected: tuple[outlook.Outlook, ...]
+
+
+def _judge(
+    planner: Planner,
+    plan: Plan,
+    dataset: Dataset,
+    window: Window,
+    *,
+    horizon_days: int,
+    rng: np.random.Generator,
+) -> _Step:
+    """Hold a window's plan and scores against what its days brought."""
+    model = planner.model
+    return _Step(
+        plan,
+        judged_by_coin(plan, dataset, window, horizon_days=horizon_days, rng=rng),
+        (
+            outlook.follows(model, dataset, window),
+            outlook.buyers(model, dataset, window, horizon_days=horizon_days, by_coin=True),
+            outlook.buyers(model, dataset, window, horizon_days=horizon_days, by_coin=False),
+        ),
+    )
+
+
+def _joined(
+    steps: list[_Step], dataset: Dataset, brief: Campaign, walk: tuple[Window, ...], *, horizon_days: int
+) -> Backtest:
+    """All windows together.
+
+    Raises:
+        DataError: No window could be judged.
+    """
+    plans, judged = [step.plan for step in steps], [row for step in steps for row in step.judged]
     if not judged:
         raise DataError(
             "exposures: no window has enough randomised rows to judge a plan by; a backtest needs rows with"
             " randomized = true, shown and held out, in the days that are judged"
         )
-    found = (_pooled(name, parts) for name, parts in expected.items())
+    found = (_pooled(name, [step.expected[k] for step in steps]) for k, name in enumerate(OUTLOOKS))
     return Backtest(
         windows=walk,
         plans=tuple(plans),
         table=pl.concat([pl.DataFrame(judged, schema=TABLE), together(judged)]),
         calibrations=tuple(one for one in found if one is not None),
-        horizon_days=horizon,
-        notes=_notes(dataset, brief, walk, plans, judged, horizon_days=horizon),
+        horizon_days=horizon_days,
+        notes=_notes(dataset, brief, walk, plans, judged, horizon_days=horizon_days),
     )
 
 

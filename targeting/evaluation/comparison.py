@@ -10,24 +10,22 @@ the plan on their own (`targeting.evaluation.experiment`). It must not import es
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from models.errors import DataError
 from targeting.evaluation import reasons
-from targeting.evaluation.anyway import organic_fans, organic_note, own_note
+from targeting.evaluation.anyway import organic_note, own_note
 from targeting.evaluation.change import curve_drift
-from targeting.evaluation.experiment import judge_experiment
+from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation.realised import OUTSIDE, Came, what_came
 from targeting.evaluation.result import Evaluation, totals
 from targeting.evaluation.runoff import (
     ATTRIBUTION_DAYS,
     RETENTION_DAYS,
     attribution,
-    fan_orders,
     project_gmv,
     projected_days,
     retention,
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from models.contracts import Dataset
     from targeting.plan import Plan
 
-OUTSIDE = "outside the plan"
 _CELL = ["segment", "placement"]
 CHAIN = ("spend_cny", "impressions", "fans", "gmv_cny")
 
@@ -66,7 +63,7 @@ def evaluate_campaign(
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
-    came = _what_came(
+    came = what_came(
         plan,
         dataset,
         as_of=as_of,
@@ -74,96 +71,21 @@ def evaluate_campaign(
         campaign_id=campaign_id or plan.campaign.campaign_id,
     )
     cells = reasons.with_reasons(_cells(plan, came), chain=CHAIN, final="projected_gmv_cny")
-    windows = attribution(
-        came.fans,
-        dataset.orders,
-        spend_cny=float(cells["realised_spend_cny"].sum()),
-        known_by=came.known_by,
-        days=ATTRIBUTION_DAYS,
-    )
     return Evaluation(
         source="logs",
         cells=cells,
         totals=_totals(plan, came, cells),
         reasons=reasons.summary(cells),
-        windows=windows,
+        windows=_windows(came, dataset.orders, cells),
         retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
         maturity=_maturity(cells),
         drift=curve_drift(plan, cells),
-        experiment=judge_experiment(
-            plan,
-            came.rows,
-            exposures=dataset.exposures,
-            orders=dataset.orders,
-            horizon_days=came.horizon_days,
-            known_by=came.known_by,
-            rng=np.random.default_rng(seed),
-        ),
-        notes=(
-            *came.about_rows,
-            *_notes(plan, came, maturity=_maturity(cells)),
-            *_without_hours(dataset.orders),
-            organic_note(came.organic, came.fans.height),
-            *own_note(came.fans, dataset.orders, horizon_days=came.horizon_days, known_by=came.known_by),
-        ),
+        experiment=_experiment(plan, came, dataset, seed=seed),
+        notes=_notes(plan, came, orders=dataset.orders, maturity=_maturity(cells)),
     )
 
 
-@dataclass(frozen=True)
-class _Came:
-    """What came of a campaign, as far as the logs know it.
-
-    Attributes:
-        rows: exposures of the campaign, each with its person's segment.
-        fans: user_id, segment, placement, followed_at of the people it won.
-        orders: theirs within the horizon.
-        older: all fans in the data, and their orders: how GMV comes in after a follow.
-        organic: see `organic_fans`.
-        horizon_days: how long purchases count.
-        known_by: later is not known.
-        about_rows: how the rows were found, where that is not by the campaign's id.
-    """
-
-    rows: pl.DataFrame
-    fans: pl.DataFrame
-    orders: pl.DataFrame
-    older: tuple[pl.DataFrame, pl.DataFrame]
-    organic: tuple[float, float, int] | None
-    horizon_days: int
-    known_by: datetime
-    about_rows: tuple[str, ...]
-
-
-def _what_came(
-    plan: Plan, dataset: Dataset, *, as_of: datetime | None, horizon_days: int | None, campaign_id: str | None
-) -> _Came:
-    if plan.audience is None:
-        raise DataError(
-            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
-            "be placed; give a data directory that holds a delivery report of the campaign"
-        )
-    horizon = horizon_days or plan.campaign.horizon_days
-    known_by = as_of or _last_event(dataset)
-    rows, about_rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
-    rows = (
-        rows.filter(pl.col("exposed_at") <= known_by)
-        .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
-        .with_columns(pl.col("segment").fill_null(OUTSIDE))
-    )
-    fans = _new_fans(rows, known_by=known_by)
-    return _Came(
-        rows=rows,
-        fans=fans,
-        orders=fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
-        older=_older(dataset, horizon_days=horizon, known_by=known_by),
-        organic=organic_fans(rows, dataset.exposures, known_by=known_by),
-        horizon_days=horizon,
-        known_by=known_by,
-        about_rows=about_rows,
-    )
-
-
-def _totals(plan: Plan, came: _Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def _totals(plan: Plan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
     fans = float(came.fans.height)
     observed, final = (float(cells[f"{side}_gmv_cny"].sum()) for side in ("realised", "projected"))
     return totals(
@@ -175,6 +97,23 @@ def _totals(plan: Plan, came: _Came, cells: pl.DataFrame) -> dict[str, dict[str,
         gmv_error_cny=_gmv_error(came.orders) * final / observed if observed > 0 else None,
         incremental_fans=None if came.organic is None else max(fans - came.organic[0], 0.0),
         incremental_error=0.0 if came.organic is None else came.organic[1],
+    )
+
+
+def _windows(came: Came, orders: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    spent = float(cells["realised_spend_cny"].sum())
+    return attribution(came.fans, orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS)
+
+
+def _experiment(plan: Plan, came: Came, dataset: Dataset, *, seed: int) -> Experiment | None:
+    return judge_experiment(
+        plan,
+        came.rows,
+        exposures=dataset.exposures,
+        orders=dataset.orders,
+        horizon_days=came.horizon_days,
+        known_by=came.known_by,
+        rng=np.random.default_rng(seed),
     )
 
 
@@ -190,15 +129,6 @@ def _gmv_error(orders: pl.DataFrame) -> float:
     return float(np.sqrt((per_fan**2).sum()))
 
 
-def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All fans in the data, whatever campaign won them, and their orders: how GMV comes in after a follow."""
-    everyone = _new_fans(
-        dataset.exposures.filter(pl.col("exposed_at") <= known_by).with_columns(segment=pl.lit("")),
-        known_by=known_by,
-    )
-    return everyone, fan_orders(everyone, dataset.orders, horizon_days=horizon_days, known_by=known_by)
-
-
 def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) -> list[pl.DataFrame]:
     """Without what was not known yet, where the caller says when."""
     if as_of is None:
@@ -206,52 +136,7 @@ def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) 
     return [users.filter(pl.col("snapshot_at") <= as_of) for users in snapshots]
 
 
-def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Exposures of the campaign; where no row carries its id, those of its days, and a word on it."""
-    exposures = dataset.exposures
-    rows = exposures.filter(pl.col("campaign_id") == campaign_id)
-    told: tuple[str, ...] = ()
-    start = plan.campaign.starts_at
-    if rows.is_empty() and start is not None:
-        stop = start + timedelta(days=plan.campaign.days)
-        rows = exposures.filter((pl.col("exposed_at") >= start) & (pl.col("exposed_at") < stop))
-        told = (
-            f"no exposure carries campaign_id {campaign_id!r}: everything shown from {start:%Y-%m-%d %H:%M}"
-            f" to {stop:%Y-%m-%d %H:%M} is judged, which is of {_named(rows)}",
-        )
-    if rows.is_empty():
-        raise DataError(
-            f"exposures: no row of campaign_id {campaign_id!r}; campaigns found: {_named(exposures)}; "
-            f"give data that covers the campaign"
-        )
-    return rows, told
-
-
-def _named(exposures: pl.DataFrame) -> str:
-    """The first campaigns by name."""
-    found = exposures["campaign_id"].unique().sort().to_list()
-    return (", ".join(map(str, found[:5])) or "none") + (" ..." if len(found) > 5 else "")
-
-
-def _last_event(dataset: Dataset) -> datetime:
-    shown = dataset.exposures
-    times = [shown["exposed_at"].max(), shown["followed_at"].max(), dataset.orders["ordered_at"].max()]
-    return max(t for t in times if isinstance(t, datetime))
-
-
-def _new_fans(rows: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
-    """user_id, segment, placement, followed_at: one row per person, the first follow counts."""
-    return (
-        rows.filter(pl.col("followed") & (pl.col("placement") != "none"))
-        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"))
-        .filter(pl.col("followed_at") <= known_by)
-        .sort("followed_at", "exposure_id")
-        .unique("user_id", keep="first", maintain_order=True)
-        .select("user_id", *_CELL, "followed_at")
-    )
-
-
-def _cells(plan: Plan, came: _Came) -> pl.DataFrame:
+def _cells(plan: Plan, came: Came) -> pl.DataFrame:
     """Promised beside realised, per segment x placement, cells that only one side has included."""
     promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
         pl.col("spend_cny").sum().alias("promised_spend_cny"),
@@ -278,20 +163,8 @@ def _cells(plan: Plan, came: _Came) -> pl.DataFrame:
     return cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans_or_null)
 
 
-def _notes(plan: Plan, came: _Came, *, maturity: float) -> tuple[str, ...]:
-    notes = []
-    horizon, known_by = came.horizon_days, came.known_by
-    young = came.fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon)).height
-    if young:
-        notes.append(
-            f"{young:,} of {came.fans.height:,} new fans are younger than {horizon} days: "
-            f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
-        )
-        reach = projected_days(came.older[0], horizon_days=horizon, known_by=known_by)
-        if reach < horizon:
-            notes.append(
-                f"no fan in the data is older than {reach} days: what comes later is not in the projection"
-            )
+def _notes(plan: Plan, came: Came, *, orders: pl.DataFrame, maturity: float) -> tuple[str, ...]:
+    notes = [*came.about_rows, *_about_age(came, maturity=maturity)]
     outside = came.rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
     if outside.height:
         cost = float(outside["cost_cny"].sum())
@@ -300,7 +173,28 @@ def _notes(plan: Plan, came: _Came, *, maturity: float) -> tuple[str, ...]:
         notes.append(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"
         )
-    return tuple(notes)
+    return (
+        *notes,
+        *_without_hours(orders),
+        organic_note(came.organic, came.fans.height),
+        *own_note(came.fans, orders, horizon_days=came.horizon_days, known_by=came.known_by),
+    )
+
+
+def _about_age(came: Came, *, maturity: float) -> tuple[str, ...]:
+    """A word on the fans whose horizon is not over."""
+    horizon, known_by = came.horizon_days, came.known_by
+    young = came.fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon)).height
+    if not young:
+        return ()
+    told = (
+        f"{young:,} of {came.fans.height:,} new fans are younger than {horizon} days: "
+        f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
+    )
+    reach = projected_days(came.older[0], horizon_days=horizon, known_by=known_by)
+    if reach >= horizon:
+        return (told,)
+    return told, f"no fan in the data is older than {reach} days: what comes later is not in the projection"
 
 
 def _without_hours(orders: pl.DataFrame) -> tuple[str, ...]:

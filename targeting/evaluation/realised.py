@@ -1,0 +1,135 @@
+"""What came of a campaign, person by person, as far as the logs know it: its rows, its fans, their orders.
+
+Frames in, frames out. It must not import estimators or the optimiser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from models.errors import DataError
+from targeting.evaluation.anyway import organic_fans
+from targeting.evaluation.runoff import fan_orders
+
+if TYPE_CHECKING:
+    from models.contracts import Dataset
+    from targeting.plan import Plan
+
+OUTSIDE = "outside the plan"
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of a campaign, as far as the logs know it.
+
+    Attributes:
+        rows: exposures of the campaign, each with its person's segment.
+        fans: user_id, segment, placement, followed_at of the people it won.
+        orders: theirs within the horizon.
+        older: all fans in the data, and their orders: how GMV comes in after a follow.
+        organic: see `organic_fans`.
+        horizon_days: how long purchases count.
+        known_by: later is not known.
+        about_rows: how the rows were found, where that is not by the campaign's id.
+    """
+
+    rows: pl.DataFrame
+    fans: pl.DataFrame
+    orders: pl.DataFrame
+    older: tuple[pl.DataFrame, pl.DataFrame]
+    organic: tuple[float, float, int] | None
+    horizon_days: int
+    known_by: datetime
+    about_rows: tuple[str, ...]
+
+
+def what_came(
+    plan: Plan, dataset: Dataset, *, as_of: datetime | None, horizon_days: int | None, campaign_id: str | None
+) -> Came:
+    """The campaign of a plan in the logs; the arguments are those of `comparison.evaluate_campaign`.
+
+    Raises:
+        DataError: the plan has no segments, or the data has no row of the campaign.
+    """
+    if plan.audience is None:
+        raise DataError(
+            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
+            "be placed; give a data directory that holds a delivery report of the campaign"
+        )
+    horizon = horizon_days or plan.campaign.horizon_days
+    known_by = as_of or _last_event(dataset)
+    rows, about_rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
+    rows = (
+        rows.filter(pl.col("exposed_at") <= known_by)
+        .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
+        .with_columns(pl.col("segment").fill_null(OUTSIDE))
+    )
+    fans = _new_fans(rows, known_by=known_by)
+    return Came(
+        rows=rows,
+        fans=fans,
+        orders=fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
+        older=_older(dataset, horizon_days=horizon, known_by=known_by),
+        organic=organic_fans(rows, dataset.exposures, known_by=known_by),
+        horizon_days=horizon,
+        known_by=known_by,
+        about_rows=about_rows,
+    )
+
+
+def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All fans in the data, whatever campaign won them, and their orders: how GMV comes in after a follow."""
+    everyone = _new_fans(
+        dataset.exposures.filter(pl.col("exposed_at") <= known_by).with_columns(segment=pl.lit("")),
+        known_by=known_by,
+    )
+    return everyone, fan_orders(everyone, dataset.orders, horizon_days=horizon_days, known_by=known_by)
+
+
+def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Exposures of the campaign; where no row carries its id, those of its days, and a word on it."""
+    exposures = dataset.exposures
+    rows = exposures.filter(pl.col("campaign_id") == campaign_id)
+    told: tuple[str, ...] = ()
+    start = plan.campaign.starts_at
+    if rows.is_empty() and start is not None:
+        stop = start + timedelta(days=plan.campaign.days)
+        rows = exposures.filter((pl.col("exposed_at") >= start) & (pl.col("exposed_at") < stop))
+        told = (
+            f"no exposure carries campaign_id {campaign_id!r}: everything shown from {start:%Y-%m-%d %H:%M}"
+            f" to {stop:%Y-%m-%d %H:%M} is judged, which is of {_named(rows)}",
+        )
+    if rows.is_empty():
+        raise DataError(
+            f"exposures: no row of campaign_id {campaign_id!r}; campaigns found: {_named(exposures)}; "
+            f"give data that covers the campaign"
+        )
+    return rows, told
+
+
+def _named(exposures: pl.DataFrame) -> str:
+    """The first campaigns by name."""
+    found = exposures["campaign_id"].unique().sort().to_list()
+    return (", ".join(map(str, found[:5])) or "none") + (" ..." if len(found) > 5 else "")
+
+
+def _last_event(dataset: Dataset) -> datetime:
+    shown = dataset.exposures
+    times = [shown["exposed_at"].max(), shown["followed_at"].max(), dataset.orders["ordered_at"].max()]
+    return max(t for t in times if isinstance(t, datetime))
+
+
+def _new_fans(rows: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
+    """user_id, segment, placement, followed_at: one row per person, the first follow counts."""
+    return (
+        rows.filter(pl.col("followed") & (pl.col("placement") != "none"))
+        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"))
+        .filter(pl.col("followed_at") <= known_by)
+        .sort("followed_at", "exposure_id")
+        .unique("user_id", keep="first", maintain_order=True)
+        .select("user_id", "segment", "placement", "followed_at")
+    )
