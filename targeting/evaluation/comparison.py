@@ -80,7 +80,7 @@ def evaluate_campaign(
         retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
         maturity=_maturity(cells),
         drift=curve_drift(plan, cells),
-        experiment=_experiment(plan, came, dataset, seed=seed),
+        experiment=_experiment(plan, came, dataset.orders, seed=seed),
         notes=_notes(plan, came, orders=dataset.orders, maturity=_maturity(cells)),
     )
 
@@ -105,12 +105,12 @@ def _windows(came: Came, orders: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFr
     return attribution(came.fans, orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS)
 
 
-def _experiment(plan: Plan, came: Came, dataset: Dataset, *, seed: int) -> Experiment | None:
+def _experiment(plan: Plan, came: Came, orders: pl.DataFrame, *, seed: int) -> Experiment | None:
     return judge_experiment(
         plan,
         came.rows,
-        exposures=dataset.exposures,
-        orders=dataset.orders,
+        exposures=came.exposures,
+        orders=orders,
         horizon_days=came.horizon_days,
         known_by=came.known_by,
         rng=np.random.default_rng(seed),

@@ -13,6 +13,7 @@ import polars as pl
 
 from models.errors import DataError
 from targeting.evaluation.anyway import organic_fans
+from targeting.evaluation.follows import credited, known_by_then
 from targeting.evaluation.runoff import fan_orders
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from targeting.plan import Plan
 
 OUTSIDE = "outside the plan"
+_FAN = ("user_id", "segment", "placement", "followed_at")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Came:
     """What came of a campaign, as far as the logs know it.
 
     Attributes:
-        rows: exposures of the campaign, each with its person's segment.
+        exposures: of all campaigns, as they were known.
+        rows: those of the campaign, each with its person's segment.
         fans: user_id, segment, placement, followed_at of the people it won.
         orders: theirs within the horizon.
         older: all fans in the data, and their orders: how GMV comes in after a follow.
@@ -37,6 +40,7 @@ class Came:
         about_rows: how the rows were found, where that is not by the campaign's id.
     """
 
+    exposures: pl.DataFrame
     rows: pl.DataFrame
     fans: pl.DataFrame
     orders: pl.DataFrame
@@ -62,32 +66,31 @@ def what_came(
         )
     horizon = horizon_days or plan.campaign.horizon_days
     known_by = as_of or _last_event(dataset)
-    rows, about_rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
+    found, about_rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
+    exposures = known_by_then(dataset.exposures, known_by)
     rows = (
-        rows.filter(pl.col("exposed_at") <= known_by)
+        exposures.join(found.select("exposure_id"), on="exposure_id", how="semi")
         .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
         .with_columns(pl.col("segment").fill_null(OUTSIDE))
     )
-    fans = _new_fans(rows, known_by=known_by)
+    everyone = _new_fans(exposures)
+    fans = everyone.drop("segment").join(rows.select("exposure_id", "segment"), on="exposure_id")
+    fans, everyone = (frame.select(_FAN).sort("followed_at", "user_id") for frame in (fans, everyone))
+
+    def bought(of: pl.DataFrame) -> pl.DataFrame:
+        return fan_orders(of, dataset.orders, horizon_days=horizon, known_by=known_by)
+
     return Came(
+        exposures=exposures,
         rows=rows,
         fans=fans,
-        orders=fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
-        older=_older(dataset, horizon_days=horizon, known_by=known_by),
-        organic=organic_fans(rows, dataset.exposures, known_by=known_by),
+        orders=bought(fans),
+        older=(everyone, bought(everyone)),
+        organic=organic_fans(rows, exposures),
         horizon_days=horizon,
         known_by=known_by,
         about_rows=about_rows,
     )
-
-
-def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All fans in the data, whatever campaign won them, and their orders: how GMV comes in after a follow."""
-    everyone = _new_fans(
-        dataset.exposures.filter(pl.col("exposed_at") <= known_by).with_columns(segment=pl.lit("")),
-        known_by=known_by,
-    )
-    return everyone, fan_orders(everyone, dataset.orders, horizon_days=horizon_days, known_by=known_by)
 
 
 def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -123,13 +126,6 @@ def _last_event(dataset: Dataset) -> datetime:
     return max(t for t in times if isinstance(t, datetime))
 
 
-def _new_fans(rows: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
-    """user_id, segment, placement, followed_at: one row per person, the first follow counts."""
-    return (
-        rows.filter(pl.col("followed") & (pl.col("placement") != "none"))
-        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"))
-        .filter(pl.col("followed_at") <= known_by)
-        .sort("followed_at", "exposure_id")
-        .unique("user_id", keep="first", maintain_order=True)
-        .select("user_id", "segment", "placement", "followed_at")
-    )
+def _new_fans(exposures: pl.DataFrame) -> pl.DataFrame:
+    """Rows that won a fan for money, of whatever campaign."""
+    return credited(exposures).filter(pl.col("placement") != "none").with_columns(segment=pl.lit(""))

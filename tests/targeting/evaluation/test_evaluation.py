@@ -220,7 +220,7 @@ def test_totals_count_what_the_campaign_added_and_what_a_fan_cost(plan):
     data = logs()
     held = pl.DataFrame(
         [(f"h{i}", "u1", "holdout", "none", START, 0, 0.0, False, None, True, 0.5) for i in range(3)]
-        + [("h9", "u2", "holdout", "none", START, 0, 0.0, True, START, True, 0.5)],
+        + [("h9", "u8", "holdout", "none", START, 0, 0.0, True, START, True, 0.5)],
         schema=EXPOSURE,
         orient="row",
     )
