@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.allocation.problem import Market, Solution
+from targeting.allocation.problem import Problem, Solution
 from targeting.audience import Audience, diagnosis_from_dict
 from targeting.campaign import parse_campaign
 from targeting.plan.baselines import SCHEMA, spend_vector
@@ -37,10 +37,11 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
     try:
         campaign = parse_campaign(said["campaign"], "plan.json: campaign")
         last = None if said["last_spend_cny"] is None else np.asarray(said["last_spend_cny"], dtype=float)
+        problem = compiled(market, campaign=campaign, last=last)
         return Plan(
             campaign=campaign,
-            problem=compiled(market, campaign=campaign, last=last),
-            solution=_solution(said, market=market, allocation=allocation),
+            problem=problem,
+            solution=_solution(said, problem=problem, allocation=allocation),
             allocation=allocation,
             expected={n: None if i is None else Interval(**i) for n, i in said["expected"].items()},
             baselines=pl.DataFrame(said["baselines"], schema=SCHEMA),
@@ -62,12 +63,16 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
         ) from error
 
 
-def _solution(said: Mapping[str, Any], *, market: Market, allocation: pl.DataFrame) -> Solution:
-    bound = said["upper_bound"]
+def _solution(said: Mapping[str, Any], *, problem: Problem, allocation: pl.DataFrame) -> Solution:
+    value, bound = float(said["value"]), said["upper_bound"]
+    if problem.is_cheapest and bound is None:
+        # What the solver maximises is minus what plan.json says (before it had `lower_bound`: the same).
+        value, least = -value, said["lower_bound"]
+        bound = None if least is None else -least
     return Solution(
         status=said["status"],
-        spend_cny=spend_vector(market, allocation),
-        value=float(said["value"]),
+        spend_cny=spend_vector(problem.market, allocation),
+        value=value,
         upper_bound=np.inf if bound is None else float(bound),
         shadow_prices={
             name: np.inf if price is None else price for name, price in said["shadow_prices"].items()
