@@ -147,7 +147,7 @@ def _judged(
         campaign_id=settings.campaign_id,
         later=[one.good for one in snapshots],
     )
-    found = _with_notes(found, *(_left_out(one) for one in snapshots))
+    found = _with_notes(found, dataset.warnings, *(_left_out(one) for one in snapshots))
     if past is not None:
         tell("looking for drift")
         connect(tracking_uri)

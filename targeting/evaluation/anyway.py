@@ -35,8 +35,10 @@ def organic_fans(rows: pl.DataFrame, exposures: pl.DataFrame) -> tuple[float, fl
     if held_out.is_empty():
         return None
     shown = at_risk(rows, exposures).filter(pl.col("placement") != "none").select("user_id", day).n_unique()
-    rate = float(held_out["followed"].cast(pl.Float64).to_numpy().mean())
-    return rate * shown, shown * float(np.sqrt(rate * (1 - rate) / held_out.height)), held_out.height
+    n, k = held_out.height, int(held_out["followed"].sum())
+    # The error by one more follow and one more without (Laplace): none among few does not mean never.
+    rate = (k + 1) / (n + 2)
+    return k / n * shown, shown * float(np.sqrt(rate * (1 - rate) / n)), n
 
 
 def organic_note(organic: tuple[float, float, int] | None, fans: int) -> str:

@@ -165,10 +165,17 @@ def _cells(plan: Plan, came: Came) -> pl.DataFrame:
 
 def _notes(plan: Plan, came: Came, *, orders: pl.DataFrame, maturity: float) -> tuple[str, ...]:
     notes = [*came.about_rows, *_about_age(came, maturity=maturity)]
-    outside = came.rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
+    paid = came.rows.filter(pl.col("placement") != "none")
+    elsewhere = paid.filter(~pl.col("placement").is_in(plan.allocation["placement"].unique().implode()))
+    if elsewhere.height:
+        named = ", ".join(elsewhere["placement"].unique().sort())
+        notes.append(f"{_amount(elsewhere)} went to {named}, where the plan has nothing")
+    outside = paid.filter(pl.col("segment") == OUTSIDE)
     if outside.height:
-        cost = float(outside["cost_cny"].sum())
-        notes.append(f"{outside.height:,} exposures ({cost:,.0f} yuan) went to people outside the plan")
+        notes.append(f"{_amount(outside)} went to people outside the plan")
+    blind = int(came.rows.filter("followed")["followed_at"].null_count())
+    if blind:
+        notes.append(f"{blind:,} follows have no time: they are taken to be of their impression's")
     if plan.claims.get("kind") != "causal":
         notes.append(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"
@@ -179,6 +186,10 @@ def _notes(plan: Plan, came: Came, *, orders: pl.DataFrame, maturity: float) -> 
         organic_note(came.organic, came.fans.height),
         *own_note(came.fans, orders, horizon_days=came.horizon_days, known_by=came.known_by),
     )
+
+
+def _amount(rows: pl.DataFrame) -> str:
+    return f"{rows.height:,} exposures ({float(rows['cost_cny'].sum()):,.0f} yuan)"
 
 
 def _about_age(came: Came, *, maturity: float) -> tuple[str, ...]:

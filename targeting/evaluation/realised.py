@@ -66,13 +66,14 @@ def what_came(
         )
     horizon = horizon_days or plan.campaign.horizon_days
     known_by = as_of or _last_event(dataset)
-    found, about_rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
+    found, about_rows = _campaign_rows(plan, dataset.exposures, campaign_id or plan.campaign.campaign_id)
     exposures = known_by_then(dataset.exposures, known_by)
     rows = (
         exposures.join(found.select("exposure_id"), on="exposure_id", how="semi")
         .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
         .with_columns(pl.col("segment").fill_null(OUTSIDE))
     )
+    _refuse_strangers(rows, plan.audience.segments)
     everyone = _new_fans(exposures)
     fans = everyone.drop("segment").join(rows.select("exposure_id", "segment"), on="exposure_id")
     fans, everyone = (frame.select(_FAN).sort("followed_at", "user_id") for frame in (fans, everyone))
@@ -93,25 +94,51 @@ def what_came(
     )
 
 
-def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Exposures of the campaign; where no row carries its id, those of its days, and a word on it."""
-    exposures = dataset.exposures
-    rows = exposures.filter(pl.col("campaign_id") == campaign_id)
-    told: tuple[str, ...] = ()
+def _campaign_rows(
+    plan: Plan, exposures: pl.DataFrame, campaign_id: str
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Exposures of the campaign; where no shown row carries its id, those of its days; and a word on it."""
+    at, shown = pl.col("exposed_at"), pl.col("placement") != "none"
     start = plan.campaign.starts_at
-    if rows.is_empty() and start is not None:
-        stop = start + timedelta(days=plan.campaign.days)
-        rows = exposures.filter((pl.col("exposed_at") >= start) & (pl.col("exposed_at") < stop))
-        told = (
-            f"no exposure carries campaign_id {campaign_id!r}: everything shown from {start:%Y-%m-%d %H:%M}"
-            f" to {stop:%Y-%m-%d %H:%M} is judged, which is of {_named(rows)}",
+    stop = None if start is None else start + timedelta(days=plan.campaign.days)
+    span = "" if start is None else f"{start:%Y-%m-%d %H:%M} to {stop:%Y-%m-%d %H:%M}"
+    rows = exposures.filter(pl.col("campaign_id") == campaign_id)
+    if rows.filter(shown).height:
+        late = rows.head(0) if start is None else rows.filter((at < start) | (at >= stop))
+        if late.is_empty():
+            return rows, ()
+        return rows, (
+            f"{late.height:,} of {rows.height:,} exposures of {campaign_id} are not of the plan's days"
+            f" ({span}) but of {_times(late)}; they are judged as its own",
         )
-    if rows.is_empty():
+    if start is not None:
+        rows = exposures.filter((at >= start) & (at < stop))
+    if start is None or rows.filter(shown).is_empty():
+        days = f" or of its days, {span}," if span else ""
         raise DataError(
-            f"exposures: no row of campaign_id {campaign_id!r}; campaigns found: {_named(exposures)}; "
-            f"give data that covers the campaign"
+            f"exposures: no row of campaign_id {campaign_id!r}{days} was shown; campaigns found:"
+            f" {_named(exposures)}; exposed {_times(exposures)}; give data that covers the campaign"
         )
-    return rows, told
+    return rows, (
+        f"no shown exposure carries campaign_id {campaign_id!r}: everything shown from {span} is judged,"
+        f" which is of {_named(rows)}",
+    )
+
+
+def _refuse_strangers(rows: pl.DataFrame, segments: pl.DataFrame) -> None:
+    shown = rows.filter(pl.col("placement") != "none")
+    if shown.height and (shown["segment"] == OUTSIDE).all():
+        raise DataError(
+            f"exposures: none of the campaign's {shown.height:,} shown rows is of a person of the plan (first"
+            f" user_id {shown['user_id'][0]!r}, the plan's {segments['user_id'][0]!r}); expected the ids that"
+            " the plan was made for"
+        )
+
+
+def _times(exposures: pl.DataFrame) -> str:
+    """From the first to the last, to the minute."""
+    first, last = exposures["exposed_at"].min(), exposures["exposed_at"].max()
+    return f"{str(first)[:16]} to {str(last)[:16]}"
 
 
 def _named(exposures: pl.DataFrame) -> str:

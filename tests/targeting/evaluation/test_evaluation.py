@@ -113,14 +113,72 @@ def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
     found = evaluate_campaign(plan, logs(campaign_id="other"))
     assert found.totals["new_fans"]["realised"] == 3.0
     told = (
-        "no exposure carries campaign_id 'jewellery-1111': everything shown from 2020-11-11 00:00 to"
+        "no shown exposure carries campaign_id 'jewellery-1111': everything shown from 2020-11-11 00:00 to"
         " 2020-11-12 00:00 is judged, which is of other"
     )
     assert found.notes[0] == told
     assert told in str(found)
     assert told in found.to_dict()["notes"]
     assert told.replace("'", "&#39;") in render(found, plan)
-    assert not any("no exposure carries" in note for note in evaluate_campaign(plan, logs()).notes)
+    assert not any("no shown exposure carries" in note for note in evaluate_campaign(plan, logs()).notes)
+
+
+def test_held_out_rows_alone_are_no_campaign(plan):
+    """The holdout carries the campaign's id, what was shown does not."""
+    data = logs(campaign_id="other")
+    held = data.exposures.head(1).with_columns(
+        exposure_id=pl.lit("h"), campaign_id=pl.lit("jewellery-1111"), placement=pl.lit("none"),
+        impressions=pl.lit(0, dtype=pl.Int64), cost_cny=pl.lit(0.0), followed=pl.lit(False), user_id=pl.lit("u7"),
+        followed_at=pl.lit(None, dtype=pl.Datetime("us")),
+    )  # fmt: skip
+    both = Dataset(data.users, pl.concat([data.exposures, held]), data.orders)
+    found = evaluate_campaign(plan, both)
+    assert found.totals["new_fans"]["realised"] == 3.0
+    assert "no shown exposure carries" in found.notes[0]
+    with pytest.raises(DataError, match="was shown"):
+        evaluate_campaign(plan, Dataset(data.users, held, data.orders))
+
+
+def test_a_campaign_on_other_days_than_the_plans_is_told(plan):
+    data = logs()
+    moved = data.exposures.with_columns(pl.col("exposed_at", "followed_at") - timedelta(days=20))
+    notes = evaluate_campaign(plan, Dataset(data.users, moved, data.orders)).notes
+    assert notes[0] == (
+        "5 of 5 exposures of jewellery-1111 are not of the plan's days (2020-11-11 00:00 to 2020-11-12 00:00)"
+        " but of 2020-10-22 00:00 to 2020-10-22 04:00; they are judged as its own"
+    )
+    assert not any("the plan's days" in note for note in evaluate_campaign(plan, data).notes)
+
+
+def test_ids_that_are_not_the_plans_are_refused(plan):
+    data = logs()
+    other = data.exposures.with_columns(user_id="id-" + pl.col("user_id"))
+    with pytest.raises(DataError, match=r"none of .* 5 shown rows .*first user_id 'id-u0', the plan's 'u0'"):
+        evaluate_campaign(plan, Dataset(data.users, other, data.orders))
+
+
+def test_placements_of_no_cell_and_follows_without_a_time_are_told(plan):
+    data = logs()
+    feed = data.exposures.with_columns(
+        placement=pl.col("placement").replace({"video": "feed"}),
+        followed_at=pl.lit(None, dtype=pl.Datetime("us")),
+    )
+    notes = evaluate_campaign(plan, Dataset(data.users, feed, data.orders)).notes
+    assert "4 exposures (20 yuan) went to feed, where the plan has nothing" in notes
+    assert "4 follows have no time: they are taken to be of their impression's" in notes
+
+
+def test_no_follow_among_few_held_out_people_is_no_certainty(plan):
+    data = logs()
+    held = pl.DataFrame(
+        [(f"h{i}", f"h{i}", "holdout", "none", START, 0, 0.0, False, None, True, 0.5) for i in range(8)],
+        schema=EXPOSURE,
+        orient="row",
+    )
+    found = evaluate_campaign(plan, Dataset(data.users, pl.concat([data.exposures, held]), data.orders))
+    # 4 shown person-days, a rate of 1 in 10 at most: 4 sqrt(0.1 * 0.9 / 8)
+    assert found.totals["incremental_fans"]["realised"] == 3.0
+    assert found.totals["incremental_fans"]["chance"] == pytest.approx((3 + 16 * 0.09 / 8) ** 0.5)
 
 
 def test_a_follow_is_an_event_too(plan):
@@ -161,7 +219,7 @@ def test_logs_without_the_campaign_are_refused(plan):
         exposures=other.exposures.with_columns(pl.col("exposed_at") - timedelta(days=400)),
         orders=other.orders,
     )
-    with pytest.raises(DataError, match=r"no row of campaign_id 'jewellery-1111'; campaigns found: other"):
+    with pytest.raises(DataError, match=r"'jewellery-1111' or of its days, .*campaigns found: other"):
         evaluate_campaign(plan, early)
 
 
