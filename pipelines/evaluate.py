@@ -123,6 +123,10 @@ def _judged(
     """The evaluation by what `data` holds, and the fingerprints of its tables."""
     from targeting.evaluation import evaluate_campaign, evaluate_delivery
 
+    if data.is_file():
+        raise DataError(
+            f"{data}: is a file; expected a data directory: put a console's report into one, as delivery.csv"
+        )
     if has_table(data, "delivery") and (promised.audience is None or not has_table(data, "exposures")):
         if trained_on is not None or later:
             raise DataError(

@@ -85,9 +85,8 @@ def find_table(folder: str | Path, stem: str) -> Path:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such directory; expected users, exposures and orders as .parquet or .csv in it"
-        )
+        what = "is a file, not a directory" if folder.exists() else "no such directory"
+        raise DataError(f"{folder}: {what}; expected users, exposures and orders as .parquet or .csv in it")
     found = _candidates(folder, stem)
     if len(found) > 1:
         names = " and ".join(path.name for path in found)

@@ -83,15 +83,7 @@ class Backtest:
 
     def __str__(self) -> str:
         """A line per row of the table, the calibrations, the notes."""
-        lines = []
-        for row in self.table.iter_rows(named=True):
-            where = "all windows" if row["window"] == 0 else f"from {row['start']:%Y-%m-%d}"
-            lines.append(
-                f"{where}, {row['outcome']}: promised {_number(row['promised'])}"
-                f" ({_number(row['promised_low_80'])} to {_number(row['promised_high_80'])}),"
-                f" realised {_number(row['realised'])} (80 %: {_number(row['low_80'])} to"
-                f" {_number(row['high_80'])}; {row['events']} events): {row['verdict']}"
-            )
+        lines = [_line(row) for row in self.table.iter_rows(named=True)]
         return "\n".join([*lines, *map(str, self.calibrations), *self.notes])
 
     __repr__ = __str__
@@ -261,7 +253,7 @@ def _notes(
     horizon_days: int,
 ) -> tuple[str, ...]:
     notes = [
-        f"{len(walk)} windows from {walk[0].start:%Y-%m-%d} to {walk[-1].stop:%Y-%m-%d};"
+        f"{len(walk)} window{'' if len(walk) == 1 else 's'} from {walk[0].start:%Y-%m-%d} to {walk[-1].stop:%Y-%m-%d};"
         f" purchases count {horizon_days} days after the follow"
     ]
     if horizon_days < brief.horizon_days:
@@ -280,6 +272,20 @@ def _notes(
     kinds = sorted({plan.claims["kind"] for plan in plans})
     notes.append(f"the plans claimed: {', '.join(kinds)}")
     return tuple(notes)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    where = "all windows" if row["window"] == 0 else f"from {row['start']:%Y-%m-%d}"
+    promised = "nothing" if row["promised"] is None else _number(row["promised"])
+    if row["promised_low_80"] is not None:
+        promised += f" ({_number(row['promised_low_80'])} to {_number(row['promised_high_80'])})"
+    # Without an event the estimate has no spread, which is not certainty.
+    band = f"80 %: {_number(row['low_80'])} to {_number(row['high_80'])}; " if row["events"] else ""
+    events = f"{row['events']} event{'' if row['events'] == 1 else 's'}"
+    return (
+        f"{where}, {row['outcome']}: promised {promised}, realised {_number(row['realised'])}"
+        f" ({band}{events}): {row['verdict']}"
+    )
 
 
 def _number(number: float | None) -> str:

@@ -37,7 +37,7 @@ class Came:
         organic: see `organic_fans`.
         horizon_days: how long purchases count.
         known_by: later is not known.
-        about_rows: how the rows were found, where that is not by the campaign's id.
+        about_rows: what to know of how the rows were found and cut.
     """
 
     exposures: pl.DataFrame
@@ -90,7 +90,7 @@ def what_came(
         organic=organic_fans(rows, exposures),
         horizon_days=horizon,
         known_by=known_by,
-        about_rows=about_rows,
+        about_rows=(*about_rows, *_about_time(plan, found, rows, horizon_days=horizon, known_by=known_by)),
     )
 
 
@@ -123,6 +123,25 @@ def _campaign_rows(
         f"no shown exposure carries campaign_id {campaign_id!r}: everything shown from {span} is judged,"
         f" which is of {_named(rows)}",
     )
+
+
+def _about_time(
+    plan: Plan, found: pl.DataFrame, rows: pl.DataFrame, *, horizon_days: int, known_by: datetime
+) -> tuple[str, ...]:
+    """A word where the promise is of other days than the judgement, or some rows are not known yet."""
+    said = []
+    promised = plan.campaign.horizon_days
+    if horizon_days != promised:
+        said.append(
+            f"purchases count {horizon_days} days after the follow, the plan's promise is of {promised}: the"
+            " two differ for that alone"
+        )
+    if rows.height < found.height:
+        said.append(
+            f"{found.height - rows.height:,} of {found.height:,} exposures of the campaign are later than"
+            f" {known_by:%Y-%m-%d %H:%M} and not known yet"
+        )
+    return tuple(said)
 
 
 def _refuse_strangers(rows: pl.DataFrame, segments: pl.DataFrame) -> None:

@@ -192,6 +192,12 @@ def test_what_cannot_be_judged_is_one_line_and_exit_1(delivered, tmp_path, capsy
     assert message in told.err
 
 
+def test_a_report_given_as_a_file_is_told_where_to_go(delivered):
+    plan, data, store = delivered
+    with pytest.raises(DataError, match=r"delivery.csv: is a file; expected a data directory"):
+        run_evaluate(data=data / "delivery.csv", plan=plan, tracking_uri=store)
+
+
 def test_people_of_the_plan_are_needed_to_read_user_logs(delivered, campaign_data):
     plan, _, store = delivered
     data, _ = campaign_data

@@ -11,7 +11,7 @@ import targeting as tg
 from models.contracts import Dataset, gather
 from models.errors import DataError
 from targeting.campaign import parse_campaign
-from targeting.evaluation.backtest import _scaled, backtest, plan_window
+from targeting.evaluation.backtest import _line, _scaled, backtest, plan_window
 from targeting.evaluation.promised import TABLE, together, verdict
 from targeting.evaluation.walk import eligible_at, known_at, walk_through
 from targeting.planner import as_campaign
@@ -188,6 +188,20 @@ def row(**changed):
         "ips": 90.0, "self_normalised": 95.0, "coin_rows": 500, "events": 50, "overlap": "good",
     }  # fmt: skip
     return {**base, **changed}
+
+
+def test_a_line_claims_no_more_than_is_known():
+    told = _line(row(verdict="agrees", low_80=87.2, high_80=112.8))
+    assert told == (
+        "from 2020-01-01, new_fans: promised 100 (90 to 110), realised 100 (80 %: 87 to 113; 50 events): agrees"
+    )
+    spend = _line(row(promised_low_80=None, promised_high_80=None, verdict="v", low_80=90.0, high_80=110.0))
+    assert "promised 100, realised" in spend
+    none = _line(row(realised=0.0, events=0, verdict="cannot be told", low_80=0.0, high_80=0.0))
+    assert "realised 0 (0 events): cannot be told" in none
+    assert "promised nothing," in _line(
+        row(promised=None, promised_low_80=None, promised_high_80=None, verdict="v", low_80=1.0, high_80=2.0)
+    )
 
 
 def test_verdicts_weigh_both_errors():

@@ -113,8 +113,8 @@ def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
     found = evaluate_campaign(plan, logs(campaign_id="other"))
     assert found.totals["new_fans"]["realised"] == 3.0
     told = (
-        "no shown exposure carries campaign_id 'jewellery-1111': everything shown from 2020-11-11 00:00 to"
-        " 2020-11-12 00:00 is judged, which is of other"
+        "no shown exposure carries campaign_id 'jewellery-1111': everything shown from 2020-11-11 00:00"
+        " to 2020-11-12 00:00 is judged, which is of other"
     )
     assert found.notes[0] == told
     assert told in str(found)
@@ -128,8 +128,8 @@ def test_held_out_rows_alone_are_no_campaign(plan):
     data = logs(campaign_id="other")
     held = data.exposures.head(1).with_columns(
         exposure_id=pl.lit("h"), campaign_id=pl.lit("jewellery-1111"), placement=pl.lit("none"),
-        impressions=pl.lit(0, dtype=pl.Int64), cost_cny=pl.lit(0.0), followed=pl.lit(False), user_id=pl.lit("u7"),
-        followed_at=pl.lit(None, dtype=pl.Datetime("us")),
+        impressions=pl.lit(0, dtype=pl.Int64), cost_cny=pl.lit(0.0), followed=pl.lit(False),
+        user_id=pl.lit("u7"), followed_at=pl.lit(None, dtype=pl.Datetime("us")),
     )  # fmt: skip
     both = Dataset(data.users, pl.concat([data.exposures, held]), data.orders)
     found = evaluate_campaign(plan, both)
@@ -179,6 +179,19 @@ def test_no_follow_among_few_held_out_people_is_no_certainty(plan):
     # 4 shown person-days, a rate of 1 in 10 at most: 4 sqrt(0.1 * 0.9 / 8)
     assert found.totals["incremental_fans"]["realised"] == 3.0
     assert found.totals["incremental_fans"]["chance"] == pytest.approx((3 + 16 * 0.09 / 8) ** 0.5)
+
+
+def test_another_horizon_and_rows_that_are_not_known_yet_are_told(plan):
+    notes = evaluate_campaign(plan, logs(), horizon_days=7, as_of=START + timedelta(hours=2)).notes
+    assert (
+        "purchases count 7 days after the follow, the plan's promise is of 30: the two differ for that alone"
+        in notes
+    )
+    told = "2 of 5 exposures of the campaign are later than 2020-11-11 02:00 and not known yet"
+    assert told in notes
+    plain = " ".join(evaluate_campaign(plan, logs()).notes)
+    assert "promise is of" not in plain
+    assert "not known yet" not in plain
 
 
 def test_a_follow_is_an_event_too(plan):
