@@ -21,6 +21,7 @@ from models.contracts.headers import means
 from models.errors import DataError
 from pipelines.store import conform_raw, find_table, read_conformed, read_raw
 
+PLAN = "plan.json"
 TABLES: tuple[Table, ...] = ("users", "exposures", "orders")
 
 
@@ -145,6 +146,9 @@ def check(path: str | Path) -> CheckReport:
         A report; problems of the data are in it, not raised.
     """
     path = Path(path)
+    if (path / PLAN).exists():
+        error = f"{path}: is the directory of a plan; expected data: users, exposures and orders, or a report"
+        return CheckReport(str(path), (), (error,), ())
     if path.is_dir() and _is_data_directory(path):
         return _check_directory(path)
     return _check_single(path)

@@ -253,7 +253,8 @@ def _notes(
     horizon_days: int,
 ) -> tuple[str, ...]:
     notes = [
-        f"{len(walk)} window{'' if len(walk) == 1 else 's'} from {walk[0].start:%Y-%m-%d} to {walk[-1].stop:%Y-%m-%d};"
+        f"{len(walk)} window{'s' if len(walk) > 1 else ''} from {walk[0].start:%Y-%m-%d}"
+        f" to {walk[-1].stop:%Y-%m-%d};"
         f" purchases count {horizon_days} days after the follow"
     ]
     if horizon_days < brief.horizon_days:
@@ -271,7 +272,7 @@ def _notes(
     )
     kinds = sorted({plan.claims["kind"] for plan in plans})
     notes.append(f"the plans claimed: {', '.join(kinds)}")
-    return tuple(notes)
+    return (*notes, *dataset.warnings)
 
 
 def _line(row: Mapping[str, Any]) -> str:

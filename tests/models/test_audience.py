@@ -248,6 +248,12 @@ def test_too_little_data_is_said_in_one_line(change, message):
     assert "\n" not in str(error.value)
 
 
+def test_logs_of_fans_only_are_told_as_what_they_are():
+    users = shop().users.with_columns(is_fan=pl.lit(True))
+    with pytest.raises(DataError, match=r"all \d+ rows are of people who followed already"):
+        read_log(replace(shop(), users=users), placements=BOTH, as_of=shop().as_of)
+
+
 def test_a_handful_of_follows_gives_constants():
     few = make_logs(users=600, seed=1, base=0.02, organic=0.0)
     one = fit(few)

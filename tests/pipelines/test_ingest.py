@@ -198,3 +198,11 @@ def test_a_part_may_lack_what_a_report_does_not_need(tmp_path, suffix):
     write_table(report.drop("placement"), tmp_path / f"b.{suffix}")
     [error] = check(tmp_path).errors
     assert f"b.{suffix}: required column 'placement'" in error
+
+
+def test_the_directory_of_a_plan_is_no_data(tmp_path):
+    (tmp_path / "plan.json").write_text("{}")
+    write_table(USERS, tmp_path / "segments.parquet")
+    (tmp_path / "curves.csv").write_text("segment,placement,spend_cny,value\n")
+    [error] = check(tmp_path).errors
+    assert "is the directory of a plan" in error

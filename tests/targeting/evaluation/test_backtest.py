@@ -143,7 +143,7 @@ def test_a_judgement_does_not_move_with_what_its_window_cannot_know(walk, datase
 
 
 @pytest.mark.slow
-def test_the_table_holds_every_window_and_all_together(found):
+def test_the_table_holds_every_window_and_all_together(found, dataset):
     assert found.table.columns == list(TABLE)
     assert found.table["window"].unique().sort().to_list() == [0, 1, 2]
     fans = found.table.filter(pl.col("outcome") == "new_fans").sort("window")
@@ -154,6 +154,7 @@ def test_the_table_holds_every_window_and_all_together(found):
     assert set(spend["verdict"]) == {"at the prices of the logged pressure"}
     assert "all windows, new_fans: promised" in str(found)
     assert any("days after the follow" in note for note in found.notes)
+    assert set(dataset.warnings) <= set(found.notes), "rows that were set aside are told"
     json.dumps(found.to_dict(), allow_nan=False, default=str)
 
 
@@ -193,7 +194,8 @@ def row(**changed):
 def test_a_line_claims_no_more_than_is_known():
     told = _line(row(verdict="agrees", low_80=87.2, high_80=112.8))
     assert told == (
-        "from 2020-01-01, new_fans: promised 100 (90 to 110), realised 100 (80 %: 87 to 113; 50 events): agrees"
+        "from 2020-01-01, new_fans: promised 100 (90 to 110),"
+        " realised 100 (80 %: 87 to 113; 50 events): agrees"
     )
     spend = _line(row(promised_low_80=None, promised_high_80=None, verdict="v", low_80=90.0, high_80=110.0))
     assert "promised 100, realised" in spend
