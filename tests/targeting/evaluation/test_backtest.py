@@ -50,6 +50,9 @@ def test_windows_follow_each_other_and_ripen_within_the_data(walk, dataset):
     assert second.stop - second.start == timedelta(days=5)
     assert second.stop + timedelta(days=horizon) <= dataset.exposures["exposed_at"].max() + timedelta(days=1)
     assert first.start - dataset.exposures["exposed_at"].min() >= timedelta(days=9)
+    assert first.known_by == first.stop + timedelta(days=1 + horizon), (
+        "whoever follows a day later ripens too"
+    )
     assert horizon < 30, "the data are shorter than the brief's horizon"
     with pytest.raises(DataError, match=r"data: cover 28 days, .* 9 windows of 5 days .* do not fit"):
         walk_through(dataset, horizon_days=30, windows=9, window_days=5, train_days=10)
