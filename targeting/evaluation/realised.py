@@ -60,6 +60,11 @@ def what_came(
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
     if plan.audience is None:
+        if plan.provenance.model_uri is not None:
+            raise DataError(
+                "plan: was made for people, but its segments.parquet is not there (a copy from MLflow has"
+                " none); give the directory that `targeting plan` wrote"
+            )
         raise DataError(
             "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
             "be placed; give a data directory that holds a delivery report of the campaign"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import jewellery_shop
@@ -237,8 +238,17 @@ def test_logs_without_the_campaign_are_refused(plan):
 
 
 def test_a_plan_without_people_cannot_be_judged_by_user_logs():
-    with pytest.raises(DataError, match=r"has no segments.parquet"):
-        evaluate_campaign(jewellery_shop.plan(audience=None), logs())
+    supplied = jewellery_shop.plan(audience=None)
+    supplied = replace(supplied, provenance=replace(supplied.provenance, model_uri=None))
+    with pytest.raises(DataError, match=r"has no segments.parquet \(made from delivery"):
+        evaluate_campaign(supplied, logs())
+
+
+def test_a_plan_for_people_whose_list_was_lost_says_so():
+    lost = jewellery_shop.plan(audience=None)
+    lost = replace(lost, provenance=replace(lost.provenance, model_uri="models:/m/1"))
+    with pytest.raises(DataError, match=r"its segments.parquet is not there"):
+        evaluate_campaign(lost, logs())
 
 
 def test_held_out_rows_say_who_would_have_followed_anyway(plan):
