@@ -21,7 +21,7 @@ import polars as pl
 
 from models.errors import DataError, TargetingError
 from targeting.campaign import Campaign, parse_campaign
-from targeting.plan import Plan
+from targeting.plan import UNITS, Plan
 
 PLAN_VARIABLE = "TARGETING_APP_PLAN"
 
@@ -226,16 +226,10 @@ def _controls(saved: Plan) -> dict[str, Any]:
 def _figures(saved: Plan, tried: Plan) -> None:
     import streamlit as st
 
+    unit = UNITS[saved.campaign.objective]
     value, spend, gap, status = st.columns(4)
     change = tried.value - saved.value
-    # A plan without the saved one's target counts something else: there is nothing to subtract.
-    alike = tried.unit == saved.unit
-    value.metric(
-        f"Value, {tried.unit}",
-        f"{tried.value:,.0f}",
-        f"{change:+,.0f} against the saved plan" if alike else None,
-        delta_color="inverse" if tried.problem.is_cheapest else "normal",
-    )
+    value.metric(f"Value, {unit}", f"{tried.value:,.0f}", f"{change:+,.0f} against the saved plan")
     spend.metric("Spend, yuan", f"{tried.spend_cny:,.0f}", f"{tried.spend_cny - saved.spend_cny:+,.0f}")
     gap.metric("Gap to the best possible", f"{100 * tried.gap:.4f} %")
     status.metric("Status", tried.status.replace("_", " "))
@@ -285,7 +279,9 @@ def _prices(tried: Plan) -> None:
         for name, price in tried.shadow_prices.items()
     ]
     st.dataframe(rows, hide_index=True)
-    st.caption(f"Price: {tried.unit} per unit of the limit (the budget `total`: per yuan).")
+    st.caption(
+        f"Price: {UNITS[tried.campaign.objective]} per unit of the limit (the budget `total`: per yuan)."
+    )
 
 
 if __name__ == "__main__":

@@ -57,7 +57,6 @@ class PlanResult:
     status: str
     objective: str
     value: float
-    lower_bound: float
     upper_bound: float
     gap: float
     budget_cny: float
@@ -231,7 +230,6 @@ def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
         status=plan.status,
         objective=plan.campaign.objective,
         value=plan.value,
-        lower_bound=plan.lower_bound,
         upper_bound=plan.upper_bound,
         gap=plan.gap,
         budget_cny=plan.budget_cny,

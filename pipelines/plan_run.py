@@ -66,7 +66,6 @@ def log_plan(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
 
     numbers = {
         "value": plan.value,
-        "lower_bound": plan.lower_bound,
         "upper_bound": plan.upper_bound,
         "gap": plan.gap,
         "budget_cny": plan.budget_cny,

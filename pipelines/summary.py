@@ -65,5 +65,4 @@ def _certificate(result: PlanResult) -> str:
     if result.gap == float("inf"):
         return f"{result.status}; no bound was found within the time limit"
     ceiling = "below 1e-6" if result.gap <= 1e-6 else f"{result.gap:.2g}"
-    best = "cheapest" if result.lower_bound > 0 else "best"
-    return f"{result.status}; gap to the {best} possible {ceiling}, solved in {result.seconds:.1f} s"
+    return f"{result.status}; gap to the best possible {ceiling}, solved in {result.seconds:.1f} s"

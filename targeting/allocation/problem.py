@@ -164,11 +164,6 @@ class Problem:
     risk: Risk | None = None
     worth: Mapping[Metric, FloatArray] | None = None
 
-    @property
-    def is_cheapest(self) -> bool:
-        """Whether spend itself is minimised (a `target` of new_fans or new_fan_gmv)."""
-        return set(self.objective) == {"spend"}
-
 
 @dataclass(frozen=True)
 class Solution:
@@ -200,38 +195,3 @@ class Solution:
         if self.upper_bound <= self.value:
             return 0.0
         return (self.upper_bound - self.value) / abs(self.value) if self.value != 0 else np.inf
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A solution as people are told of it; the solver maximises minus the spend where the cheapest is asked.
-
-    Attributes:
-        value: the objective at the plan; the spend in yuan where the plan is the cheapest that reaches a
-            target.
-        lower_bound: no plan that reaches the target spends less; -inf where there is none or it is unknown.
-        upper_bound: no plan that respects the constraints is worth more; inf where the cheapest is asked, or
-            unknown.
-        gap: upper_bound / value - 1, or value / lower_bound - 1: how much better any plan could be.
-    """
-
-    value: float
-    lower_bound: float
-    upper_bound: float
-    gap: float
-
-
-def stated(problem: Problem, solution: Solution) -> Statement:
-    """What is said of a solution of `problem`.
-
-    >>> from types import SimpleNamespace
-    >>> found = SimpleNamespace(value=-100.0, upper_bound=-80.0, gap=0.2)
-    >>> stated(SimpleNamespace(is_cheapest=True), found)
-    Statement(value=100.0, lower_bound=80.0, upper_bound=inf, gap=0.25)
-    """
-    if not problem.is_cheapest:
-        return Statement(solution.value, -np.inf, solution.upper_bound, solution.gap)
-    spend, least = 0.0 - solution.value, 0.0 - solution.upper_bound
-    if least >= spend:
-        return Statement(spend, spend, np.inf, 0.0)
-    return Statement(spend, least, np.inf, spend / least - 1.0 if least > 0 else np.inf)

@@ -18,7 +18,7 @@ import polars as pl
 from models.curves import FloatArray
 from models.errors import DataError
 from targeting.allocation.audit.check import Violation, violations
-from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution, stated
+from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval, known
@@ -78,32 +78,18 @@ class Plan:
 
     @property
     def value(self) -> float:
-        """The objective at the plan, recomputed from the true curves; with a `target` that asks for the
-        cheapest plan, its spend in yuan.
-        """
-        return stated(self.problem, self.solution).value
+        """The objective at the plan, recomputed from the true curves."""
+        return self.solution.value
 
     @property
     def upper_bound(self) -> float:
-        """No plan that respects the constraints can be worth more on these curves; inf where the cheapest is
-        asked for.
-        """
-        return stated(self.problem, self.solution).upper_bound
-
-    @property
-    def lower_bound(self) -> float:
-        """No plan that reaches the brief's `target` can spend less on these curves; -inf without one."""
-        return stated(self.problem, self.solution).lower_bound
+        """No plan that respects the constraints can be worth more on these curves."""
+        return self.solution.upper_bound
 
     @property
     def gap(self) -> float:
-        """upper_bound / value - 1; with a `target` value / lower_bound - 1."""
-        return stated(self.problem, self.solution).gap
-
-    @property
-    def unit(self) -> str:
-        """What `value` counts."""
-        return "yuan spent" if self.problem.is_cheapest else UNITS[self.campaign.objective]
+        """upper_bound / value - 1."""
+        return self.solution.gap
 
     @property
     def shadow_prices(self) -> Mapping[str, float]:
@@ -161,7 +147,7 @@ class Plan:
     def frontier(
         self, budgets: Iterable[float], *, gap_tol: float = 1e-6, time_limit_s: float = 60.0
     ) -> pl.DataFrame:
-        """The best plan for each budget: budget_cny, status, spend_cny, value, bounds, gap and more."""
+        """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
         from targeting.allocation.whatif.frontier import frontier
         from targeting.plan.decision import compiled
 
@@ -221,10 +207,9 @@ class Plan:
         return {
             "status": solution.status,
             "objective": self.campaign.objective,
-            "value": self.value,
-            "lower_bound": finite(self.lower_bound),
-            "upper_bound": finite(self.upper_bound),
-            "gap": finite(self.gap),
+            "value": solution.value,
+            "upper_bound": finite(solution.upper_bound),
+            "gap": finite(solution.gap),
             "budget_cny": self.budget_cny,
             "spend_cny": self.spend_cny,
             "expected": known(self.expected),

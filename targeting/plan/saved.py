@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.allocation.problem import LI_PER_CNY, Problem, Solution
+from targeting.allocation.problem import LI_PER_CNY, Market, Solution
 from targeting.audience import Audience, diagnosis_from_dict
 from targeting.campaign import parse_campaign
 from targeting.plan.baselines import SCHEMA, spend_vector
@@ -38,11 +38,10 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
         campaign = parse_campaign(said["campaign"], "plan.json: campaign")
         last = None if said["last_spend_cny"] is None else np.asarray(said["last_spend_cny"], dtype=float)
         _refuse_edited(said, allocation)
-        problem = compiled(market, campaign=campaign, last=last)
         return Plan(
             campaign=campaign,
-            problem=problem,
-            solution=_solution(said, problem=problem, allocation=allocation),
+            problem=compiled(market, campaign=campaign, last=last),
+            solution=_solution(said, market=market, allocation=allocation),
             allocation=allocation,
             expected={n: None if i is None else Interval(**i) for n, i in said["expected"].items()},
             baselines=pl.DataFrame(said["baselines"], schema=SCHEMA),
@@ -74,16 +73,12 @@ def _refuse_edited(said: Mapping[str, Any], allocation: pl.DataFrame) -> None:
         )
 
 
-def _solution(said: Mapping[str, Any], *, problem: Problem, allocation: pl.DataFrame) -> Solution:
-    value, bound = float(said["value"]), said["upper_bound"]
-    if problem.is_cheapest and bound is None:
-        # What the solver maximises is minus what plan.json says (before it had `lower_bound`: the same).
-        value, least = -value, said["lower_bound"]
-        bound = None if least is None else -least
+def _solution(said: Mapping[str, Any], *, market: Market, allocation: pl.DataFrame) -> Solution:
+    bound = said["upper_bound"]
     return Solution(
         status=said["status"],
-        spend_cny=spend_vector(problem.market, allocation),
-        value=value,
+        spend_cny=spend_vector(market, allocation),
+        value=float(said["value"]),
         upper_bound=np.inf if bound is None else float(bound),
         shadow_prices={
             name: np.inf if price is None else price for name, price in said["shadow_prices"].items()

@@ -18,7 +18,6 @@ from models.errors import DataError, InfeasibleError
 from pipelines import app
 from pipelines.plan import Source, run_plan
 from pipelines.plan_directory import read_plan
-from pipelines.summary import plan_summary
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -86,31 +85,6 @@ def test_the_page_answers_to_its_controls(page):
     assert any("little live" in error.value for error in page.error), "25 % live contradicts the brief's 20 %"
     page.sidebar.multiselect[0].set_value([]).run()
     assert not page.error
-    assert not page.exception
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_cheapest_plan_is_shown_by_its_spend(page, plan_dir, monkeypatch, tmp_path):
-    (tmp_path / "brief.yaml").write_text(
-        "campaign_id: c\nbudget_cny: 300\nplacements: [video, live]\n"
-        "constraints: [{kind: target, name: enough, metric: new_fan_gmv, value: 500}]\n"
-    )
-    result = run_plan(
-        campaign=tmp_path / "brief.yaml",
-        source=Source(curves=plan_dir.parent / "curves.csv"),
-        out=tmp_path / "plan",
-        tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}",
-    )
-    assert result.value == pytest.approx(result.spend_cny)
-    assert "gap to the cheapest possible" in plan_summary(result)
-    monkeypatch.setenv(app.PLAN_VARIABLE, str(tmp_path / "plan"))
-    page.run()
-    value = page.metric[0]
-    assert (value.label, value.value) == ("Value, yuan spent", f"{result.spend_cny:,.0f}")
-    assert "+0 against" in value.delta
-    page.sidebar.multiselect[0].set_value([]).run()
-    assert page.metric[0].label == "Value, yuan of new-fan GMV"
-    assert not page.metric[0].delta, "GMV less a spend says nothing"
     assert not page.exception
 
 

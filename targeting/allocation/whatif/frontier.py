@@ -17,7 +17,7 @@ from models.errors import CampaignError, InfeasibleError
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.words import value_coefficients
 from targeting.allocation.outcomes import outcomes
-from targeting.allocation.problem import Problem, stated
+from targeting.allocation.problem import Problem
 
 if TYPE_CHECKING:
     from targeting.allocation.solver.solve import Warm
@@ -27,7 +27,6 @@ SCHEMA = {
     "status": pl.String,
     "spend_cny": pl.Float64,
     "value": pl.Float64,
-    "lower_bound": pl.Float64,
     "upper_bound": pl.Float64,
     "gap": pl.Float64,
     "price": pl.Float64,
@@ -54,8 +53,7 @@ def frontier(
 
     Returns:
         budget_cny, status (`infeasible` where the limits cannot be kept, with the reason in `note`),
-        spend_cny, value, lower_bound, upper_bound and gap (see `problem.Statement`; null where there is no
-        such bound), price (objective per further yuan of budget),
+        spend_cny, value and upper_bound of the objective, gap, price (objective per further yuan of budget),
         new_fans, new_fan_gmv_cny, worth_per_cny (value / spend), note.
 
     Raises:
@@ -96,17 +94,15 @@ def _point(problem: Problem, warm: Warm | None, *, gap_tol: float, time_limit_s:
     except InfeasibleError as error:
         return _infeasible(problem.budget_cny, error)
     metrics = outcomes(problem.market, found.spend_cny)
-    said = stated(problem, found)
     spend = float(found.spend_cny.sum())
     worth = sum(float((metrics[m] * c).sum()) for m, c in value_coefficients(problem).items())
     return {
         "budget_cny": problem.budget_cny,
         "status": found.status,
         "spend_cny": spend,
-        "value": said.value,
-        "lower_bound": said.lower_bound if np.isfinite(said.lower_bound) else None,
-        "upper_bound": said.upper_bound if np.isfinite(said.upper_bound) else None,
-        "gap": said.gap,
+        "value": found.value,
+        "upper_bound": found.upper_bound,
+        "gap": found.gap,
         "price": found.shadow_prices.get("total", 0.0),
         "new_fans": float(metrics["fans"].sum()),
         "new_fan_gmv_cny": float(metrics["gmv"].sum()),
