@@ -104,7 +104,9 @@ def read_log(tables: Tables, *, placements: tuple[str, ...], as_of: datetime) ->
         users.select("user", "user_id", "snapshot_at", "is_fan"), on="user_id", how="inner"
     )
     _require_placements(rows, known, placements, as_of)
+    before = rows.height
     rows = _at_risk(rows, as_of)
+    _require_some_at_risk(rows, before)
     warnings: list[str] = []
     rows = _after_snapshot(rows, placements, warnings)
     rows = _window_closed(rows, placements, as_of, warnings)
@@ -141,6 +143,14 @@ def _require_placements(
         raise DataError(
             f"exposures: {shown.height} shown rows before {as_of:%Y-%m-%d %H:%M},"
             f" expected at least {MIN_SHOWN_ROWS}; add more days of logs"
+        )
+
+
+def _require_some_at_risk(rows: pl.DataFrame, before: int) -> None:
+    if rows.is_empty():
+        raise DataError(
+            f"exposures: all {before} rows are of people who followed already (is_fan of users, at or before"
+            " the exposure): nobody could be won; expected is_fan as of snapshot_at, before the exposures"
         )
 
 

@@ -84,8 +84,9 @@ def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
         return Claims("causal", told)
     reasons = []
     if short:
+        need = "needs" if len(short) == 1 else "need"
         reasons.append(
-            f"{' and '.join(short)} need {CAUSAL_SHOWN_ROWS} randomised shown rows"
+            f"{' and '.join(short)} {need} {CAUSAL_SHOWN_ROWS} randomised shown rows"
             f" with {CAUSAL_FOLLOWS} follows"
         )
     if control < CAUSAL_CONTROL_ROWS:

@@ -5,6 +5,7 @@ The file edge of `targeting.campaign`; it must not decide anything.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -17,22 +18,43 @@ from targeting.campaign import Campaign, parse_campaign
 _COLUMNS = ("segment", "placement", "spend_cny")
 
 
-def read_brief(path: Path) -> Campaign:
-    """The brief in a YAML (or JSON) file.
+@dataclass(frozen=True)
+class Brief:
+    """A brief as it was read.
+
+    Attributes:
+        campaign: what it says.
+        path: its file.
+        last_plan: the allocation it points to, or None.
+    """
+
+    campaign: Campaign
+    path: Path
+    last_plan: pl.DataFrame | None
+
+    def files(self) -> dict[str, Path]:
+        """Every file that was read, by name: a replay needs the same ones."""
+        last = _last_plan_path(self.campaign, brief=self.path)
+        return {"campaign": self.path} | ({} if last is None else {"last_plan": last})
+
+
+def read_brief(path: Path) -> Brief:
+    """The brief in a YAML (or JSON) file, with its last plan.
 
     Raises:
-        CampaignError: it cannot be read, or one of its keys is wrong.
+        CampaignError: one of the two cannot be read, or a key of the brief is wrong.
     """
-    return parse_campaign(read_yaml(path), str(path))
+    campaign = parse_campaign(read_yaml(path), str(path))
+    return Brief(campaign, path, _read_last_plan(campaign, brief=path))
 
 
-def read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
+def _read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
     """The allocation that the brief's `last_plan` names, relative to the brief; None where it names none.
 
     Raises:
         CampaignError: there is no such file, or it is no allocation.
     """
-    path = last_plan_path(campaign, brief=brief)
+    path = _last_plan_path(campaign, brief=brief)
     if path is None:
         return None
     expected = f"expected an allocation with {', '.join(_COLUMNS)}"
@@ -46,7 +68,7 @@ def read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
         raise CampaignError(f"{brief}: last_plan: {text}; {expected}") from error
 
 
-def last_plan_path(campaign: Campaign, *, brief: Path) -> Path | None:
+def _last_plan_path(campaign: Campaign, *, brief: Path) -> Path | None:
     """Where the last plan is: a file, or the allocation.csv of a plan directory."""
     if campaign.last_plan is None:
         return None

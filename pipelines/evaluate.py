@@ -20,6 +20,7 @@ from pipelines.store import (
     atomic_directory,
     check_writable,
     find_table,
+    has_table,
     read_conformed,
     read_dataset,
     read_users,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from targeting.plan import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
-_SUFFIXES = (".csv", ".parquet", "")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,11 @@ def _judged(
     """The evaluation by what `data` holds, and the fingerprints of its tables."""
     from targeting.evaluation import evaluate_campaign, evaluate_delivery
 
-    if _has(data, "delivery") and (promised.audience is None or not _has(data, "exposures")):
+    if data.is_file():
+        raise DataError(
+            f"{data}: is a file; expected a data directory: put a console's report into one, as delivery.csv"
+        )
+    if has_table(data, "delivery") and (promised.audience is None or not has_table(data, "exposures")):
         if trained_on is not None or later:
             raise DataError(
                 f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
@@ -147,7 +151,7 @@ def _judged(
         campaign_id=settings.campaign_id,
         later=[one.good for one in snapshots],
     )
-    found = _with_notes(found, *(_left_out(one) for one in snapshots))
+    found = _with_notes(found, dataset.warnings, *(_left_out(one) for one in snapshots))
     if past is not None:
         tell("looking for drift")
         connect(tracking_uri)
@@ -168,10 +172,6 @@ def _left_out(read: Conformed) -> tuple[str, ...]:
     first = read.rejected.row(0, named=True)
     count = f"{read.rejected.height} rows of {first['source']} were left out"
     return (*read.warnings, f"{count}, the first (row {first['row']}) because {first['reason']}")
-
-
-def _has(folder: Path, table: str) -> bool:
-    return any((folder / f"{table}{suffix}").exists() for suffix in _SUFFIXES)
 
 
 def promises(found: Evaluation) -> dict[str, float]:

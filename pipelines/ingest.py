@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from models.contracts import Conformed, Dataset, Table, assemble, conform
+from models.contracts import Conformed, Dataset, Table, assemble
 from models.contracts.conform import recognise
 from models.contracts.headers import means
 from models.errors import DataError
-from pipelines.store import find_table, read_raw
+from pipelines.store import conform_raw, find_table, read_conformed, read_raw
 
+PLAN = "plan.json"
 TABLES: tuple[Table, ...] = ("users", "exposures", "orders")
 
 
@@ -144,6 +146,9 @@ def check(path: str | Path) -> CheckReport:
         A report; problems of the data are in it, not raised.
     """
     path = Path(path)
+    if (path / PLAN).exists():
+        error = f"{path}: is the directory of a plan; expected data: users, exposures and orders, or a report"
+        return CheckReport(str(path), (), (error,), ())
     if path.is_dir() and _is_data_directory(path):
         return _check_directory(path)
     return _check_single(path)
@@ -161,8 +166,7 @@ def _check_directory(path: Path) -> CheckReport:
     errors = []
     for table in TABLES:
         try:
-            raw = read_raw(find_table(path, table))
-            read[table] = conform(raw.frame, table, source=raw.source, parts=raw.parts)
+            read[table] = read_conformed(find_table(path, table), table)
         except DataError as error:
             errors.append(str(error))
     if not errors:
@@ -234,9 +238,10 @@ def _claims(dataset: Dataset) -> tuple[dict[str, dict[str, str]], tuple[str, ...
 
 def _check_single(path: Path) -> CheckReport:
     try:
-        raw = read_raw(path)
-        table = recognise(raw.frame.columns, source=raw.source)
-        part = conform(raw.frame, table, source=raw.source, parts=raw.parts)
+        which = partial(recognise, source=str(path))
+        raw = read_raw(path, which)
+        table = which(raw.frame.columns)
+        part = conform_raw(raw, table)
     except DataError as error:
         return CheckReport(str(path), (), (str(error),), ())
     warnings = list(part.warnings)

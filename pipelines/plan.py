@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from models.contracts import no_rejects
 from models.errors import CampaignError, DataError
 from pipelines import config as settings_of
 from pipelines import tracking
-from pipelines.briefs import last_plan_path, read_brief, read_last_plan
+from pipelines.briefs import Brief, read_brief
 from pipelines.config import PlanSettings
 from pipelines.fingerprints import content_of
 from pipelines.plan_directory import REPORT, SCORES_MANIFEST, rejected_counts, write_plan
+from pipelines.plan_run import log_plan, planning_run
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,
@@ -30,9 +30,6 @@ from pipelines.store import (
 )
 from targeting.campaign import Campaign
 from targeting.plan import Plan
-
-# Large and made again from the inputs: not worth a copy in the tracking store.
-NOT_LOGGED = ("scores.parquet", "segments.parquet", "rejected")
 
 
 @dataclass(frozen=True)
@@ -106,36 +103,32 @@ def run_plan(
     """
     settings = settings_of.load(settings_of.PlanSettings, config)
     brief = read_brief(campaign)
-    last_plan = read_last_plan(brief, brief=campaign)
-    check_writable(out.absolute(), shown=out, inputs=source.paths().values())
-    inputs = {
-        "sources": {name: str(path.resolve()) for name, path in source.paths().items()},
-        "campaign": str(campaign.resolve()),
-        "settings": settings.model_dump(mode="json"),
-    }
+    paths = source.paths()
+    check_writable(out.absolute(), shown=out, inputs=paths.values())
+    inputs = {"sources": {name: str(path.resolve()) for name, path in paths.items()}}
     tell("fingerprinting the input")
-    prints = input_prints(source.paths(), campaign=campaign, brief=brief)
-    with tracking.job_run("plan", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
-        decided = decide_from(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+    with planning_run(
+        "plan", brief, inputs=inputs, paths=paths, settings=settings, tracking_uri=tracking_uri
+    ) as run:
+        decided = decide_from(source, brief=brief, settings=settings, tell=tell)
         tell("writing the report")
         return publish(decided, out=out, run=run)
 
 
-def decide_from(
-    source: Source, *, brief: Campaign, last_plan: pl.DataFrame | None, settings: PlanSettings, tell: Tell
-) -> Decided:
+def decide_from(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
     """The plan from one source, nothing written and nothing logged."""
+    campaign, last_plan = brief.campaign, brief.last_plan
     gap_tol, time_limit_s = settings.gap_tol, settings.time_limit_s
     if source.curves is not None:
         from targeting.plan.supplied import allocate
 
         tell("dividing the budget")
         read = read_curves(source.curves)
-        curves, left_out = _of_placements(read.good, brief, source=source.curves)
+        curves, left_out = _of_placements(read.good, campaign, source=source.curves)
         plan = allocate(
             curves,
-            budget_cny=brief.budget_cny,
-            campaign=brief,
+            budget_cny=campaign.budget_cny,
+            campaign=campaign,
             last_plan=last_plan,
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
@@ -150,7 +143,7 @@ def decide_from(
         tell("learning the curves and dividing the budget")
         plan = plan_delivery(
             report.good,
-            campaign=brief,
+            campaign=campaign,
             last_plan=last_plan,
             rng=np.random.default_rng(settings.seed),
             n_draws=settings.draws,
@@ -159,7 +152,7 @@ def decide_from(
             time_limit_s=time_limit_s,
         )
         return Decided(plan, report.rejected, report.warnings)
-    return _from_scores(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+    return _from_scores(source, brief=brief, settings=settings, tell=tell)
 
 
 def _of_placements(
@@ -181,9 +174,7 @@ def _of_placements(
     return curves.filter(pl.col("placement").is_in(list(brief.placements))), (left_out,)
 
 
-def _from_scores(
-    source: Source, *, brief: Campaign, last_plan: pl.DataFrame | None, settings: PlanSettings, tell: Tell
-) -> Decided:
+def _from_scores(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
     from targeting.planner import Planner
 
     assert source.data is not None
@@ -195,7 +186,11 @@ def _from_scores(
     audience = planner.audience_of_scores(read_scores(source.scores), conformed.good)
     tell("dividing the budget")
     plan = planner.plan(
-        brief, audience, last_plan=last_plan, gap_tol=settings.gap_tol, time_limit_s=settings.time_limit_s
+        brief.campaign,
+        audience,
+        last_plan=brief.last_plan,
+        gap_tol=settings.gap_tol,
+        time_limit_s=settings.time_limit_s,
     )
     return Decided(plan, conformed.rejected, _each_once(planner.warnings, conformed.warnings))
 
@@ -215,19 +210,6 @@ def _model_of(scores: Path, *, users: Path) -> str:
             f"{scores}: was scored from other users than {users} holds now; run `targeting score` again"
         )
     return uri
-
-
-def input_prints(paths: Mapping[str, Path], *, campaign: Path, brief: Campaign) -> dict[str, str]:
-    """Fingerprints of every input of a plan: sources, brief and last plan, compared again by a replay."""
-    missing = [path for path in paths.values() if not path.exists()]
-    if missing:
-        raise DataError(f"{missing[0]}: no such file or directory; check the path")
-    prints = {name: content_of(path) for name, path in paths.items()}
-    prints["campaign"] = content_of(campaign)
-    last = last_plan_path(brief, brief=campaign)
-    if last is not None:
-        prints["last_plan"] = content_of(last)
-    return prints
 
 
 def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
@@ -265,26 +247,3 @@ def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
 
 def _each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for group in lines for line in group))
-
-
-def log_plan(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
-    """Metrics, the model version used, the chart and the plan's files into the open run."""
-    from targeting.report.charts import money_map
-
-    numbers = {
-        "value": plan.value,
-        "upper_bound": plan.upper_bound,
-        "gap": plan.gap,
-        "budget_cny": plan.budget_cny,
-        "spend_cny": plan.spend_cny,
-        "solver_seconds": plan.solution.seconds,
-    }
-    prices = {f"shadow_price.{name}": price for name, price in plan.shadow_prices.items()}
-    run.metrics({**numbers, **prices})
-    run.parameters({"brief": plan.campaign.model_dump(mode="json", exclude_none=True)})
-    if plan.provenance.model_uri:
-        run.tag(tracking.MODEL_TAG, plan.provenance.model_uri)
-    run.text(money_map(plan.allocation, placements=list(plan.campaign.placements)), "charts/allocation.svg")
-    for path in sorted(folder.iterdir()):
-        if path.name not in NOT_LOGGED:
-            run.file(path, "plan")

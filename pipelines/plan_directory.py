@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from models.errors import DataError
+from models.errors import CampaignError, DataError
 from pipelines.store import read_table, write_table
 from targeting.plan import Plan, plan_from_files
 
@@ -65,13 +65,19 @@ def read_plan(folder: Path) -> Plan:
         raise DataError(f"{folder}: no such directory; expected one written by `targeting plan`")
     files: dict[str, pl.DataFrame | str] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix in _TEXT and path.name != REPORT:
-            files[path.name] = path.read_text(encoding="utf-8")
-        elif path.suffix == ".csv":
-            files[path.name] = pl.read_csv(path, infer_schema_length=None)
-        elif path.suffix == ".parquet":
-            files[path.name] = read_table(path)
+        try:
+            if path.suffix in _TEXT and path.name != REPORT:
+                files[path.name] = path.read_text(encoding="utf-8")
+            elif path.suffix == ".csv":
+                files[path.name] = pl.read_csv(path, infer_schema_length=None)
+            elif path.suffix == ".parquet":
+                files[path.name] = read_table(path)
+        except (OSError, UnicodeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"{path}: cannot be read ({str(error).strip().splitlines()[0]}); expected a file of"
+                " `targeting plan`"
+            ) from error
     try:
         return plan_from_files(files)
-    except DataError as error:  # it names the file; where that is, only we know
+    except (DataError, CampaignError) as error:  # it names the file; where that is, only we know
         raise DataError(f"{folder}/{error}") from error

@@ -16,17 +16,17 @@ import polars as pl
 
 from models.errors import CampaignError, DataError, SolverError
 from pipelines import tracking
-from pipelines.briefs import read_brief, read_last_plan
+from pipelines.briefs import read_brief
 from pipelines.config import PlanSettings
 from pipelines.plan import (
     Decided,
     PlanResult,
     Source,
     decide_from,
-    input_prints,
     result_of,
 )
 from pipelines.plan_directory import write_plan
+from pipelines.plan_run import input_prints
 from pipelines.run import TABLES, decide_for
 from pipelines.shell import Tell, silent
 from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
@@ -80,9 +80,7 @@ def run_replay(
 
 def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tell: Tell) -> Decided:
     inputs, job = record["inputs"], record["job"]
-    campaign = Path(inputs["campaign"])
-    brief = read_brief(campaign)
-    last_plan = read_last_plan(brief, brief=campaign)
+    brief = read_brief(Path(inputs["campaign"]))
     if job == "plan":
         source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
         paths = source.paths()
@@ -92,25 +90,23 @@ def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tel
         paths = {name: find_table(data, name) for name in TABLES}
         settings = _read_settings(inputs["settings"]["plan"])
     tell("comparing the input with its fingerprints")
-    now = input_prints(paths, campaign=campaign, brief=brief)
+    now = input_prints(paths, brief=brief)
     changed = sorted(
         name for name in {*now, *record["fingerprints"]} if now.get(name) != record["fingerprints"].get(name)
     )
     if changed:
-        where = paths.get(changed[0], campaign)
+        where = paths.get(changed[0], brief.path)
         raise DataError(
             f"run {run_id}: {changed[0]} ({where}) has changed since; a replay needs the same input"
         )
     if job == "plan":
-        return decide_from(source, brief=brief, last_plan=last_plan, settings=settings, tell=tell)
+        return decide_from(source, brief=brief, settings=settings, tell=tell)
     from targeting.planner import Planner
 
     if model_uri is None:
         raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
     planner = Planner.load(model_uri)
-    return decide_for(
-        planner, read_dataset(data), brief=brief, last_plan=last_plan, settings=settings, tell=tell
-    )
+    return decide_for(planner, read_dataset(data), brief=brief, settings=settings, tell=tell)
 
 
 def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:

@@ -28,6 +28,7 @@ from pipelines.store import (
     atomic_directory,
     check_writable,
     find_table,
+    is_parquet,
     read_conformed,
     read_users,
     write_table,
@@ -170,8 +171,7 @@ def _as_parquet(users: Path, work: Path) -> tuple[Path, pl.DataFrame]:
 
     CSV has no types, and a part of it could be read with other types than the whole; it is conformed at once.
     """
-    sample = next(iter(sorted(users.rglob("*.csv"))), None) if users.is_dir() else users
-    if sample is None or sample.suffix.lower() == ".parquet":
+    if is_parquet(users):
         return users, no_rejects()
     conformed = read_users(users)
     work.mkdir(parents=True, exist_ok=True)

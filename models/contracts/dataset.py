@@ -113,6 +113,8 @@ def _oddities(users: pl.DataFrame, exposures: pl.DataFrame, source: str) -> list
         found.append(f"{source}: all shown rows are in placement {shown[0]!r}; the others cannot be learned")
     if not exposures["randomized"].any():
         found.append(f"{source}: no randomized rows; effects are observational, not causal")
+    if not feature_columns(users):
+        found.append("users: no feature column; everybody will get the same scores, in one segment")
     if users["is_fan"].all():
         found.append("users: everybody is already a fan; nobody is eligible")
     return found

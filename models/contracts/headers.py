@@ -102,6 +102,14 @@ def means(header: str, table: Table, name: str) -> bool:
     return _find(header, _lookup({name: ALIASES[table].get(name, ())})) is not None
 
 
+def meanings(columns: Sequence[str], table: Table, contract: Contract) -> dict[str, tuple[str, float]]:
+    """What each known header means: contract column or known feature, and its unit factor."""
+    lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
+    features = _lookup(FEATURE_ALIASES) if contract.features else {}
+    found = {column: _find(column, lookup) or _find(column, features) for column in columns}
+    return {column: hit for column, hit in found.items() if hit}
+
+
 def absent(columns: Sequence[str], table: Table, contract: Contract) -> list[str]:
     """Required columns of the contract that no header means."""
     lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})

@@ -34,7 +34,7 @@ def score(
     work.mkdir(parents=True, exist_ok=True)
     reused = 0
     first = 1
-    for number, (source, before, part) in enumerate(stream_parquet(users, rows=part_users)):
+    for number, (source, before, part) in enumerate(stream_parquet(users, rows=part_users, table="users")):
         target = work / f"part-{number:06d}.parquet"
         if target.exists():
             reused += 1

@@ -39,7 +39,8 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
 
     ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
     try:
-        frame = session.read.parquet(str(users.resolve()))
+        # One part's columns are not those of all: what another has beyond them would be dropped in silence.
+        frame = session.read.option("mergeSchema", "true").parquet(str(users.resolve()))
         scored = frame.mapInArrow(_scorer(dict(model_files), users.name), ddl)
         try:
             scored.write.mode("overwrite").parquet(str(work.resolve()))

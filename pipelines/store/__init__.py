@@ -2,6 +2,7 @@
 
 from pipelines.store.atomic import MANIFEST, atomic_directory, check_writable
 from pipelines.store.dataset import (
+    conform_raw,
     read_conformed,
     read_curves,
     read_dataset,
@@ -12,6 +13,8 @@ from pipelines.store.tables import (
     RawTable,
     find_table,
     fingerprint,
+    has_table,
+    is_parquet,
     read_raw,
     read_table,
     stream_parquet,
@@ -23,8 +26,11 @@ __all__ = [
     "RawTable",
     "atomic_directory",
     "check_writable",
+    "conform_raw",
     "find_table",
     "fingerprint",
+    "has_table",
+    "is_parquet",
     "read_conformed",
     "read_curves",
     "read_dataset",

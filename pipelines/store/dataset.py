@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from models.contracts import Conformed, Dataset, Table, assemble, conform
 from models.contracts.headers import missing_message
 from models.errors import DataError
-from pipelines.store.tables import find_table, read_raw, read_table
+from pipelines.store.tables import RawTable, find_table, has_table, read_raw, read_table
 
 SCORES = {
     "user_id": pl.String,
@@ -23,8 +24,13 @@ SCORES = {
 
 def read_conformed(path: str | Path, table: Table) -> Conformed:
     """A table from disk after its contract."""
-    raw = read_raw(path)
-    return conform(raw.frame, table, source=raw.source, parts=raw.parts)
+    return conform_raw(read_raw(path, table), table)
+
+
+def conform_raw(raw: RawTable, table: Table) -> Conformed:
+    """A table that was read, after its contract; what some of its parts lack is among the warnings."""
+    found = conform(raw.frame, table, source=raw.source, parts=raw.parts)
+    return replace(found, warnings=(*raw.warnings, *found.warnings))
 
 
 def read_dataset(folder: str | Path) -> Dataset:
@@ -45,8 +51,7 @@ def read_dataset(folder: str | Path) -> Dataset:
 def read_users(path: str | Path) -> Conformed:
     """Users to score: a users file or folder, or a data directory that has one."""
     path = Path(path)
-    inside = path.is_dir() and any((path / f"users{suffix}").exists() for suffix in (".parquet", ".csv", ""))
-    return read_conformed(find_table(path, "users") if inside else path, "users")
+    return read_conformed(find_table(path, "users") if has_table(path, "users") else path, "users")
 
 
 def read_curves(path: str | Path) -> Conformed:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
 
+from models.contracts import Table
 from models.contracts import fingerprint as content_fingerprint
 from models.contracts.headers import fold
-from models.contracts.schemas import SURPLUS
+from models.contracts.parts import all_columns, optional_columns, stack, with_empty
 from models.errors import DataError
 from pipelines.store.delimited import read_delimited
 
+Recognise = Callable[[Sequence[str]], Table]
 _CSV = (".csv", ".tsv", ".txt")
 _PARQUET = (".parquet", ".pq")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -29,35 +32,49 @@ class RawTable:
         frame: Text columns from CSV, typed columns from Parquet; headers as found.
         source: Path as the user gave it.
         parts: (path, rows) of each file of a folder, in reading order; empty for a single file.
+        warnings: What some parts lack, one line each.
     """
 
     frame: pl.DataFrame
     source: str
     parts: tuple[tuple[str, int], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
-    """The raw rows of a CSV or Parquet file, or of a folder of such parts."""
+    """The raw rows of a CSV or Parquet file, or of a folder of such parts with the same columns."""
     return read_raw(path).frame
 
 
-def read_raw(path: str | Path) -> RawTable:
+def read_raw(path: str | Path, table: Table | Recognise | None = None) -> RawTable:
     """As `read_table`, with where each row came from.
 
+    Args:
+        path: File or folder of parts.
+        table: What it is, or how to tell from the columns; parts may lack columns that its contract does not
+            need. None: every part needs every column.
+
     Raises:
-        DataError: Nothing there, not readable, empty, corrupt, or parts with different columns.
+        DataError: Nothing there, not readable, empty, corrupt, or parts that do not fit together.
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            return _read_folder(path)
         if not path.exists():
             raise DataError(f"{path}: no such file; expected a CSV or Parquet file or a folder of parts")
-        return RawTable(_read_file(path), str(path))
+        if not path.is_dir():
+            return RawTable(_read_file(path), str(path))
+        parts = [
+            (str(part), _read_file(part).pipe(_with_partitions, part.relative_to(path)))
+            for part in _part_files(path)
+        ]
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and permissions"
         ) from error
+    known = table(all_columns(parts)) if callable(table) else table
+    stacked = stack(parts, known, source=str(path))
+    counts = tuple((source, part.height) for source, part in parts)
+    return RawTable(stacked.frame, str(path), counts, stacked.warnings)
 
 
 def find_table(folder: str | Path, stem: str) -> Path:
@@ -68,11 +85,9 @@ def find_table(folder: str | Path, stem: str) -> Path:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(
-            f"{folder}: no such directory; expected users, exposures and orders as .parquet or .csv in it"
-        )
-    candidates = [folder / f"{stem}{suffix}" for suffix in (*_PARQUET, *_CSV)] + [folder / stem]
-    found = [path for path in candidates if path.exists()]
+        what = "is a file, not a directory" if folder.exists() else "no such directory"
+        raise DataError(f"{folder}: {what}; expected users, exposures and orders as .parquet or .csv in it")
+    found = _candidates(folder, stem)
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise DataError(
@@ -87,6 +102,25 @@ def find_table(folder: str | Path, stem: str) -> Path:
     return found[0]
 
 
+def has_table(folder: str | Path, stem: str) -> bool:
+    """Whether `find_table` would look at anything."""
+    return Path(folder).is_dir() and bool(_candidates(Path(folder), stem))
+
+
+def _candidates(folder: Path, stem: str) -> list[Path]:
+    """What may be table `stem`, by name: the extension in any case, or a folder."""
+    known = (*_PARQUET, *_CSV, "")
+    found = [path for path in folder.iterdir() if path.stem == stem and path.suffix.lower() in known]
+    found = [path for path in found if path.suffix or path.is_dir()]
+    return sorted(found, key=lambda path: (known.index(path.suffix.lower()), path.name))
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a table is a Parquet file or a folder of such parts, by its extension."""
+    files = _part_files(path) if path.is_dir() else [path]
+    return files[0].suffix.lower() in _PARQUET
+
+
 def write_table(frame: pl.DataFrame, path: str | Path) -> None:
     """Write a frame as CSV (UTF-8) or Parquet by the path's extension; a reader sees the old file or the new
     one.
@@ -97,10 +131,11 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if path.suffix in _PARQUET:
+        suffix = path.suffix.lower()
+        if suffix in _PARQUET:
             frame.write_parquet(part)
-        elif path.suffix in _CSV:
-            frame.write_csv(part, separator="\t" if path.suffix == ".tsv" else ",")
+        elif suffix in _CSV:
+            frame.write_csv(part, separator="\t" if suffix == ".tsv" else ",")
         else:
             raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
         os.replace(part, path)
@@ -144,8 +179,13 @@ def _read_parquet(path: Path, magic: bytes) -> pl.DataFrame:
         ) from error
 
 
-def stream_parquet(path: Path, *, rows: int) -> Iterator[tuple[str, int, pl.DataFrame]]:
+def stream_parquet(path: Path, *, rows: int, table: Table) -> Iterator[tuple[str, int, pl.DataFrame]]:
     """The raw rows of a Parquet file or folder of parts, at most `rows` at a time.
+
+    Args:
+        path: File or folder.
+        rows: Most rows at a time.
+        table: What it is: columns that its contract does not need and a part lacks are empty.
 
     Yields:
         The file, how many of its rows came before, and the rows.
@@ -156,7 +196,9 @@ def stream_parquet(path: Path, *, rows: int) -> Iterator[tuple[str, int, pl.Data
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for part in _part_files(path) if path.is_dir() else [path]:
+    files = _part_files(path) if path.is_dir() else [path]
+    optional = optional_columns(_schemas(files), table) if len(files) > 1 else {}
+    for part in files:
         before = 0
         try:
             with pq.ParquetFile(part) as file:
@@ -164,10 +206,20 @@ def stream_parquet(path: Path, *, rows: int) -> Iterator[tuple[str, int, pl.Data
                     frame = pl.from_arrow(pa.Table.from_batches([batch]))
                     assert isinstance(frame, pl.DataFrame)
                     below = part.relative_to(path) if path.is_dir() else Path(part.name)
-                    yield str(part), before, _with_partitions(frame, below)
+                    frame = _with_partitions(frame, below)
+                    yield str(part), before, with_empty(frame, optional, table, source=str(part))
                     before += len(frame)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{part}: cannot be read as Parquet ({error}); write it again") from error
+
+
+def _schemas(files: Sequence[Path]) -> dict[str, pl.Schema]:
+    """Columns of each part; one that cannot be read is told when its rows are."""
+    found = {}
+    for file in files:
+        with suppress(OSError, pl.exceptions.PolarsError):
+            found[str(file)] = pl.Schema(pl.read_parquet_schema(file))
+    return found
 
 
 def _part_files(folder: Path) -> list[Path]:
@@ -187,15 +239,6 @@ def _part_files(folder: Path) -> list[Path]:
     return found
 
 
-def _read_folder(folder: Path) -> RawTable:
-    paths = _part_files(folder)
-    frames = [_read_file(path).pipe(_with_partitions, path.relative_to(folder)) for path in paths]
-    frame = _stack(frames, paths)
-    return RawTable(
-        frame, str(folder), tuple((str(path), part.height) for path, part in zip(paths, frames, strict=True))
-    )
-
-
 def _with_partitions(frame: pl.DataFrame, below: Path) -> pl.DataFrame:
     """The columns that engines write as folder names: `placement=video/part-0.parquet`."""
     pairs = (name.split("=", 1) for name in below.parts[:-1] if "=" in name)
@@ -204,25 +247,3 @@ def _with_partitions(frame: pl.DataFrame, below: Path) -> pl.DataFrame:
     return frame.with_columns(
         pl.lit(value, dtype=pl.String).alias(key) for key, value in held.items() if fold(key) not in known
     )
-
-
-def _stack(frames: Iterable[pl.DataFrame], paths: list[Path]) -> pl.DataFrame:
-    """Parts below each other: the same headers (after folding) in any order, numbers widened if need be."""
-    frames = list(frames)
-    names = {fold(name): name for name in frames[0].columns}
-    aligned = []
-    for part, path in zip(frames, paths, strict=True):
-        renamed = part.rename({name: names[fold(name)] for name in part.columns if fold(name) in names})
-        if differing := sorted(set(renamed.columns) ^ set(frames[0].columns) - {SURPLUS}):
-            raise DataError(
-                f"{path}: columns differ from {paths[0].name} ({', '.join(map(repr, differing[:5]))}); "
-                "expected the same columns in every part"
-            )
-        aligned.append(renamed)
-    try:
-        return pl.concat(aligned, how="diagonal_relaxed", rechunk=False)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"{paths[0].parent}: a column has different types in different parts; expected one type: "
-            f"{str(error).splitlines()[0]}"
-        ) from error

@@ -12,28 +12,33 @@ import numpy as np
 import polars as pl
 
 from targeting.evaluation.coin import in_its_days
+from targeting.evaluation.follows import at_risk
 
 
-def organic_fans(
-    rows: pl.DataFrame, exposures: pl.DataFrame, *, known_by: datetime
-) -> tuple[float, float, int] | None:
+def organic_fans(rows: pl.DataFrame, exposures: pl.DataFrame) -> tuple[float, float, int] | None:
     """New fans the campaign would have had anyway, the standard error, and held-out person-days behind it.
 
     Held-out people of the campaign's days, of whatever campaign, tell how often a person follows in a day;
     the campaign's own shown person-days are taken to be like them. None without held-out rows.
+
+    Args:
+        rows: Exposures of the campaign.
+        exposures: Those of all campaigns; who follows already is left out of both.
     """
     day = pl.col("exposed_at").dt.date()
     held_out = (
-        in_its_days(exposures, rows)
-        .filter((pl.col("placement") == "none") & (pl.col("exposed_at") <= known_by))
+        at_risk(in_its_days(exposures, rows), exposures)
+        .filter(pl.col("placement") == "none")
         .group_by("user_id", day)
         .agg(pl.col("followed").fill_null(False).any())
     )
     if held_out.is_empty():
         return None
-    shown = rows.filter(pl.col("placement") != "none").select("user_id", day).n_unique()
-    rate = float(held_out["followed"].cast(pl.Float64).to_numpy().mean())
-    return rate * shown, shown * float(np.sqrt(rate * (1 - rate) / held_out.height)), held_out.height
+    shown = at_risk(rows, exposures).filter(pl.col("placement") != "none").select("user_id", day).n_unique()
+    n, k = held_out.height, int(held_out["followed"].sum())
+    # The error by one more follow and one more without (Laplace): none among few does not mean never.
+    rate = (k + 1) / (n + 2)
+    return k / n * shown, shown * float(np.sqrt(rate * (1 - rate) / n)), n
 
 
 def organic_note(organic: tuple[float, float, int] | None, fans: int) -> str:

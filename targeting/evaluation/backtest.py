@@ -83,15 +83,7 @@ class Backtest:
 
     def __str__(self) -> str:
         """A line per row of the table, the calibrations, the notes."""
-        lines = []
-        for row in self.table.iter_rows(named=True):
-            where = "all windows" if row["window"] == 0 else f"from {row['start']:%Y-%m-%d}"
-            lines.append(
-                f"{where}, {row['outcome']}: promised {_number(row['promised'])}"
-                f" ({_number(row['promised_low_80'])} to {_number(row['promised_high_80'])}),"
-                f" realised {_number(row['realised'])} (80 %: {_number(row['low_80'])} to"
-                f" {_number(row['high_80'])}; {row['events']} events): {row['verdict']}"
-            )
+        lines = [_line(row) for row in self.table.iter_rows(named=True)]
         return "\n".join([*lines, *map(str, self.calibrations), *self.notes])
 
     __repr__ = __str__
@@ -130,52 +122,74 @@ def backtest(
     """
     brief = as_campaign(campaign)
     walk, horizon = walk_through(
-        dataset,
-        horizon_days=brief.horizon_days,
-        windows=windows,
-        window_days=window_days,
+        dataset, horizon_days=brief.horizon_days, windows=windows, window_days=window_days,
         train_days=train_days,
-    )
+    )  # fmt: skip
     rng = np.random.default_rng(seed)
-    plans: list[Plan] = []
-    judged: list[dict[str, Any]] = []
-    expected: dict[str, list[outlook.Outlook]] = {name: [] for name in OUTLOOKS}
+    steps: list[_Step] = []
     for window in walk:
         tell(f"window {window.number} of {windows}, from {window.start:%Y-%m-%d}")
         planner, plan = plan_window(
-            dataset,
-            brief,
-            window,
-            horizon_days=horizon,
-            min_audience=min_audience,
-            n_draws=n_draws,
-            seed=seed,
-            threads=threads,
-        )
-        plans.append(plan)
-        judged += judged_by_coin(plan, dataset, window, horizon_days=horizon, rng=rng)
-        seen = (
-            outlook.follows(planner.model, dataset, window),
-            *(
-                outlook.buyers(planner.model, dataset, window, horizon_days=horizon, by_coin=by_coin)
-                for by_coin in (True, False)
-            ),
-        )
-        for name, one in zip(OUTLOOKS, seen, strict=True):
-            expected[name].append(one)
+            dataset, brief, window, horizon_days=horizon, min_audience=min_audience, n_draws=n_draws,
+            seed=seed, threads=threads,
+        )  # fmt: skip
+        steps.append(_judge(planner, plan, dataset, window, horizon_days=horizon, rng=rng))
+    return _joined(steps, dataset, brief, walk, horizon_days=horizon)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One window: its plan, the coin's verdicts, and the `OUTLOOKS`."""
+
+    plan: Plan
+    judged: list[dict[str, Any]]
+    expected: tuple[outlook.Outlook, ...]
+
+
+def _judge(
+    planner: Planner,
+    plan: Plan,
+    dataset: Dataset,
+    window: Window,
+    *,
+    horizon_days: int,
+    rng: np.random.Generator,
+) -> _Step:
+    """Hold a window's plan and scores against what its days brought."""
+    model = planner.model
+    return _Step(
+        plan,
+        judged_by_coin(plan, dataset, window, horizon_days=horizon_days, rng=rng),
+        (
+            outlook.follows(model, dataset, window),
+            outlook.buyers(model, dataset, window, horizon_days=horizon_days, by_coin=True),
+            outlook.buyers(model, dataset, window, horizon_days=horizon_days, by_coin=False),
+        ),
+    )
+
+
+def _joined(
+    steps: list[_Step], dataset: Dataset, brief: Campaign, walk: tuple[Window, ...], *, horizon_days: int
+) -> Backtest:
+    """All windows together.
+
+    Raises:
+        DataError: No window could be judged.
+    """
+    plans, judged = [step.plan for step in steps], [row for step in steps for row in step.judged]
     if not judged:
         raise DataError(
             "exposures: no window has enough randomised rows to judge a plan by; a backtest needs rows with"
             " randomized = true, shown and held out, in the days that are judged"
         )
-    found = (_pooled(name, parts) for name, parts in expected.items())
+    found = (_pooled(name, [step.expected[k] for step in steps]) for k, name in enumerate(OUTLOOKS))
     return Backtest(
         windows=walk,
         plans=tuple(plans),
         table=pl.concat([pl.DataFrame(judged, schema=TABLE), together(judged)]),
         calibrations=tuple(one for one in found if one is not None),
-        horizon_days=horizon,
-        notes=_notes(dataset, brief, walk, plans, judged, horizon_days=horizon),
+        horizon_days=horizon_days,
+        notes=_notes(dataset, brief, walk, plans, judged, horizon_days=horizon_days),
     )
 
 
@@ -239,7 +253,8 @@ def _notes(
     horizon_days: int,
 ) -> tuple[str, ...]:
     notes = [
-        f"{len(walk)} windows from {walk[0].start:%Y-%m-%d} to {walk[-1].stop:%Y-%m-%d};"
+        f"{len(walk)} window{'s' if len(walk) > 1 else ''} from {walk[0].start:%Y-%m-%d}"
+        f" to {walk[-1].stop:%Y-%m-%d};"
         f" purchases count {horizon_days} days after the follow"
     ]
     if horizon_days < brief.horizon_days:
@@ -257,7 +272,21 @@ def _notes(
     )
     kinds = sorted({plan.claims["kind"] for plan in plans})
     notes.append(f"the plans claimed: {', '.join(kinds)}")
-    return tuple(notes)
+    return (*notes, *dataset.warnings)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    where = "all windows" if row["window"] == 0 else f"from {row['start']:%Y-%m-%d}"
+    promised = "nothing" if row["promised"] is None else _number(row["promised"])
+    if row["promised_low_80"] is not None:
+        promised += f" ({_number(row['promised_low_80'])} to {_number(row['promised_high_80'])})"
+    # Without an event the estimate has no spread, which is not certainty.
+    band = f"80 %: {_number(row['low_80'])} to {_number(row['high_80'])}; " if row["events"] else ""
+    events = f"{row['events']} event{'' if row['events'] == 1 else 's'}"
+    return (
+        f"{where}, {row['outcome']}: promised {promised}, realised {_number(row['realised'])}"
+        f" ({band}{events}): {row['verdict']}"
+    )
 
 
 def _number(number: float | None) -> str:

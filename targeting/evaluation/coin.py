@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from targeting.evaluation.follows import credited
 from targeting.evaluation.runoff import fan_orders
 
 NOBODY = "none"
@@ -32,23 +33,18 @@ def in_its_days(exposures: pl.DataFrame, campaign: pl.DataFrame) -> pl.DataFrame
 
 
 def coin_rows(rows: pl.DataFrame, segments: pl.DataFrame, actions: tuple[str, ...]) -> pl.DataFrame:
-    """Randomised rows of the plan's people with their segment, up to their follow: a fan cannot be won again.
+    """Randomised rows of the plan's people with their segment.
 
     Args:
-        rows: Exposures of the campaign's days, of whatever campaign.
+        rows: Exposures of the campaign's days, of whatever campaign, up to each person's follow.
         segments: user_id, segment of the plan's people.
         actions: `none` and the placements.
     """
-    first = rows.filter("followed").group_by("user_id").agg(
-        pl.coalesce("followed_at", "exposed_at").min().alias("first_follow")
-    )  # fmt: skip
     kept = [c for c in rows.columns if c != "segment"]
     return (
         rows.select(kept)
         .filter(pl.col("randomized").fill_null(False) & pl.col("placement").is_in(actions))
         .join(segments, on="user_id", how="inner", maintain_order="left")
-        .join(first, on="user_id", how="left", maintain_order="left")
-        .filter(pl.col("first_follow").is_null() | (pl.col("exposed_at") <= pl.col("first_follow")))
         .sort("user_id", "exposed_at", "exposure_id")
     )
 
@@ -64,12 +60,7 @@ def with_outcomes(
         horizon_days: How long a new fan's purchases count.
         known_by: Later orders are not known.
     """
-    fans = (
-        coin.filter("followed")
-        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"))
-        .sort("followed_at", "exposure_id")
-        .unique("user_id", keep="first", maintain_order=True)
-    )
+    fans = credited(coin)
     bought = fan_orders(
         fans.select("user_id", "segment", "placement", "followed_at"),
         orders,

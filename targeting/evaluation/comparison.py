@@ -11,22 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from models.errors import DataError
 from targeting.evaluation import reasons
-from targeting.evaluation.anyway import organic_fans, organic_note, own_note
+from targeting.evaluation.anyway import organic_note, own_note
 from targeting.evaluation.change import curve_drift
-from targeting.evaluation.experiment import judge_experiment
+from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation.realised import OUTSIDE, Came, what_came
 from targeting.evaluation.result import Evaluation, totals
 from targeting.evaluation.runoff import (
     ATTRIBUTION_DAYS,
     RETENTION_DAYS,
     attribution,
-    fan_orders,
     project_gmv,
     projected_days,
     retention,
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from models.contracts import Dataset
     from targeting.plan import Plan
 
-OUTSIDE = "outside the plan"
 _CELL = ["segment", "placement"]
 CHAIN = ("spend_cny", "impressions", "fans", "gmv_cny")
 
@@ -65,79 +63,70 @@ def evaluate_campaign(
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
-    if plan.audience is None:
-        raise DataError(
-            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
-            "be placed; give a data directory that holds a delivery report of the campaign"
-        )
-    horizon = horizon_days or plan.campaign.horizon_days
-    rows = _campaign_rows(plan, dataset, campaign_id or plan.campaign.campaign_id)
-    known_by = as_of or _last_event(dataset)
-    rows = rows.filter(pl.col("exposed_at") <= known_by).join(
-        plan.audience.segments, on="user_id", how="left", maintain_order="left"
-    ).with_columns(pl.col("segment").fill_null(OUTSIDE))  # fmt: skip
-    fans = _new_fans(rows, known_by=known_by)
-    orders = fan_orders(fans, dataset.orders, horizon_days=horizon, known_by=known_by)
-    older = _older(dataset, horizon_days=horizon, known_by=known_by)
-    projected = project_gmv(fans, orders, older=older, horizon_days=horizon, known_by=known_by)
-    cells = reasons.with_reasons(
-        _cells(plan, rows, fans, orders, projected), chain=CHAIN, final="projected_gmv_cny"
+    came = what_came(
+        plan,
+        dataset,
+        as_of=as_of,
+        horizon_days=horizon_days,
+        campaign_id=campaign_id or plan.campaign.campaign_id,
     )
-    observed = float(cells["realised_gmv_cny"].sum())
-    final = float(cells["projected_gmv_cny"].sum())
-    maturity = 1.0 if final <= 0 else min(observed / final, 1.0)
-    spent = float(cells["realised_spend_cny"].sum())
-    organic = organic_fans(rows, dataset.exposures, known_by=known_by)
+    cells = reasons.with_reasons(_cells(plan, came), chain=CHAIN, final="projected_gmv_cny")
     return Evaluation(
         source="logs",
         cells=cells,
-        totals=totals(
-            plan,
-            spend_cny=spent,
-            fans=float(fans.height),
-            gmv_cny=observed,
-            projected_gmv_cny=final,
-            gmv_error_cny=_gmv_error(orders) * final / observed if observed > 0 else None,
-            incremental_fans=None if organic is None else max(fans.height - organic[0], 0.0),
-            incremental_error=0.0 if organic is None else organic[1],
-        ),
+        totals=_totals(plan, came, cells),
         reasons=reasons.summary(cells),
-        windows=attribution(fans, orders, spend_cny=spent, known_by=known_by, days=ATTRIBUTION_DAYS),
-        retention=retention(fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
-        maturity=maturity,
+        windows=_windows(came, dataset.orders, cells),
+        retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
+        maturity=_maturity(cells),
         drift=curve_drift(plan, cells),
-        experiment=judge_experiment(
-            plan,
-            rows,
-            exposures=dataset.exposures,
-            orders=dataset.orders,
-            horizon_days=horizon,
-            known_by=known_by,
-            rng=np.random.default_rng(seed),
-        ),
-        notes=(
-            *_notes(
-                plan, rows, fans, older=older[0], known_by=known_by, horizon_days=horizon, maturity=maturity
-            ),
-            organic_note(organic, fans.height),
-            *own_note(fans, dataset.orders, horizon_days=horizon, known_by=known_by),
-        ),
+        experiment=_experiment(plan, came, dataset.orders, seed=seed),
+        notes=_notes(plan, came, orders=dataset.orders, maturity=_maturity(cells)),
     )
+
+
+def _totals(plan: Plan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    fans = float(came.fans.height)
+    observed, final = (float(cells[f"{side}_gmv_cny"].sum()) for side in ("realised", "projected"))
+    return totals(
+        plan,
+        spend_cny=float(cells["realised_spend_cny"].sum()),
+        fans=fans,
+        gmv_cny=observed,
+        projected_gmv_cny=final,
+        gmv_error_cny=_gmv_error(came.orders) * final / observed if observed > 0 else None,
+        incremental_fans=None if came.organic is None else max(fans - came.organic[0], 0.0),
+        incremental_error=0.0 if came.organic is None else came.organic[1],
+    )
+
+
+def _windows(came: Came, orders: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    spent = float(cells["realised_spend_cny"].sum())
+    return attribution(came.fans, orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS)
+
+
+def _experiment(plan: Plan, came: Came, orders: pl.DataFrame, *, seed: int) -> Experiment | None:
+    return judge_experiment(
+        plan,
+        came.rows,
+        exposures=came.exposures,
+        orders=orders,
+        horizon_days=came.horizon_days,
+        known_by=came.known_by,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def _maturity(cells: pl.DataFrame) -> float:
+    """Share of the GMV in the end that is seen, 1 where there is none."""
+    final = float(cells["projected_gmv_cny"].sum())
+    return 1.0 if final <= 0 else min(float(cells["realised_gmv_cny"].sum()) / final, 1.0)
 
 
 def _gmv_error(orders: pl.DataFrame) -> float:
     """Standard error of the fans' GMV by chance alone: root of the sum of squares of what each bought."""
     per_fan = orders.group_by("user_id").agg(pl.col("net_cny").sum())["net_cny"].to_numpy()
     return float(np.sqrt((per_fan**2).sum()))
-
-
-def _older(dataset: Dataset, *, horizon_days: int, known_by: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All fans in the data, whatever campaign won them, and their orders: how GMV comes in after a follow."""
-    everyone = _new_fans(
-        dataset.exposures.filter(pl.col("exposed_at") <= known_by).with_columns(segment=pl.lit("")),
-        known_by=known_by,
-    )
-    return everyone, fan_orders(everyone, dataset.orders, horizon_days=horizon_days, known_by=known_by)
 
 
 def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) -> list[pl.DataFrame]:
@@ -147,44 +136,7 @@ def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) 
     return [users.filter(pl.col("snapshot_at") <= as_of) for users in snapshots]
 
 
-def _campaign_rows(plan: Plan, dataset: Dataset, campaign_id: str) -> pl.DataFrame:
-    """Exposures of the campaign; where no row carries its id, those of its days."""
-    exposures = dataset.exposures
-    rows = exposures.filter(pl.col("campaign_id") == campaign_id)
-    start = plan.campaign.starts_at
-    if rows.is_empty() and start is not None:
-        stop = start + timedelta(days=plan.campaign.days)
-        rows = exposures.filter((pl.col("exposed_at") >= start) & (pl.col("exposed_at") < stop))
-    if rows.is_empty():
-        found = exposures["campaign_id"].unique().sort().to_list()
-        listed = ", ".join(map(str, found[:5])) + (" ..." if len(found) > 5 else "")
-        raise DataError(
-            f"exposures: no row of campaign_id {campaign_id!r}; campaigns found: {listed or 'none'}; "
-            f"give data that covers the campaign"
-        )
-    return rows
-
-
-def _last_event(dataset: Dataset) -> datetime:
-    times = [dataset.exposures["exposed_at"].max(), dataset.orders["ordered_at"].max()]
-    return max(t for t in times if isinstance(t, datetime))
-
-
-def _new_fans(rows: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
-    """user_id, segment, placement, followed_at: one row per person, the first follow counts."""
-    return (
-        rows.filter(pl.col("followed") & (pl.col("placement") != "none"))
-        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"))
-        .filter(pl.col("followed_at") <= known_by)
-        .sort("followed_at", "exposure_id")
-        .unique("user_id", keep="first", maintain_order=True)
-        .select("user_id", *_CELL, "followed_at")
-    )
-
-
-def _cells(
-    plan: Plan, rows: pl.DataFrame, fans: pl.DataFrame, orders: pl.DataFrame, projected: pl.DataFrame
-) -> pl.DataFrame:
+def _cells(plan: Plan, came: Came) -> pl.DataFrame:
     """Promised beside realised, per segment x placement, cells that only one side has included."""
     promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
         pl.col("spend_cny").sum().alias("promised_spend_cny"),
@@ -192,12 +144,15 @@ def _cells(
         pl.col("new_fans").sum().alias("promised_fans"),
         pl.col("new_fan_gmv_cny").sum().alias("promised_gmv_cny"),
     )
-    paid = rows.filter(pl.col("placement") != "none").group_by(_CELL).agg(
+    paid = came.rows.filter(pl.col("placement") != "none").group_by(_CELL).agg(
         pl.col("cost_cny").sum().alias("realised_spend_cny"),
         pl.col("impressions").sum().cast(pl.Float64).alias("realised_impressions"),
     )  # fmt: skip
-    won = fans.group_by(_CELL).agg(pl.len().cast(pl.Float64).alias("realised_fans"))
-    sold = orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("realised_gmv_cny"))
+    won = came.fans.group_by(_CELL).agg(pl.len().cast(pl.Float64).alias("realised_fans"))
+    sold = came.orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("realised_gmv_cny"))
+    projected = project_gmv(
+        came.fans, came.orders, older=came.older, horizon_days=came.horizon_days, known_by=came.known_by
+    )
     joined = promised.join(paid, on=_CELL, how="full", coalesce=True)
     for frame in (won, sold, projected):
         joined = joined.join(frame, on=_CELL, how="left")
@@ -208,34 +163,57 @@ def _cells(
     return cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans_or_null)
 
 
-def _notes(
-    plan: Plan,
-    rows: pl.DataFrame,
-    fans: pl.DataFrame,
-    *,
-    older: pl.DataFrame,
-    known_by: datetime,
-    horizon_days: int,
-    maturity: float,
-) -> tuple[str, ...]:
-    notes = []
-    young = fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon_days)).height
-    if young:
-        notes.append(
-            f"{young:,} of {fans.height:,} new fans are younger than {horizon_days} days: "
-            f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
-        )
-        reach = projected_days(older, horizon_days=horizon_days, known_by=known_by)
-        if reach < horizon_days:
-            notes.append(
-                f"no fan in the data is older than {reach} days: what comes later is not in the projection"
-            )
-    outside = rows.filter((pl.col("segment") == OUTSIDE) & (pl.col("placement") != "none"))
+def _notes(plan: Plan, came: Came, *, orders: pl.DataFrame, maturity: float) -> tuple[str, ...]:
+    notes = [*came.about_rows, *_about_age(came, maturity=maturity)]
+    paid = came.rows.filter(pl.col("placement") != "none")
+    elsewhere = paid.filter(~pl.col("placement").is_in(plan.allocation["placement"].unique().implode()))
+    if elsewhere.height:
+        named = ", ".join(elsewhere["placement"].unique().sort())
+        notes.append(f"{_amount(elsewhere)} went to {named}, where the plan has nothing")
+    outside = paid.filter(pl.col("segment") == OUTSIDE)
     if outside.height:
-        cost = float(outside["cost_cny"].sum())
-        notes.append(f"{outside.height:,} exposures ({cost:,.0f} yuan) went to people outside the plan")
+        notes.append(f"{_amount(outside)} went to people outside the plan")
+    blind = int(came.rows.filter("followed")["followed_at"].null_count())
+    if blind:
+        notes.append(f"{blind:,} follows have no time: they are taken to be of their impression's")
     if plan.claims.get("kind") != "causal":
         notes.append(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"
         )
-    return tuple(notes)
+    return (
+        *notes,
+        *_without_hours(orders),
+        organic_note(came.organic, came.fans.height),
+        *own_note(came.fans, orders, horizon_days=came.horizon_days, known_by=came.known_by),
+    )
+
+
+def _amount(rows: pl.DataFrame) -> str:
+    return f"{rows.height:,} exposures ({float(rows['cost_cny'].sum()):,.0f} yuan)"
+
+
+def _about_age(came: Came, *, maturity: float) -> tuple[str, ...]:
+    """A word on the fans whose horizon is not over."""
+    horizon, known_by = came.horizon_days, came.known_by
+    young = came.fans.filter(pl.col("followed_at") > known_by - timedelta(days=horizon)).height
+    if not young:
+        return ()
+    told = (
+        f"{young:,} of {came.fans.height:,} new fans are younger than {horizon} days: "
+        f"{100 * maturity:.0f} % of the projected GMV is observed, the rest is projected from older fans"
+    )
+    reach = projected_days(came.older[0], horizon_days=horizon, known_by=known_by)
+    if reach >= horizon:
+        return (told,)
+    return told, f"no fan in the data is older than {reach} days: what comes later is not in the projection"
+
+
+def _without_hours(orders: pl.DataFrame) -> tuple[str, ...]:
+    """A word where every order is of midnight: which of the follow's day came after it cannot be told."""
+    at = orders["ordered_at"]
+    if len(at) < 2 or (at != at.dt.truncate("1d")).any():
+        return ()
+    return (
+        "orders have dates but no hours: they count from the day after the follow, T0 holds only those of"
+        " follows without hours",
+    )

@@ -27,6 +27,7 @@ import polars as pl
 from models.logged import Logged, cross_fitted_outcomes, usable_propensities
 from models.policy_value import policy_difference, policy_value, uniform_policy
 from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, with_outcomes, with_scores
+from targeting.evaluation.follows import at_risk, known_by_then
 from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def judge_experiment(
     if plan.audience is None:
         return None
     actions = (NOBODY, *plan.campaign.placements)
-    days = in_its_days(exposures, campaign).filter(pl.col("exposed_at") <= known_by)
+    known = known_by_then(exposures, known_by)
+    days = at_risk(in_its_days(known, campaign), known)
     coin = coin_rows(days, plan.audience.segments, actions)
     if coin.height < MIN_ROWS or (coin["placement"] == NOBODY).all():
         return None

@@ -11,6 +11,7 @@ import polars as pl
 
 from models.audience import AudienceModel
 from models.contracts import Dataset
+from targeting.evaluation.follows import at_risk, credited
 from targeting.evaluation.runoff import fan_orders
 from targeting.evaluation.walk import Window, eligible_at, rows_of
 
@@ -21,16 +22,12 @@ _NOTHING = (np.zeros(0), np.zeros(0))
 
 def follows(model: AudienceModel, dataset: Dataset, window: Window) -> Outlook:
     """Predicted probability of a follow and whether it came, of the window's randomised shown rows."""
-    at_risk = eligible_at(dataset, window)
     day_rows = pl.len().over("user_id", pl.col("exposed_at").dt.date())
-    # Whoever followed through any row, ranked ones too, cannot follow again.
-    first = pl.coalesce("followed_at", "exposed_at").filter(pl.col("followed")).min().over("user_id")
     rows = (
-        rows_of(dataset, window)
+        at_risk(rows_of(dataset, window), dataset.exposures)
         .with_columns(days=1.0 / day_rows)
-        .filter(first.is_null() | (pl.col("exposed_at") <= first))
         .filter(pl.col("randomized").fill_null(False) & pl.col("placement").is_in(list(model.placements)))
-        .join(at_risk, on="user_id", how="inner", maintain_order="left")
+        .join(eligible_at(dataset, window), on="user_id", how="inner", maintain_order="left")
         .with_row_index("at")
     )
     if rows.is_empty():
@@ -61,13 +58,11 @@ def buyers(
         by_coin: Fans won by randomised rows, or those of ranked delivery: the platform picked the latter, so
             they may buy more than people like them, which is what the scores speak of.
     """
-    shown = rows_of(dataset, window).filter(pl.col("placement").is_in(list(model.placements)))
     fans = (
-        shown.filter(pl.col("followed").fill_null(False))
-        .with_columns(followed_at=pl.coalesce("followed_at", "exposed_at"), segment=pl.lit(""))
-        .join(eligible_at(dataset, window), on="user_id", how="inner")
-        .sort("followed_at", "exposure_id")
-        .unique("user_id", keep="first", maintain_order=True)
+        credited(at_risk(rows_of(dataset, window), dataset.exposures))
+        .with_columns(segment=pl.lit(""))
+        .filter(pl.col("placement").is_in(list(model.placements)))
+        .join(eligible_at(dataset, window), on="user_id", how="inner", maintain_order="left")
         .filter(pl.col("randomized").fill_null(False) == by_coin)
     )
     if fans.is_empty() or not model.value_known:

@@ -44,7 +44,7 @@ def judged_by_coin(
     found = judge_experiment(
         plan,
         rows,
-        exposures=rows,
+        exposures=dataset.exposures,
         orders=dataset.orders.filter(pl.col("ordered_at") < window.known_by),
         horizon_days=horizon_days,
         known_by=window.known_by,

@@ -1,14 +1,16 @@
 """How the GMV of new fans comes in after the follow: attribution windows, projection, retention.
 
-A fan who followed yesterday has had one day to buy. The expected GMV up to the horizon is therefore the sum
-over lags of (GMV at that lag) / (fans old enough to show that lag), the run-off estimator of insurance:
-unbiased where old and young fans are alike. Frames in, frames out.
+A fan who followed yesterday has had one day to buy. The expected GMV by an age t is therefore the mean
+cumulative function M(t) = sum over orders at ages s <= t of net amount(s) / (fans at least s old), which is
+how training counts it (`models.delay`; Nelson 1988): unbiased where old and young fans are alike. Purchases
+count in [follow, follow + horizon), to the second, also as in training; only the attribution windows are
+calendar days, as the field's T0 is. Frames in, frames out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -22,27 +24,35 @@ RETENTION = {
 LEVEL_ORDERS = 10.0
 """Orders that a cell's own level must outweigh: with as many it is half its own, half that of all cells."""
 _CELL = ["segment", "placement"]
+_DAY = timedelta(days=1)
 
 
 def fan_orders(
     fans: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
 ) -> pl.DataFrame:
-    """Orders of new fans from the follow to the horizon: user_id, segment, placement, followed_at, lag_days,
+    """Orders of new fans in [follow, follow + horizon): user_id, segment, placement, followed_at, age_days,
     net_cny.
 
-    `lag_days` is the calendar distance (0 = the day of the follow); `net_cny` is net of refunds.
+    `age_days` is the time since the follow; `net_cny` is net of refunds.
     """
+    return _since_follow(fans, orders, known_by=known_by).filter(pl.col("age_days") < horizon_days)
+
+
+def _since_follow(fans: pl.DataFrame, orders: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
+    """Orders of new fans from the follow on, however late; `lag_days` counts midnights in between."""
     day = pl.col("ordered_at").dt.date() - pl.col("followed_at").dt.date()
     return (
         orders.filter(pl.col("ordered_at") <= known_by)
         .join(fans, on="user_id", how="inner")
         .filter(pl.col("ordered_at") >= pl.col("followed_at"))
-        .with_columns(
+        .select(
+            "user_id",
+            *_CELL,
+            "followed_at",
+            age_days=(pl.col("ordered_at") - pl.col("followed_at")) / _DAY,
             lag_days=day.dt.total_days(),
             net_cny=pl.col("gmv_cny") - pl.col("refund_cny").fill_null(0.0),
         )
-        .filter(pl.col("lag_days") <= horizon_days)
-        .select("user_id", *_CELL, "followed_at", "lag_days", "net_cny")
     )
 
 
@@ -74,9 +84,10 @@ def project_gmv(
             schema={"segment": pl.String, "placement": pl.String, "projected_gmv_cny": pl.Float64}
         )
     known, known_orders = (fans, orders) if older is None else older
-    done = np.cumsum(_gmv_per_fan_at_lag(_ages(known, known_by), known_orders, horizon_days))
-    seen = done[np.clip(_ages(fans, known_by), 0, horizon_days)]
-    expected = fans.select(*_CELL).with_columns(seen=pl.Series(seen), rest=pl.Series(done[-1] - seen))
+    at = np.append(_ages(fans, known_by), horizon_days)
+    done = _mean_gmv_by(at, ages=_ages(known, known_by), orders=known_orders)
+    seen, rest = done[:-1], done[-1] - done[:-1]
+    expected = fans.select(*_CELL).with_columns(seen=pl.Series(seen), rest=pl.Series(rest))
     sold = orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("sold"))
     cells = (
         expected.group_by(_CELL, maintain_order=True)
@@ -101,16 +112,28 @@ def projected_days(fans: pl.DataFrame, *, horizon_days: int, known_by: datetime)
 def attribution(
     fans: pl.DataFrame, orders: pl.DataFrame, *, spend_cny: float, known_by: datetime, days: Sequence[int]
 ) -> pl.DataFrame:
-    """GMV and ROI of the new fans within each window after the follow (T0 is the day of the follow).
+    """GMV and ROI of the new fans within each window after the follow, whatever the horizon.
+
+    Windows are calendar days: T0 is the day of the follow, T30 ends with the 30th day after it, up to a day
+    later than a horizon of 30 days.
+
+    Args:
+        fans: user_id, segment, placement, followed_at.
+        orders: Orders of everybody.
+        spend_cny: What the fans cost.
+        known_by: Later is not known.
+        days: Windows.
 
     Returns:
         days, gmv_cny, roi (null without spend), complete: share of the new fans whose window is over.
     """
-    age = _ages(fans, known_by)
+    age = (pl.lit(known_by).dt.date() - pl.col("followed_at").dt.date()).dt.total_days()
+    midnights = fans.select(age.alias("age"))["age"].to_numpy()
+    bought = _since_follow(fans, orders, known_by=known_by)
     rows = []
     for window in days:
-        gmv = float(orders.filter(pl.col("lag_days") <= window)["net_cny"].sum())
-        complete = float((age >= window).mean()) if len(age) else 0.0
+        gmv = float(bought.filter(pl.col("lag_days") <= window)["net_cny"].sum())
+        complete = float((midnights >= window).mean()) if midnights.size else 0.0
         rows.append((window, gmv, gmv / spend_cny if spend_cny > 0 else None, complete))
     schema = {"days": pl.Int64, "gmv_cny": pl.Float64, "roi": pl.Float64, "complete": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -160,16 +183,21 @@ def _wilson(kept: int, n: int, z: float = 1.2815515655446004) -> tuple[float, fl
 
 
 def _ages(fans: pl.DataFrame, known_by: datetime) -> np.ndarray:
-    """Whole calendar days since the follow, (n_fans,)."""
-    days = (pl.lit(known_by).dt.date() - pl.col("followed_at").dt.date()).dt.total_days()
-    return fans.select(days.alias("age"))["age"].to_numpy()
+    """Days since the follow, (n_fans,)."""
+    return fans.select(age=(known_by - pl.col("followed_at")) / _DAY)["age"].to_numpy()
 
 
-def _gmv_per_fan_at_lag(age: np.ndarray, orders: pl.DataFrame, horizon_days: int) -> np.ndarray:
-    """(horizon + 1,) pooled GMV at each lag over the fans old enough for it; 0 where nobody is."""
-    at_risk = (age[:, None] >= np.arange(horizon_days + 1)[None, :]).sum(axis=0)
-    lags = orders["lag_days"].to_numpy()
-    gmv = np.bincount(lags, weights=orders["net_cny"].to_numpy(), minlength=horizon_days + 1)[
-        : horizon_days + 1
-    ]
-    return np.divide(gmv, at_risk, out=np.zeros(horizon_days + 1), where=at_risk > 0)
+def _mean_gmv_by(at: np.ndarray, *, ages: np.ndarray, orders: pl.DataFrame) -> np.ndarray:
+    """M(t) of the module's formula at each age of `at`, (n,).
+
+    Args:
+        at: Ages asked for.
+        ages: Of the fans it is learned from.
+        orders: age_days and net_cny of theirs.
+    """
+    bought = orders.sort("age_days")
+    when = bought["age_days"].to_numpy()
+    old_enough = ages.size - np.searchsorted(np.sort(ages), when, side="left")
+    # An order is of a fan who is old enough for it, so nobody divides by zero.
+    done = np.concatenate([[0.0], np.cumsum(bought["net_cny"].to_numpy() / old_enough)])
+    return done[np.searchsorted(when, at, side="right")]

@@ -13,6 +13,7 @@ import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
+from models.labels import FOLLOW_WINDOW
 from targeting.learning import last_moment
 
 
@@ -24,7 +25,8 @@ class Window:
         number: From 1.
         start: Nothing at or after this moment reaches the plan.
         stop: Rows from `start` up to here judge it.
-        known_by: Purchases up to here count, at most the horizon after the follow.
+        known_by: Purchases up to here count, at most the horizon after the follow: where the data go on, long
+            enough for whoever follows last.
     """
 
     number: int
@@ -58,7 +60,9 @@ def walk_through(
     for k in range(windows):
         start = stop - timedelta(days=window_days * (windows - k))
         until = start + timedelta(days=window_days)
-        walk.append(Window(k + 1, start, until, min(end, until + timedelta(days=horizon))))
+        # A follow may come a day after its row, and its horizon is over that much later.
+        ripe = until + FOLLOW_WINDOW + timedelta(days=horizon)
+        walk.append(Window(k + 1, start, until, min(end, ripe)))
     return tuple(walk), horizon
 
 

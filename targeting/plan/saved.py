@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
-from targeting.allocation.problem import Market, Solution
+from targeting.allocation.problem import LI_PER_CNY, Market, Solution
 from targeting.audience import Audience, diagnosis_from_dict
 from targeting.campaign import parse_campaign
 from targeting.plan.baselines import SCHEMA, spend_vector
@@ -37,6 +37,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
     try:
         campaign = parse_campaign(said["campaign"], "plan.json: campaign")
         last = None if said["last_spend_cny"] is None else np.asarray(said["last_spend_cny"], dtype=float)
+        _refuse_edited(said, allocation)
         return Plan(
             campaign=campaign,
             problem=compiled(market, campaign=campaign, last=last),
@@ -60,6 +61,16 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
         raise DataError(
             f"plan.json: is not a saved plan ({error!r}); expected a file of `targeting plan`"
         ) from error
+
+
+def _refuse_edited(said: Mapping[str, Any], allocation: pl.DataFrame) -> None:
+    """Refuse an allocation that is not the one whose promises plan.json holds."""
+    spend = int(allocation["spend_li"].sum()) / LI_PER_CNY
+    if abs(spend - said["spend_cny"]) > 0.5 / LI_PER_CNY:
+        raise DataError(
+            f"allocation.csv: spends {spend:,.3f} yuan, plan.json {said['spend_cny']:,.3f}: one of the two"
+            " was changed; plan again, or restore them"
+        )
 
 
 def _solution(said: Mapping[str, Any], *, market: Market, allocation: pl.DataFrame) -> Solution:
@@ -86,7 +97,13 @@ def _allocation(frame: pl.DataFrame) -> pl.DataFrame:
             f"allocation.csv: column {missing[0]!r} is missing; expected a file of `targeting plan`"
         )
     numbers = [c for c in ALLOCATION_COLUMNS if c not in (*_TEXT, *_WHOLE)]
-    return _text_columns(frame).with_columns(pl.col(_WHOLE).cast(pl.Int64), pl.col(numbers).cast(pl.Float64))
+    types = pl.col(_WHOLE).cast(pl.Int64), pl.col(numbers).cast(pl.Float64)
+    try:
+        return _text_columns(frame).with_columns(*types)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"allocation.csv: {str(error).splitlines()[0]}; expected a file of `targeting plan`"
+        ) from error
 
 
 def _text_columns(frame: pl.DataFrame) -> pl.DataFrame:
@@ -94,11 +111,16 @@ def _text_columns(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _audience(files: Mapping[str, pl.DataFrame | str], diagnosis: Diagnosis | None) -> Audience | None:
-    if "segments.parquet" not in files or "segment_summary.csv" not in files:
+    if "segments.parquet" not in files:
         return None
+    segments = _frame(files, "segments.parquet")
+    if missing := [name for name in ("user_id", "segment") if name not in segments.columns]:
+        raise DataError(
+            f"segments.parquet: column {missing[0]!r} is missing; expected a file of `targeting plan`"
+        )
     return Audience(
         scores=_frame(files, "scores.parquet") if "scores.parquet" in files else pl.DataFrame(),
-        segments=_frame(files, "segments.parquet"),
+        segments=segments,
         summary=_text_columns(_frame(files, "segment_summary.csv")),
         diagnosis=diagnosis,
     )

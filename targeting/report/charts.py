@@ -15,7 +15,11 @@ import polars as pl
 INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
 MEASURES = {"new_fan_gmv_cny": "Expected new-fan GMV, yuan", "new_fans": "Expected new fans"}
 PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
-FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Noto Sans CJK SC', sans-serif"
+# Chinese names: macOS, Windows, Linux, in the order of the page around the charts.
+FONT = (
+    "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Microsoft YaHei', "
+    "'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
+)
 COMPARISON_WIDTH = 520
 LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
 # 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.

@@ -128,6 +128,9 @@ def small_change(budget_cny: float) -> float:
     return float(10.0 ** floor(log10(budget_cny / 20) + 1e-9))
 
 
+_WORTH = {"fans": "fans", "entries": "live entry"}
+
+
 def price_sentences(plan: Plan) -> list[tuple[str, str]]:
     """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
     units = {row.name: row.unit for row in plan.problem.rows}
@@ -137,9 +140,9 @@ def price_sentences(plan: Plan) -> list[tuple[str, str]]:
         if abs(price) <= 1e-9:
             continue
         unit = units.get(name, "CNY")
-        # A row over value (a return, a floor) is loosened by yuan too.
-        in_money = unit in ("CNY", "value")
-        step, step_words = (money, yuan(money)) if in_money else (1.0, f"1 {unit.removesuffix('s')}")
+        if unit == "value":  # a return, a floor: counted in what the brief counts
+            unit = _WORTH.get(next(iter(plan.problem.worth or {}), "gmv"), "CNY")
+        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit.removesuffix('s')}")
         change = f"another {step_words} of budget" if name == "total" else f"loosening it by {step_words}"
         found.append((constraint_term(plan, name), f"{change} would {_gain(plan, abs(price) * step)}"))
     return found

@@ -1,7 +1,7 @@
 """The whole audience model on generated logs: recovery, point in time, determinism, clear errors, files."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 import numpy as np
@@ -11,7 +11,8 @@ from known_truth import make_logs
 
 from models.audience import FORMAT, AudienceModel, score_schema
 from models.errors import DataError
-from models.labels import read_log
+from models.labels import EventLog, read_log
+from models.proof import claim
 
 BOTH = ("video", "live")
 
@@ -34,6 +35,30 @@ def model():
 
 def column(scores, placement, name):
     return scores.filter(pl.col("placement") == placement)[name].to_numpy()
+
+
+@pytest.mark.parametrize(
+    ("short", "said"),
+    [(("live",), "; live needs 300 randomised"), (("live", "video"), "; video and live need 300 randomised")],
+)
+def test_the_claim_names_the_placements_that_lack_a_coin(short, said):
+    few = pl.DataFrame(
+        [
+            (name, 5 if name in short else 400)
+            for name in ("video", "live", "none")
+        ],
+        schema=["placement", "rows"], orient="row",
+    )  # fmt: skip
+    rows = few.select(pl.col("placement").repeat_by("rows")).explode("placement")
+    log = EventLog(
+        users=pl.DataFrame(),
+        exposures=rows.with_columns(randomized=pl.lit(True), followed=pl.int_range(pl.len()) % 3 == 0),
+        follows=pl.DataFrame(),
+        orders=pl.DataFrame(),
+        as_of=datetime(2020, 11, 1),
+        warnings=(),
+    )
+    assert said in claim(log, ("video", "live")).why
 
 
 def test_hazards_and_values_are_recovered():
@@ -221,6 +246,12 @@ def test_too_little_data_is_said_in_one_line(change, message):
     with pytest.raises(DataError, match=message) as error:
         fit(replace(shop(), exposures=change(shop().exposures)))
     assert "\n" not in str(error.value)
+
+
+def test_logs_of_fans_only_are_told_as_what_they_are():
+    users = shop().users.with_columns(is_fan=pl.lit(True))
+    with pytest.raises(DataError, match=r"all \d+ rows are of people who followed already"):
+        read_log(replace(shop(), users=users), placements=BOTH, as_of=shop().as_of)
 
 
 def test_a_handful_of_follows_gives_constants():

@@ -152,6 +152,20 @@ def test_rows_of_the_report_that_break_the_contract_are_told(delivered, tmp_path
     assert any("1 rows of" in note and "(row 2) because" in note for note in notes)
 
 
+def test_rows_of_the_logs_that_were_left_out_are_told(planned, campaign_data, tmp_path):
+    plan, store = planned
+    data, _ = campaign_data
+    for name in ("users", "orders"):
+        (tmp_path / f"{name}.parquet").symlink_to(data / f"{name}.parquet")
+    broken = pl.read_parquet(data / "exposures.parquet").with_columns(
+        cost_cny=pl.when(pl.int_range(pl.len()) < 3).then(-1.0).otherwise("cost_cny")
+    )
+    write_table(broken.drop("followed_at"), tmp_path / "exposures.parquet")
+    notes = run_evaluate(data=tmp_path, plan=plan, tracking_uri=store).evaluation["notes"]
+    assert any("3 of " in note and "rows quarantined" in note for note in notes)
+    assert any("no column followed_at; taken as empty" in note for note in notes)
+
+
 def test_an_evaluation_never_replaces_the_plan_it_judges(delivered):
     plan, data, store = delivered
     with pytest.raises(DataError, match="holds the input"):
@@ -176,6 +190,12 @@ def test_what_cannot_be_judged_is_one_line_and_exit_1(delivered, tmp_path, capsy
     assert told.out == ""
     assert told.err.count("\n") == 1
     assert message in told.err
+
+
+def test_a_report_given_as_a_file_is_told_where_to_go(delivered):
+    plan, data, store = delivered
+    with pytest.raises(DataError, match=r"delivery.csv: is a file; expected a data directory"):
+        run_evaluate(data=data / "delivery.csv", plan=plan, tracking_uri=store)
 
 
 def test_people_of_the_plan_are_needed_to_read_user_logs(delivered, campaign_data):

@@ -181,3 +181,28 @@ def test_a_folder_of_parts_is_one_table(tmp_path):
         write_table(USERS.with_columns(user_id=part + pl.col("user_id")), tmp_path / f"{part}.parquet")
     [table] = check(tmp_path).tables
     assert (table.table, table.good) == ("users", 4)
+
+
+@pytest.mark.parametrize("suffix", ["PARQUET", "csv"])
+def test_a_part_may_lack_what_a_report_does_not_need(tmp_path, suffix):
+    report = pl.DataFrame(
+        {"date": ["2020-11-11"], "人群": ["a"], "placement": ["live"], "花费(厘)": [900], "new_fans": [3]}
+    )
+    write_table(report.with_columns(impressions=pl.lit(70)), tmp_path / f"a.{suffix}")
+    write_table(report.rename({"人群": "segment"}), tmp_path / f"b.{suffix}")
+    found = check(tmp_path)
+    assert found.ok
+    assert [(table.table, table.good) for table in found.tables] == [("delivery", 2)]
+    told = f"{tmp_path}/b.{suffix}: no column 'impressions' (1 of 2 parts lack it); taken as empty"
+    assert told in found.warnings
+    write_table(report.drop("placement"), tmp_path / f"b.{suffix}")
+    [error] = check(tmp_path).errors
+    assert f"b.{suffix}: required column 'placement'" in error
+
+
+def test_the_directory_of_a_plan_is_no_data(tmp_path):
+    (tmp_path / "plan.json").write_text("{}")
+    write_table(USERS, tmp_path / "segments.parquet")
+    (tmp_path / "curves.csv").write_text("segment,placement,spend_cny,value\n")
+    [error] = check(tmp_path).errors
+    assert "is the directory of a plan" in error

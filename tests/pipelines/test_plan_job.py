@@ -1,6 +1,7 @@
 """`run`, `plan`, `replay` and `evaluate` on a small world, and what they leave in MLflow."""
 
 import json
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -299,4 +300,25 @@ def test_a_directory_that_holds_no_plan_is_named(tmp_path):
     with pytest.raises(
         DataError, match=f"^{tmp_path}/plan.json: is missing; expected a directory written by"
     ):
+        read_plan(tmp_path)
+
+
+def test_a_damaged_plan_directory_is_told_by_file(tmp_path):
+    (tmp_path / "allocation.csv").write_text("")
+    with pytest.raises(DataError, match=r"allocation.csv: cannot be read \(.*\); expected a file of"):
+        read_plan(tmp_path)
+    (tmp_path / "allocation.csv").unlink()
+    (tmp_path / "plan.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(DataError, match=r"plan.json: cannot be read"):
+        read_plan(tmp_path)
+
+
+def test_a_brief_that_was_edited_in_a_plan_is_told_with_its_directory(made, tmp_path):
+    for path in made[1].iterdir():
+        if path.is_file():
+            shutil.copy(path, tmp_path)
+    said = json.loads((tmp_path / "plan.json").read_text())
+    said["campaign"]["budget_cny"] = 0
+    (tmp_path / "plan.json").write_text(json.dumps(said))
+    with pytest.raises(DataError, match=f"^{tmp_path}/plan.json: campaign: budget_cny"):
         read_plan(tmp_path)

@@ -138,6 +138,40 @@ def test_users_in_partition_folders_are_found(trained, data_dir, tmp_path):
     assert set(fans) == set(users.filter("is_fan")["user_id"])
 
 
+@pytest.fixture
+def lacking(data_dir, tmp_path):
+    """A data directory whose second part of users lacks a feature, and the users with it empty there."""
+    users = pl.read_parquet(data_dir / "users.parquet")
+    name = next(c for c in users.columns if c not in ("user_id", "snapshot_at", "is_fan"))
+    folder = tmp_path / "lacking" / "users"
+    folder.mkdir(parents=True)
+    users[:800].write_parquet(folder / "part-1.parquet")
+    users[800:].drop(name).write_parquet(folder / "part-0.parquet")
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    known = pl.int_range(pl.len()) < 800
+    users.with_columns(pl.when(known).then(pl.col(name)).alias(name)).write_parquet(whole / "users.parquet")
+    return folder.parent, whole
+
+
+def test_a_part_may_lack_a_feature(trained, lacking, tmp_path):
+    parts, whole = lacking
+    score(trained, parts, tmp_path / "one")
+    score(trained, whole, tmp_path / "other")
+    one, other = (read_scores(tmp_path / name).sort(KEYS) for name in ("one", "other"))
+    assert one.equals(other)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
+def test_a_part_may_lack_a_feature_in_spark_too(trained, lacking, tmp_path):
+    parts, whole = lacking
+    score(trained, parts, tmp_path / "one", engine="spark")
+    score(trained, whole, tmp_path / "other")
+    one, other = (read_scores(tmp_path / name).sort(KEYS) for name in ("one", "other"))
+    assert one.equals(other)
+
+
 def test_a_killed_job_goes_on_where_it_was_stopped(trained, data_dir, tmp_path):
     uri, model, _ = trained
     settings = tmp_path / "score.yaml"

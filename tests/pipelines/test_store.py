@@ -137,11 +137,23 @@ def test_parts_that_do_not_fit_together(tmp_path):
     with pytest.raises(DataError, match=r"b.parquet: columns differ from a.parquet \('x', 'y'\)"):
         disk.read_table(tmp_path)
     disk.write_table(FRAME.with_columns(x=pl.Series([[1], [2]])), tmp_path / "b.parquet")
-    with pytest.raises(DataError, match="different types"):
+    with pytest.raises(DataError, match=r"b.parquet: column 'x' holds values of type List\(Int64\)"):
         disk.read_table(tmp_path)
     disk.write_table(FRAME, tmp_path / "c.csv")
     with pytest.raises(DataError, match="both CSV and Parquet"):
         disk.read_table(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["users.PARQUET", "users.Csv", "users.CSV", "users.Parquet"])
+def test_extensions_in_any_case(tmp_path, name):
+    disk.write_table(FRAME, tmp_path / name)
+    assert disk.has_table(tmp_path, "users")
+    assert disk.find_table(tmp_path, "users") == tmp_path / name
+    assert disk.read_table(tmp_path / name).height == FRAME.height
+    assert disk.is_parquet(tmp_path / name) == name.lower().endswith("parquet")
+    (tmp_path / "folder").mkdir()
+    disk.write_table(FRAME, tmp_path / "folder" / name)
+    assert disk.read_table(tmp_path / "folder").height == FRAME.height
 
 
 def test_tables_are_found_by_their_stem(tmp_path):

@@ -187,11 +187,37 @@ def test_the_cheapest_plan_tells_what_a_lower_goal_would_save():
     assert re.fullmatch(r"loosening it by 1 fan would save about ¥[\d.,]+", said)
 
 
+@pytest.mark.parametrize(
+    ("objective", "step", "least"),
+    [("new_fan_gmv", "¥1,000", 3.8), ("new_fans", "1 fan", 0.056), ("live_entries", "1 live entry", 0.42)],
+)
+def test_a_return_is_loosened_by_what_the_brief_counts(objective, step, least):
+    rules = [{"kind": "roi_floor", "name": "returns", "placement": "live", "min": least}]
+    brief = jewellery_shop.campaign(objective=objective, constraints=rules)
+    # entries: a gap of 2e-6 is reached at once and never closed
+    plan = jewellery_shop.plan(brief, time_limit_s=2.0)
+    said = dict(price_sentences(plan))
+    [about] = [words for name, words in said.items() if "returns" in name]
+    assert about.startswith(f"loosening it by {step} would")
+
+
 def test_slots_are_named_among_the_cells_that_get_nothing():
     brief = jewellery_shop.campaign(days=2, slots={"count": 2}, budget_cny=50, constraints=[])
     text = words(jewellery_shop.plan(brief).to_html())
     idle = text.split("cells get nothing")[1]
     assert re.search(r", (video 短视频|live room 直播间) · slot [01]: ", idle)
+
+
+def test_chinese_names_are_drawn_in_fonts_that_have_them():
+    bars = pl.DataFrame({"label": ["新妈妈"], "value": [1.0], "is_plan": [True], "text": ["1"]})
+    svg = charts.comparison(bars, axis="成交")
+    drawn = re.findall(r'<text[^>]*?font-family="([^"]*)"[^>]*>([^<]*)</text>', svg)
+    assert {"新妈妈", "成交"} <= {text for _, text in drawn}
+    assert len(drawn) == svg.count("<text")
+    for family, text in drawn:
+        for font in ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC"):
+            assert font in family, text
+        assert family.endswith("sans-serif")
 
 
 def test_names_have_room_for_the_widest_font_of_a_reader():

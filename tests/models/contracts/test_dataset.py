@@ -33,13 +33,14 @@ def test_no_exposure_of_a_known_user_is_an_error(users, exposures, orders):
 
 def test_limits_of_what_can_be_learned_are_said(users, exposures, orders):
     video = exposures.filter(pl.col("placement") == "video").with_columns(randomized=False)
-    fans = users.with_columns(is_fan=True)
+    fans = users.drop("age").with_columns(is_fan=True)
     said = " | ".join(gather(users=fans, exposures=video, orders=orders.clear()).warnings)
     for part in (
         "all shown rows are in placement 'video'",
         "no randomized rows",
         "already a fan",
         "no orders at all",
+        "no feature column",
     ):
         assert part in said
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from random_problems import random_problem, worst_violation
+from random_problems import free_limits, market_of, random_problem, worst_violation
 
+from models.curves import CurveSet
 from models.errors import InfeasibleError
+from targeting.allocation.outcomes import outcomes
+from targeting.allocation.problem import Problem
+from targeting.allocation.solver import rounding
 from targeting.allocation.solver.rounding import LI_PER_CNY, rounded, to_whole_li
 from targeting.allocation.solver.solve import solve
 
@@ -26,3 +30,29 @@ def test_rounded_plans_keep_every_limit(seed: int) -> None:
     whole = rounded(problem, solution)
     assert whole.value <= whole.upper_bound
     assert whole.value >= solution.value - 1e-3 * abs(solution.value)
+
+
+def many_cells(n: int, funded: int) -> tuple[Problem, np.ndarray]:
+    """`n` cells alike, the first few with a spend between two 厘."""
+    supply = CurveSet.of("expsat", top=np.full(n, 50.0), scale_cny=np.full(n, 40.0), shape=0.7)
+    market = market_of(supply, block=np.arange(n), users=np.inf)
+    spend = np.where(np.arange(n) < funded, 10.0004, 0.0)
+    return Problem(market, {"gmv": np.ones(n)}, 10.0004 * funded, free_limits(n, 90.0), ()), spend
+
+
+@pytest.mark.parametrize("n", [40, 6000])
+def test_roundings_are_all_tried_only_where_they_fit_into_memory(n: int, monkeypatch) -> None:
+    sizes: list[int] = []
+
+    def counted(market, spend, **rest):
+        sizes.append(np.size(spend))
+        return outcomes(market, spend, **rest)
+
+    monkeypatch.setattr(rounding, "outcomes", counted)
+    problem, spend = many_cells(n, funded=12)
+    li = to_whole_li(problem, spend)
+    assert max(sizes) <= rounding.MOST_NUMBERS
+    assert (max(sizes) == 2**12 * n) == (n == 40), "few cells: every rounding of the twelve is tried"
+    assert li.sum() == np.floor(problem.budget_cny * LI_PER_CNY + 1e-6)
+    assert set(li[:12]) <= {10000, 10001}
+    assert not li[12:].any()

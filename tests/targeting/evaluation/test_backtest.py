@@ -11,7 +11,7 @@ import targeting as tg
 from models.contracts import Dataset, gather
 from models.errors import DataError
 from targeting.campaign import parse_campaign
-from targeting.evaluation.backtest import _scaled, backtest, plan_window
+from targeting.evaluation.backtest import _line, _scaled, backtest, plan_window
 from targeting.evaluation.promised import TABLE, together, verdict
 from targeting.evaluation.walk import eligible_at, known_at, walk_through
 from targeting.planner import as_campaign
@@ -50,6 +50,9 @@ def test_windows_follow_each_other_and_ripen_within_the_data(walk, dataset):
     assert second.stop - second.start == timedelta(days=5)
     assert second.stop + timedelta(days=horizon) <= dataset.exposures["exposed_at"].max() + timedelta(days=1)
     assert first.start - dataset.exposures["exposed_at"].min() >= timedelta(days=9)
+    assert first.known_by == first.stop + timedelta(days=1 + horizon), (
+        "whoever follows a day later ripens too"
+    )
     assert horizon < 30, "the data are shorter than the brief's horizon"
     with pytest.raises(DataError, match=r"data: cover 28 days, .* 9 windows of 5 days .* do not fit"):
         walk_through(dataset, horizon_days=30, windows=9, window_days=5, train_days=10)
@@ -143,7 +146,7 @@ def test_a_judgement_does_not_move_with_what_its_window_cannot_know(walk, datase
 
 
 @pytest.mark.slow
-def test_the_table_holds_every_window_and_all_together(found):
+def test_the_table_holds_every_window_and_all_together(found, dataset):
     assert found.table.columns == list(TABLE)
     assert found.table["window"].unique().sort().to_list() == [0, 1, 2]
     fans = found.table.filter(pl.col("outcome") == "new_fans").sort("window")
@@ -154,6 +157,7 @@ def test_the_table_holds_every_window_and_all_together(found):
     assert set(spend["verdict"]) == {"at the prices of the logged pressure"}
     assert "all windows, new_fans: promised" in str(found)
     assert any("days after the follow" in note for note in found.notes)
+    assert set(dataset.warnings) <= set(found.notes), "rows that were set aside are told"
     json.dumps(found.to_dict(), allow_nan=False, default=str)
 
 
@@ -188,6 +192,21 @@ def row(**changed):
         "ips": 90.0, "self_normalised": 95.0, "coin_rows": 500, "events": 50, "overlap": "good",
     }  # fmt: skip
     return {**base, **changed}
+
+
+def test_a_line_claims_no_more_than_is_known():
+    told = _line(row(verdict="agrees", low_80=87.2, high_80=112.8))
+    assert told == (
+        "from 2020-01-01, new_fans: promised 100 (90 to 110),"
+        " realised 100 (80 %: 87 to 113; 50 events): agrees"
+    )
+    spend = _line(row(promised_low_80=None, promised_high_80=None, verdict="v", low_80=90.0, high_80=110.0))
+    assert "promised 100, realised" in spend
+    none = _line(row(realised=0.0, events=0, verdict="cannot be told", low_80=0.0, high_80=0.0))
+    assert "realised 0 (0 events): cannot be told" in none
+    assert "promised nothing," in _line(
+        row(promised=None, promised_low_80=None, promised_high_80=None, verdict="v", low_80=1.0, high_80=2.0)
+    )
 
 
 def test_verdicts_weigh_both_errors():

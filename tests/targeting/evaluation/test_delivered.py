@@ -1,6 +1,7 @@
 """Plans from reports and curves, judged by a later delivery report."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import jewellery_shop
@@ -128,5 +129,7 @@ def test_gaps_in_a_report_are_told():
 def test_user_logs_without_people_in_the_plan_point_to_the_report():
     from test_evaluation import logs
 
+    plan = jewellery_shop.plan(audience=None)
+    supplied = replace(plan, provenance=replace(plan.provenance, model_uri=None))
     with pytest.raises(DataError, match="holds a delivery report of the campaign"):
-        evaluate_campaign(jewellery_shop.plan(audience=None), logs())
+        evaluate_campaign(supplied, logs())

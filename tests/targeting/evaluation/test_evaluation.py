@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import jewellery_shop
@@ -26,16 +27,19 @@ EXPOSURE = {
 }
 
 
-@pytest.fixture(scope="module")
-def plan():
-    people = Audience(
+def people() -> Audience:
+    return Audience(
         scores=pl.DataFrame(),
         segments=pl.DataFrame(
             {"user_id": ["u0", "u1", "u2"], "segment": ["precise · likely"] * 2 + ["content · keen"]}
         ),
         summary=pl.DataFrame(),
     )
-    return jewellery_shop.plan(audience=people)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return jewellery_shop.plan(audience=people())
 
 
 def logs(*, campaign_id: str = "jewellery-1111") -> Dataset:
@@ -107,8 +111,22 @@ def test_a_young_campaign_is_projected_and_says_so(plan):
     assert any("younger than 30 days" in note for note in found.notes)
 
 
-def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
-    assert evaluate_campaign(plan, logs(campaign_id="other")).totals["new_fans"]["realised"] == 3.0
+def test_a_follow_is_an_event_too(plan):
+    """Nothing is shown or bought after it, and still it is known."""
+    data = logs()
+    late = START + timedelta(hours=20)
+    followed = pl.when(pl.col("user_id") == "u9").then(late).otherwise("followed_at")
+    found = evaluate_campaign(
+        plan,
+        Dataset(data.users, data.exposures.with_columns(followed_at=followed), data.orders.clear()),
+    )
+    assert found.totals["new_fans"]["realised"] == 3.0
+
+
+def test_windows_beyond_a_short_horizon_hold_what_came_later(plan):
+    found = evaluate_campaign(plan, logs(), horizon_days=7)
+    assert found.totals["new_fan_gmv_cny"]["realised"] == 100.0
+    assert found.windows["gmv_cny"].to_list() == [100.0] * 5 + [150.0]
 
 
 def test_logs_without_the_campaign_are_refused(plan):
@@ -118,13 +136,15 @@ def test_logs_without_the_campaign_are_refused(plan):
         exposures=other.exposures.with_columns(pl.col("exposed_at") - timedelta(days=400)),
         orders=other.orders,
     )
-    with pytest.raises(DataError, match=r"no row of campaign_id 'jewellery-1111'; campaigns found: other"):
+    with pytest.raises(DataError, match=r"'jewellery-1111' or of its days, .*campaigns found: other"):
         evaluate_campaign(plan, early)
 
 
 def test_a_plan_without_people_cannot_be_judged_by_user_logs():
-    with pytest.raises(DataError, match=r"has no segments.parquet"):
-        evaluate_campaign(jewellery_shop.plan(audience=None), logs())
+    supplied = jewellery_shop.plan(audience=None)
+    supplied = replace(supplied, provenance=replace(supplied.provenance, model_uri=None))
+    with pytest.raises(DataError, match=r"has no segments.parquet \(made from delivery"):
+        evaluate_campaign(supplied, logs())
 
 
 def test_held_out_rows_say_who_would_have_followed_anyway(plan):
@@ -177,7 +197,7 @@ def test_totals_count_what_the_campaign_added_and_what_a_fan_cost(plan):
     data = logs()
     held = pl.DataFrame(
         [(f"h{i}", "u1", "holdout", "none", START, 0, 0.0, False, None, True, 0.5) for i in range(3)]
-        + [("h9", "u2", "holdout", "none", START, 0, 0.0, True, START, True, 0.5)],
+        + [("h9", "u8", "holdout", "none", START, 0, 0.0, True, START, True, 0.5)],
         schema=EXPOSURE,
         orient="row",
     )

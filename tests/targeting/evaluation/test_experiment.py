@@ -7,6 +7,7 @@ import jewellery_shop
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from models.contracts import Dataset
 from targeting.audience import Audience
@@ -235,6 +236,56 @@ def test_held_out_people_of_another_campaign_are_the_control(plan):
     found = evaluate_campaign(plan, Dataset(users=users, exposures=exposures, orders=orders(exposures)))
     assert value(found.experiment, "all none", "new_fans")["value"] == pytest.approx(BASE, abs=0.02)
     assert found.experiment.rankings.qini.height
+
+
+def test_the_order_of_rows_changes_nothing(plan):
+    plan, liking = plan
+    once = logs(liking)
+    twin = once.filter(pl.col("placement") != "none").with_columns(
+        exposure_id="t" + pl.col("exposure_id"),
+        placement=pl.when(pl.col("placement") == "live").then(pl.lit("video")).otherwise(pl.lit("live")),
+        cost_cny=pl.lit(0.3),
+    )
+    exposures = pl.concat([once, twin])  # two rows of one moment claim each follow
+    users = pl.DataFrame(
+        {"user_id": once["user_id"], "snapshot_at": START + timedelta(days=3), "is_fan": liking > 0.5}
+    )
+    data = Dataset(users=users, exposures=exposures, orders=orders(once))
+    shuffled = Dataset(
+        users=users.sample(fraction=1.0, shuffle=True, seed=1),
+        exposures=exposures.sample(fraction=1.0, shuffle=True, seed=2),
+        orders=data.orders.sample(fraction=1.0, shuffle=True, seed=3),
+    )
+    soon = START + timedelta(hours=5)
+    one, two = (evaluate_campaign(plan, each, as_of=soon) for each in (data, shuffled))
+    assert one.experiment is not None
+    assert one.maturity < 1.0, "something is projected"
+    assert str(one) == str(two)
+    assert one.files().keys() == two.files().keys()
+    for name, table in one.files().items():
+        assert_frame_equal(table, two.files()[name], rel_tol=1e-9)
+
+
+def test_a_late_follower_of_the_day_before_is_not_judged_as_if_still_to_be_won(plan):
+    plan, liking = plan
+    exposures = logs(liking)
+    eve = exposures.head(7).with_columns(
+        exposure_id="eve" + pl.col("exposure_id"),
+        exposed_at=pl.lit(START - timedelta(hours=3), dtype=pl.Datetime("us")),
+        campaign_id=pl.lit("before"),
+        followed=pl.lit(True),
+        followed_at=pl.lit(START - timedelta(hours=1), dtype=pl.Datetime("us")),
+    )
+    found = judge_experiment(
+        plan,
+        exposures,
+        exposures=pl.concat([eve, exposures]),
+        orders=orders(exposures),
+        horizon_days=30,
+        known_by=START + timedelta(days=40),
+        rng=np.random.default_rng(0),
+    )
+    assert found.rows == PEOPLE - 7
 
 
 def cells(plan, factor):

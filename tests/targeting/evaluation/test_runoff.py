@@ -38,14 +38,15 @@ def test_only_orders_between_the_follow_and_the_horizon_count_net_of_refunds():
         orders(
             ("u0", 4.9, 10, 0),
             ("u0", 5.0, 20, 5),
-            ("u0", 7.0, 30, 0),
-            ("u0", 8.5, 99, 0),
+            ("u0", 6.99, 30, 0),
+            ("u0", 7.0, 99, 0),
             ("stranger", 6, 50, 0),
         ),
         horizon_days=2,
         known_by=NOW,
     )
-    assert table.select("lag_days", "net_cny").rows() == [(0, 15.0), (2, 30.0)]
+    assert table["net_cny"].to_list() == [15.0, 30.0]
+    assert table["age_days"].to_list() == [0.0, pytest.approx(1.99)]
 
 
 def test_orders_after_what_is_known_are_not_looked_at():
@@ -104,15 +105,66 @@ def test_nothing_to_project_from_is_nothing():
     nobody = fans()
     found = fan_orders(nobody, orders(), horizon_days=3, known_by=NOW)
     assert project_gmv(nobody, found, horizon_days=3, known_by=NOW).is_empty()
-    table = attribution(nobody, found, spend_cny=0.0, known_by=NOW, days=(0, 1))
+    table = attribution(nobody, orders(), spend_cny=0.0, known_by=NOW, days=(0, 1))
     assert table["roi"].to_list() == [None, None]
+
+
+def test_the_horizon_is_counted_as_training_counts_it():
+    """The same fans and orders: the evaluation's total is that of the labels a model learns from."""
+    from models.delay import RefundMaturity
+    from models.followers import kept_orders, read_followers
+    from models.labels import EventLog
+
+    rng = np.random.default_rng(3)
+    people = fans(*rng.uniform(3, 9, 50).tolist())
+    sales = orders(
+        *((f"u{i}", float(day), 10.0 + i, 0.0) for i in range(50) for day in rng.uniform(0, 10, 8))
+    )
+    code = people.select("user_id", user=pl.int_range(50, dtype=pl.UInt32))
+    log = EventLog(
+        users=people.select("user_id"),
+        exposures=pl.DataFrame(),
+        follows=people.join(code, on="user_id").select(
+            "user", "placement", "followed_at", randomized=pl.lit(False)
+        ),
+        orders=sales.join(code, on="user_id").drop("user_id"),
+        as_of=NOW,
+        warnings=(),
+    )
+    learned = read_followers(log, kept_orders(log, RefundMaturity()), placements=("live",), horizon_days=2)
+    judged = fan_orders(people, sales, horizon_days=2, known_by=NOW)
+    assert judged["net_cny"].sum() == pytest.approx(learned.net_cny.sum())
+    by_day = people.join(sales, on="user_id").filter(
+        pl.col("ordered_at").is_between(
+            "followed_at", pl.col("followed_at").dt.truncate("1d").dt.offset_by("3d")
+        )
+    )
+    assert by_day.height > judged.height, "calendar days would have counted more"
+
+
+def test_the_run_off_counts_hours():
+    """Old fans buy 10 yuan every half day; those of 36 hours ago have bought for 36 hours, not two days."""
+    old, young = fans(*[9.0] * 40), fans(*[1.5] * 40).with_columns(user_id="y" + pl.col("user_id"))
+    sales = [(f"u{i}", 1.0 + k / 2, 10.0, 0.0) for i in range(40) for k in range(6)]
+    sales += [(f"yu{i}", 8.5 + k / 2, 10.0, 0.0) for i in range(40) for k in range(4)]
+    everyone = pl.concat([old, young])
+    mine, theirs = (fan_orders(f, orders(*sales), horizon_days=3, known_by=NOW) for f in (young, everyone))
+    assert mine["net_cny"].sum() == 40 * 4 * 10.0
+    found = project_gmv(young, mine, older=(everyone, theirs), horizon_days=3, known_by=NOW)
+    assert found["projected_gmv_cny"].item() == pytest.approx(40 * 6 * 10.0)
+
+
+def test_windows_are_calendar_days_and_do_not_end_with_the_horizon():
+    people = fans(5)  # followed at noon
+    sales = orders(("u0", 5.4, 10, 0), ("u0", 5.6, 20, 0), ("u0", 7.4, 40, 0), ("u0", 7.6, 80, 0))
+    table = attribution(people, sales, spend_cny=10.0, known_by=NOW, days=(0, 1, 2))
+    assert table["gmv_cny"].to_list() == [10.0, 30.0, 70.0]
 
 
 def test_windows_grow_and_say_how_complete_they_are():
     people = fans(5, 0)
     sales = [("u0", 5.0, 10, 0), ("u0", 6.0, 20, 0), ("u1", 10.0, 5, 0)]
-    found = fan_orders(people, orders(*sales), horizon_days=30, known_by=NOW)
-    table = attribution(people, found, spend_cny=10.0, known_by=NOW, days=(0, 1, 7))
+    table = attribution(people, orders(*sales), spend_cny=10.0, known_by=NOW, days=(0, 1, 7))
     assert table["gmv_cny"].to_list() == [15.0, 35.0, 35.0]
     assert table["roi"].to_list() == [1.5, 3.5, 3.5]
     assert table["complete"].to_list() == [1.0, 0.5, 0.0]
@@ -142,7 +194,7 @@ def test_run_off_is_unbiased_when_young_and_old_are_alike():
         for i, (a, lag) in enumerate(zip(ages, lags, strict=True))
         if lag <= a
     ]
-    found = fan_orders(people, orders(*known), horizon_days=5, known_by=NOW)
-    projected = project_gmv(people, found, horizon_days=5, known_by=NOW)["projected_gmv_cny"].item()
+    found = fan_orders(people, orders(*known), horizon_days=6, known_by=NOW)
+    projected = project_gmv(people, found, horizon_days=6, known_by=NOW)["projected_gmv_cny"].item()
     assert found["net_cny"].sum() < 0.85 * 40_000
     assert projected == pytest.approx(40_000, rel=0.03)

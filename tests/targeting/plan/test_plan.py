@@ -154,6 +154,22 @@ def test_damaged_plan_files_are_named(plan):
         plan_from_files({**files, "plan.json": "[]"})
     with pytest.raises(DataError, match=r"allocation.csv: column 'reason' is missing"):
         plan_from_files({**files, "allocation.csv": plan.allocation.drop("reason")})
+    text = plan.allocation.with_columns(spend_li=pl.lit("much"))
+    with pytest.raises(DataError, match=r"allocation.csv: .*much.*; expected a file of"):
+        plan_from_files({**files, "allocation.csv": text})
+    people = {"segments.parquet": pl.DataFrame({"uid": ["u"], "segment": ["s"]})}
+    with pytest.raises(DataError, match=r"segments.parquet: column 'user_id' is missing"):
+        plan_from_files({**files, **people})
+    people = {"segments.parquet": pl.DataFrame({"user_id": ["u"], "segment": ["s"]})}
+    with pytest.raises(DataError, match=r"segment_summary.csv: is missing"):
+        plan_from_files({k: v for k, v in {**files, **people}.items() if k != "segment_summary.csv"})
+
+
+def test_an_allocation_that_was_edited_is_not_taken_for_what_was_promised(plan):
+    files = plan.files(html=False)
+    edited = plan.allocation.with_columns(spend_li=pl.col("spend_li") + 1)
+    with pytest.raises(DataError, match=r"allocation.csv: spends 20,000.010 yuan, plan.json 20,000.000"):
+        plan_from_files({**files, "allocation.csv": edited})
 
 
 def test_files_are_those_of_the_contract(plan):
