@@ -1,0 +1,107 @@
+"""The two small programs over switches, solved by the HiGHS that scipy brings.
+
+`move_prices` is a linear program whose dual minimises U over a box of prices; `choose_whole` decides a few
+hundred people once and for all. Everything is scaled to an average offer, so that the unit of money or worth
+changes nothing. cvxpy stays out: it would take longer to compile these than HiGHS to solve them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import coo_array, csr_array, eye_array, hstack
+
+from models.curves import FloatArray
+from models.errors import SolverError
+from targeting.assignment.classes import Classes
+from targeting.assignment.problem import People
+from targeting.assignment.switches import IntArray, Switches
+
+_FEASIBLE = 1e-9  # tolerance of the linear program, in units of an average offer
+_WHOLE = 1e-6  # a share this near to 0 or 1 is 0 or 1
+
+
+@dataclass(frozen=True)
+class Move:
+    """What the linear program says.
+
+    Attributes:
+        prices: (n_rows,) the prices in the box at which U is least, as far as these switches know.
+        made: (n_switches,) switches made as a whole.
+        undecided: people whom the program would split between two choices, at most one per limit and class.
+        outside: (n_rows,) 1 or -1 where U would fall further above or below the box, else 0.
+    """
+
+    prices: FloatArray
+    made: NDArray[np.bool_]
+    undecided: IntArray
+    outside: NDArray[np.int8]
+
+
+def move_prices(
+    people: People, switches: Switches, used: FloatArray, low: FloatArray, high: FloatArray
+) -> Move:
+    """Minimise U over low <= prices <= high where everybody without a switch keeps the present choice.
+
+    Its primal: make switches, at most one per person, within the limits; going over a limit costs `high` a
+    unit, staying under it `low`, and the dual value of a limit is its price.
+
+    Args:
+        people: for the limits and scales.
+        switches: open changes.
+        used: (n_rows,) what the present choices take.
+        low, high: (n_rows,) box.
+
+    Raises:
+        SolverError: HiGHS gave no answer.
+    """
+    alike = Classes.of(switches, len(people.placements))
+    kept, unit, money = switches.take(alike.kept), people.use_scale, people.worth_scale
+    n, n_rows = len(kept), len(people.rows)
+    per = unit / money  # a price times this is a scaled price
+    eye = eye_array(n_rows, format="csr")
+    equal = hstack([csr_array(kept.use / unit[:, None]), -eye, eye, -eye], format="csr")
+    # Where the sign of a price holds it at 0 the limit itself has the slack; a free variable would be a ray.
+    no_over = (high <= 0) & ~np.isfinite(people.upper)
+    no_under = (low <= 0) & ~np.isfinite(people.lower)
+    ends = np.zeros((n + 3 * n_rows, 2))
+    ends[:n, 1] = alike.size
+    ends[n : n + n_rows, 1] = np.where(no_over, 0.0, np.inf)
+    ends[n + n_rows : n + 2 * n_rows, 1] = np.where(no_under, 0.0, np.inf)
+    ends[n + 2 * n_rows :] = np.column_stack([people.lower, people.upper]) / unit[:, None]
+    once, most = _once_each(kept.user, alike.size, columns=n + 3 * n_rows)
+    found = linprog(
+        np.concatenate([-kept.gain / money, high * per, -low * per, np.zeros(n_rows)]),
+        A_ub=once,
+        b_ub=most,
+        A_eq=equal,
+        b_eq=-used / unit,
+        bounds=ends,
+        method="highs",
+        options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE},
+    )
+    if found.x is None or found.status != 0:
+        raise SolverError(f"assign: HiGHS could not move the prices: {found.message}; please report this")
+    over, under = found.x[n : n + n_rows], found.x[n + n_rows : n + 2 * n_rows]
+    edge = _WHOLE * np.maximum(1.0, np.abs(used / unit))
+    made, undecided = alike.spread(found.x[:n], switches, tolerance=_WHOLE)
+    outside = (over > edge).astype(np.int8) - (under > edge).astype(np.int8)
+    return Move(np.clip(-found.eqlin.marginals / per, low, high), made, undecided, outside)
+
+
+def _once_each(
+    user: IntArray, size: FloatArray, *, columns: int
+) -> tuple[csr_array | None, FloatArray | None]:
+    """Rows that let a person with several switches make one of them; None where nobody has several."""
+    starts = np.flatnonzero(np.r_[True, user[1:] != user[:-1]]) if len(user) else np.zeros(0, dtype=np.int64)
+    lengths = np.diff(np.r_[starts, len(user)])
+    several = lengths > 1
+    if not several.any():
+        return None, None
+    number = np.repeat(np.where(several, np.cumsum(several) - 1, -1), lengths)
+    at = np.flatnonzero(number >= 0)
+    shape = (int(several.sum()), columns)
+    return csr_array(coo_array((np.ones(len(at)), (number[at], at)), shape=shape)), size[starts[several]]
