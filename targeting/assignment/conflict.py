@@ -13,7 +13,7 @@ import numpy as np
 
 from models.curves import FloatArray
 from models.errors import InfeasibleError
-from targeting.assignment.problem import People, reply
+from targeting.assignment.problem import People, Row, reply
 
 
 def conflict(people: People, prices: FloatArray) -> InfeasibleError:
@@ -29,14 +29,10 @@ def conflict(people: People, prices: FloatArray) -> InfeasibleError:
     names = tuple(dict.fromkeys(row.name for row in rows))
     if len(rows) == 1:
         row = rows[0]
-        most = sum(
-            float(np.max([u[at] for u in row.use if u is not None], axis=0).sum())
-            for at in people.chunks()
-            if any(u is not None for u in row.use)
-        )
+        most = _reach(people, row)
         return InfeasibleError(
-            f"assign: limit '{row.label}' asks for at least {row.lower:g} {row.unit}, and all offers "
-            f"together reach {most:g}; lower it, or offer more",
+            f"assign: limit '{row.label}' asks for at least {row.lower:g} {row.unit}, and all offers that "
+            f"fit the other limits reach {most:g} together; lower it, or offer more",
             conflict=names,
             relaxation={row.name: row.lower - most},
         )
@@ -44,6 +40,15 @@ def conflict(people: People, prices: FloatArray) -> InfeasibleError:
     return InfeasibleError(
         f"assign: limits {listed} cannot hold together, whoever is chosen; relax one of them", conflict=names
     )
+
+
+def _reach(people: People, row: Row) -> float:
+    """Most that a limit can use, everybody taking the offer that uses most of it."""
+    most = np.zeros(len(people))
+    for use, worth in zip(row.use, people.worth, strict=True):
+        if use is not None:
+            most = np.maximum(most, np.where(np.isfinite(worth), use, 0.0))
+    return float(most.sum())
 
 
 def _said(lower: float, upper: float, unit: str) -> str:

@@ -47,11 +47,10 @@ class Offers:
         _refuse_missing(table)
         table = _named(table)
         parts = {
-            str(part["placement"][0]): part.sort("user_id")
-            for part in table.partition_by("placement", maintain_order=True)
+            str(part["placement"][0]): part for part in table.partition_by("placement", maintain_order=True)
         }
         placements = tuple(sorted(parts))
-        ordered = tuple(parts[p] for p in placements)
+        ordered = _sorted([parts[p] for p in placements])
         for placement, part in zip(placements, ordered, strict=True):
             _refuse_twice(part["user_id"], placement)
         first = ordered[0]["user_id"]
@@ -169,6 +168,17 @@ def _numbers(
             f"{row[column]}; expected {need} ({int(bad.sum())} such rows); mend or leave out these rows"
         )
     return np.ascontiguousarray(values)
+
+
+def _sorted(parts: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, ...]:
+    """Each part by person. Text is slow to sort, and most tables name the people in one order everywhere."""
+    ids = parts[0]["user_id"]
+    if not all(part["user_id"].equals(ids) for part in parts[1:]):
+        return tuple(part.sort("user_id") for part in parts)
+    if ids.is_sorted():
+        return tuple(parts)
+    order = ids.arg_sort()
+    return tuple(part[order] for part in parts)
 
 
 def _refuse_twice(ids: pl.Series, placement: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, eye_array, hstack
 
 from models.curves import FloatArray
@@ -90,6 +90,47 @@ def move_prices(
     made, undecided = alike.spread(found.x[:n], switches, tolerance=_WHOLE)
     outside = (over > edge).astype(np.int8) - (under > edge).astype(np.int8)
     return Move(np.clip(-found.eqlin.marginals / per, low, high), made, undecided, outside)
+
+
+def whole_picks(
+    people: People, use: FloatArray, there: NDArray[np.bool_], others: FloatArray
+) -> IntArray | None:
+    """One pick for each of some people, within the limits, whatever it is worth.
+
+    Args:
+        people: for the limits and scales.
+        use: (n_rows, n_picks, n) amounts.
+        there: (n_picks, n) whether there is such an offer; the last pick, none, always is.
+        others: (n_rows,) what everybody else takes.
+
+    Returns:
+        (n,) picks, or None where none were found.
+    """
+    unit, n = people.use_scale, there.shape[1]
+    who, pick = np.nonzero(there[:-1].T)
+    if not len(who):
+        return None
+    amounts = use[:, pick, who] / unit[:, None]
+    # HiGHS keeps rows of whole-number programs to 1e-6: narrower ones first, then as they are.
+    for shrink in (2e-6, 0.0):
+        low, high = (people.lower - others) / unit + shrink, (people.upper - others) / unit - shrink
+        once = csr_array((np.ones(len(who)), (who, np.arange(len(who)))), shape=(n, len(who)))
+        found = milp(
+            np.zeros(len(who)),
+            integrality=np.ones(len(who)),
+            bounds=Bounds(0, 1),
+            constraints=[
+                LinearConstraint(amounts, low, np.maximum(high, low)),
+                LinearConstraint(once, -np.inf, 1.0),
+            ],
+            options={"node_limit": 2_000},
+        )
+        if found.x is not None:
+            picks = np.full(n, len(there) - 1, dtype=np.int64)
+            made = found.x > 0.5
+            picks[who[made]] = pick[made]
+            return picks
+    return None
 
 
 def _once_each(

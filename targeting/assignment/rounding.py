@@ -2,65 +2,110 @@
 
 The linear program splits at most one person per limit. Dropping those is cheap but not free: at 1e5 people a
 few unused yuan are already more than one part in a million. So people near the line are decided again, a
-group at a time, by looking at every combination of their choices that can still be better. What "can still"
+group at a time, by looking at the combinations of their choices that can still be better. What "can still"
 means is exact: an assignment's distance to the bound is
 
     U(lambda) - worth = sum_u (best_u - chosen_u, at the prices) + sum_c |lambda_c| (unused of limit c),
 
 all terms >= 0, so a choice that alone loses more than the distance of the best assignment known is never part
-of a better one (the core of a knapsack; Pisinger 1995). Must not import a solver.
+of a better one (the core of a knapsack; Pisinger 1995).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from models.curves import FloatArray
 from models.errors import InfeasibleError
 from targeting.assignment.boxstep import Settled
+from targeting.assignment.combinations import Options, combine, pairs
 from targeting.assignment.problem import NONE, Choice, People, support, totals
+from targeting.assignment.program import whole_picks
 from targeting.assignment.switches import IntArray
 
-# Sums of yuan are exact to about this share of the limit.
-SLACK = 1e-9
+# Sums over everybody are exact to about this share of a limit, or of what all offers are worth.
+SLACK = 1e-12
 NEAR = 2_000  # people who may be decided again
-COMBINATIONS = 20_000  # of half a group
-PARTNERS = 16  # in the other half, for each combination of the one
+GROUP = 64  # of them at once, at most
+LOSERS = 6  # of a group are those who lose most by their present choice
 ROUNDS = 60
 PATIENCE = 12  # rounds without a better assignment
-GROUP = 64  # people of one such look, at most
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An assignment and how it stands.
+class Circle:
+    """The people near the line, and the assignment with their present picks.
 
     Attributes:
-        choice: (n_users,).
-        worth: of it.
-        used: (n_rows,) amounts.
-        broken: by how much limits are broken, in average offers; 0 where all are kept.
+        people: everybody, for the limits.
+        prices: (n_rows,).
+        members: (n,) their places among everybody, nearest to the line first.
+        worth: (n_placements + 1, n) of every pick; the last pick is none.
+        use: (n_rows, n_placements + 1, n).
+        loss: (n_placements + 1, n) against the best pick at the prices; inf where there is no such offer.
+        now: (n,) present picks.
+        total: worth of the assignment. used: (n_rows,) what it takes.
     """
 
-    choice: Choice
-    worth: float
+    people: People
+    prices: FloatArray
+    members: IntArray
+    worth: FloatArray
+    use: FloatArray
+    loss: FloatArray
+    now: IntArray
+    total: float
     used: FloatArray
-    broken: float
 
     @classmethod
-    def of(cls, people: People, choice: Choice) -> Standing:
-        """Summed from the offers."""
-        worth, used = totals(people, choice)
-        return cls(choice, worth, used, float(broken(people, used[:, None])[0]))
+    def around(cls, people: People, settled: Settled) -> Circle:
+        """The circle of the choice that the prices came with."""
+        prices, members = settled.reply.prices, _by_lead(people, settled)
+        worth = np.vstack([people.worth[:, members], np.zeros(len(members))])
+        use = people.uses(members)
+        left = worth - np.einsum("c,cju->ju", prices, use)
+        total, used = totals(people, settled.choice)
+        now = settled.choice[members].astype(np.int64) % len(worth)  # -1, none, is the last pick
+        loss = np.where(np.isfinite(left), left.max(axis=0) - left, np.inf)
+        return cls(people, prices, members, worth, use, loss, now, total, used)
 
-    def better_than(self, other: Standing) -> bool:
+    @property
+    def broken(self) -> float:
+        """By how much limits are broken, in average offers; 0 where all are kept."""
+        return float(broken(self.people, self.used[:, None])[0])
+
+    @property
+    def losing(self) -> FloatArray:
+        """(n,) what people lose by their present picks."""
+        return np.asarray(self.loss[self.now, np.arange(len(self.now))])
+
+    @property
+    def room(self) -> FloatArray:
+        """(n_rows,) to the limit that the price belongs to; 0 where there is no price."""
+        limit = np.where(self.prices > 0, self.people.upper, self.people.lower)
+        return np.where(self.prices != 0, np.where(self.prices != 0, limit, 0.0) - self.used, 0.0)
+
+    @property
+    def used_by_others(self) -> FloatArray:
+        """(n_rows,) what people outside the circle take."""
+        return np.asarray(self.used - self.use[:, self.now, np.arange(len(self.now))].sum(axis=1))
+
+    def better_than(self, other: Circle) -> bool:
         """Fewer broken limits first, then more worth."""
-        if self.broken != other.broken:
-            return self.broken < other.broken
-        return self.worth > other.worth
+        mine, theirs = self.broken, other.broken
+        return mine < theirs if mine != theirs else self.total > other.total
+
+    def with_picks(self, group: IntArray, picks: IntArray) -> Circle:
+        """The first of the group with other picks."""
+        at, now = group[: len(picks)], self.now.copy()
+        gain = self.worth[picks, at] - self.worth[now[at], at]
+        change = self.use[:, picks, at] - self.use[:, now[at], at]
+        now[at] = picks
+        return replace(
+            self, now=now, total=self.total + float(gain.sum()), used=self.used + change.sum(axis=1)
+        )
 
 
 def in_whole(people: People, settled: Settled, *, gap_tol: float) -> Choice:
@@ -75,31 +120,41 @@ def in_whole(people: People, settled: Settled, *, gap_tol: float) -> Choice:
         InfeasibleError: no choice of whole people was found within the limits (floors and caps that are
             less than an offer apart).
     """
-    best = Standing.of(people, settled.choice)
-    bound = settled.reply.bound
-    near = _by_lead(people, settled)
+    best, bound = Circle.around(people, settled), settled.reply.bound
+    split = np.flatnonzero(np.isin(best.members, settled.undecided))
+    # While limits are broken there is no distance to go by: part of what the split people take, then more.
+    allowed = 0.25 * float(np.abs(best.prices) @ best.use[:, :, split].max(axis=1).sum(axis=1))
+    best = _searched(best, bound, allowed=allowed or people.worth_scale, gap_tol=gap_tol)
+    if best.broken > 0:
+        picks = whole_picks(people, best.use, np.isfinite(best.loss), best.used_by_others)
+        if picks is None:
+            raise _no_whole(best)
+        best = best.with_picks(np.arange(len(picks)), picks)
+        best = _searched(best, bound, allowed=allowed, gap_tol=gap_tol)
+    choice = settled.choice.copy()
+    choice[best.members] = np.where(best.now == len(best.worth) - 1, NONE, best.now)
+    return choice
+
+
+def _searched(best: Circle, bound: float, *, allowed: float, gap_tol: float) -> Circle:
+    """The best found by deciding group after group again; it may still break a limit."""
     last = 0
     for turn in range(ROUNDS):
-        if turn - last > PATIENCE:
+        kept = best.broken == 0
+        if turn - last > PATIENCE or (kept and certified(bound, best.total, best.people, gap_tol=gap_tol)):
             break
-        if best.broken == 0 and certified(bound, best.worth, people, gap_tol=gap_tol):
-            break
-        # The first group is those nearest to the line; later ones mix nearer and further people.
-        step = 1 if turn == 0 else 1 + (turn * 7) % 41
-        group = near[(turn // 2) :: step] if turn else near
-        found, proven = _decided(people, best, group[:GROUP], settled.reply.prices, bound=bound)
+        group = _group(best, turn)
+        found, looked_at = _decided(best, group, spare=_spare(best, group) if kept else allowed * 2.0**turn)
         if found.better_than(best):
             best, last = found, turn
-        if proven:
-            break
-    if best.broken > 0:
-        raise _no_whole(people, best)
-    return best.choice
+        if kept and looked_at == len(best.people):
+            break  # every assignment that could be better was seen
+    return best
 
 
 def certified(bound: float, worth: float, people: People, *, gap_tol: float) -> bool:
-    """Whether bound is within `gap_tol` of worth; sums over everybody are exact to 1e-12 of what is there."""
-    return bound - worth <= gap_tol * abs(worth) + 1e-12 * people.reachable
+    """Whether bound is within `gap_tol` of worth, up to the error of their sums."""
+    return bound - worth <= gap_tol * abs(worth) + SLACK * people.reachable
 
 
 def broken(people: People, used: FloatArray) -> FloatArray:
@@ -107,7 +162,7 @@ def broken(people: People, used: FloatArray) -> FloatArray:
     lower, upper = people.lower[:, None], people.upper[:, None]
     over = used - upper - SLACK * np.where(np.isfinite(upper), upper, 0.0)
     under = lower - used - SLACK * np.where(np.isfinite(lower), lower, 0.0)
-    return (np.maximum(np.maximum(over, under), 0.0) / people.use_scale[:, None]).sum(axis=0)
+    return np.asarray((np.maximum(np.maximum(over, under), 0.0) / people.use_scale[:, None]).sum(axis=0))
 
 
 def _by_lead(people: People, settled: Settled) -> IntArray:
@@ -129,127 +184,48 @@ def _by_lead(people: People, settled: Settled) -> IntArray:
     return near[np.argsort(lead[near], kind="stable")]
 
 
-def _decided(
-    people: People, best: Standing, group: IntArray, prices: FloatArray, *, bound: float
-) -> tuple[Standing, bool]:
-    """The group decided again, from its first person on as far as the combinations go.
+def _group(circle: Circle, turn: int) -> IntArray:
+    """Members to look at together: who loses most, then the nearest; in later turns also further ones."""
+    losing = circle.losing
+    first = np.argsort(-losing, kind="stable")[:LOSERS]
+    first = first[losing[first] > 0]
+    rest = np.setdiff1d(np.arange(len(losing)), first)
+    if turn:
+        rest = rest[turn // 2 :: 1 + (turn * 7) % 41]
+    return np.concatenate([first, rest])[:GROUP]
+
+
+def _spare(circle: Circle, group: IntArray) -> float:
+    """What the group may lose in a better assignment: all that is lost now but for what others lose."""
+    unused = float(support(circle.people, circle.prices).sum() - circle.prices @ circle.used)
+    return max(unused, 0.0) + float(circle.losing[group].sum()) + SLACK * circle.people.reachable
+
+
+def _decided(circle: Circle, group: IntArray, *, spare: float) -> tuple[Circle, int]:
+    """The group decided again, from its first member on as far as the combinations go.
 
     Returns:
-        The best combination, and whether it is known that no assignment at all is better.
+        The best combination, and with how many people nothing was left out.
     """
-    worth = np.vstack([people.worth[:, group], np.zeros(len(group))])
-    use = people.uses(group)
-    left = worth - np.einsum("c,cju->ju", prices, use)
-    loss = left.max(axis=0) - left
-    here = np.arange(len(group))
-    now = best.choice[group].astype(np.int64) % len(worth)
-    spare = np.inf
-    if best.broken == 0:  # what the group may lose: the distance, less what the others lose anyway
-        limits = float(support(people, prices).sum() - prices @ best.used)
-        spare = limits + float(loss[now, here].sum()) + 1e-12 * people.reachable
+    now = circle.now[group]
     options = Options(
-        worth - worth[now, here], use - use[:, now, here][:, None, :],
-        np.where(np.isfinite(left), loss, np.inf),
-    )  # fmt: skip
+        circle.worth[:, group] - circle.worth[now, group],
+        circle.use[:, :, group] - circle.use[:, now, group][:, None, :],
+        circle.loss[:, group],
+    )
     first = combine(options, spare=spare)
     second = combine(options.after(len(first.steps)), spare=spare)
-    a, b = _pairs(people, best.used, prices, first, second)
-    off = broken(people, best.used[:, None] + first.change[:, a] + second.change[:, b])
+    a, b = pairs(first, second, prices=circle.prices, room=circle.room)
+    off = broken(circle.people, circle.used[:, None] + first.change[:, a] + second.change[:, b])
     top = int(np.lexsort((-(first.gain[a] + second.gain[b]), off))[0])
     picks = np.concatenate([first.picks(int(a[top])), second.picks(int(b[top]))])
-    choice = best.choice.copy()
-    choice[group[: len(picks)]] = np.where(picks == len(worth) - 1, NONE, picks)
-    return Standing.of(people, choice), len(first.steps) == len(people)
+    return circle.with_picks(group, picks), len(first.steps)
 
 
-def _pairs(
-    people: People, used: FloatArray, prices: FloatArray, first: Combinations, second: Combinations
-) -> tuple[IntArray, IntArray]:
-    """Which combinations of one half go with which of the other.
-
-    All pairs would be too many. At the prices, the distance of a pair that keeps the limits is the sum of its
-    losses and of what it leaves unused, which is an L1 distance between the two halves; the nearest partners
-    of each come from a k-d tree.
-    """
-    n = len(first.gain)
-    if not second.steps:
-        return np.arange(n), np.zeros(n, dtype=np.int64)
-    priced = np.flatnonzero(prices)
-    weight = np.abs(prices[priced])[:, None]
-    limit = np.where(prices > 0, people.upper, people.lower)[priced, None] - used[priced, None]
-    wanted = np.vstack([weight * (limit - first.change[priced]), np.zeros((1, n))]).T
-    there = np.vstack([weight * second.change[priced], second.lost[None, :]]).T
-    partners = cKDTree(there).query(wanted, k=min(PARTNERS, len(there)), p=1)[1].reshape(n, -1)
-    return np.repeat(np.arange(n), partners.shape[1]), partners.ravel()
-
-
-@dataclass(frozen=True)
-class Options:
-    """What several people may choose, against what they choose now.
-
-    Attributes:
-        gain: (n_options, n_people) worth added.
-        change: (n_rows, n_options, n_people) amounts added.
-        loss: (n_options, n_people) what is lost against the best at the prices; inf: no such option.
-    """
-
-    gain: FloatArray
-    change: FloatArray
-    loss: FloatArray
-
-    def after(self, first: int) -> Options:
-        """Without the first people."""
-        return Options(self.gain[:, first:], self.change[:, :, first:], self.loss[:, first:])
-
-
-@dataclass(frozen=True)
-class Combinations:
-    """Choices of several people together.
-
-    Attributes:
-        gain, lost: (n,) worth added, and lost at the prices.
-        change: (n_rows, n) amounts added.
-        steps: per person (parent, pick): the combination before this person's pick, and the pick.
-    """
-
-    gain: FloatArray
-    lost: FloatArray
-    change: FloatArray
-    steps: tuple[tuple[IntArray, IntArray], ...]
-
-    def picks(self, at: int) -> IntArray:
-        """(n_people,) the picks of one combination."""
-        found = []
-        for parent, pick in reversed(self.steps):
-            found.append(pick[at])
-            at = int(parent[at])
-        return np.array(found[::-1], dtype=np.int64)
-
-
-def combine(options: Options, *, spare: float) -> Combinations:
-    """All combinations of the first people's options that together lose at most `spare`.
-
-    It ends before the person with whom there would be more than `COMBINATIONS`.
-    """
-    total, moved, lost = np.zeros(1), np.zeros((len(options.change), 1)), np.zeros(1)
-    steps: list[tuple[IntArray, IntArray]] = []
-    for i in range(options.gain.shape[1]):
-        there = np.flatnonzero(np.isfinite(options.loss[:, i]))
-        fits = lost[:, None] + options.loss[there, i] <= spare
-        if int(fits.sum()) > COMBINATIONS or not fits.any():
-            break
-        parent, which = np.nonzero(fits)
-        pick = there[which]
-        total = total[parent] + options.gain[pick, i]
-        moved = moved[:, parent] + options.change[:, pick, i]
-        lost = lost[parent] + options.loss[pick, i]
-        steps.append((parent, pick))
-    return Combinations(total, lost, moved, tuple(steps))
-
-
-def _no_whole(people: People, standing: Standing) -> InfeasibleError:
-    """The first limit that whole people miss."""
-    each = [float(broken(people.only(c), standing.used[c : c + 1, None])[0]) for c in range(len(people.rows))]
+def _no_whole(circle: Circle) -> InfeasibleError:
+    """The limit that whole people miss by most."""
+    people = circle.people
+    each = [float(broken(people.only(c), circle.used[c : c + 1, None])[0]) for c in range(len(people.rows))]
     row = people.rows[int(np.argmax(each))]
     return InfeasibleError(
         f"assign: no choice of whole people was found that keeps '{row.label}'; widen it by about one offer",
