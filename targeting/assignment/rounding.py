@@ -144,10 +144,12 @@ def _searched(best: Circle, bound: float, *, allowed: float, gap_tol: float) -> 
         if turn - last > PATIENCE or (kept and certified(bound, best.total, best.people, gap_tol=gap_tol)):
             break
         group = _group(best, turn)
-        found, looked_at = _decided(best, group, spare=_spare(best, group) if kept else allowed * 2.0**turn)
+        # Small losses first: many people with one good alternative make more of a group than few with all.
+        part = 0.25 ** (2 - turn % 3) if kept else 2.0**turn
+        found, looked_at = _decided(best, group, spare=part * (_spare(best, group) if kept else allowed))
         if found.better_than(best):
             best, last = found, turn
-        if kept and looked_at == len(best.people):
+        if kept and part == 1.0 and looked_at == len(best.people):
             break  # every assignment that could be better was seen
     return best
 
@@ -190,7 +192,7 @@ def _group(circle: Circle, turn: int) -> IntArray:
     first = np.argsort(-losing, kind="stable")[:LOSERS]
     first = first[losing[first] > 0]
     rest = np.setdiff1d(np.arange(len(losing)), first)
-    if turn:
+    if turn and len(rest) > GROUP:
         rest = rest[turn // 2 :: 1 + (turn * 7) % 41]
     return np.concatenate([first, rest])[:GROUP]
 
