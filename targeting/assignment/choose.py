@@ -39,7 +39,8 @@ def assign(
     Args:
         offers: polars, pandas or Arrow, one row per person and placement: user_id, placement, worth (any
             number and unit: expected GMV, fans, profit), cost_cny (yuan, >= 0); further columns that limits
-            count (>= 0) or select by. A person without a row for a placement is not offered it.
+            count (>= 0) or select by. A person without a row for a placement is not offered it. With a column
+            `package` a placement may have several rows per person (more impressions, another creative).
         budget_cny: yuan, >= 0; its limit is called `total`.
         limits: mappings as in a brief, each with an optional name, selection (`placement`, `segment`, ...:
             any column of the table) and `each`:
@@ -67,7 +68,11 @@ def assign(
     parsed = parse_limits(limits)
     table = Offers.of(as_frame(offers))
     people = People(
-        table.users, table.placements, table.worth, rows_of(table, budget_cny=budget, limits=parsed)
+        users=table.users,
+        placements=table.placements,
+        worth=table.worth,
+        rows=rows_of(table, budget_cny=budget, limits=parsed),
+        packages=table.packages,
     )
     fair = _possible(people)
     alone = len(people.rows) == 1
@@ -108,7 +113,6 @@ def _judged(
         raise SolverError("assign: the choice breaks a limit; nothing was returned; please report this table")
     bound = max(reply(fair, prices).bound, value)
     shown = np.flatnonzero(choice >= 0)
-    names = np.array(people.placements, dtype=object)
     rows = people.rows
     cost = np.zeros(len(shown))
     for j, use in enumerate(rows[0].use):
@@ -120,7 +124,8 @@ def _judged(
         chosen=pl.DataFrame(
             {
                 "user_id": people.users.gather(shown),
-                "placement": pl.Series(names[choice[shown]].tolist(), dtype=pl.String),
+                "placement": _names(people.placements, choice[shown]),
+                **({"package": _names(people.packages, choice[shown])} if people.packages else {}),
                 "worth": people.worth[choice[shown], shown],
                 "cost_cny": cost,
             }
@@ -143,3 +148,8 @@ def _judged(
         budget_cny=budget,
         people=people,
     )
+
+
+def _names(names: tuple[str, ...], choice: Choice) -> pl.Series:
+    """The name of each choice."""
+    return pl.Series(list(names), dtype=pl.String).gather(choice.astype(np.int64))

@@ -19,6 +19,7 @@ from models.curves import FloatArray
 from models.errors import DataError
 
 KEYS = ("user_id", "placement")
+PACKAGE = "package"  # a column that tells several packages of one placement apart
 NEEDED = (*KEYS, "worth", "cost_cny")
 
 
@@ -28,12 +29,15 @@ class Offers:
 
     Attributes:
         users: (n_users,) ids, sorted.
-        parts: per placement its rows, sorted by person.
+        placements: sorted; a placement with several packages stands once for each.
+        packages: their names, empty where the table has no column `package`.
+        parts: per placement (and package) its rows, sorted by person.
         at: per placement where its rows stand among the users; None where it has a row for everybody.
     """
 
     users: pl.Series
     placements: tuple[str, ...]
+    packages: tuple[str, ...]
     parts: tuple[pl.DataFrame, ...]
     at: tuple[NDArray[np.int64] | None, ...]
 
@@ -46,16 +50,20 @@ class Offers:
         """
         _refuse_missing(table)
         table = _named(table)
+        keys = ["placement", PACKAGE] if PACKAGE in table.columns else ["placement"]
         parts = {
-            str(part["placement"][0]): part for part in table.partition_by("placement", maintain_order=True)
+            tuple(map(str, part.select(keys).row(0))): part
+            for part in table.partition_by(keys, maintain_order=True)
         }
-        placements = tuple(sorted(parts))
-        ordered = _sorted([parts[p] for p in placements])
-        for placement, part in zip(placements, ordered, strict=True):
-            _refuse_twice(part["user_id"], placement)
+        kinds = sorted(parts)
+        ordered = _sorted([parts[kind] for kind in kinds])
+        for kind, part in zip(kinds, ordered, strict=True):
+            _refuse_twice(part["user_id"], ", ".join(kind))
+        placements = tuple(kind[0] for kind in kinds)
+        packages = tuple(kind[1] for kind in kinds if len(kind) > 1)
         first = ordered[0]["user_id"]
         if all(part["user_id"].equals(first) for part in ordered):
-            return cls(first, placements, ordered, (None,) * len(placements))
+            return cls(first, placements, packages, ordered, (None,) * len(placements))
         users = pl.concat([part["user_id"] for part in ordered]).unique().sort()
         numbered = pl.DataFrame({"user_id": users}).with_row_index("at")
         at = tuple(
@@ -65,7 +73,7 @@ class Offers:
             .to_numpy()
             for part in ordered
         )
-        return cls(users, placements, ordered, at)
+        return cls(users, placements, packages, ordered, at)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -127,7 +135,7 @@ def _refuse_missing(table: pl.DataFrame) -> None:
         raise DataError(f"offers: column {absent[0]!r} is missing; expected {', '.join(NEEDED)}")
     if table.is_empty():
         raise DataError("offers: the table is empty; expected one row per person and placement")
-    for name in KEYS:
+    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
         if table[name].null_count():
             row = int(table[name].is_null().arg_true()[0])
             raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
@@ -135,7 +143,9 @@ def _refuse_missing(table: pl.DataFrame) -> None:
 
 def _named(table: pl.DataFrame) -> pl.DataFrame:
     """Ids as text, placements under the names they have everywhere, worth and cost checked."""
-    keys = [pl.col(k).cast(pl.String) for k in KEYS if table.schema[k] != pl.String]
+    keys = [
+        pl.col(k).cast(pl.String) for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String
+    ]
     table = table.with_columns(keys) if keys else table
     names = {str(p): placement_name(str(p)) for p in table["placement"].unique().to_list()}
     if CONTROL in names.values():
@@ -185,6 +195,6 @@ def _refuse_twice(ids: pl.Series, placement: str) -> None:
     twice = np.flatnonzero((ids == ids.shift(1)).fill_null(False).to_numpy())
     if len(twice):
         raise DataError(
-            f"offers: user {ids[int(twice[0])]!r} has two rows for placement {placement!r}; expected one per "
-            f"person and placement"
+            f"offers: user {ids[int(twice[0])]!r} has two rows for {placement!r}; expected one per person "
+            f"and placement, or packages told apart in a column {PACKAGE}"
         )

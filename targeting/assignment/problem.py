@@ -14,7 +14,7 @@ pass over the people gives U, the choice behind it and what that choice uses. Mu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,15 +60,18 @@ class People:
 
     Attributes:
         users: (n_users,) ids, sorted, so that the order of the caller's rows cannot matter.
-        placements: (n_placements,) sorted names.
+        placements: (n_placements,) where each kind of offer is shown, sorted; a name stands as often as the
+            placement has packages.
         worth: (n_placements, n_users); -inf where there is no such offer.
         rows: the limits, the budget (`total`) first.
+        packages: (n_placements,) the package of each kind of offer; empty where placements have one each.
     """
 
     users: pl.Series
     placements: tuple[str, ...]
     worth: FloatArray
     rows: tuple[Row, ...]
+    packages: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.worth.shape[1]
@@ -120,11 +123,11 @@ class People:
             for row in self.rows
         )  # fmt: skip
         users = self.users[at] if isinstance(at, slice) else self.users.gather(at)
-        return People(users, self.placements, self.worth[:, at], rows)
+        return replace(self, users=users, worth=self.worth[:, at], rows=rows)
 
     def only(self, row: int) -> People:
         """The same people with one limit."""
-        return People(self.users, self.placements, self.worth, (self.rows[row],))
+        return replace(self, rows=(self.rows[row],))
 
     def uses(self, at: slice | NDArray[np.int64]) -> FloatArray:
         """(n_rows, n_placements + 1, n_at) amounts; the last placement is none, which uses nothing."""

@@ -1,8 +1,8 @@
-"""The two small programs over switches, solved by the HiGHS that scipy brings.
+"""The programs that HiGHS solves (the one scipy brings), scaled to an average offer: units change nothing.
 
-`move_prices` is a linear program whose dual minimises U over a box of prices; `choose_whole` decides a few
-hundred people once and for all. Everything is scaled to an average offer, so that the unit of money or worth
-changes nothing. cvxpy stays out: it would take longer to compile these than HiGHS to solve them.
+`move_prices` is the linear program over switches whose dual minimises U over a box of prices. `whole_picks`
+is asked only where limits are so narrow that the search of `rounding` found nobody to keep them with. cvxpy
+stays out: it would take longer to compile these than HiGHS to solve them.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ class Assignment:
     """Who is shown what, what it is worth, and how far from the best it can be.
 
     Attributes:
-        chosen: user_id, placement, worth, cost_cny of the offers made, sorted by user_id; others get none.
+        chosen: user_id, placement (, package), worth, cost_cny of the offers made, sorted by user_id; others
+            get none.
         value: total worth of `chosen`.
         upper_bound: U(prices); no assignment within the limits is worth more.
         status: `optimal` (gap within the tolerance asked for) or `within_gap`.
@@ -64,17 +65,17 @@ class Assignment:
         """Names of the limits with a price."""
         return tuple(name for name, price in self.prices.items() if price != 0)
 
-    def package(self, placement: str) -> pl.Series:
-        """user_id of the people chosen for a placement: the audience package to upload.
+    def packages(self) -> Mapping[tuple[str, ...], pl.Series]:
+        """(placement,) or (placement, package) -> user_id of the people chosen: the lists to upload."""
+        people, keys = self.people, self._keys
+        names = (people.placements, people.packages)[: len(keys)]
+        found = self.chosen.partition_by(keys, as_dict=True)
+        nobody = pl.Series("user_id", [], dtype=pl.String)
+        return {k: found[k]["user_id"] if k in found else nobody for k in zip(*names, strict=True)}
 
-        Raises:
-            CampaignError: there is no such placement.
-        """
-        if placement not in self.people.placements:
-            raise CampaignError(
-                f"package: no placement {placement!r}; expected one of {', '.join(self.people.placements)}"
-            )
-        return self.chosen.filter(pl.col("placement") == placement)["user_id"]
+    @property
+    def _keys(self) -> list[str]:
+        return ["placement", "package"] if self.people.packages else ["placement"]
 
     def path(self, budgets: Iterable[float]) -> pl.DataFrame:
         """The best assignment for each budget, in one pass over the people.
@@ -119,14 +120,14 @@ class Assignment:
             f"{self.spend_cny:,.2f} of {self.budget_cny:,.2f} CNY; {self.status}, at most {self.gap:.1e} "
             f"below the best"
         )
-        by = self.chosen.group_by("placement").agg(
+        by = self.chosen.group_by(self._keys).agg(
             pl.len().alias("people"), pl.col("worth").sum(), pl.col("cost_cny").sum()
         )
         with pl.Config(
             tbl_rows=20, tbl_cols=8, fmt_str_lengths=40, float_precision=4, thousands_separator=",",
             tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_formatting="NOTHING",
         ):  # fmt: skip
-            return f"{head}\n{by.sort('placement')}\n{self.limits.drop('unit')}"
+            return f"{head}\n{by.sort(self._keys)}\n{self.limits.drop('unit')}"
 
     __repr__ = __str__
 
