@@ -94,8 +94,19 @@ def _budget(budget_cny: float) -> float:
 
 
 def _possible(people: People) -> People:
-    """Without the offers that alone exceed a cap: whole people cannot take them, so the bound need not."""
+    """Without the offers that no best assignment makes.
+
+    Those that alone exceed a cap: whole people cannot take them, so the bound need not. And those that are
+    worth nothing and help no floor: they are as good as none, and would only crowd the line.
+    """
     worth = people.worth.copy()
+    for j, mine in enumerate(worth):
+        useless = mine <= 0
+        for row in people.rows:
+            use = row.use[j]
+            if np.isfinite(row.lower) and use is not None:
+                useless &= use == 0
+        mine[useless] = -np.inf
     for row in people.rows:
         if np.isfinite(row.upper):
             for j, use in enumerate(row.use):

@@ -44,7 +44,7 @@ class Classes:
             return cls(every, np.ones(n), every, np.zeros(n, dtype=np.int64))
         starts = np.flatnonzero(np.r_[True, switches.user[1:] != switches.user[:-1]])
         person = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, n]))
-        group = _alike(_table(switches, person, len(starts), n_placements))
+        group = alike(_table(switches, person, len(starts), n_placements))
         order = np.argsort(group, kind="stable")
         first = np.flatnonzero(np.r_[True, group[order][1:] != group[order][:-1]])
         sizes = np.diff(np.r_[first, len(order)])
@@ -95,7 +95,7 @@ def _table(switches: Switches, person: IntArray, n_people: int, n_placements: in
     return table.reshape(n_people, -1)
 
 
-def _alike(table: FloatArray) -> IntArray:
+def alike(table: FloatArray) -> IntArray:
     """(n_people,) equal numbers for equal rows.
 
     Rows are sorted by a sum with fixed odd weights and then compared exactly with the row before, so two

@@ -8,9 +8,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from models.curves import FloatArray
+from targeting.assignment.classes import alike
 from targeting.assignment.switches import IntArray
 
 COMBINATIONS = 20_000  # of half a group
+CROWDED = 500  # from here on equal combinations are sought
 PARTNERS = 16  # in the other half, for each combination of the one
 
 
@@ -74,6 +76,10 @@ def combine(options: Options, *, spare: float) -> Combinations:
         total = total[parent] + options.gain[pick, i]
         moved = moved[:, parent] + options.change[:, pick, i]
         lost = lost[parent] + options.loss[pick, i]
+        if len(lost) > CROWDED:  # equal ones, which coarse numbers make in plenty, are one
+            kept = np.unique(alike(np.column_stack([total, lost, moved.T])), return_index=True)[1]
+            total, moved, lost = total[kept], moved[:, kept], lost[kept]
+            parent, pick = parent[kept], pick[kept]
         steps.append((parent, pick))
     return Combinations(total, lost, moved, tuple(steps))
 

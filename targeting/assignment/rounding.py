@@ -168,15 +168,18 @@ def broken(people: People, used: FloatArray) -> FloatArray:
 
 
 def _by_lead(people: People, settled: Settled) -> IntArray:
-    """The undecided, then the people whose choice is nearest to another one at the prices; ties by id."""
-    lead = np.empty(len(people))
+    """The undecided, then the people whose choice is nearest to another one at the prices; ties by id.
+
+    Another choice that takes the same of every limit with a price fills nothing and is not looked at.
+    """
+    prices, lead = settled.reply.prices, np.empty(len(people))
     for chunk in people.chunks():
-        left = np.vstack([people.left_over(settled.reply.prices, chunk), np.zeros(chunk.stop - chunk.start)])
+        left = np.vstack([people.left_over(prices, chunk), np.zeros(chunk.stop - chunk.start)])
         here = np.arange(left.shape[1])
         now = settled.choice[chunk].astype(np.int64) % len(left)
-        mine = left[now, here]
-        left[now, here] = -np.inf
-        lead[chunk] = np.abs(mine - left.max(axis=0))
+        use = people.uses(chunk)
+        change = np.einsum("c,cju->ju", np.abs(prices), np.abs(use - use[:, now, here][:, None, :]))
+        lead[chunk] = np.where(change > 0, np.abs(left[now, here] - left), np.inf).min(axis=0)
     lead[settled.undecided] = -1.0
     if len(lead) > NEAR:
         line = np.partition(lead, NEAR - 1)[NEAR - 1]
