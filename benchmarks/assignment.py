@@ -1,21 +1,21 @@
 """User-level choice by dual prices: time, gap, and two independent answers beside it.
 
-    python -m benchmarks.assignment [--quick] [--highs 100000]
+    python -m benchmarks.assignment [--quick] [--highs 20000]
 
 People x placements with continuous scores, under the budget alone and under four limits (budget, a floor on
 live, a cap on video, the room's capacity). Columns: wall and processor seconds of `tg.assign` on a polars
 table (the processor's do not suffer from neighbours on a shared machine), `passes` = processor seconds over
-those of one evaluation of the bound on the same arrays, the certified gap, and the same linear program by scipy's HiGHS
-where that is bearable (`--highs` people at most): its seconds and how far the two optima are apart.
+those of one evaluation of the bound on the same arrays, the certified gap, and the same linear program by
+scipy's HiGHS where that is bearable (`--highs` people at most): its processor seconds and how far the two
+optima are apart.
 
-The peer for the budget alone is `maq` (grf-labs). The package of that name on PyPI is an empty placeholder and
-the real one is built from GitHub, so it is measured only where somebody has installed it, and named otherwise.
+The peer for the budget alone is `maq` (grf-labs). What PyPI has under that name is a placeholder that cannot
+be installed, and the real one is built from GitHub: it is not measured here, and the first lines say so.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import platform
 import time
@@ -106,7 +106,8 @@ def line(n: int, k: int, *, many: bool, most: int) -> None:
     beside = ""
     if n <= most:
         optimum, _, highs_s = timed(lambda: highs(found.people))
-        beside = f"HiGHS {highs_s:7.2f} s ({highs_s / cpu:5.1f} x)  bounds apart {found.upper_bound / optimum - 1:+.0e}"
+        apart = found.upper_bound / optimum - 1
+        beside = f"HiGHS {highs_s:7.2f} s ({highs_s / cpu:5.1f} x)  bounds apart {apart:+.0e}"
     what = "4 limits" if many else "budget"
     print(
         f"{n:9,} x {k}  {what:8s}  wall {wall:6.2f}  cpu {cpu:6.2f}  passes {cpu / max(once, 1e-9):5.0f}  "
@@ -119,13 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="up to 1e5 people")
-    parser.add_argument(
-        "--highs", type=int, default=100_000, help="most people for the whole program by HiGHS"
-    )
+    parser.add_argument("--highs", type=int, default=20_000, help="most people for HiGHS")
     given = parser.parse_args(arguments)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    if importlib.util.find_spec("maq") is None:
-        print("maq is not installed (PyPI holds a placeholder of that name): not measured")
+    print("maq is not on PyPI (a placeholder has its name): not measured")
     tg.assign(offers(100, 2), budget_cny=10.0)  # imports are not what is measured
     for n in (10_000, 100_000) if given.quick else (10_000, 100_000, 1_000_000):
         for k in (2, 4):

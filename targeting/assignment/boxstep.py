@@ -15,7 +15,7 @@ import numpy as np
 
 from models.curves import FloatArray
 from targeting.assignment.classes import Classes
-from targeting.assignment.problem import NONE, Choice, People, Reply, fitting, reply
+from targeting.assignment.problem import NONE, Choice, People, Reply, fitting, reply, support
 from targeting.assignment.program import Move, move_prices
 from targeting.assignment.switches import IntArray, Switches, all_switches, near_switches
 
@@ -27,6 +27,7 @@ _STEPS = 60
 _ERRORS = 4.0
 _FAR = 1e3  # first box of the first sample, in average worths per average amount
 _WIDENINGS = 3  # of that box
+_SEEN = 1e-9  # of all worth: by how much U may differ from what the program says it is
 _NARROWEST = 1e-4  # by which a box is made smaller at most at once: crowds may stand on nearly one line
 
 
@@ -92,12 +93,18 @@ def box_steps(people: People, prices: FloatArray, reach: FloatArray) -> Settled:
         low, high = fitting(people, now.prices - reach), fitting(people, now.prices + reach)
         move = move_prices(people, switches, now.used, low, high)
         there = reply(people, move.prices)
-        inside = not move.outside.any()
+        inside = not move.outside.any() and there.bound <= _expected(people, now, move)
         if inside or there.bound < people.least or step + 1 == (_WIDENINGS if whole else _STEPS):
             break
         now = there
         reach = np.where(move.outside != 0, reach * (100.0 if whole else 2.0), reach)
     return _settled(now, there, switches, move, exact=inside)
+
+
+def _expected(people: People, now: Reply, move: Move) -> float:
+    """U as the program sees it, with room for its tolerance; the true U is that where nobody was left out."""
+    present = now.bound - float(support(people, now.prices).sum()) + float(now.prices @ now.used)
+    return present + move.gain + _SEEN * people.reachable
 
 
 def _in_reach(people: People, now: Reply, reach: FloatArray) -> tuple[Switches, FloatArray]:

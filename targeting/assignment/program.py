@@ -33,12 +33,14 @@ class Move:
         made: (n_switches,) switches made as a whole.
         undecided: people whom the program would split between two choices, at most one per limit and class.
         outside: (n_rows,) 1 or -1 where U would fall further above or below the box, else 0.
+        gain: what the program adds to the worth of the present choices: with that, the U it expects.
     """
 
     prices: FloatArray
     made: NDArray[np.bool_]
     undecided: IntArray
     outside: NDArray[np.int8]
+    gain: float
 
 
 def move_prices(
@@ -65,7 +67,7 @@ def move_prices(
     eye = eye_array(n_rows, format="csr")
     equal = hstack([csr_array(kept.use / unit[:, None]), -eye, eye, -eye], format="csr")
     # Where the sign of a price holds it at 0 the limit itself has the slack; a free variable would be a ray.
-    no_over = (high <= 0) & ~np.isfinite(people.upper)
+    no_over = (high >= 0) & ~np.isfinite(people.upper)
     no_under = (low <= 0) & ~np.isfinite(people.lower)
     ends = np.zeros((n + 3 * n_rows, 2))
     ends[:n, 1] = alike.size
@@ -89,7 +91,8 @@ def move_prices(
     edge = _WHOLE * np.maximum(1.0, np.abs(used / unit))
     made, undecided = alike.spread(found.x[:n], switches, tolerance=_WHOLE)
     outside = (over > edge).astype(np.int8) - (under > edge).astype(np.int8)
-    return Move(np.clip(-found.eqlin.marginals / per, low, high), made, undecided, outside)
+    prices = np.clip(-found.eqlin.marginals / per, low, high)
+    return Move(prices, made, undecided, outside, -float(found.fun) * money)
 
 
 def whole_picks(

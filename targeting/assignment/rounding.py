@@ -30,8 +30,8 @@ SLACK = 1e-12
 NEAR = 2_000  # people who may be decided again
 GROUP = 64  # of them at once, at most
 LOSERS = 6  # of a group are those who lose most by their present choice
-ROUNDS = 60
-PATIENCE = 12  # rounds without a better assignment
+ROUNDS = 36
+PATIENCE = 9  # rounds without a better assignment
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def in_whole(people: People, settled: Settled, *, gap_tol: float) -> Choice:
     best, bound = Circle.around(people, settled), settled.reply.bound
     split = np.flatnonzero(np.isin(best.members, settled.undecided))
     # While limits are broken there is no distance to go by: part of what the split people take, then more.
-    allowed = 0.25 * float(np.abs(best.prices) @ best.use[:, :, split].max(axis=1).sum(axis=1))
+    allowed = float(np.abs(best.prices) @ best.use[:, :, split].max(axis=1).sum(axis=1))
     best = _searched(best, bound, allowed=allowed or people.worth_scale, gap_tol=gap_tol)
     if best.broken > 0:
         picks = whole_picks(people, best.use, np.isfinite(best.loss), best.used_by_others)
@@ -145,7 +145,7 @@ def _searched(best: Circle, bound: float, *, allowed: float, gap_tol: float) -> 
             break
         group = _group(best, turn)
         # Small losses first: many people with one good alternative make more of a group than few with all.
-        part = 0.25 ** (2 - turn % 3) if kept else 2.0**turn
+        part = 0.25 ** (2 - turn % 3) if kept else 4.0 ** (turn - 4)
         found, looked_at = _decided(best, group, spare=part * (_spare(best, group) if kept else allowed))
         if found.better_than(best):
             best, last = found, turn

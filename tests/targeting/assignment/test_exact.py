@@ -44,6 +44,20 @@ def test_prices_found_by_way_of_samples_are_those_of_the_whole_program(n):
     assert found.upper_bound == pytest.approx(offered_people.relaxed_optimum(found.people), rel=1e-7)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_floor_whose_price_the_sample_got_wrong_is_followed_beyond_the_box(seed):
+    # The floor's price is negative and its limit one-sided: the edge of the box towards 0 must count as one.
+    table = offered_people.offers(6000, 2, seed=seed)
+    budget = 0.1 * float(table["cost_cny"].sum())
+    limit = {"kind": "bounds", "name": "live floor", "placement": "live", "min_share": 0.75}
+    people = offered_people.people_of(table, budget_cny=budget, limits=[limit])
+    wrong = np.array([1.0, -3.0])
+    found = boxstep.box_steps(people, wrong, np.full(2, 0.05))
+    assert found.exact
+    assert found.reply.prices[1] < 0
+    assert found.reply.bound == pytest.approx(offered_people.relaxed_optimum(people), rel=1e-7)
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_six_people_get_the_very_best_choice(seed):
     rng = np.random.default_rng(seed)
