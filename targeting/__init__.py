@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from models.errors import SolverError as SolverError
     from models.errors import TargetingError as TargetingError
     from models.media import media_returns as media_returns
+    from targeting.assignment import Assignment as Assignment
+    from targeting.assignment import assign as assign
     from targeting.audience import Audience as Audience
     from targeting.campaign import Campaign as Campaign
     from targeting.campaign import parse_campaign as parse_campaign
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from targeting.world import simulate as simulate
 
 _EXPORTS = {
+    "Assignment": "targeting.assignment",
     "Audience": "targeting.audience",
     "Campaign": "targeting.campaign",
     "CampaignError": "models.errors",
@@ -41,6 +44,7 @@ _EXPORTS = {
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
     "allocate": "targeting.plan.supplied",
+    "assign": "targeting.assignment",
     "backtest": "targeting.evaluation.backtest",
     "evaluate_campaign": "targeting.evaluation",
     "evaluate_delivery": "targeting.evaluation",

@@ -9,9 +9,9 @@ write them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,6 +23,9 @@ from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval, known
 from targeting.plan.provenance import Provenance
+
+if TYPE_CHECKING:
+    from targeting.plan.packages import Packages
 
 ALLOCATION_COLUMNS = (
     "segment", "placement", "slot", "spend_cny", "spend_li", "impressions", "new_fans", "new_fan_gmv_cny",
@@ -198,6 +201,45 @@ class Plan:
         from targeting.plan.baselines import compared
 
         return compared(self, other)
+
+    def offers(self, *, intensities: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0)) -> pl.DataFrame:
+        """What each eligible person is worth and costs on this plan's curves, for `targeting.assign`.
+
+        Args:
+            intensities: multiples of what the plan spends on a person of the same segment and placement.
+
+        Returns:
+            A row per person, placement and intensity (`package`): `targeting.plan.packages.OFFER_COLUMNS`.
+            That module says what is assumed.
+        """
+        from targeting.plan.packages import offers_of
+
+        return offers_of(self, intensities=intensities)
+
+    def packages(
+        self,
+        *,
+        intensities: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
+        exclusive: bool = False,
+        limits: Sequence[Mapping[str, Any]] = (),
+        gap_tol: float = 1e-6,
+    ) -> Packages:
+        """Lists of people to upload with this plan's money, and what that gains over whole segments.
+
+        Args:
+            intensities: as in `offers`.
+            exclusive: whether a person may be in the packages of one placement only.
+            limits: as in `targeting.assign`, beside each placement's spend as planned and the brief's
+                live_capacity. The brief's other constraints speak of segments and are not looked at.
+            gap_tol: as in `targeting.assign`.
+
+        Raises:
+            DataError: the plan knows no people.
+            CampaignError: it has several slots, or an argument is wrong.
+        """
+        from targeting.plan.packages import packages_of
+
+        return packages_of(self, intensities=intensities, exclusive=exclusive, limits=limits, gap_tol=gap_tol)
 
     def to_dict(self) -> dict[str, Any]:
         """plan.json (DESIGN 3.3), with the baselines and the brief beside it; infinite or unknown numbers

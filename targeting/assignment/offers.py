@@ -1,0 +1,200 @@
+"""The caller's table as arrays: who can be offered what, at what cost, for what worth.
+
+Checked once, in the words of the table. Must not know limits or prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.contracts.schemas import CONTROL
+from models.contracts.values import placement_name
+from models.curves import FloatArray
+from models.errors import DataError
+
+KEYS = ("user_id", "placement")
+PACKAGE = "package"  # a column that tells several packages of one placement apart
+NEEDED = (*KEYS, "worth", "cost_cny")
+
+
+@dataclass(frozen=True)
+class Offers:
+    """One row per person and placement, sorted, so that the order of the caller's rows cannot matter.
+
+    Attributes:
+        users: (n_users,) ids, sorted.
+        placements: sorted; a placement with several packages stands once for each.
+        packages: their names, empty where the table has no column `package`.
+        parts: per placement (and package) its rows, sorted by person.
+        at: per placement where its rows stand among the users; None where it has a row for everybody.
+    """
+
+    users: pl.Series
+    placements: tuple[str, ...]
+    packages: tuple[str, ...]
+    parts: tuple[pl.DataFrame, ...]
+    at: tuple[NDArray[np.int64] | None, ...]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Offers:
+        """The offers of a table with `NEEDED` columns.
+
+        Raises:
+            DataError: a column is missing, a number is not one, or a person has a placement twice.
+        """
+        _refuse_missing(table)
+        table = _named(table)
+        keys = ["placement", PACKAGE] if PACKAGE in table.columns else ["placement"]
+        parts = {
+            tuple(map(str, part.select(keys).row(0))): part
+            for part in table.partition_by(keys, maintain_order=True)
+        }
+        kinds = sorted(parts)
+        ordered = _sorted([parts[kind] for kind in kinds])
+        for kind, part in zip(kinds, ordered, strict=True):
+            _refuse_twice(part["user_id"], ", ".join(kind))
+        placements = tuple(kind[0] for kind in kinds)
+        packages = tuple(kind[1] for kind in kinds if len(kind) > 1)
+        first = ordered[0]["user_id"]
+        if all(part["user_id"].equals(first) for part in ordered):
+            return cls(first, placements, packages, ordered, (None,) * len(placements))
+        users = pl.concat([part["user_id"] for part in ordered]).unique().sort()
+        numbered = pl.DataFrame({"user_id": users}).with_row_index("at")
+        at = tuple(
+            part.select("user_id")
+            .join(numbered, on="user_id", how="left", maintain_order="left")["at"]
+            .cast(pl.Int64)
+            .to_numpy()
+            for part in ordered
+        )
+        return cls(users, placements, packages, ordered, at)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table."""
+        return tuple(self.parts[0].columns)
+
+    @cached_property
+    def worth(self) -> FloatArray:
+        """(n_placements, n_users), -inf where there is no offer."""
+        worth = np.full((len(self.placements), len(self)), -np.inf)
+        for j, (part, at) in enumerate(zip(self.parts, self.at, strict=True)):
+            worth[j, slice(None) if at is None else at] = part["worth"].to_numpy()
+        return worth
+
+    def amounts(self, column: str) -> tuple[FloatArray, ...]:
+        """Per placement (n_users,) amounts of a column, 0 where there is no offer.
+
+        Raises:
+            DataError: the column is missing or holds something that is no number >= 0.
+        """
+        if column not in self.columns:
+            raise DataError(
+                f"offers: column {column!r} is missing; a limit counts it; expected a number >= 0 per offer"
+            )
+        found = []
+        for placement, part, at in zip(self.placements, self.parts, self.at, strict=True):
+            values = _numbers(part, column, placement, least=0.0)
+            if at is not None:
+                whole = np.zeros(len(self))
+                whole[at] = values
+                values = whole
+            found.append(values)
+        return tuple(found)
+
+    def where(self, column: str, values: Sequence[object]) -> tuple[NDArray[np.bool_], ...]:
+        """Per placement (n_users,) whether the offer's column has one of the values."""
+        found = []
+        for part, at in zip(self.parts, self.at, strict=True):
+            here = part[column].cast(pl.String).is_in([str(v) for v in values]).fill_null(False).to_numpy()
+            if at is not None:
+                whole = np.zeros(len(self), dtype=bool)
+                whole[at] = here
+                here = whole
+            found.append(here)
+        return tuple(found)
+
+    def values(self, column: str) -> list[str]:
+        """Every value of a column, sorted."""
+        every = pl.concat([part[column].cast(pl.String) for part in self.parts])
+        return [str(v) for v in every.drop_nulls().unique().sort()]
+
+
+def _refuse_missing(table: pl.DataFrame) -> None:
+    absent = [name for name in NEEDED if name not in table.columns]
+    if absent:
+        raise DataError(f"offers: column {absent[0]!r} is missing; expected {', '.join(NEEDED)}")
+    if table.is_empty():
+        raise DataError("offers: the table is empty; expected one row per person and placement")
+    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
+        if table[name].null_count():
+            row = int(table[name].is_null().arg_true()[0])
+            raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
+
+
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    """Ids as text, placements under the names they have everywhere, worth and cost checked."""
+    keys = [
+        pl.col(k).cast(pl.String) for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String
+    ]
+    table = table.with_columns(keys) if keys else table
+    names = {str(p): placement_name(str(p)) for p in table["placement"].unique().to_list()}
+    if CONTROL in names.values():
+        raise DataError(
+            f"offers: placement {CONTROL!r} is for people who are held out; leave these rows out: everybody "
+            f"may get no offer"
+        )
+    if any(old != new for old, new in names.items()):
+        table = table.with_columns(pl.col("placement").replace(names))
+    return table.with_columns(
+        pl.Series("worth", _numbers(table, "worth", None)),
+        pl.Series("cost_cny", _numbers(table, "cost_cny", None, least=0.0)),
+    )
+
+
+def _numbers(
+    table: pl.DataFrame, column: str, placement: str | None, *, least: float = -np.inf
+) -> FloatArray:
+    """A column as finite numbers of at least `least`; the first other one is named with its person."""
+    series = table[column]
+    if not series.dtype.is_numeric():
+        raise DataError(f"offers: column {column!r} holds {series.dtype}, expected numbers")
+    values = series.cast(pl.Float64).to_numpy()  # null becomes NaN
+    bad = ~(np.isfinite(values) & (values >= least))
+    if bad.any():
+        row = table.row(int(np.argmax(bad)), named=True)
+        need = "a finite number >= 0" if least == 0 else "a finite number"
+        raise DataError(
+            f"offers: {column} of user {row['user_id']!r} for {placement or row['placement']!r} is "
+            f"{row[column]}; expected {need} ({int(bad.sum())} such rows); mend or leave out these rows"
+        )
+    return np.ascontiguousarray(values)
+
+
+def _sorted(parts: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, ...]:
+    """Each part by person. Text is slow to sort, and most tables name the people in one order everywhere."""
+    ids = parts[0]["user_id"]
+    if not all(part["user_id"].equals(ids) for part in parts[1:]):
+        return tuple(part.sort("user_id") for part in parts)
+    if ids.is_sorted():
+        return tuple(parts)
+    order = ids.arg_sort()
+    return tuple(part[order] for part in parts)
+
+
+def _refuse_twice(ids: pl.Series, placement: str) -> None:
+    twice = np.flatnonzero((ids == ids.shift(1)).fill_null(False).to_numpy())
+    if len(twice):
+        raise DataError(
+            f"offers: user {ids[int(twice[0])]!r} has two rows for {placement!r}; expected one per person "
+            f"and placement, or packages told apart in a column {PACKAGE}"
+        )

@@ -1,0 +1,139 @@
+"""The assignment as a thing one can read, hand to the platform and question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from models.errors import CampaignError
+from targeting.assignment.problem import People
+
+PATH = {
+    "budget_cny": pl.Float64,
+    "spend_cny": pl.Float64,
+    "value": pl.Float64,
+    "upper_bound": pl.Float64,
+    "gap": pl.Float64,
+    "price": pl.Float64,
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Assignment:
+    """Who is shown what, what it is worth, and how far from the best it can be.
+
+    Attributes:
+        chosen: user_id, placement (, package), worth, cost_cny of the offers made, sorted by user_id; others
+            get none.
+        value: total worth of `chosen`.
+        upper_bound: U(prices); no assignment within the limits is worth more.
+        status: `optimal` (gap within the tolerance asked for) or `within_gap`.
+        limits: one row per limit, `total` (the budget) first: name, where, lower, used, upper, price, unit.
+        budget_cny: the budget.
+        people: every offer, to ask again.
+    """
+
+    chosen: pl.DataFrame
+    value: float
+    upper_bound: float
+    status: str
+    limits: pl.DataFrame
+    budget_cny: float
+    people: People = field(compare=False)
+
+    @property
+    def gap(self) -> float:
+        """upper_bound / value - 1; 0 where they are equal."""
+        return relative_gap(self.upper_bound, self.value)
+
+    @property
+    def spend_cny(self) -> float:
+        """Cost of the offers made."""
+        return float(self.limits["used"][0])
+
+    @property
+    def prices(self) -> Mapping[str, float]:
+        """Worth per unit of each limit by name: >= 0 for a cap, <= 0 for a floor, 0 where none binds."""
+        labels = (row.label for row in self.people.rows)
+        return dict(zip(labels, self.limits["price"].to_list(), strict=True))
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """Names of the limits with a price."""
+        return tuple(name for name, price in self.prices.items() if price != 0)
+
+    def packages(self) -> Mapping[tuple[str, ...], pl.Series]:
+        """(placement,) or (placement, package) -> user_id of the people chosen: the lists to upload."""
+        people, keys = self.people, self._keys
+        names = (people.placements, people.packages)[: len(keys)]
+        found = self.chosen.partition_by(keys, as_dict=True)
+        nobody = pl.Series("user_id", [], dtype=pl.String)
+        return {k: found[k]["user_id"] if k in found else nobody for k in zip(*names, strict=True)}
+
+    @property
+    def _keys(self) -> list[str]:
+        return ["placement", "package"] if self.people.packages else ["placement"]
+
+    def path(self, budgets: Iterable[float]) -> pl.DataFrame:
+        """The best assignment for each budget, in one pass over the people.
+
+        Args:
+            budgets: yuan, each >= 0.
+
+        Returns:
+            budget_cny, spend_cny and value of the whole people that fit, in the order of worth per yuan;
+            upper_bound (exact optimum with one person in part: concave in the budget), gap, price (worth of
+            the next yuan). `assign` at a budget fills what is left of it with other people, so its value lies
+            between the two.
+
+        Raises:
+            CampaignError: there are limits besides the budget, or a budget is no finite number >= 0.
+        """
+        from targeting.assignment.hull import whole_path
+
+        if len(self.people.rows) > 1:
+            raise CampaignError(
+                f"path: is for the budget alone, and limit '{self.people.rows[1].label}' stands beside it; "
+                f"call assign for each budget"
+            )
+        wanted = [float(b) for b in budgets]
+        bad = [b for b in wanted if not (np.isfinite(b) and b >= 0)]
+        if bad:
+            raise CampaignError(f"budgets: expected finite numbers >= 0, got {bad[0]}")
+        path = whole_path(self.people)
+        rows = []
+        for budget in wanted:
+            whole, bound, price = path.at(budget)
+            value = float(path.worth[whole])
+            spend = float(path.cost_cny[whole])
+            rows.append((budget, spend, value, bound, relative_gap(bound, value), price))
+        return pl.DataFrame(rows, schema=PATH, orient="row")
+
+    def __str__(self) -> str:
+        """The totals, a line per placement and a line per limit."""
+        people = self.chosen.height
+        head = (
+            f"Assignment of {people:,} of {len(self.people):,} people: worth {self.value:,.2f} for "
+            f"{self.spend_cny:,.2f} of {self.budget_cny:,.2f} CNY; {self.status}, at most {self.gap:.1e} "
+            f"below the best"
+        )
+        by = self.chosen.group_by(self._keys).agg(
+            pl.len().alias("people"), pl.col("worth").sum(), pl.col("cost_cny").sum()
+        )
+        with pl.Config(
+            tbl_rows=20, tbl_cols=8, fmt_str_lengths=40, float_precision=4, thousands_separator=",",
+            tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_formatting="NOTHING",
+        ):  # fmt: skip
+            return f"{head}\n{by.sort(self._keys)}\n{self.limits.drop('unit')}"
+
+    __repr__ = __str__
+
+
+def relative_gap(bound: float, value: float) -> float:
+    """(bound - value) / |value|; 0 where they are equal, inf where the value is 0 and the bound is not."""
+    if bound <= value:
+        return 0.0
+    return (bound - value) / abs(value) if value != 0 else float("inf")
