@@ -267,7 +267,8 @@ def _segment_sentences(segmentation: Segmentation) -> list[str]:
     if precise.height == 0 or worth <= 0 or best.filter(pl.col("fan_kind") == CONTENT).height == 0:
         return []
     people, value = float(precise["users"].sum()) / all_users, float(precise["worth"].sum()) / worth
+    who = "precise segment holds" if precise.height == 1 else f"{precise.height} precise segments hold"
     return [
-        f"The {precise.height} precise segments hold {people:.0%} of the people who can be won "
+        f"The {who} {people:.0%} of the people who can be won "
         f"and {value:.0%} of what one impression each would bring."
     ]
