@@ -104,7 +104,8 @@ def _one_spelling(parts: Sequence[Part], table: Table | None, contract: Contract
         for name, key in _keys(part.columns, table, contract).items():
             common = first.setdefault(key, name)
             # two columns of one part that mean the same are refused by name when they are bound
-            names[name] = common if common not in names.values() else name
+            taken = {*part.columns, *names.values()} - {name}
+            names[name] = name if common in taken else common
         renamed.append((source, part.rename(names)))
     return renamed
 

@@ -47,6 +47,14 @@ def test_parts_may_spell_a_column_differently():
     assert both.frame["gmv_cny"].to_list() == [10.0, 20.0] * 2
 
 
+@pytest.mark.parametrize("columns", [["支付金额", *ORDERS.columns], [*ORDERS.columns, "支付金额"]])
+def test_a_later_part_that_has_a_column_twice_is_refused_by_name(columns):
+    twice = AGAIN.with_columns(pl.lit(1.0).alias("支付金额")).select(columns)
+    both = stack([("d/a", ORDERS), ("d/b", twice)], "orders", source="d")
+    with pytest.raises(DataError, match="d: columns 'gmv_cny' and '支付金额' both mean 'gmv_cny'"):
+        conform(both.frame, "orders", source="d")
+
+
 def test_parts_in_different_units_are_refused_rather_than_added_up():
     li = AGAIN.rename({"refund_cny": "refund_li"})
     both = stack([("d/a", ORDERS), ("d/b", li)], "orders", source="d")
