@@ -57,7 +57,7 @@ def whole_path(people: People) -> Path:
         first = given.argmax(axis=0)
         now_w = np.maximum(given[first, here], 0.0)
         free[chunk] = np.where(now_w > 0, first, NONE)
-        now_c = np.zeros(len(here))
+        now_c, before = np.zeros(len(here)), np.full(len(here), np.inf)
         for _ in range(len(c)):
             with np.errstate(invalid="ignore"):
                 more = (c > now_c) & (w > now_w)
@@ -68,9 +68,12 @@ def whole_path(people: People) -> Path:
             go = np.flatnonzero(top > 0)
             if not len(go):
                 break
+            # Where a person's offers lie on one line, rounding may make a later slope the steeper one; the
+            # later step would then come first and be undone by the earlier.
+            before = np.minimum(before, top)
             users.append(go + chunk.start)
             places.append(to[go].astype(np.int16))
-            slopes.append(top[go])
+            slopes.append(before[go])
             costs.append(c[to[go], go] - now_c[go])
             worths.append(w[to[go], go] - now_w[go])
             now_c[go], now_w[go] = c[to[go], go], w[to[go], go]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import offered_people
+import polars as pl
 import pytest
 
 import targeting as tg
@@ -90,6 +91,24 @@ def test_the_hull_and_the_box_steps_agree_on_one_limit():
     assert other.reply.bound == pytest.approx(one.reply.bound, rel=1e-9)
     worth = [totals(people, in_whole(people, s, gap_tol=1e-7))[0] for s in (one, other)]
     assert worth[0] == pytest.approx(worth[1], rel=1e-5)
+
+
+def test_offers_on_one_line_are_taken_in_their_order():
+    rng = np.random.default_rng(1)
+    worth, cost = rng.lognormal(0, 1, 3000), rng.uniform(0.1, 1, 3000)
+    users = [f"u{i:04d}" for i in range(3000)]
+    table = pl.concat(
+        pl.DataFrame({"user_id": users, "worth": worth * m, "cost_cny": cost * m}).with_columns(
+            placement=pl.lit("live"), package=pl.lit(f"x{m}")
+        )
+        for m in (0.1, 0.3, 0.7, 1.1, 1.3)  # (w m2 - w m1) / (c m2 - c m1) is w / c but for rounding
+    )
+    found = tg.assign(table, budget_cny=585.0)
+    path = hull.whole_path(found.people)
+    after = [found.people.rows[0].use[to][user] for user, to in zip(path.user, path.to, strict=True)]
+    steps = pl.DataFrame({"user": path.user, "cost_cny": after})
+    assert steps.select((pl.col("cost_cny").diff() < 0).any().over("user")).to_series().sum() == 0
+    assert found.gap <= 1e-6
 
 
 def test_a_crowd_with_equal_offers_is_split_by_number_not_person_by_person():
