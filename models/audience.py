@@ -25,7 +25,7 @@ from models.funnel import Funnel, fit_funnel
 from models.labels import EventLog, Tables, read_log
 from models.proof import Claims, Past, claim, prove
 from models.rates import Fitting
-from models.trial import on_trial
+from models.trial import on_trial, untried
 from models.value import ValueModel, fit_value
 
 if TYPE_CHECKING:
@@ -129,12 +129,15 @@ class AudienceModel:
             reliability=proof.tables,
             threads=threads,
         )
-        return replace(model, trial=model._on_trial(proof.past, fitting))
+        return replace(model, trial=model._on_trial(proof.past, log, fitting))
 
-    def _on_trial(self, past: Past | None, fitting: Fitting) -> pl.DataFrame | None:
-        """What came of people after the earlier model had scored them; None where it knew of no buyer."""
-        if past is None or past.value is None:
+    def _on_trial(self, past: Past | None, log: EventLog, fitting: Fitting) -> pl.DataFrame | None:
+        """What came of people after the earlier model had scored them: of nobody, where it knew of no buyer;
+        None where there are no promises in money."""
+        if self.value is None:
             return None
+        if past is None or past.value is None:
+            return untried(self.score(log.users))
         earlier = replace(self, funnel=past.funnel, value=past.value)
         scores = earlier.score(past.judged.users)
         return on_trial(scores, value=past.value, judged=past.judged, matrix=fitting.matrix)

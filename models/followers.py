@@ -96,6 +96,22 @@ def read_followers(
     )
 
 
+def later_orders(log: EventLog, kept: pl.DataFrame) -> pl.DataFrame:
+    """Kept orders that the buyer's features cannot know: after the snapshot, or after the follow.
+
+    An average order value that holds an order predicts that order; it says little of the next.
+    """
+    snapshots = log.users.with_row_index("user").select("user", "snapshot_at")
+    follows = log.follows.group_by("user").agg(pl.col("followed_at").min())
+    since = pl.min_horizontal("snapshot_at", "followed_at")
+    return (
+        kept.join(snapshots, on="user", how="inner", maintain_order="left")
+        .join(follows, on="user", how="left", maintain_order="left")
+        .filter(pl.col("ordered_at") >= since)
+        .select(kept.columns)
+    )
+
+
 def read_fans(log: EventLog, kept: pl.DataFrame) -> HazardRows:
     """First kept order of people who were fans at their snapshot, from the snapshot to `as_of`.
 

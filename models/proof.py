@@ -129,7 +129,12 @@ def _split(
     held = pl.Series("user", users[fold_of(users, round(1 / HELD_OUT_SHARE), fitting.seed) == 0]).implode()
     inside = pl.col("user").cast(pl.Int64).is_in(held)
     parts = [
-        replace(log, exposures=log.exposures.filter(keep), follows=log.follows.filter(keep))
+        replace(
+            log,
+            exposures=log.exposures.filter(keep),
+            follows=log.follows.filter(keep),
+            orders=log.orders.filter(keep),
+        )
         for keep in (~inside, inside)
     ]
     text = (

@@ -72,7 +72,7 @@ def fit_amounts(
 
     Args:
         fitting: User features and settings.
-        kept: Orders of anybody with something left after refunds: user, net_cny.
+        kept: Orders of anybody with something left after refunds, later than the features: user, net_cny.
         followers: New followers.
         first_order: Delay of the first kept order.
         gmv: Delay of net GMV.

@@ -62,6 +62,11 @@ def on_trial(
     )
 
 
+def untried(scores: pl.DataFrame) -> pl.DataFrame:
+    """Scores of which nothing has come yet: a trial without evidence."""
+    return scores.with_columns(matured_impressions=pl.lit(0.0), gmv_cny=pl.lit(0.0))
+
+
 def _won(value: ValueModel, judged: EventLog, matrix: np.ndarray) -> pl.DataFrame:
     """user, placement, gmv_cny: net GMV of followers less what they would have bought anyway."""
     kept = kept_orders(judged, value.refunds)

@@ -9,11 +9,11 @@ For user u following through placement j and horizon H,
   anyway as a known baseline. The placement is a feature, followed by a shrunk factor per placement and one
   for randomised followers.
 - E[. | kept order]: squared error on log amounts (robust to the heavy tail). Who spends more is learned of
-  every order of the shop; how much of that holds for new fans is a slope, estimated out of fold on their
-  amounts matured to H and shrunk, so that without evidence everybody gets the grand mean; the level makes
-  predicted (incremental and organic) and observed totals of the *logged* followers equal, per placement as
-  far as its buyers support (empirical Bayes). The coin's shift comes after that: inside, the levels would
-  undo it and hand the ranked followers' level to everybody.
+  every order of the shop that the features cannot know; how much of that holds for new fans is a slope,
+  estimated out of fold on their amounts matured to H and shrunk, so that without evidence everybody gets the
+  grand mean; the level makes predicted (incremental and organic) and observed totals of the *logged*
+  followers equal, per placement as far as its buyers support (empirical Bayes). The coin's shift comes after
+  that: inside, the levels would undo it and hand the ranked followers' level to everybody.
 - Organic: GMV over H days of people who do not follow, from the person-time of exposed users before any
   follow.
 
@@ -32,7 +32,7 @@ import polars as pl
 from models.boosting import HazardBooster
 from models.buying import extend, fit_buying
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
-from models.followers import kept_orders, read_followers, read_organic
+from models.followers import kept_orders, later_orders, read_followers, read_organic
 from models.labels import DAY_US, EventLog
 from models.rates import Fitting, Rate, fit_shape
 from models.spending import Amounts, fit_amounts, gmv_factors, temper_amounts
@@ -210,7 +210,9 @@ def fit_value(
         organic=organic_hazard,
         ranking_shift=ranking_shift,
     )
-    amounts, amount, amount_metrics = fit_amounts(fitting, kept, followers, first_order, gmv)
+    amounts, amount, amount_metrics = fit_amounts(
+        fitting, later_orders(log, kept), followers, first_order, gmv
+    )
     expected = -np.expm1(-buy.hazard) * amount * gmv.at(followers.age_days)
     anyway = organic_hazard[followers.user] * organic_cny * followers.age_days / horizon_days
     metrics = dict(buy.metrics) | amount_metrics | organic_metrics

@@ -80,34 +80,41 @@ def test_values_are_positive_and_precise_counts_organic_orders():
     assert value.organic is None or (value.p_precise(matrix, 0) > alone).any()
 
 
-def test_who_spends_more_is_asked_of_all_orders_of_the_shop():
-    logs = make_logs(users=6000, seed=3, amount_sigma=0.5)
-    rng = np.random.default_rng(0)
-    rich = np.flatnonzero(logs.amount_cny > 240.0)
-    poor = np.flatnonzero(logs.amount_cny < 210.0)
-    who = np.concatenate([rng.choice(group, 400) for group in (rich, poor)])
-    when = logs.users["snapshot_at"][0] + timedelta(hours=1)
-    others = pl.DataFrame(
+def old_orders(logs, who, *, gmv_cny, hours):
+    """One order of each of these users, so many hours after (before, if negative) the snapshot."""
+    when = logs.users["snapshot_at"][0] + timedelta(hours=hours)
+    return pl.DataFrame(
         {
             "order_id": [f"old{i}" for i in range(who.size)],
             "user_id": logs.users["user_id"].gather(who),
             "ordered_at": pl.Series([when] * who.size, dtype=pl.Datetime("us")),
-            "gmv_cny": np.where(np.arange(who.size) < 400, 1000.0, 10.0),
+            "gmv_cny": gmv_cny,
             "refund_cny": np.zeros(who.size),
             "product_id": pl.Series([None] * who.size, dtype=pl.String),
         }
     ).select(logs.orders.columns)
 
-    def spread(orders):
-        model = AudienceModel.fit(
-            replace(logs, orders=orders),
-            placements=("video", "live"),
-            as_of=logs.as_of,
-            horizon_days=30,
-            seed=0,
-            threads=1,
-        )
-        size = model.value.amounts.booster.log_rate(model.encoder.encode(logs.users))
-        return size[rich].mean() - size[poor].mean()
 
-    assert spread(pl.concat([logs.orders, others])) > spread(logs.orders) + 1.0
+def size_of_orders(logs, orders):
+    """Learned log size of an order of every user."""
+    model = AudienceModel.fit(
+        replace(logs, orders=pl.concat([logs.orders, orders])),
+        placements=("video", "live"),
+        as_of=logs.as_of,
+        horizon_days=30,
+        seed=0,
+        threads=1,
+    )
+    return model.value.amounts.booster.log_rate(model.encoder.encode(logs.users))
+
+
+@pytest.mark.parametrize(("hours", "heard"), [(1, True), (-1, False)])
+def test_who_spends_more_is_asked_of_all_orders_that_the_features_cannot_know(hours, heard):
+    logs = make_logs(users=6000, seed=3, amount_sigma=0.5)
+    rng = np.random.default_rng(0)
+    rich, poor = np.flatnonzero(logs.amount_cny > 240.0), np.flatnonzero(logs.amount_cny < 210.0)
+    who = np.concatenate([rng.choice(group, 400, replace=False) for group in (rich, poor)])
+    others = old_orders(logs, who, gmv_cny=np.where(np.arange(800) < 400, 1000.0, 10.0), hours=hours)
+    without, with_others = (size_of_orders(logs, some) for some in (others.clear(), others))
+    wider = np.subtract(*(with_others[g].mean() - without[g].mean() for g in (rich, poor)))
+    assert wider > 1.0 if heard else wider == 0.0

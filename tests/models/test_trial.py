@@ -6,7 +6,11 @@ import polars as pl
 import pytest
 from known_truth import make_logs
 
+from models import proof
 from models.audience import AudienceModel
+from models.features import FeatureEncoder
+from models.labels import read_log
+from models.rates import Fitting
 
 BOTH = ("video", "live")
 
@@ -61,3 +65,22 @@ def test_the_trial_is_not_part_of_the_model():
     again = AudienceModel.from_files(model.to_files())
     assert again.trial is None
     assert again == model
+
+
+def test_where_nobody_could_be_tried_nothing_was_seen():
+    logs = make_logs(users=400, seed=2, days=3, per_user=2, base=0.01)
+    model = AudienceModel.fit(logs, placements=BOTH, as_of=logs.as_of, horizon_days=30, seed=1, threads=1)
+    assert any("calibration cannot be judged" in warning for warning in model.warnings)
+    assert model.trial.select(pl.col("matured_impressions", "gmv_cny").sum()).row(0) == (0.0, 0.0)
+
+
+def test_a_trial_by_other_people_does_not_learn_from_their_orders():
+    logs = make_logs(users=600, seed=2, days=6, per_user=3, base=0.01)
+    log = read_log(logs, placements=BOTH, as_of=logs.as_of)
+    fitting = Fitting(FeatureEncoder.fit(log.users).encode(log.users), (), 1, 1)
+    past, judged, warnings = proof._split(fitting, log, BOTH)
+    assert "held-out users" in warnings[0]
+    for one, other in ((past, judged), (judged, past)):
+        assert one.orders.height > 0
+        strangers = set(other.exposures["user"].to_list())
+        assert not strangers & set(one.orders["user"].to_list())
