@@ -14,6 +14,9 @@ from targeting.assignment.switches import IntArray
 COMBINATIONS = 20_000  # of half a group
 CROWDED = 500  # from here on equal combinations are sought
 PARTNERS = 16  # in the other half, for each combination of the one
+# A search tree wastes its branches in many dimensions: with nine limits partners up to twice as far are two to
+# seven times as fast to find and lead to no wider gap.
+MANY_LIMITS, ROUGHLY = 4, 1.0
 
 
 @dataclass(frozen=True)
@@ -105,5 +108,7 @@ def pairs(
     weight = np.abs(prices[priced])[:, None]
     wanted = np.vstack([weight * (room[priced, None] - first.change[priced]), np.zeros((1, n))]).T
     there = np.vstack([weight * second.change[priced], second.lost[None, :]]).T
-    partners = cKDTree(there).query(wanted, k=min(PARTNERS, len(there)), p=1)[1].reshape(n, -1)
+    roughly = ROUGHLY if priced.size > MANY_LIMITS else 0.0
+    found = cKDTree(there).query(wanted, k=min(PARTNERS, len(there)), p=1, eps=roughly)
+    partners = found[1].reshape(n, -1)
     return np.repeat(np.arange(n), partners.shape[1]), partners.ravel()

@@ -52,7 +52,7 @@ def walk_through(
     if horizon < 1 or stop - first <= timedelta(days=train_days + windows * window_days - 1):
         raise DataError(
             f"data: cover {math.ceil((end - first) / timedelta(days=1))} days, exposures"
-            f" {(last_shown - first).days + 1}; {windows} windows of {window_days} days after {train_days}"
+            f" {(last_shown - first).days + 1}; {windows} window{'s' if windows != 1 else ''} of {window_days} days after {train_days}"
             " days to learn from, and a day to buy, do not fit: take fewer or shorter windows, or give more"
             " data"
         )
