@@ -14,8 +14,8 @@ from targeting.assignment.switches import IntArray
 COMBINATIONS = 20_000  # of half a group
 CROWDED = 500  # from here on equal combinations are sought
 PARTNERS = 16  # in the other half, for each combination of the one
-# A search tree wastes its branches in many dimensions: with nine limits partners up to twice as far are two to
-# seven times as fast to find and lead to no wider gap.
+# A search tree wastes its branches in many dimensions: with nine limits partners up to twice as far are two
+# to seven times as fast to find and lead to no wider gap.
 MANY_LIMITS, ROUGHLY = 4, 1.0
 
 

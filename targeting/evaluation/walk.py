@@ -50,9 +50,10 @@ def walk_through(
     stop = stop.replace(hour=0, minute=0, second=0, microsecond=0)
     # Windows start at midnight, which may cost the first one a part of its last day to learn from.
     if horizon < 1 or stop - first <= timedelta(days=train_days + windows * window_days - 1):
+        wanted = "1 window" if windows == 1 else f"{windows} windows"
         raise DataError(
             f"data: cover {math.ceil((end - first) / timedelta(days=1))} days, exposures"
-            f" {(last_shown - first).days + 1}; {windows} window{'s' if windows != 1 else ''} of {window_days} days after {train_days}"
+            f" {(last_shown - first).days + 1}; {wanted} of {window_days} days after {train_days}"
             " days to learn from, and a day to buy, do not fit: take fewer or shorter windows, or give more"
             " data"
         )
