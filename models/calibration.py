@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.likelihood import HazardRows
-from models.rate_maps import LogRateMap, View, average_views
+from models.rate_maps import LogRateMap, View, fit_views
 
 VIEWS = (
     View(shift_sd=1.0, slope_sd=0.5),
@@ -26,6 +26,8 @@ VIEWS = (
 """The shape holds, more or less; it holds but bends (there is a floor, or a ceiling, that a log-linear rate
 does not know); nobody differs. With 60 buyers a shape that cross-validation let pass is noise often enough
 that only out-of-fold rows may say which."""
+ODDS = np.array([0.25, 0.25, 0.5])
+"""Before the rows speak, people differ or they do not: two ways to differ are not two votes for it."""
 
 
 def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
@@ -35,7 +37,7 @@ def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
         rows: Held-out or out-of-fold rows.
         log_rate: Their uncalibrated log rates.
     """
-    return average_views(rows, log_rate, VIEWS)
+    return fit_views(rows, log_rate, VIEWS).average(ODDS) if rows.y.size else LogRateMap()
 
 
 @dataclass(frozen=True)
