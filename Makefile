@@ -13,7 +13,7 @@ demo: $(VENV)/demo.stamp
 
 # Every test, the slow ones too, with coverage of the three packages.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90 $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90 $(PYTEST)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

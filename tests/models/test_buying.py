@@ -110,11 +110,11 @@ def size_of_orders(logs, orders):
 
 @pytest.mark.parametrize(("hours", "heard"), [(1, True), (-1, False)])
 def test_who_spends_more_is_asked_of_all_orders_that_the_features_cannot_know(hours, heard):
-    logs = make_logs(users=6000, seed=3, amount_sigma=0.5)
+    logs = make_logs(users=3000, seed=3, amount_sigma=0.5)
     rng = np.random.default_rng(0)
     rich, poor = np.flatnonzero(logs.amount_cny > 240.0), np.flatnonzero(logs.amount_cny < 210.0)
-    who = np.concatenate([rng.choice(group, 400, replace=False) for group in (rich, poor)])
-    others = old_orders(logs, who, gmv_cny=np.where(np.arange(800) < 400, 1000.0, 10.0), hours=hours)
+    who = np.concatenate([rng.choice(group, 200, replace=False) for group in (rich, poor)])
+    others = old_orders(logs, who, gmv_cny=np.where(np.arange(400) < 200, 1000.0, 10.0), hours=hours)
     without, with_others = (size_of_orders(logs, some) for some in (others.clear(), others))
     wider = np.subtract(*(with_others[g].mean() - without[g].mean() for g in (rich, poor)))
     assert wider > 1.0 if heard else wider == 0.0
