@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.likelihood import HazardRows
-from models.rate_maps import LogRateMap, View, fit_views
+from models.rate_maps import LogRateMap, View, average_views
 
 VIEWS = (
     View(shift_sd=1.0, slope_sd=0.5),
@@ -37,7 +37,7 @@ def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
         rows: Held-out or out-of-fold rows.
         log_rate: Their uncalibrated log rates.
     """
-    return fit_views(rows, log_rate, VIEWS).average(ODDS) if rows.y.size else LogRateMap()
+    return average_views(rows, log_rate, VIEWS, odds=ODDS)
 
 
 @dataclass(frozen=True)

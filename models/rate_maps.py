@@ -158,15 +158,18 @@ def fit_views(rows: HazardRows, log_rate: np.ndarray, views: Sequence[View]) -> 
     return ViewFits(path, tuple(theta for theta, _ in fits), np.array([evidence for _, evidence in fits]))
 
 
-def average_views(rows: HazardRows, log_rate: np.ndarray, views: Sequence[View]) -> LogRateMap:
-    """Map averaged over views, each weighted by its marginal likelihood (equal odds before).
+def average_views(
+    rows: HazardRows, log_rate: np.ndarray, views: Sequence[View], *, odds: np.ndarray | None = None
+) -> LogRateMap:
+    """Map averaged over views, each weighted by its marginal likelihood.
 
     Args:
-        rows: Events to agree with.
+        rows: Events to agree with; without any the map changes nothing.
         log_rate: Log rate of each row before the map, (n,).
         views: Priors.
+        odds: Of the views before the rows speak, (n_views,); default: equal.
     """
-    return fit_views(rows, log_rate, views).average() if rows.y.size else LogRateMap()
+    return fit_views(rows, log_rate, views).average(odds) if rows.y.size else LogRateMap()
 
 
 @dataclass(frozen=True)

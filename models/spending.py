@@ -123,9 +123,11 @@ def _fit_sizes(
         seed=fitting.seed,
         threads=fitting.threads,
     )
-    honest = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
-    honest[user] = fit.out_of_fold
-    return honest[followers.user], fit.booster, fit.rounds
+    size_of = fit.booster.log_rate(fitting.matrix[followers.user], threads=fitting.threads)
+    row = np.full(fitting.matrix.shape[0], -1)
+    row[user] = np.arange(user.size)
+    own = row[followers.user]
+    return np.where(own >= 0, fit.out_of_fold[own], size_of), fit.booster, fit.rounds
 
 
 def temper_amounts(followers: Followers, others_cny: np.ndarray) -> Followers:

@@ -16,8 +16,6 @@ from models.followers import kept_orders, read_followers
 from models.labels import CONTROL, DAY_US, EventLog
 from models.value import ValueModel
 
-KEYS = ["user_id", "placement"]
-
 
 def on_trial(
     scores: pl.DataFrame, *, value: ValueModel, judged: EventLog, matrix: np.ndarray
@@ -25,7 +23,7 @@ def on_trial(
     """Scores with what came of them.
 
     Args:
-        scores: Score table by the earlier model, users in the order of `judged.users`.
+        scores: Score table by the earlier model.
         value: Its value model: delays, refunds, organic GMV.
         judged: The later exposures and follows.
         matrix: User features, (n_users, p).
@@ -44,22 +42,14 @@ def on_trial(
         .group_by("user", "placement")
         .agg(pl.col("matured_impressions").sum())
     )
-    people = scores.with_columns(
-        user=pl.col("user_id").replace_strict(
-            judged.users["user_id"], np.arange(judged.users.height, dtype=np.int64), return_dtype=pl.Int64
-        )
-    )
-    return (
-        people.join(_won(value, judged, matrix), on=["user", "placement"], how="left", maintain_order="left")
-        .join(
-            impressions.with_columns(pl.col("user").cast(pl.Int64)),
-            on=["user", "placement"],
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(pl.col("matured_impressions", "gmv_cny").fill_null(0.0))
-        .drop("user")
-    )
+    came = impressions.join(_won(value, judged, matrix), on=["user", "placement"], how="full", coalesce=True)
+    rows = judged.users.select("user_id").with_row_index("user")
+    return scores.join(
+        came.join(rows, on="user", how="left").drop("user"),
+        on=["user_id", "placement"],
+        how="left",
+        maintain_order="left",
+    ).with_columns(pl.col("matured_impressions", "gmv_cny").fill_null(0.0))
 
 
 def untried(scores: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +66,7 @@ def _won(value: ValueModel, judged: EventLog, matrix: np.ndarray) -> pl.DataFram
     names = np.array(value.placements)[followers.placement[shown].astype(np.int64)]
     won = pl.DataFrame(
         {
-            "user": followers.user[shown],
+            "user": pl.Series(followers.user[shown], dtype=judged.exposures.schema["user"]),
             "placement": pl.Series(names.tolist(), dtype=pl.String),
             "gmv_cny": (followers.net_cny - anyway)[shown],
         }

@@ -32,7 +32,7 @@ import polars as pl
 from models.boosting import HazardBooster
 from models.buying import extend, fit_buying
 from models.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
-from models.followers import kept_orders, later_orders, read_followers, read_organic
+from models.followers import Followers, kept_orders, later_orders, read_followers, read_organic
 from models.labels import DAY_US, EventLog
 from models.rates import Fitting, Rate, fit_shape
 from models.spending import Amounts, fit_amounts, gmv_factors, temper_amounts
@@ -155,6 +155,34 @@ def _fit_organic(
     return shape.rate, hazard, total_cny / max(expected, 1e-12), counts
 
 
+def _fit_refunds(log: EventLog) -> RefundMaturity:
+    """Refunds still to come, from all orders."""
+    ages = (log.as_of - log.orders["ordered_at"]).dt.total_microseconds() / DAY_US
+    return fit_refunds(
+        age_days=ages.to_numpy(),
+        gmv_cny=log.orders["gmv_cny"].to_numpy(),
+        refund_cny=log.orders["refund_cny"].to_numpy(),
+    )
+
+
+def _fit_delays(followers: Followers) -> tuple[DelayCurve, DelayCurve]:
+    """Delays of the first kept order and of net GMV."""
+    bought = followers.bought
+    first_order = fit_curve(
+        event_age_days=followers.first_kept_days[bought],
+        amount=np.ones(int(bought.sum())),
+        leave_age_days=np.where(bought, followers.first_kept_days, followers.age_days),
+        horizon_days=followers.horizon_days,
+    )
+    gmv = fit_curve(
+        event_age_days=followers.event_age_days,
+        amount=followers.event_net_cny,
+        leave_age_days=followers.age_days,
+        horizon_days=followers.horizon_days,
+    )
+    return first_order, gmv
+
+
 def fit_value(
     fitting: Fitting,
     log: EventLog,
@@ -175,31 +203,14 @@ def fit_value(
     Returns:
         The model, or None when no follower has a kept order (nothing can be said about value).
     """
-    ages = ((log.as_of - log.orders["ordered_at"]).dt.total_microseconds() / DAY_US).to_numpy()
-    refunds = fit_refunds(
-        age_days=ages,
-        gmv_cny=log.orders["gmv_cny"].to_numpy(),
-        refund_cny=log.orders["refund_cny"].to_numpy(),
-    )
+    refunds = _fit_refunds(log)
     kept = kept_orders(log, refunds)
     logged = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
     by_others = ~kept["user"].is_in(pl.Series(np.unique(logged.user)).implode())
     followers = temper_amounts(logged, kept.filter(by_others)["net_cny"].to_numpy())
-    bought = followers.bought
-    if not bought.any():
+    if not followers.bought.any():
         return None
-    first_order = fit_curve(
-        event_age_days=followers.first_kept_days[bought],
-        amount=np.ones(int(bought.sum())),
-        leave_age_days=np.where(bought, followers.first_kept_days, followers.age_days),
-        horizon_days=horizon_days,
-    )
-    gmv = fit_curve(
-        event_age_days=followers.event_age_days,
-        amount=followers.event_net_cny,
-        leave_age_days=followers.age_days,
-        horizon_days=horizon_days,
-    )
+    first_order, gmv = _fit_delays(followers)
     organic, organic_hazard, organic_cny, organic_metrics = _fit_organic(fitting, log, kept, horizon_days)
     buy = fit_buying(
         fitting,
