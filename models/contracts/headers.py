@@ -112,8 +112,7 @@ def meanings(columns: Sequence[str], table: Table, contract: Contract) -> dict[s
 
 def absent(columns: Sequence[str], table: Table, contract: Contract) -> list[str]:
     """Required columns of the contract that no header means."""
-    lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
-    found = {hit[0] for hit in (_find(column, lookup) for column in columns) if hit}
+    found = {name for name, _ in meanings(columns, table, contract).values()}
     return [name for name in contract.required if name not in found]
 
 
@@ -124,23 +123,16 @@ def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: st
         DataError: A required column is missing (names the columns found and the nearest one), or two columns
             of the source mean the same column of the contract.
     """
-    lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
-    feature_lookup = _lookup(FEATURE_ALIASES) if contract.features else {}
+    known = meanings(columns, table, contract)
     bound: dict[str, Binding] = {}
     features: dict[str, Binding] = {}
     ignored: list[str] = []
     for column in columns:
-        target: tuple[dict[str, Binding], str, float]
-        if found := _find(column, lookup):
-            target = (bound, *found)
-        elif not contract.features or _UNNAMED.match(fold(column)):
+        if column not in known and (not contract.features or _UNNAMED.match(fold(column))):
             ignored.append(column)
             continue
-        elif found := _find(column, feature_lookup):
-            target = (features, *found)
-        else:
-            target = (features, column.replace("\ufeff", "").strip(), 1.0)
-        into, name, factor = target
+        name, factor = known.get(column, (column.replace("\ufeff", "").strip(), 1.0))
+        into = bound if column in known and name in contract.columns else features
         if name in into:
             raise DataError(
                 f"{source}: columns {into[name].raw!r} and {column!r} both mean {name!r}; expected one: "
