@@ -26,6 +26,7 @@ from targeting.evaluation import outlook
 from targeting.evaluation.promised import TABLE, judged_by_coin, together
 from targeting.evaluation.reliability import Calibration, calibration
 from targeting.evaluation.walk import Window, known_at, walk_through
+from targeting.learning import present_users
 from targeting.planner import Planner, as_campaign
 
 if TYPE_CHECKING:
@@ -222,8 +223,7 @@ def plan_window(
         past, campaign=mine, as_of=window.start, seed=seed, threads=threads, n_draws=n_draws,
         min_audience=min_audience,
     )  # fmt: skip
-    followers = past.exposures.filter("followed")["user_id"].unique()
-    users = past.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
+    users = present_users(past)
     return planner, planner.plan(mine, planner.audience_of_scores(planner.model.score(users), users))
 
 

@@ -63,14 +63,9 @@ def evaluate_campaign(
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
-    came = what_came(
-        plan,
-        dataset,
-        as_of=as_of,
-        horizon_days=horizon_days,
-        campaign_id=campaign_id or plan.campaign.campaign_id,
-    )
+    came = what_came(plan, dataset, as_of=as_of, horizon_days=horizon_days, campaign_id=campaign_id)
     cells = reasons.with_reasons(_cells(plan, came), chain=CHAIN, final="projected_gmv_cny")
+    maturity = _maturity(cells)
     return Evaluation(
         source="logs",
         cells=cells,
@@ -78,10 +73,10 @@ def evaluate_campaign(
         reasons=reasons.summary(cells),
         windows=_windows(came, dataset.orders, cells),
         retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
-        maturity=_maturity(cells),
+        maturity=maturity,
         drift=curve_drift(plan, cells),
         experiment=_experiment(plan, came, dataset.orders, seed=seed),
-        notes=_notes(plan, came, orders=dataset.orders, maturity=_maturity(cells)),
+        notes=_notes(plan, came, orders=dataset.orders, maturity=maturity),
     )
 
 
