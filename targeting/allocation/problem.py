@@ -189,9 +189,19 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """(upper_bound - value) / |value|, that is upper_bound / value - 1 for a value > 0; 0 where both are
-        equal.
-        """
-        if self.upper_bound <= self.value:
-            return 0.0
-        return (self.upper_bound - self.value) / abs(self.value) if self.value != 0 else np.inf
+        """upper_bound / value - 1 for a value > 0 (see `relative_gap`)."""
+        return relative_gap(self.upper_bound, self.value)
+
+
+def relative_gap(bound: float, value: float) -> float:
+    """(bound - value) / |value|; 0 where nothing better can exist, inf while there is no plan or no bound and
+    where the value is 0 and the bound is not.
+
+    >>> relative_gap(102.0, 100.0), relative_gap(5.0, 5.0), relative_gap(1.0, 0.0)
+    (0.02, 0.0, inf)
+    """
+    if bound <= value:
+        return 0.0
+    if value == 0 or not np.isfinite(bound - value):
+        return float("inf")
+    return (bound - value) / abs(value)

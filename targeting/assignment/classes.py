@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.curves import FloatArray
-from targeting.assignment.switches import IntArray, Switches
+from targeting.assignment.switches import IntArray, Switches, runs
 
 # With fewer switches than this the program is small enough as it is.
 CROWD = 5_000
@@ -42,12 +42,11 @@ class Classes:
         if n <= CROWD:
             every = np.arange(n)
             return cls(every, np.ones(n), every, np.zeros(n, dtype=np.int64))
-        starts = np.flatnonzero(np.r_[True, switches.user[1:] != switches.user[:-1]])
-        person = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, n]))
+        starts, lengths = runs(switches.user)
+        person = np.repeat(np.arange(len(starts)), lengths)
         group = alike(_table(switches, person, len(starts), n_placements))
         order = np.argsort(group, kind="stable")
-        first = np.flatnonzero(np.r_[True, group[order][1:] != group[order][:-1]])
-        sizes = np.diff(np.r_[first, len(order)])
+        first, sizes = runs(group[order])
         leader, place = np.empty_like(group), np.empty_like(group)
         leader[order] = np.repeat(order[first], sizes)
         place[order] = np.arange(len(order)) - np.repeat(first, sizes)
@@ -72,8 +71,7 @@ class Classes:
         rest = np.maximum(count - whole, 0.0)
         rest[rest <= tolerance] = 0.0
         user = switches.user[self.kept]
-        start = np.flatnonzero(np.r_[True, user[1:] != user[:-1]]) if len(user) else np.zeros(0, np.int64)
-        lengths = np.diff(np.r_[start, len(user)])
+        start, lengths = runs(user)
         before = np.cumsum(whole) - whole
         before -= np.repeat(before[start], lengths)
         settled = np.repeat(np.add.reduceat(whole, start) if len(start) else whole, lengths)

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 
 from models.curves import FloatArray
 from models.errors import CampaignError
+from targeting.allocation.formulation.selection import EACH_KEYS
 from targeting.assignment.offers import Offers
 from targeting.assignment.problem import Row
 from targeting.campaign.constraints import (
@@ -30,11 +31,7 @@ from targeting.campaign.constraints import (
 from targeting.campaign.messages import one_line
 
 ENTRIES = "live_entries"
-_EACH = {
-    "cell": ("segment", "placement"),
-    "merchant": ("merchant_id",),
-    "campaign": ("campaign_id",),
-}
+_EACH = {"cell": ("segment", "placement")} | {each: (key,) for each, key in EACH_KEYS.items()}
 
 
 class Amount(Selection):
@@ -113,7 +110,7 @@ def _apart(offers: Offers, limit: Limit) -> list[tuple[str, dict[str, tuple[Any,
     """(where, selection) of each row: one, or one for every value of `each` within the selection."""
     given = limit.given()
     found: list[tuple[str, dict[str, tuple[Any, ...]]]] = [("", given)]
-    for key in _EACH.get(limit.each, (limit.each,)) if limit.each else ():
+    for key in _EACH[limit.each] if limit.each else ():
         _refuse_column(offers, key, limit.name)
         values = [v for v in offers.values(key) if key not in given or v in map(str, given[key])]
         found = [

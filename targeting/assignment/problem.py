@@ -173,6 +173,16 @@ class Reply:
     used: FloatArray
 
 
+def with_none(table: FloatArray) -> FloatArray:
+    """(n_placements + 1, n_at) worths, the last row for none, which is worth nothing."""
+    return np.vstack([table, np.zeros(table.shape[1])])
+
+
+def as_picks(choice: Choice, n_picks: int) -> NDArray[np.int64]:
+    """Choices as rows of such a table: -1, none, is the last of `n_picks`."""
+    return choice.astype(np.int64) % n_picks
+
+
 def reply(people: People, prices: FloatArray) -> Reply:
     """U(prices) and the choices behind it, in one pass over the people.
 
@@ -201,10 +211,14 @@ def fitting(people: People, prices: FloatArray) -> FloatArray:
     return np.where((prices > 0) & ~np.isfinite(people.upper), 0.0, prices)
 
 
+def priced_end(people: People, prices: FloatArray) -> FloatArray:
+    """(n_rows,) the end of each limit that its price belongs to: the cap or the floor; 0 without a price."""
+    return np.where(prices > 0, people.upper, np.where(prices < 0, people.lower, 0.0))
+
+
 def support(people: People, prices: FloatArray) -> FloatArray:
     """(n_rows,) lambda^+ b - lambda^- l: what the limits themselves are worth at these prices."""
-    limit = np.where(prices > 0, people.upper, people.lower)
-    return np.where(prices != 0, prices * np.where(prices != 0, limit, 0.0), 0.0)
+    return prices * priced_end(people, prices)
 
 
 def totals(people: People, choice: Choice) -> tuple[float, FloatArray]:

@@ -18,7 +18,7 @@ from models.curves import FloatArray
 from models.errors import SolverError
 from targeting.assignment.classes import Classes
 from targeting.assignment.problem import People
-from targeting.assignment.switches import IntArray, Switches
+from targeting.assignment.switches import IntArray, Switches, runs
 
 _FEASIBLE = 1e-9  # tolerance of the linear program, in units of an average offer
 _WHOLE = 1e-6  # a share this near to 0 or 1 is 0 or 1
@@ -140,8 +140,7 @@ def _once_each(
     user: IntArray, size: FloatArray, *, columns: int
 ) -> tuple[csr_array | None, FloatArray | None]:
     """Rows that let a person with several switches make one of them; None where nobody has several."""
-    starts = np.flatnonzero(np.r_[True, user[1:] != user[:-1]]) if len(user) else np.zeros(0, dtype=np.int64)
-    lengths = np.diff(np.r_[starts, len(user)])
+    starts, lengths = runs(user)
     several = lengths > 1
     if not several.any():
         return None, None

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from models.errors import CampaignError
+from targeting.allocation.problem import relative_gap
 from targeting.assignment.problem import People
+from targeting.printing import printed
 
 PATH = {
     "budget_cny": pl.Float64,
@@ -22,7 +24,34 @@ PATH = {
 
 
 @dataclass(frozen=True, repr=False)
-class Assignment:
+class Certified:
+    """People chosen within limits, with a certificate.
+
+    Attributes:
+        chosen: the offers made, a row each.
+        value: what they are worth together.
+        upper_bound: nothing else within the limits is worth more.
+        limits: one row per limit, the money first, with what is `used` of it.
+    """
+
+    chosen: pl.DataFrame
+    value: float
+    upper_bound: float
+    limits: pl.DataFrame
+
+    @property
+    def gap(self) -> float:
+        """upper_bound / value - 1; 0 where they are equal."""
+        return relative_gap(self.upper_bound, self.value)
+
+    @property
+    def spend_cny(self) -> float:
+        """Cost of the offers made."""
+        return float(self.limits["used"][0])
+
+
+@dataclass(frozen=True, repr=False)
+class Assignment(Certified):
     """Who is shown what, what it is worth, and how far from the best it can be.
 
     Attributes:
@@ -36,23 +65,9 @@ class Assignment:
         people: every offer, to ask again.
     """
 
-    chosen: pl.DataFrame
-    value: float
-    upper_bound: float
     status: str
-    limits: pl.DataFrame
     budget_cny: float
     people: People = field(compare=False)
-
-    @property
-    def gap(self) -> float:
-        """upper_bound / value - 1; 0 where they are equal."""
-        return relative_gap(self.upper_bound, self.value)
-
-    @property
-    def spend_cny(self) -> float:
-        """Cost of the offers made."""
-        return float(self.limits["used"][0])
 
     @property
     def prices(self) -> Mapping[str, float]:
@@ -123,17 +138,7 @@ class Assignment:
         by = self.chosen.group_by(self._keys).agg(
             pl.len().alias("people"), pl.col("worth").sum(), pl.col("cost_cny").sum()
         )
-        with pl.Config(
-            tbl_rows=20, tbl_cols=8, fmt_str_lengths=40, float_precision=4, thousands_separator=",",
-            tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_formatting="NOTHING",
-        ):  # fmt: skip
-            return f"{head}\n{by.sort(self._keys)}\n{self.limits.drop('unit')}"
+        tables = (by.sort(self._keys), self.limits.drop("unit"))
+        return "\n".join([head, *(printed(table, digits=4) for table in tables)])
 
     __repr__ = __str__
-
-
-def relative_gap(bound: float, value: float) -> float:
-    """(bound - value) / |value|; 0 where they are equal, inf where the value is 0 and the bound is not."""
-    if bound <= value:
-        return 0.0
-    return (bound - value) / abs(value) if value != 0 else float("inf")

@@ -21,7 +21,16 @@ from models.curves import FloatArray
 from models.errors import InfeasibleError
 from targeting.assignment.boxstep import Settled
 from targeting.assignment.combinations import Options, combine, pairs
-from targeting.assignment.problem import NONE, Choice, People, support, totals
+from targeting.assignment.problem import (
+    NONE,
+    Choice,
+    People,
+    as_picks,
+    priced_end,
+    support,
+    totals,
+    with_none,
+)
 from targeting.assignment.program import whole_picks
 from targeting.assignment.switches import IntArray
 
@@ -63,11 +72,11 @@ class Circle:
     def around(cls, people: People, settled: Settled) -> Circle:
         """The circle of the choice that the prices came with."""
         prices, members = settled.reply.prices, _by_lead(people, settled)
-        worth = np.vstack([people.worth[:, members], np.zeros(len(members))])
+        worth = with_none(people.worth[:, members])
         use = people.uses(members)
         left = worth - np.einsum("c,cju->ju", prices, use)
         total, used = totals(people, settled.choice)
-        now = settled.choice[members].astype(np.int64) % len(worth)  # -1, none, is the last pick
+        now = as_picks(settled.choice[members], len(worth))
         loss = np.where(np.isfinite(left), left.max(axis=0) - left, np.inf)
         return cls(people, prices, members, worth, use, loss, now, total, used)
 
@@ -84,8 +93,7 @@ class Circle:
     @property
     def room(self) -> FloatArray:
         """(n_rows,) to the limit that the price belongs to; 0 where there is no price."""
-        limit = np.where(self.prices > 0, self.people.upper, self.people.lower)
-        return np.where(self.prices != 0, np.where(self.prices != 0, limit, 0.0) - self.used, 0.0)
+        return np.where(self.prices != 0, priced_end(self.people, self.prices) - self.used, 0.0)
 
     @property
     def used_by_others(self) -> FloatArray:
@@ -174,9 +182,9 @@ def _by_lead(people: People, settled: Settled) -> IntArray:
     """
     prices, lead = settled.reply.prices, np.empty(len(people))
     for chunk in people.chunks():
-        left = np.vstack([people.left_over(prices, chunk), np.zeros(chunk.stop - chunk.start)])
+        left = with_none(people.left_over(prices, chunk))
         here = np.arange(left.shape[1])
-        now = settled.choice[chunk].astype(np.int64) % len(left)
+        now = as_picks(settled.choice[chunk], len(left))
         use = people.uses(chunk)
         change = np.einsum("c,cju->ju", np.abs(prices), np.abs(use - use[:, now, here][:, None, :]))
         lead[chunk] = np.where(change > 0, np.abs(left[now, here] - left), np.inf).min(axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.curves import FloatArray
-from targeting.assignment.problem import Choice, People
+from targeting.assignment.problem import Choice, People, as_picks, with_none
 
 IntArray = NDArray[np.int64]
 
@@ -45,11 +45,18 @@ class Switches:
         return Switches(self.user[at], self.to[at], self.gain[at], self.use[:, at], self.ease[at])
 
 
+def runs(values: IntArray) -> tuple[IntArray, IntArray]:
+    """(start, length) of each run of equal neighbours."""
+    new = np.r_[True, values[1:] != values[:-1]][: len(values)]
+    start = np.flatnonzero(new)
+    return start, np.diff(np.r_[start, len(values)])
+
+
 def all_switches(people: People, choice: Choice, at: IntArray) -> Switches:
     """Every other offer of the people at `at`, and none."""
     use = people.uses(at)
-    worth = np.vstack([people.worth[:, at], np.zeros(len(at))])
-    now = choice[at].astype(np.int64) % len(worth)  # -1, none, is the last row
+    worth = with_none(people.worth[:, at])
+    now = as_picks(choice[at], len(worth))
     here = np.arange(len(at))
     open_ = np.isfinite(worth)
     open_[now, here] = False
@@ -63,9 +70,9 @@ def near_switches(people: People, prices: FloatArray, choice: Choice, reach: Flo
     """
     parts = []
     for chunk in people.chunks():
-        left = np.vstack([people.left_over(prices, chunk), np.zeros(chunk.stop - chunk.start)])
+        left = with_none(people.left_over(prices, chunk))
         here = np.arange(left.shape[1])
-        now = choice[chunk].astype(np.int64) % len(left)
+        now = as_picks(choice[chunk], len(left))
         lead = left[now, here] - left
         widest = _widest(people, chunk, reach)
         maybe = np.flatnonzero(((lead <= widest) & (np.arange(len(left))[:, None] != now)).any(axis=0))
@@ -77,7 +84,7 @@ def near_switches(people: People, prices: FloatArray, choice: Choice, reach: Flo
         sway = np.einsum("c,cju->ju", reach, change)
         open_ = (lead <= sway) & (sway > 0)
         ease = np.divide(np.maximum(lead, 0.0), sway, out=np.zeros_like(sway), where=open_)
-        worth = np.vstack([people.worth[:, at], np.zeros(len(at))])
+        worth = with_none(people.worth[:, at])
         parts.append(_switches(worth, use, now, open_, at, ease))
     return _joined(parts, len(people.rows))
 

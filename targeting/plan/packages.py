@@ -20,19 +20,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.errors import CampaignError, DataError
 from targeting.assignment import assign
-from targeting.assignment.result import relative_gap
+from targeting.assignment.result import Certified
+from targeting.plan.result import INTENSITIES, UNITS, Plan
+from targeting.printing import printed
 
-if TYPE_CHECKING:
-    from targeting.plan.result import Plan
-
-INTENSITIES = (0.25, 0.5, 1.0, 2.0, 4.0)
 OFFER_COLUMNS = (
     "user_id", "placement", "package", "segment", "fan_kind", "worth", "cost_cny", "impressions",
     "live_entries", "new_fans",
@@ -43,7 +41,7 @@ _LISTED = ("user_id", "segment", "impressions", "worth", "cost_cny")
 
 
 @dataclass(frozen=True, repr=False)
-class Packages:
+class Packages(Certified):
     """Whom to show where and how much, person by person, with the plan's money.
 
     Attributes:
@@ -57,27 +55,13 @@ class Packages:
         unit: of the objective, in words.
     """
 
-    chosen: pl.DataFrame
-    value: float
-    upper_bound: float
     segments_value: float
-    limits: pl.DataFrame
     unit: str
 
     @property
     def gain(self) -> float | None:
         """Choosing people over buying whole segments: value / segments_value - 1; None where that is 0."""
         return self.value / self.segments_value - 1.0 if self.segments_value > 0 else None
-
-    @property
-    def gap(self) -> float:
-        """upper_bound / value - 1."""
-        return relative_gap(self.upper_bound, self.value)
-
-    @property
-    def spend_cny(self) -> float:
-        """Cost of everything chosen."""
-        return float(self.limits["used"][0])
 
     @property
     def people(self) -> Mapping[tuple[str, ...], pl.DataFrame]:
@@ -91,11 +75,7 @@ class Packages:
         by = self.chosen.group_by("placement", "package").agg(
             pl.len().alias("people"), pl.col("impressions").sum(), pl.col("cost_cny").sum()
         )
-        with pl.Config(
-            tbl_rows=40, float_precision=2, thousands_separator=",", tbl_formatting="NOTHING",
-            tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
-        ):  # fmt: skip
-            table = str(by.sort("placement", "package"))
+        table = printed(by.sort("placement", "package"), rows=40)
         return (
             f"Chosen people {self.value:,.0f}, whole segments {self.segments_value:,.0f} {self.unit}{gain}; "
             f"at most {self.upper_bound:,.0f} by choosing people; {self.spend_cny:,.2f} CNY\n{table}"
@@ -113,8 +93,6 @@ def packages_of(
     gap_tol: float = 1e-6,
 ) -> Packages:
     """`Plan.packages`."""
-    from targeting.plan.result import UNITS
-
     offers = offers_of(plan, intensities=intensities)
     unit = pl.col("user_id") if exclusive else pl.concat_str("user_id", "placement", separator=_BESIDE)
     spend = plan.allocation.group_by("placement").agg(pl.col("spend_cny").sum()).sort("placement").rows()

@@ -23,10 +23,13 @@ from targeting.audience import Audience, diagnosis_to_dict
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval, known
 from targeting.plan.provenance import Provenance
+from targeting.printing import printed
 
 if TYPE_CHECKING:
     from targeting.plan.packages import Packages
 
+INTENSITIES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Money on a person of a package, as multiples of what the plan spends on a person of the segment."""
 ALLOCATION_COLUMNS = (
     "segment", "placement", "slot", "spend_cny", "spend_li", "impressions", "new_fans", "new_fan_gmv_cny",
     "impressions_low", "impressions_high", "new_fans_low", "new_fans_high",
@@ -202,7 +205,7 @@ class Plan:
 
         return compared(self, other)
 
-    def offers(self, *, intensities: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0)) -> pl.DataFrame:
+    def offers(self, *, intensities: Sequence[float] = INTENSITIES) -> pl.DataFrame:
         """What each eligible person is worth and costs on this plan's curves, for `targeting.assign`.
 
         Args:
@@ -219,7 +222,7 @@ class Plan:
     def packages(
         self,
         *,
-        intensities: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
+        intensities: Sequence[float] = INTENSITIES,
         exclusive: bool = False,
         limits: Sequence[Mapping[str, Any]] = (),
         gap_tol: float = 1e-6,
@@ -306,12 +309,7 @@ class Plan:
 
         shown = self.allocation.filter(pl.col("spend_cny") > 0).sort("spend_cny", descending=True)
         columns = ("segment", "placement", "spend_cny", "new_fans", "new_fan_gmv_cny", "marginal_gmv_per_cny")
-        with pl.Config(
-            tbl_rows=20, tbl_cols=8, fmt_str_lengths=40, float_precision=2, thousands_separator=",",
-            tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_formatting="NOTHING",
-        ):  # fmt: skip
-            table = str(shown.select(columns))
-        return f"{headline(self)}\n{table}"
+        return f"{headline(self)}\n{printed(shown.select(columns))}"
 
     __repr__ = __str__
 

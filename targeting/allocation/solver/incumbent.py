@@ -13,7 +13,7 @@ import numpy as np
 
 from models.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.problem import Problem
+from targeting.allocation.problem import Problem, relative_gap
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.polish import Polished, polish, violation
 from targeting.allocation.solver.pricing import legal
@@ -22,15 +22,6 @@ from targeting.allocation.solver.repair import repair
 
 FEASIBLE = 1e-8  # relative violation that counts as none
 NEWTON = 1e-8  # residual at which a direct Newton may end: the gap it leaves is of the order of its square
-
-
-def relative_gap(bound: float, value: float) -> float:
-    """(bound - value) / |value|; inf while there is no plan or no bound, 0 where nothing better can exist."""
-    if bound == -np.inf:
-        return 0.0
-    if not (np.isfinite(bound) and np.isfinite(value)):
-        return np.inf
-    return max(bound - value, 0.0) / max(abs(value), 1e-300)
 
 
 @dataclass

@@ -12,12 +12,13 @@ import numpy as np
 
 from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
+from targeting.allocation.problem import relative_gap
 from targeting.allocation.solver.branch.domains import Pieces, first_pieces, merge, reduce, split
 from targeting.allocation.solver.branch.milp import Choice, solve_pieces
 from targeting.allocation.solver.branch.tree import Visit, explore
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.generation import Deadline, Relaxed
-from targeting.allocation.solver.incumbent import Incumbent, relative_gap
+from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.master import Pool, mixed_spend, solve_master
 from targeting.allocation.solver.polish import polish
 from targeting.allocation.solver.pricing import legal

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.problem import Metric, Problem, Row, Solution
+from targeting.allocation.problem import Metric, Problem, Row, Solution, relative_gap
 from targeting.allocation.solver.generation import Deadline
-from targeting.allocation.solver.incumbent import relative_gap
 
 BoolArray = NDArray[np.bool_]
 State = NDArray[np.int8]  # per cell: 1 on, 0 off, OPEN undecided
