@@ -71,26 +71,28 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
     return found, time.perf_counter() - wall, time.process_time() - cpu
 
 
-def highs(people: People) -> float:
-    """The optimum of the whole linear program by HiGHS."""
-    k, n = people.worth.shape
+def relaxed_optimum(people: People) -> float:
+    """The optimum of the whole linear program, as `targeting.assignment.problem` writes it, by HiGHS."""
+    n = len(people)
+    place, who = np.nonzero(np.isfinite(people.worth))
     rows, ends = [], []
     for row in people.rows:
-        use = np.concatenate([np.zeros(n) if u is None else u for u in row.use])
+        use = np.stack([np.zeros(n) if u is None else u for u in row.use])[place, who]
         if np.isfinite(row.upper):
             rows.append(use)
             ends.append(row.upper)
         if np.isfinite(row.lower):
             rows.append(-use)
             ends.append(-row.lower)
-    once = csr_array((np.ones(k * n), (np.tile(np.arange(n), k), np.arange(k * n))), shape=(n, k * n))
+    once = csr_array((np.ones(len(who)), (who, np.arange(len(who)))), shape=(n, len(who)))
     found = linprog(
-        -people.worth.ravel(),
+        -people.worth[place, who],
         A_ub=vstack([csr_array(np.array(rows)), once]),
         b_ub=np.r_[ends, np.ones(n)],
         bounds=(0, 1),
         method="highs",
     )
+    assert found.status == 0, found.message
     return -float(found.fun)
 
 
@@ -105,7 +107,7 @@ def line(n: int, k: int, *, many: bool, most: int) -> None:
     once = min(timed(lambda: reply(found.people, prices))[2] for _ in range(3))
     beside = ""
     if n <= most:
-        optimum, _, highs_s = timed(lambda: highs(found.people))
+        optimum, _, highs_s = timed(lambda: relaxed_optimum(found.people))
         apart = found.upper_bound / optimum - 1
         beside = f"HiGHS {highs_s:7.2f} s ({highs_s / cpu:5.1f} x)  bounds apart {apart:+.0e}"
     what = "4 limits" if many else "budget"

@@ -1,4 +1,4 @@
-"""Tables of offers for the tests of the assignment, and two independent answers to them."""
+"""Tables of offers for the tests of the assignment, and the best choice found by trying all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import itertools
 
 import numpy as np
 import polars as pl
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, vstack
 
 from models.curves import FloatArray
 from targeting.assignment import Assignment
@@ -56,32 +54,6 @@ def people_of(table: pl.DataFrame, *, budget_cny: float, limits: list[dict[str, 
     read = Offers.of(table)
     rows = rows_of(read, budget_cny=budget_cny, limits=parse_limits(limits))
     return People(read.users, read.placements, read.worth, rows)
-
-
-def relaxed_optimum(people: People) -> float:
-    """The linear program as it is written in the module, by HiGHS."""
-    place, who = np.nonzero(np.isfinite(people.worth))
-    rows, ends = [], []
-    for row in people.rows:
-        use = np.array(
-            [0.0 if row.use[j] is None else row.use[j][u] for j, u in zip(place, who, strict=True)]
-        )
-        if np.isfinite(row.upper):
-            rows.append(use)
-            ends.append(row.upper)
-        if np.isfinite(row.lower):
-            rows.append(-use)
-            ends.append(-row.lower)
-    once = csr_array((np.ones(len(who)), (who, np.arange(len(who)))), shape=(len(people), len(who)))
-    found = linprog(
-        -people.worth[place, who],
-        A_ub=vstack([csr_array(np.array(rows)), once]),
-        b_ub=np.r_[ends, np.ones(len(people))],
-        bounds=(0, 1),
-        method="highs",
-    )
-    assert found.status == 0, found.message
-    return -float(found.fun)
 
 
 def best_by_hand(people: People) -> float | None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import targeting as tg
+from benchmarks.assignment import relaxed_optimum
 from models.errors import InfeasibleError
 
 LAWS = settings(derandomize=True, max_examples=25, deadline=None)
@@ -39,7 +40,7 @@ def test_the_bound_is_never_below_the_linear_programs_and_the_value_within_its_r
     table, budget, limits = limited(seed, share)
     found = tg.assign(table, budget_cny=budget, limits=limits)
     # Offers that alone exceed a limit count in the linear program, so its optimum may be above our bound.
-    assert found.upper_bound <= offered_people.relaxed_optimum(found.people) * (1 + 1e-7) + 1e-9
+    assert found.upper_bound <= relaxed_optimum(found.people) * (1 + 1e-7) + 1e-9
     assert found.value >= found.upper_bound - 3 * float(table["worth"].max()) - 1e-9
 
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import targeting as tg
+from benchmarks.assignment import relaxed_optimum
 from models.errors import InfeasibleError
 from targeting.assignment import boxstep, hull
 from targeting.assignment.problem import reply, totals
@@ -18,7 +19,7 @@ def test_with_the_budget_alone_the_bound_is_the_linear_programs_optimum(k, coars
     table = offered_people.offers(2000, k, seed=k, coarse=coarse, missing=0.1)
     budget = 0.1 * float(table["cost_cny"].sum())
     found = tg.assign(table, budget_cny=round(budget) if coarse else budget)
-    assert found.upper_bound == pytest.approx(offered_people.relaxed_optimum(found.people), rel=1e-9)
+    assert found.upper_bound == pytest.approx(relaxed_optimum(found.people), rel=1e-9)
     # Coarse costs are whole yuan: one may be left that fits nobody.
     left = found.prices["total"] if coarse else 1e-4 * found.value
     assert found.upper_bound - found.value <= left
@@ -30,7 +31,7 @@ def test_with_four_limits_too(seed, coarse):
     table = offered_people.offers(2000, 3, seed=seed, coarse=coarse, missing=0.1)
     limits = offered_people.usual_limits(table)
     found = tg.assign(table, budget_cny=0.1 * float(table["cost_cny"].sum()), limits=limits)
-    assert found.upper_bound == pytest.approx(offered_people.relaxed_optimum(found.people), rel=1e-7)
+    assert found.upper_bound == pytest.approx(relaxed_optimum(found.people), rel=1e-7)
     # Dropping the at most four people whom the linear program splits would cost no more than this.
     split = 4 * float(table["worth"].max())
     assert found.value >= found.upper_bound - split
@@ -42,7 +43,7 @@ def test_prices_found_by_way_of_samples_are_those_of_the_whole_program(n):
     table = offered_people.offers(n, 2, seed=1)
     limits = offered_people.usual_limits(table)
     found = tg.assign(table, budget_cny=0.1 * float(table["cost_cny"].sum()), limits=limits)
-    assert found.upper_bound == pytest.approx(offered_people.relaxed_optimum(found.people), rel=1e-7)
+    assert found.upper_bound == pytest.approx(relaxed_optimum(found.people), rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -56,7 +57,7 @@ def test_a_floor_whose_price_the_sample_got_wrong_is_followed_beyond_the_box(see
     found = boxstep.box_steps(people, wrong, np.full(2, 0.05))
     assert found.exact
     assert found.reply.prices[1] < 0
-    assert found.reply.bound == pytest.approx(offered_people.relaxed_optimum(people), rel=1e-7)
+    assert found.reply.bound == pytest.approx(relaxed_optimum(people), rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(25))
