@@ -29,7 +29,7 @@ from scipy.sparse import csr_array, vstack
 
 import targeting as tg
 from targeting.assignment import Assignment
-from targeting.assignment.problem import People, reply
+from targeting.assignment.crowd import People, reply
 
 PLACEMENTS = ("video", "live", "shelf", "search")
 

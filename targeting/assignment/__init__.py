@@ -6,6 +6,6 @@ the bound, `hull` (budget alone) and `boxstep` (several limits) find the prices,
 """
 
 from targeting.assignment.choose import assign
-from targeting.assignment.result import Assignment
+from targeting.assignment.assigned import Assignment
 
 __all__ = ["Assignment", "assign"]

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.curves import FloatArray
-from targeting.assignment.boxstep import Settled
-from targeting.assignment.problem import NONE, Choice, People, reply
-from targeting.assignment.switches import IntArray
+from targeting.assignment.crowd import NONE, Choice, IntArray, People
 
 
 @dataclass(frozen=True)
@@ -107,14 +105,3 @@ def _sorted(
         cost_cny=np.concatenate([[0.0], np.cumsum(np.concatenate(costs)[order])]),
         worth=given + np.concatenate([[0.0], np.cumsum(np.concatenate(worths)[order])]),
     )
-
-
-def settle_budget(people: People) -> Settled:
-    """The price of money and the choice for the budget that is the only row of `people`."""
-    path = whole_path(people)
-    whole, _, price = path.at(float(people.upper[0]))
-    choice = path.free.copy()
-    # A person's later step stands later, so it overwrites the earlier one.
-    choice[path.user[:whole]] = path.to[:whole]
-    undecided = path.user[whole : whole + 1]
-    return Settled(reply(people, np.array([price])), choice, undecided, exact=True)

@@ -18,7 +18,7 @@ from models.curves import FloatArray
 from models.errors import CampaignError
 from targeting.allocation.formulation.selection import EACH_KEYS
 from targeting.assignment.offers import Offers
-from targeting.assignment.problem import Row
+from targeting.assignment.crowd import Row
 from targeting.campaign.constraints import (
     Bounds,
     Each,

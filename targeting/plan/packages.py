@@ -27,7 +27,7 @@ import polars as pl
 
 from models.errors import CampaignError, DataError
 from targeting.assignment import assign
-from targeting.assignment.result import Certified
+from targeting.assignment.assigned import Certified
 from targeting.plan.result import INTENSITIES, UNITS, Plan
 from targeting.printing import printed
 

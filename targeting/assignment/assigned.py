@@ -10,7 +10,7 @@ import polars as pl
 
 from models.errors import CampaignError
 from targeting.allocation.problem import relative_gap
-from targeting.assignment.problem import People
+from targeting.assignment.crowd import People
 from targeting.printing import printed
 
 PATH = {

@@ -1,0 +1,48 @@
+"""How much work an assignment is worth: every tuning number of the room, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Measured figures are of `python -m benchmarks.assignment` (x 4 placements, four limits).
+
+    Attributes:
+        chunk: people looked at together in a pass. Four offers of 8,192 people stay in the processor's cache
+            (256 KB), and BLAS starts no threads for dot products of that length.
+        whole: people up to whom a table is solved as it is: no sample says where its prices are, and what the
+            exact program proves counts for the bound.
+        growth: each sample is this many times the one before, so all of them cost a ninth of the last pass.
+        errors: half-width of a box of prices, in standard errors of a sample's price. At 4 the second box
+            was never needed in the benchmark; a box that is too small costs a pass, not the optimum.
+        boxes: boxes at most; each is `growth` times as wide where the one before was too small.
+        planes: cutting planes at most in one box. 5 limits need some 70, 49 limits some 350.
+        exact: of the bound, what another plane may still promise when the prices are called exact.
+        patience: planes without a better bound after which the radius of trust is halved. At 3, 49 limits take
+            331 planes; without a radius 2,466.
+        core: people decided again by the exact program, round after round until the gap is closed.
+        a_limit: of them, for every limit, in the first round.
+        nodes: of the exact program's tree in one round. Counted, not timed: the answer is the same on every
+            machine.
+        feasible: tolerance of HiGHS in units of an average offer; the smallest that it takes is 1e-10.
+        slack: sums over everybody are exact to about this share of a limit, or of what all offers are worth.
+    """
+
+    chunk: int = 8_192
+    whole: int = 1_000
+    growth: int = 10
+    errors: float = 4.0
+    boxes: int = 30
+    planes: int = 3_000
+    exact: float = 1e-13
+    patience: int = 3
+    core: tuple[int, ...] = (32, 128, 512, 2_048)
+    a_limit: int = 8
+    nodes: int = 1_000
+    feasible: float = 1e-9
+    slack: float = 1e-12
+
+
+EFFORT = Effort()
