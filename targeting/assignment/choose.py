@@ -16,10 +16,10 @@ from models.errors import CampaignError, SolverError
 from targeting.assignment.assigned import Assignment
 from targeting.assignment.contradiction import contradiction
 from targeting.assignment.core import whole_choice
+from targeting.assignment.crowd import Choice, IntArray, People, certified
+from targeting.assignment.effort import EFFORT
 from targeting.assignment.limits import parse_limits, rows_of
 from targeting.assignment.offers import Offers
-from targeting.assignment.crowd import Choice, IntArray, People, certified, reply
-from targeting.assignment.effort import EFFORT
 from targeting.assignment.prices import best_prices
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def assign(
 
 
 def choose(people: People, *, budget_cny: float, gap_tol: float) -> Assignment:
-    """`assign`, of arrays; every number of the answer recomputed from the offers and from the prices alone."""
+    """`assign`, of arrays; every number of the answer is made again from the offers chosen."""
     fair = _possible(people)
     priced = best_prices(fair)
     if priced.reply.bound < 0 and priced.reply.bound < fair.least:
@@ -89,7 +89,7 @@ def choose(people: People, *, budget_cny: float, gap_tol: float) -> Assignment:
     value, used = people.value(choice), people.used(choice)
     if people.broken(used).any():
         raise SolverError("assign: the choice breaks a limit; nothing was returned; please report this table")
-    bound = max(min(bound, reply(fair, priced.reply.prices).bound), value)
+    bound = max(bound, value)
     # Sums over everybody err by 1e-12 of what is there: a difference below that is none.
     return Assignment(
         chosen=_chosen(people, choice),

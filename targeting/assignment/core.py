@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.curves import FloatArray
 from models.errors import InfeasibleError
@@ -73,6 +74,12 @@ class Tie:
         used = self.use[:, picks, np.arange(len(picks))].sum(axis=1)
         return None if self.people.broken(used).any() else picks
 
+    def nearest(self, size: int, spare: float) -> IntArray:
+        """People of the least leads up to `spare`, and all that tie with the last of them, by id."""
+        line = self.lead[self.order[size - 1]] if size < len(self.order) else np.inf
+        line += EFFORT.level * self.people.worth_scale
+        return np.flatnonzero(self.lead <= min(line, spare))
+
 
 def whole_choice(people: People, priced: Priced, *, gap_tol: float) -> tuple[Choice, float]:
     """The best assignment found within every limit, and a bound on all of them.
@@ -86,35 +93,30 @@ def whole_choice(people: People, priced: Priced, *, gap_tol: float) -> tuple[Cho
         InfeasibleError: no choice of whole people was found within the limits (floors and caps that are
             less than an offer apart).
     """
-    tie, bound, n = Tie.of(priced), priced.reply.bound, len(priced.near.people)
-    picks, spare, outside = tie.kept(tie.best), np.inf, -np.inf
-    for size in (0, *EFFORT.core):
-        members = _nearest(tie, max(size, EFFORT.a_limit * len(people.rows)))
-        if size:
-            found = _decided(tie, members, picks, spare=spare, target=gap_tol * bound / (1 + gap_tol))
-            picks = picks if found is None else found.picks
+    tie, most, n = Tie.of(priced), priced.reply.bound, len(priced.near.people)
+    picks, bound, members = tie.kept(tie.best), most, np.zeros(0, dtype=np.int64)
+    spare = np.inf
+    first = min(EFFORT.core * len(people.rows), EFFORT.rounds[1])
+    for size in (s for s in EFFORT.rounds if s >= first):
         if picks is not None:
             value = priced.near.worth + float(tie.worth[picks, np.arange(n)].sum())
-            spare = max(priced.reply.bound - value, 0.0) + EFFORT.slack * people.reachable
-            if size and found is not None and n == len(people):
-                outside = np.delete(tie.lead, members).min(initial=np.inf)
-                bound = min(bound, max(priced.reply.bound - min(found.least, outside), value))
-            if outside > spare or certified(bound, value, people, gap_tol=gap_tol):
+            spare = max(most - value, 0.0) + EFFORT.slack * people.reachable
+            if certified(bound, value, people, gap_tol=gap_tol) or size == EFFORT.rounds[-1]:
                 break
-        if len(members) == n:
-            break
+        if size > first and len(members) == len(tie.nearest(n, spare)):
+            break  # nobody further away can be part of a better one
+        members = tie.nearest(size, spare)
+        found = _decided(tie, members, picks, spare=spare, target=gap_tol * most / (1 + gap_tol))
+        if found is not None:
+            picks = found.picks
+            if n == len(people):
+                outside = np.delete(tie.lead, members).min(initial=np.inf)
+                bound = min(bound, most - min(found.least, outside))
     if picks is None:
         raise _no_whole(tie, members)
     choice = priced.near.choice.copy()
     choice[priced.near.at] = np.where(picks == len(tie.worth) - 1, NONE, picks)
     return choice, bound
-
-
-def _nearest(tie: Tie, size: int) -> IntArray:
-    """People of the least leads, and all that tie with the last of them, in the order of ids."""
-    if size >= len(tie.order):
-        return np.arange(len(tie.order))
-    return np.flatnonzero(tie.lead <= tie.lead[tie.order[size - 1]])
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _decided(
     program = _Program(
         gain=tie.worth[:-1, first],
         use=tie.use[:, :-1, first],
-        open=tie.loss[:-1, first] <= spare,
+        open=np.isfinite(tie.loss[:-1, first]) & (tie.loss[:-1, first] <= spare),
         size=size,
         lower=tie.people.lower - tie.use[:, others, everyone].sum(axis=1),
         upper=tie.people.upper - tie.use[:, others, everyone].sum(axis=1),
@@ -197,7 +199,7 @@ class _Program:
 
     gain: FloatArray
     use: FloatArray
-    open: FloatArray
+    open: NDArray[np.bool_]
     size: FloatArray
     lower: FloatArray
     upper: FloatArray
@@ -226,7 +228,8 @@ class _Program:
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = rows.indptr, rows.indices, rows.data
         lp.integrality_ = [highspy.HighsVarType.kInteger] * n
         solver = quiet(
-            mip_rel_gap=0.0, mip_abs_gap=1e-9, mip_max_nodes=EFFORT.nodes, objective_target=target / self.money,
+            mip_rel_gap=0.0, mip_abs_gap=1e-9, objective_target=target / self.money,
+            mip_max_nodes=EFFORT.nodes // crowds + 1,
             mip_feasibility_tolerance=EFFORT.feasible, primal_feasibility_tolerance=EFFORT.feasible,
         )  # fmt: skip
         solver.passModel(lp)
@@ -245,12 +248,15 @@ class _Program:
 
 def _no_whole(tie: Tie, members: IntArray) -> InfeasibleError:
     """The limit without which there would be a way."""
+    named = tie.people.rows[0]
     for c, row in enumerate(tie.people.rows):
-        rows = tuple(r for i, r in enumerate(tie.people.rows) if i != c)
+        rows = tuple(r for r in tie.people.rows if r is not row)
         without = replace(tie, people=replace(tie.people, rows=rows), use=np.delete(tie.use, c, axis=0))
         if _decided(without, members, None, spare=np.inf, target=np.inf) is not None:
+            named = row
             break
     return InfeasibleError(
-        f"assign: no choice of whole people was found that keeps '{row.label}'; widen it by about one offer",
-        conflict=(row.name,),
+        f"assign: no choice of whole people was found that keeps '{named.label}'; widen it by about one "
+        f"offer",
+        conflict=(named.name,),
     )

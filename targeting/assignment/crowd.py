@@ -89,7 +89,8 @@ class People:
     @cached_property
     def reachable(self) -> float:
         """Worth if nothing were scarce: sum over people of their best offer, at least 0. A yardstick."""
-        return reply(self, np.zeros(len(self.rows))).surplus
+        best = (self.worth[:, at].max(axis=0, initial=0.0) for at in self.chunks())
+        return math.fsum(float(most.sum()) for most in best)
 
     @cached_property
     def least(self) -> float:
@@ -181,7 +182,7 @@ def reply(people: People, prices: FloatArray) -> Reply:
     for at in people.chunks():
         picks, most = choice[at], np.zeros(at.stop - at.start)
         for j, mine in enumerate(people.left(prices, at)):
-            picks[mine > most] = j
+            np.putmask(picks, mine > most, j)
             np.maximum(most, mine, out=most)
         parts.append(float(most.sum()))
         people._add_used(picks, at, used)
@@ -196,11 +197,14 @@ def certified(bound: float, worth: float, people: People, *, gap_tol: float) -> 
 
 
 def _mean_size(arrays: list[FloatArray]) -> float:
-    """Mean of the sizes that are finite and not 0, over some of the people, or all if those have none."""
+    """Mean of the sizes that are finite and not 0, over some of the people, or all if those have none.
+
+    The nearest power of two, so that scaling by it rounds nothing.
+    """
     for some in (1_000, 1):
         step = max(max((a.shape[-1] for a in arrays), default=1) // some, 1) if some > 1 else 1
         sizes = np.concatenate([np.abs(a[..., ::step]).ravel() for a in arrays] or [np.zeros(0)])
         sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
         if len(sizes):
-            return float(sizes.mean())
+            return float(np.exp2(np.round(np.log2(sizes.mean()))))
     return 1.0

@@ -17,8 +17,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from models.curves import FloatArray
 from models.errors import CampaignError
 from targeting.allocation.formulation.selection import EACH_KEYS
-from targeting.assignment.offers import Offers
 from targeting.assignment.crowd import Row
+from targeting.assignment.offers import Offers
 from targeting.campaign.constraints import (
     Bounds,
     Each,

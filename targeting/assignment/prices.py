@@ -1,10 +1,10 @@
 """The prices of the limits: cutting planes on the bound, in a box that a sample of the people points at.
 
 Each pass over the people yields a plane: a choice that is worth w and uses a supports U from below,
-U(p) >= w - p . a + sum_c max(p_c b_c, p_c l_c) (Kelley 1960). The lowest point of all planes so far is a linear
-program of as many prices as there are limits. It is trusted within a radius of the best prices only, doubled
-when it keeps its promise and halved when it does not: far planes say little (Marsten, Hogan & Blankenship
-1975). U has finitely many pieces, so this ends at its exact minimum.
+U(p) >= w - p . a + sum_c max(p_c b_c, p_c l_c) (Kelley 1960). The lowest point of all planes so far is a
+linear program of as many prices as there are limits. It is trusted within a radius of the best prices only,
+doubled when it keeps its promise and halved when it does not: far planes say little (Marsten, Hogan &
+Blankenship 1975). U has finitely many pieces, so this ends at its exact minimum.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def within(people: People, low: FloatArray, high: FloatArray) -> Near:
         most, least = people.left(low, at), people.left(high, at)
         top, picks = np.zeros(at.stop - at.start), choice[at]
         for j, mine in enumerate(least):
-            picks[mine > top] = j
+            np.putmask(picks, mine > top, j)
             np.maximum(top, mine, out=top)
         rivals = np.zeros(len(top), dtype=np.int16)
         for j, mine in enumerate(most):
@@ -104,32 +104,37 @@ def within(people: People, low: FloatArray, high: FloatArray) -> Near:
 def descend(
     people: People, prices: FloatArray, low: FloatArray, high: FloatArray, radius: FloatArray
 ) -> Reply:
-    """The reply at the prices between low and high at which U is least, from `prices` on."""
-    unit = people.worth_scale / people.use_scale
-    planes = _Planes(people, unit)
+    """The reply at the prices between low and high at which U is least, from `prices` on.
+
+    Of several such prices the smallest, what the next yuan is worth: limits are a nudge wider here.
+    """
+    unit, nudge = people.worth_scale / people.use_scale, EFFORT.nudge * people.use_scale
+    planes = _Planes(people, unit, nudge)
     best = now = reply(people, prices)
+    height = lowest_height = best.bound + float(nudge @ np.abs(best.prices))
     wide, idle = float(np.max(radius / unit)), 0
     for _ in range(EFFORT.planes):
+        if height <= lowest_height:
+            best, lowest_height = now, height
         planes.add(now)
         lowest, floor = planes.lowest(
             np.maximum(low, best.prices - wide * unit), np.minimum(high, best.prices + wide * unit)
         )
-        promised = best.bound - floor
+        promised = lowest_height - floor
         if promised <= EFFORT.exact * (abs(best.bound) + people.worth_scale):
             if _inside(lowest, best.prices, wide * unit, low, high):
                 break
             wide *= EFFORT.growth
-            now = best
             continue
         now = reply(people, lowest)
-        if now.bound < best.bound - 0.1 * promised:
+        height = now.bound + float(nudge @ np.abs(now.prices))
+        if height < lowest_height - 0.1 * promised:
             wide, idle = 2.0 * wide, 0
         else:
             idle += 1
             wide = wide / 2.0 if idle % EFFORT.patience == 0 else wide
-        best = now if now.bound < best.bound else best
-        if best.bound < 0 and best.bound < people.least:
-            break
+        if now.bound < 0 and now.bound < people.least:
+            return now
     return best
 
 
@@ -147,13 +152,13 @@ class _Planes:
     Prices are in average worth per average amount, so units change nothing.
     """
 
-    def __init__(self, people: People, unit: FloatArray) -> None:
+    def __init__(self, people: People, unit: FloatArray, nudge: FloatArray) -> None:
         d, money = len(unit), people.worth_scale
         self._unit, self._money, self._people = unit, money, people
         self._solver = quiet(
             primal_feasibility_tolerance=EFFORT.feasible, dual_feasibility_tolerance=EFFORT.feasible
         )
-        ends = np.concatenate([people.upper, -people.lower]) * np.tile(unit, 2) / money
+        ends = np.concatenate([people.upper + nudge, nudge - people.lower]) * np.tile(unit, 2) / money
         self._there = np.isfinite(ends)
         for end in np.where(self._there, ends, 0.0).tolist():
             self._solver.addCol(end, 0.0, 0.0, 0, [], [])
