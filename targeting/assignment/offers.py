@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.contracts.schemas import CONTROL
-from models.contracts.values import placement_name
+from models.contracts.values import placement_name, text
 from models.curves import FloatArray
 from models.errors import DataError
 
@@ -135,18 +135,12 @@ def _refuse_missing(table: pl.DataFrame) -> None:
         raise DataError(f"offers: column {absent[0]!r} is missing; expected {', '.join(NEEDED)}")
     if table.is_empty():
         raise DataError("offers: the table is empty; expected one row per person and placement")
-    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
-        if table[name].null_count():
-            row = int(table[name].is_null().arg_true()[0])
-            raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
 
 
 def _named(table: pl.DataFrame) -> pl.DataFrame:
     """Ids as text, placements under the names they have everywhere, worth and cost checked."""
-    keys = [
-        pl.col(k).cast(pl.String) for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String
-    ]
-    table = table.with_columns(keys) if keys else table
+    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
+        table = table.with_columns(_text(table[name]))
     names = {str(p): placement_name(str(p)) for p in table["placement"].unique().to_list()}
     if CONTROL in names.values():
         raise DataError(
@@ -159,6 +153,24 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
         pl.Series("worth", _numbers(table, "worth", None)),
         pl.Series("cost_cny", _numbers(table, "cost_cny", None, least=0.0)),
     )
+
+
+def _text(ids: pl.Series) -> pl.Series:
+    """Ids or names as text: pandas makes 1.0 of an id as soon as one is missing, which is read as 1."""
+    found = ids
+    if ids.dtype.is_float():
+        parsed = text(ids)
+        found = parsed.values
+        if parsed.bad.any():
+            row = int(parsed.bad.arg_true()[0])
+            raise DataError(
+                f"offers: row {row + 1}: {ids.name} is {ids[row]!r}, a number that is no id or lost its last "
+                f"digits; expected text or whole numbers below 2^53; read the column as text"
+            )
+    if found.null_count():
+        row = int(found.is_null().arg_true()[0])
+        raise DataError(f"offers: row {row + 1}: {ids.name} is empty; every offer is for a person somewhere")
+    return found if found.dtype == pl.String else found.cast(pl.String)
 
 
 def _numbers(

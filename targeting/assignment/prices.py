@@ -96,9 +96,10 @@ def within(people: People, low: FloatArray, high: FloatArray) -> Near:
         for j, mine in enumerate(most):
             rivals += (mine > top) & (picks != j)
         open_.append(np.flatnonzero(rivals) + at.start)
-    at = np.concatenate(open_)
-    choice[at] = NONE
-    return Near(people.take(at, less=people.used(choice)), at, choice, people.value(choice))
+    undecided = np.concatenate(open_)
+    choice[undecided] = NONE
+    rest = people.take(undecided, less=people.used(choice))
+    return Near(rest, undecided, choice, people.value(choice))
 
 
 def descend(
