@@ -59,9 +59,7 @@ def fitted(weekly: Weekly, *, seed: int) -> Meridian:
 def quarter_ahead(weekly: Weekly) -> DataTensors:
     """An average quarter spread evenly over its weeks, then weeks without spend until it is forgotten."""
     runs = (np.arange(HORIZON_WEEKS + LAGS) < HORIZON_WEEKS) / HORIZON_WEEKS
-    spend = np.stack([runs * total for total in weekly.quarter_cny().values()], axis=-1)[None].astype(
-        "float32"
-    )
+    spend = np.outer(runs, list(weekly.quarter_cny().values()))[None].astype("float32")
     days = pd.date_range(weekly.weeks[-1], periods=len(runs) + 1, freq="7D")[1:]
     return DataTensors(
         media=spend,

@@ -81,7 +81,7 @@ class Weekly:
         return {name: float(HORIZON_WEEKS * spend.mean()) for name, spend in self.spend_cny.items()}
 
     def caps_cny(self) -> dict[str, float]:
-        """Most that a plan may spend on a channel in a quarter: twice the average; no curve is asked further."""
+        """Most that a plan may spend on a channel in a quarter: twice the average; curves end there."""
         return {name: 2.0 * spend for name, spend in self.quarter_cny().items()}
 
 
@@ -101,8 +101,8 @@ def simulate(seed: int = 0) -> Weekly:
 
 
 def true_sales_cny(split_cny: dict[str, float]) -> float:
-    """Sales that a quarter's split really brings: each channel's money evenly over the weeks, what carries over
-    after the quarter counted too.
+    """Sales that a quarter's split really brings, each channel's money spread evenly over the weeks; what it
+    still brings after the quarter counts.
     """
     total = 0.0
     for name, spend in split_cny.items():

@@ -26,7 +26,7 @@ PEERS = {
 
 @pytest.fixture
 def example(monkeypatch):
-    """The modules of the example by name; they leave with the test, because their names are everyday words."""
+    """Imports modules of the example, which leave with the test: their names are everyday words."""
     monkeypatch.syspath_prepend(str(EXAMPLE))
     before = set(sys.modules)
     yield importlib.import_module
@@ -60,9 +60,7 @@ def test_exported_curves_are_planned_to_the_closed_form_optimum(example, tmp_pat
     budget, cap = 700.0, 1000.0
     spend = np.linspace(0.0, cap, bridge.LEVELS)
     best = best_of_two(budget, shapes)
-    assert best == pytest.approx({"video": 500.0, "live": 200.0}), (
-        "60, 20: 1.5 and 1.5 times the square roots"
-    )
+    assert best == pytest.approx({"video": 500.0, "live": 200.0}), "1.5 x 600 - 400 and 1.5 x 200 - 100"
     equal = dict.fromkeys(shapes, budget / 2)
     worth = {name: sum(sales(c, x) for c, x in split.items()) for name, split in (("b", best), ("e", equal))}
     weekly = shop.Weekly(
@@ -94,9 +92,7 @@ def test_the_shop_sells_what_its_formula_says(example):
     assert shop.true_sales_cny({"search": shop.HORIZON_WEEKS * week}) == pytest.approx(by_hand)
     almost_linear = shop.Channel(week_cny=1.0, top_cny=3e9, half_cny=1e9, slope=1.0, carry=0.5)
     spend = np.concatenate([[8.0, 0.0, 2.0], np.zeros(60)])
-    assert almost_linear.sales(spend).sum() == pytest.approx(3 * 10.0), (
-        "what carries over is neither more nor less"
-    )
+    assert almost_linear.sales(spend).sum() == pytest.approx(30.0), "what carries over is nothing more"
     assert almost_linear.sales(spend)[:2] == pytest.approx([12.0, 6.0])
 
 
