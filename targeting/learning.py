@@ -19,6 +19,7 @@ from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
+from models.events.event_log import read_events
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.audience import diagnosis_from_dict, diagnosis_to_dict
 from targeting.segments import Segmentation, Segmenter
@@ -158,7 +159,8 @@ def learn_state(
 ) -> PlanningState:
     """The planning state from the logs, given the scores and segments of `present_users`."""
     everyone = segmentation.segmenter.assign(scores, everyone=True)
-    daily = daily_delivery(dataset.exposures.filter(pl.col("exposed_at") < as_of), everyone)
+    log = read_events(dataset, as_of=as_of)
+    daily = daily_delivery(log, everyone)
     response = fit_response(
         daily,
         users_by_segment=_reachable(dataset, segmentation, everyone),
@@ -167,10 +169,9 @@ def learn_state(
         placements=model.placements,
     )
     evidence = cell_factors(
-        dataset,
+        log,
         everyone,
         scores,
-        as_of=as_of,
         horizon_days=model.horizon_days,
         rng=rng,
         n_draws=n_draws,

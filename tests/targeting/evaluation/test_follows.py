@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from models.events.event_log import read_log
+from models.events.event_log import read_events
 from targeting.evaluation.follows import at_risk, credited, known_by_then
 
 DAY = datetime(2020, 11, 11)
@@ -95,7 +95,11 @@ def test_rows_are_credited_as_training_credits_them(seed):
             }
         )  # fmt: skip
 
-    learned = read_log(Tables, placements=("video",), as_of=DAY + timedelta(days=30))
-    assert at_risk(logs, logs)["exposure_id"].sort().equals(learned.exposures["exposure_id"].sort())
+    learned = read_events(Tables, as_of=DAY + timedelta(days=30))
+    assert (
+        at_risk(logs, logs)["exposure_id"]
+        .sort()
+        .equals(learned.exposures.filter("at_risk")["exposure_id"].sort())
+    )
     won = learned.exposures.filter("followed")["exposure_id"].sort()
     assert credited(logs)["exposure_id"].sort().equals(won)
