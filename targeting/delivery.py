@@ -55,8 +55,8 @@ def plan_delivery(
         found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
         without = conformed.rejected.filter(pl.col("reason").str.contains("expected at least one of")).height
         hint = (
-            f"; {without} rows have no outcome: where only a total per date is known no report can be planned"
-            " from, and tg.media_returns says what it can tell"
+            f"; {without} rows have no outcome: where only a total per date is known, no report can be"
+            " planned from; the response curves of a media-mix model can: targeting plan --curves"
             if without
             else ""
         )
