@@ -29,7 +29,7 @@ from pipelines.tracking import connect, job_run
 
 if TYPE_CHECKING:
     from targeting.evaluation import Evaluation
-    from targeting.plan import Plan
+    from targeting.plan.verbs import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
 

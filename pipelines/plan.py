@@ -29,7 +29,7 @@ from pipelines.store import (
     read_users,
 )
 from targeting.campaign import Campaign
-from targeting.plan import Plan
+from targeting.plan.verbs import Plan
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from targeting.learning import (
     tables,
 )
 from targeting.market import build_market
-from targeting.plan import Plan, Provenance
 from targeting.plan.decision import decide
-from targeting.plan.provenance import versions
+from targeting.plan.provenance import Provenance, versions
+from targeting.plan.verbs import Plan
 from targeting.segments import Segmenter, form_segments
 
 log = logging.getLogger(__name__)

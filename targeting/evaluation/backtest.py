@@ -15,25 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
+from targeting.campaign import Campaign
+from targeting.campaign.constraints import Constraint
 from targeting.evaluation import outlook
 from targeting.evaluation.promised import TABLE, judged_by_coin, together
 from targeting.evaluation.reliability import Calibration, calibration
 from targeting.evaluation.walk import Window, known_at, walk_through
 from targeting.learning import present_users
+from targeting.plan.verbs import Plan
 from targeting.planner import Planner, as_campaign
-
-if TYPE_CHECKING:
-    from targeting.campaign import Campaign
-    from targeting.campaign.constraints import Constraint
-    from targeting.plan import Plan
-
 
 OUTLOOKS = (
     "follows of randomised shown rows",

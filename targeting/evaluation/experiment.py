@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,9 +29,7 @@ from models.policy_value import policy_difference, policy_value, uniform_policy
 from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, with_outcomes, with_scores
 from targeting.evaluation.follows import at_risk, known_by_then
 from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 PLAN = "the plan"
 OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
@@ -84,7 +82,7 @@ class Experiment:
 
 
 def judge_experiment(
-    plan: Plan,
+    plan: DecidedPlan,
     campaign: pl.DataFrame,
     *,
     exposures: pl.DataFrame,
@@ -135,7 +133,7 @@ def judge_experiment(
     )
 
 
-def plan_policy(plan: Plan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
+def plan_policy(plan: DecidedPlan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
     """The plan's probability of each action for each row, (n, K); see the module's formula.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,9 +17,7 @@ from models.contracts import Dataset
 from targeting.evaluation.experiment import PLAN, judge_experiment
 from targeting.evaluation.ranking import MIN_EVENTS
 from targeting.evaluation.walk import Window, rows_of
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 NOBODY = "all none"
 Z80, Z95 = 1.2815515655446004, 1.959963984540054
@@ -35,7 +33,7 @@ TABLE: dict[str, Any] = {
 
 
 def judged_by_coin(
-    plan: Plan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
+    plan: DecidedPlan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Promised against the coin's verdict, a row per outcome; none where the coin chose too little."""
     rows = rows_of(dataset, window)
@@ -109,7 +107,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     return "more came than was promised" if distance > 0 else "less came than was promised"
 
 
-def _promised(plan: Plan, figure: str) -> tuple[float | None, float | None, float | None]:
+def _promised(plan: DecidedPlan, figure: str) -> tuple[float | None, float | None, float | None]:
     if figure == "spend_cny":
         return float(plan.spend_cny), None, None
     said = plan.expected.get(figure)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from targeting.evaluation.change import summary
 from targeting.evaluation.experiment import Experiment
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
-    from targeting.plan.promise import Interval
+from targeting.plan.decided import DecidedPlan
+from targeting.plan.promise import Interval
 
 Z80 = 1.2815515655446004
 RATIOS = ("cost_per_fan_cny", "cost_per_incremental_fan_cny", "roi")
@@ -150,7 +148,7 @@ def total_of(
 
 
 def totals(
-    plan: Plan,
+    plan: DecidedPlan,
     *,
     spend_cny: float,
     fans: float | None,

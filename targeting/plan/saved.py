@@ -1,4 +1,4 @@
-"""A plan read back from its files, to be looked at, compared and asked again.
+"""A plan as files, and read back from them, to be looked at, compared and asked again.
 
 The numbers are those of the files, nothing is solved again: a saved plan must say tomorrow what it said
 today. It must not touch the disk and must not import the optimiser.
@@ -18,19 +18,31 @@ from targeting.allocation.problem import LI_PER_CNY, Market, Solution
 from targeting.audience import Audience, diagnosis_from_dict
 from targeting.campaign import parse_campaign
 from targeting.plan.baselines import SCHEMA, spend_vector
-from targeting.plan.decision import compiled
-from targeting.plan.market_file import market_from_json
+from targeting.plan.decided import ALLOCATION_COLUMNS, DecidedPlan
+from targeting.plan.market_file import market_from_json, market_to_json
 from targeting.plan.promise import Interval
 from targeting.plan.provenance import Provenance
-from targeting.plan.result import ALLOCATION_COLUMNS, Plan
+from targeting.plan.questions import compiled
 from targeting.segments.diagnosis import Diagnosis
 
 _TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id")
 _WHOLE = ("slot", "spend_li")
 
 
-def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
-    """See `targeting.plan.plan_from_files`."""
+def files_of(plan: DecidedPlan) -> dict[str, pl.DataFrame | str]:
+    """The files of DESIGN 3.3 but the report, and `market.json`, so that a saved plan can be asked again."""
+    written = json.dumps(plan.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return {
+        **({} if plan.audience is None else plan.audience.files()),
+        "curves.csv": plan.curves,
+        "allocation.csv": plan.allocation,
+        "plan.json": written,
+        "market.json": market_to_json(plan.market),
+    }
+
+
+def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
+    """See `targeting.plan.verbs.plan_from_files`."""
     said = _json(files, "plan.json")
     market = market_from_json(_text(files, "market.json"))
     allocation = _allocation(_frame(files, "allocation.csv"))
@@ -38,7 +50,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
         campaign = parse_campaign(said["campaign"], "plan.json: campaign")
         last = None if said["last_spend_cny"] is None else np.asarray(said["last_spend_cny"], dtype=float)
         _refuse_edited(said, allocation)
-        return Plan(
+        return DecidedPlan(
             campaign=campaign,
             problem=compiled(market, campaign=campaign, last=last),
             solution=_solution(said, market=market, allocation=allocation),

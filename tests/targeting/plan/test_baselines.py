@@ -5,7 +5,7 @@ import pytest
 
 from models.errors import DataError
 from targeting.plan.baselines import past_spend, spend_vector, usual_plans, worth
-from targeting.plan.decision import compiled
+from targeting.plan.questions import compiled
 
 
 def baselines(brief, **changed):
