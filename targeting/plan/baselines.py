@@ -21,16 +21,7 @@ from targeting.allocation.lastplan import last_spend
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric, Problem
 from targeting.campaign import Campaign
-from targeting.plan.decided import DecidedPlan
-
-SCHEMA = {
-    "label": pl.String,
-    "spend_cny": pl.Float64,
-    "value": pl.Float64,
-    "new_fans": pl.Float64,
-    "new_fan_gmv_cny": pl.Float64,
-    "feasible": pl.Boolean,
-}
+from targeting.plan.decided import BASELINES, DecidedPlan
 
 _COUNTED: Mapping[str, Metric] = {"new_fans": "fans", "live_entries": "entries"}
 
@@ -56,7 +47,7 @@ def usual_plans(
     feasible: Callable[[FloatArray], bool],
     unknown: Collection[str] = (),
 ) -> pl.DataFrame:
-    """The baselines as a frame of `SCHEMA`, with one spend for all of them.
+    """The baselines as a frame of `BASELINES`, with one spend for all of them.
 
     Args:
         problem: the compiled problem whose market values them.
@@ -91,7 +82,7 @@ def usual_plans(
                 "feasible": feasible(spend),
             }
         )
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return pl.DataFrame(rows, schema=BASELINES)
 
 
 def past_spend(

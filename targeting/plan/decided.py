@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import isfinite
+from typing import Annotated, Any, Literal
 
 import polars as pl
+from pydantic import BeforeValidator
 
 from models.curves import FloatArray
+from models.stored import Array, File, Rows
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
-from targeting.audience import Audience, diagnosis_to_dict
+from targeting.audience import Audience
 from targeting.campaign import Campaign
-from targeting.plan.promise import Interval, known
+from targeting.plan.promise import Interval
 from targeting.plan.provenance import Provenance
+from targeting.segments.diagnosis import Diagnosis
 
 ALLOCATION_COLUMNS = (
     "segment", "placement", "slot", "spend_cny", "spend_li", "impressions", "new_fans", "new_fan_gmv_cny",
@@ -30,6 +34,43 @@ UNITS = {
     "live_entries": "live entries",
     "profit": "yuan of profit",
 }
+
+
+BASELINES = {
+    "label": pl.String,
+    "spend_cny": pl.Float64,
+    "value": pl.Float64,
+    "new_fans": pl.Float64,
+    "new_fan_gmv_cny": pl.Float64,
+    "feasible": pl.Boolean,
+}
+Finite = Annotated[float | None, BeforeValidator(lambda x: x if x is not None and isfinite(x) else None)]
+"""A number, or None where JSON has no word for it."""
+
+
+class PlanFile(File):
+    """plan.json (DESIGN 3.3), with the baselines and the brief beside it."""
+
+    status: Literal["optimal", "within_gap", "time_limit"]
+    objective: str
+    value: float
+    upper_bound: Finite
+    gap: Finite
+    budget_cny: float
+    spend_cny: float
+    expected: Mapping[str, Interval | None]
+    shadow_prices: Mapping[str, Finite]
+    binding: tuple[str, ...]
+    claims: Mapping[str, str]
+    model_uri: str | None
+    fingerprints: Mapping[str, str]
+    versions: Mapping[str, str]
+    baselines: Annotated[pl.DataFrame, Rows(BASELINES)]
+    diagnosis: Diagnosis | None
+    last_spend_cny: Array | None
+    unknown: tuple[str, ...]
+    rejected_rows: int
+    campaign: Mapping[str, Any]
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,34 +153,28 @@ class DecidedPlan:
         return self.provenance.claims
 
     def to_dict(self) -> dict[str, Any]:
-        """plan.json (DESIGN 3.3), with the baselines and the brief beside it; infinite or unknown numbers
-        are null.
-        """
+        """What plan.json holds (`PlanFile`); infinite or unknown numbers are null."""
         solution, provenance = self.solution, self.provenance
-        return {
-            "status": solution.status,
-            "objective": self.campaign.objective,
-            "value": solution.value,
-            "upper_bound": finite(solution.upper_bound),
-            "gap": finite(solution.gap),
-            "budget_cny": self.budget_cny,
-            "spend_cny": self.spend_cny,
-            "expected": known(self.expected),
-            "shadow_prices": {name: finite(price) for name, price in solution.shadow_prices.items()},
-            "binding": list(solution.binding),
-            "claims": dict(provenance.claims),
-            "model_uri": provenance.model_uri,
-            "fingerprints": dict(provenance.fingerprints),
-            "versions": dict(provenance.versions),
-            "baselines": self.baselines.to_dicts(),
-            "diagnosis": None if self.audience is None else diagnosis_to_dict(self.audience.diagnosis),
-            "last_spend_cny": None if self.last_spend_cny is None else self.last_spend_cny.tolist(),
-            "unknown": list(provenance.unknown),
-            "rejected_rows": provenance.rejected_rows,
-            "campaign": self.campaign.model_dump(mode="json"),
-        }
-
-
-def finite(number: float | None) -> float | None:
-    """The number, or None where JSON has no word for it."""
-    return number if number is not None and -float("inf") < number < float("inf") else None
+        content = PlanFile(
+            status=solution.status,
+            objective=self.campaign.objective,
+            value=solution.value,
+            upper_bound=solution.upper_bound,
+            gap=solution.gap,
+            budget_cny=self.budget_cny,
+            spend_cny=self.spend_cny,
+            expected=self.expected,
+            shadow_prices=solution.shadow_prices,
+            binding=solution.binding,
+            claims=provenance.claims,
+            model_uri=provenance.model_uri,
+            fingerprints=provenance.fingerprints,
+            versions=provenance.versions,
+            baselines=self.baselines,
+            diagnosis=None if self.audience is None else self.audience.diagnosis,
+            last_spend_cny=self.last_spend_cny,
+            unknown=provenance.unknown,
+            rejected_rows=provenance.rejected_rows,
+            campaign=self.campaign.model_dump(mode="json"),
+        )
+        return content.model_dump(mode="json")
