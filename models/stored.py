@@ -59,9 +59,9 @@ def read(adapter: TypeAdapter[T], text: str, *, source: str, what: str) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        where = f"{key}: " if key else ""
+        said = (f"{key}: " if key else "") + first["msg"].removeprefix("Value error, ")
         raise DataError(
-            f"{source}: is not a {what} ({where}{first['msg'].removeprefix('Value error, ')}); expected a file that `targeting` wrote"
+            f"{source}: is not a {what} ({said}); expected a file that `targeting` wrote"
         ) from error
 
 
