@@ -15,12 +15,12 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
-from models.audience import AudienceModel
+from models.audience.cells import CellFactors, cell_factors
+from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.evidence import Evidence, cell_evidence
-from models.response import ResponseModel, daily_delivery, fit_response
 from models.stored import File, Rows, read, written
+from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.segments import Segmentation, Segmenter
 from targeting.segments.diagnosis import Diagnosis, diagnose
 
@@ -50,7 +50,7 @@ class PlanningState:
 
     segmenter: Segmenter
     response: ResponseModel
-    evidence: Evidence
+    evidence: CellFactors
     history: pl.DataFrame
     diagnosis: Diagnosis | None
     as_of: datetime
@@ -85,7 +85,7 @@ class PlanningState:
         return cls(
             segmenter=Segmenter.from_json(files["segmenter.json"]),
             response=ResponseModel.from_json(files["response.json"]),
-            evidence=Evidence.from_json(files["evidence.json"]),
+            evidence=CellFactors.from_json(files["evidence.json"]),
             **dict(rest),
         )
 
@@ -165,7 +165,7 @@ def learn_state(
         n_draws=n_draws,
         placements=model.placements,
     )
-    evidence = cell_evidence(
+    evidence = cell_factors(
         dataset,
         everyone,
         scores,

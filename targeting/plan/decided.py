@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BeforeValidator
 
-from models.curves import FloatArray
 from models.stored import Array, File, Rows
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience
 from targeting.campaign import Campaign

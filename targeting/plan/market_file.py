@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
-from models.curves import FAMILIES, CurveSet
 from models.stored import Array, File, Rows, read, written
+from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.problem import CELL_KEYS, Draws, Market
 
 CELLS = {key: pl.Int64 if key == "slot" else pl.String for key in CELL_KEYS}

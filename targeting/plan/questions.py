@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import DataError
+from models.supply.curves import FloatArray
 from targeting.allocation.audit import check
 from targeting.allocation.explain import words
 from targeting.allocation.formulation.compile import compile_problem
