@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from targeting.delivery import plan_delivery as plan_delivery
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
     from targeting.evaluation import evaluate_delivery as evaluate_delivery
-    from targeting.evaluation.backtest import backtest as backtest
-    from targeting.plan.supplied import allocate as allocate
+    from targeting.evaluation.walk_forward import backtest as backtest
+    from targeting.plan.supplied_curves import allocate as allocate
     from targeting.plan.verbs import Plan as Plan
     from targeting.plan.verbs import plan_from_files as plan_from_files
     from targeting.planner import Planner as Planner
@@ -43,9 +43,9 @@ _EXPORTS = {
     "Planner": "targeting.planner",
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
-    "allocate": "targeting.plan.supplied",
+    "allocate": "targeting.plan.supplied_curves",
     "assign": "targeting.assignment",
-    "backtest": "targeting.evaluation.backtest",
+    "backtest": "targeting.evaluation.walk_forward",
     "evaluate_campaign": "targeting.evaluation",
     "evaluate_delivery": "targeting.evaluation",
     "media_returns": "models.media",

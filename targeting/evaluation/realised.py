@@ -12,8 +12,8 @@ import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
-from targeting.evaluation.anyway import organic_fans
-from targeting.evaluation.follows import credited, known_by_then
+from targeting.evaluation.follow_credit import credited, known_by_then
+from targeting.evaluation.organic_baseline import organic_fans
 from targeting.evaluation.runoff import fan_orders
 from targeting.plan.decided import DecidedPlan
 
@@ -56,7 +56,7 @@ def what_came(
     horizon_days: int | None,
     campaign_id: str | None,
 ) -> Came:
-    """The campaign of a plan in the logs; the arguments are those of `comparison.evaluate_campaign`.
+    """The campaign of a plan in the logs; the arguments are those of `by_logs.evaluate_campaign`.
 
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.

@@ -19,11 +19,11 @@ from models.stored import read
 from targeting.allocation.problem import LI_PER_CNY, Market, Solution
 from targeting.audience import Audience
 from targeting.campaign import parse_campaign
-from targeting.plan.baselines import spend_vector
 from targeting.plan.decided import ALLOCATION_COLUMNS, DecidedPlan, PlanFile
 from targeting.plan.market_file import market_from_json, market_to_json
 from targeting.plan.provenance import Provenance
 from targeting.plan.questions import compiled
+from targeting.plan.usual_plans import spend_vector
 from targeting.segments.diagnosis import Diagnosis
 
 _PLAN = TypeAdapter(PlanFile)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from targeting.plan import baselines, packages, questions, saved
+from targeting.plan import packages, questions, saved, usual_plans
 from targeting.plan.decided import DecidedPlan
 from targeting.printing import printed
 from targeting.report.page import notebook, render
@@ -27,7 +27,7 @@ class Plan(DecidedPlan):
     frontier = questions.frontier
     scenarios = questions.scenarios
     experiments = questions.experiments
-    compare = baselines.compare
+    compare = usual_plans.compare
     offers = packages.offers_of
     packages = packages.packages_of
     to_html = render

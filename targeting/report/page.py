@@ -16,8 +16,8 @@ import polars as pl
 
 from models.errors import TargetingError
 from targeting.plan import questions
-from targeting.plan.baselines import worth
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.usual_plans import worth
 from targeting.report import charts, next_steps, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
 from targeting.segments.diagnosis import Diagnosis

@@ -19,9 +19,9 @@ import polars as pl
 from models.errors import DataError
 from models.stored import Rows
 from targeting.segments.formation import Segmentation
-from targeting.segments.names import CONTENT, MIXED, PRECISE
 from targeting.segments.rules import NOT_FEATURES
-from targeting.segments.scores import tree_features, widen
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_names import CONTENT, MIXED, PRECISE
 
 # Columns asked about first; others follow by how much fans and money differ on them.
 FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from targeting.evaluation.change import summary as drift_summary
-from targeting.evaluation.result import RATIOS, Evaluation
+from targeting.evaluation.evaluation import RATIOS, Evaluation
+from targeting.evaluation.plan_drift import summary as drift_summary
 from targeting.plan.decided import DecidedPlan
 
 ROWS = 40

@@ -18,11 +18,11 @@ import polars as pl
 
 from models.contracts import Dataset
 from targeting.evaluation import reasons
-from targeting.evaluation.anyway import organic_note, own_note
-from targeting.evaluation.change import curve_drift
+from targeting.evaluation.evaluation import Evaluation, totals
 from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation.organic_baseline import organic_note, own_note
+from targeting.evaluation.plan_drift import curve_drift
 from targeting.evaluation.realised import OUTSIDE, Came, what_came
-from targeting.evaluation.result import Evaluation, totals
 from targeting.evaluation.runoff import (
     ATTRIBUTION_DAYS,
     RETENTION_DAYS,

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from targeting.evaluation.change import summary
 from targeting.evaluation.experiment import Experiment
+from targeting.evaluation.plan_drift import summary
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
 
@@ -35,7 +35,7 @@ class Evaluation:
         retention: days, fans, retained, low, high, measured_days, why (`runoff.retention`); empty without
             logs.
         maturity: share of the horizon's projected GMV that is already observed, 0..1.
-        drift: what has changed, kind, name, psi, noise, verdict, why (`evaluation.change`): curves always,
+        drift: what has changed, kind, name, psi, noise, verdict, why (`plan_drift`): curves always,
             features and scores where they were compared.
         experiment: the plan judged by the campaign's randomised rows; None where there are too few.
         notes: what to know when reading it.

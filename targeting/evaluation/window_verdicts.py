@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from models.contracts import Dataset
+from targeting.evaluation.backtest_windows import Window, rows_of
 from targeting.evaluation.experiment import PLAN, judge_experiment
 from targeting.evaluation.ranking import MIN_EVENTS
-from targeting.evaluation.walk import Window, rows_of
 from targeting.plan.decided import DecidedPlan
 
 NOBODY = "all none"
@@ -32,7 +32,7 @@ TABLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def judged_by_coin(
+def judged_by_randomised_rows(
     plan: DecidedPlan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Promised against the coin's verdict, a row per outcome; none where the coin chose too little."""
