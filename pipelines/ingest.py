@@ -226,7 +226,7 @@ def _claims(dataset: Dataset) -> tuple[dict[str, dict[str, str]], tuple[str, ...
     from models.audience.held_out import claim
     from models.events.event_log import read_events
     from models.events.training_rows import training_log
-    from targeting.learning import last_moment, logged_placements
+    from targeting.planning_state import last_moment, logged_placements
 
     try:
         placements = logged_placements(dataset)

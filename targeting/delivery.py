@@ -17,9 +17,9 @@ from models.errors import DataError
 from models.supply.delivery_report import fit_delivery
 from targeting.campaign import Campaign, parse_campaign
 from targeting.market import delivery_market
-from targeting.plan import Plan, Provenance
 from targeting.plan.decision import decide
-from targeting.plan.provenance import versions
+from targeting.plan.provenance import Provenance, versions
+from targeting.plan.verbs import Plan
 
 
 def plan_delivery(

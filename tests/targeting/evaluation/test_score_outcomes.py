@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from models.contracts import Dataset
-from targeting.evaluation import outlook
-from targeting.evaluation.walk import Window
+from targeting.evaluation import score_outcomes
+from targeting.evaluation.backtest_windows import Window
 
 START = datetime(2020, 11, 1)
 WINDOW = Window(1, START, START + timedelta(days=5), START + timedelta(days=12))
@@ -70,7 +70,7 @@ def test_whoever_was_shown_before_the_window_and_follows_in_it_is_at_risk_until_
         ("fan", "late", "video", 30, None, True),
         ("other", "never", "live", 30, None, True),
     )
-    probability, happened = outlook.follows(Model(), logs, WINDOW)
+    probability, happened = score_outcomes.follows(Model(), logs, WINDOW)
     np.testing.assert_allclose(probability, -np.expm1([-0.03, -0.06]))
     assert happened.tolist() == [0.0, 0.0]
 
@@ -81,18 +81,18 @@ def test_a_fan_won_by_a_ranked_row_is_no_chance_of_the_coin_afterwards():
         ("ranked", "u", "live", 30, 31, False),
         ("after", "u", "video", 60, None, True),
     )
-    probability, happened = outlook.follows(Model(), logs, WINDOW)
+    probability, happened = score_outcomes.follows(Model(), logs, WINDOW)
     assert (probability.size, happened.tolist()) == (1, [0.0])
 
 
 def test_a_follow_after_the_window_through_one_of_its_rows_has_come():
     logs = data(("last", "u", "video", 5 * 24 - 1, 5 * 24 + 20, True))
-    assert outlook.follows(Model(), logs, WINDOW)[1].tolist() == [1.0]
+    assert score_outcomes.follows(Model(), logs, WINDOW)[1].tolist() == [1.0]
 
 
 def test_two_claims_of_one_follow_are_one_event():
     logs = data(("first", "u", "video", 1, 20, True), ("second", "u", "live", 2, 20, True))
-    probability, happened = outlook.follows(Model(), logs, WINDOW)
+    probability, happened = score_outcomes.follows(Model(), logs, WINDOW)
     np.testing.assert_allclose(probability, -np.expm1([-0.06]))
     assert happened.tolist() == [1.0]
 
@@ -100,9 +100,9 @@ def test_two_claims_of_one_follow_are_one_event():
 @pytest.mark.parametrize(("hours", "bought"), [(0.5, 0.0), (1.5, 1.0), (7 * 24, 1.0), (7 * 24 + 1.5, 0.0)])
 def test_a_buyer_buys_between_the_follow_and_exactly_the_horizon(hours, bought):
     logs = data(("a", "u", "video", 0, 1, True), orders=[("u", hours)])
-    found = outlook.buyers(Model(), logs, WINDOW, horizon_days=7, by_coin=True)
+    found = score_outcomes.buyers(Model(), logs, WINDOW, horizon_days=7, randomised=True)
     assert [part.tolist() for part in found] == [[0.25], [bought]]
-    assert outlook.buyers(Model(), logs, WINDOW, horizon_days=7, by_coin=False)[0].size == 0
+    assert score_outcomes.buyers(Model(), logs, WINDOW, horizon_days=7, randomised=False)[0].size == 0
 
 
 def test_a_fan_of_an_earlier_row_is_not_won_again_by_the_window():
@@ -111,4 +111,4 @@ def test_a_fan_of_an_earlier_row_is_not_won_again_by_the_window():
         ("again", "late", "video", 30, 31, True),
         orders=[("late", 40)],
     )
-    assert outlook.buyers(Model(), logs, WINDOW, horizon_days=7, by_coin=True)[0].size == 0
+    assert score_outcomes.buyers(Model(), logs, WINDOW, horizon_days=7, randomised=True)[0].size == 0

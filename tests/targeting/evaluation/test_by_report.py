@@ -14,7 +14,7 @@ from models.contracts import conform
 from models.errors import DataError
 from targeting.delivery import plan_delivery
 from targeting.evaluation import evaluate_campaign, evaluate_delivery
-from targeting.evaluation.page import render
+from targeting.evaluation.evaluation_page import render
 
 CELLS = (("mothers", "video", 0.6), ("mothers", "live", 1.1), ("students", "video", 0.3))
 START = date(2020, 11, 1)

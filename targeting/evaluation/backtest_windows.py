@@ -14,7 +14,7 @@ import polars as pl
 from models.contracts import Dataset
 from models.errors import DataError
 from models.events.event_log import FOLLOW_WINDOW
-from targeting.learning import last_moment
+from targeting.planning_state import last_moment
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import targeting as tg
 from models.contracts import Dataset, gather
 from models.errors import DataError
 from targeting.campaign import parse_campaign
-from targeting.evaluation.backtest import _line, _scaled, backtest, plan_window
-from targeting.evaluation.promised import TABLE, together, verdict
-from targeting.evaluation.walk import eligible_at, known_at, walk_through
+from targeting.evaluation.backtest_windows import eligible_at, known_at, walk_through
+from targeting.evaluation.walk_forward import _line, _scaled, backtest, plan_window
+from targeting.evaluation.window_verdicts import TABLE, together, verdict
 from targeting.planner import as_campaign
 
 OPTIONS = {"n_draws": 20, "min_audience": 200, "threads": 1, "seed": 0}

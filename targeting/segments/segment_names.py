@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from targeting.segments.tree import FloatArray, Leaf, Split, TreeNode, leaf_of
+from targeting.segments.segment_tree import FloatArray, Leaf, Split, TreeNode, leaf_of
 
 PRECISE, CONTENT, MIXED = "precise", "content", "mixed"
 # Words from the most to the least worth an impression; a kind with n segments takes n words of its ladder.

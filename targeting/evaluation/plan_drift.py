@@ -7,8 +7,6 @@ in, frames out. It must not import estimators or the optimiser.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
@@ -16,9 +14,7 @@ from models.contracts.features import feature_columns
 from models.judging.drift import Drift, drift_of, drift_of_curve, drift_of_frames, drift_table, worst_verdict
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Metric
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 METRIC: dict[str, Metric] = {"impressions": "impressions", "fans": "fans", "gmv_cny": "gmv"}
 KINDS = ("curve", "feature", "score")
@@ -32,7 +28,7 @@ SCHEMA = {
 }  # fmt: skip
 
 
-def curve_drift(plan: Plan, cells: pl.DataFrame, *, basis: str = "impressions") -> pl.DataFrame:
+def curve_drift(plan: DecidedPlan, cells: pl.DataFrame, *, basis: str = "impressions") -> pl.DataFrame:
     """What the realised spend bought, against what the plan's curves say of that spend.
 
     Args:
@@ -112,7 +108,7 @@ def _score_drifts(then: pl.DataFrame, now: pl.DataFrame) -> list[Drift]:
     return found
 
 
-def _bought(plan: Plan, cells: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+def _bought(plan: DecidedPlan, cells: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     """segment, placement, promised, low, high: what the curves say the realised spend buys.
 
     A cell's realised spend is laid over its slots as the plan laid its own (alike where the plan gave none).

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from targeting.evaluation.coin import in_its_days
-from targeting.evaluation.follows import at_risk
+from targeting.evaluation.follow_credit import at_risk
+from targeting.evaluation.randomised_rows import in_its_days
 
 
 def organic_fans(rows: pl.DataFrame, exposures: pl.DataFrame) -> tuple[float, float, int] | None:

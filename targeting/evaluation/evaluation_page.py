@@ -7,15 +7,13 @@ imported on use. It must not decide or recompute anything.
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from targeting.evaluation.change import summary as drift_summary
-from targeting.evaluation.result import RATIOS, Evaluation
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.evaluation.evaluation import RATIOS, Evaluation
+from targeting.evaluation.plan_drift import summary as drift_summary
+from targeting.plan.decided import DecidedPlan
 
 ROWS = 40
 TERMS = {
@@ -31,7 +29,7 @@ UNITS = {"cny": "yuan", "fans": "fans", "impressions": "impressions"}
 WIDEST = 100.0
 
 
-def render(found: Evaluation, plan: Plan) -> str:
+def render(found: Evaluation, plan: DecidedPlan) -> str:
     """The evaluation as one HTML document that needs nothing else."""
     from jinja2 import Environment, StrictUndefined
 
@@ -44,7 +42,7 @@ def render(found: Evaluation, plan: Plan) -> str:
     return template.render(**_context(found, plan))
 
 
-def _context(found: Evaluation, plan: Plan) -> dict[str, Any]:
+def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, Any]:
     coin = found.experiment
     return {
         "campaign_id": plan.campaign.campaign_id,

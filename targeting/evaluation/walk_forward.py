@@ -15,27 +15,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
-from targeting.evaluation import outlook
-from targeting.evaluation.promised import TABLE, judged_by_coin, together
+from targeting.campaign import Campaign
+from targeting.campaign.constraints import Constraint
+from targeting.evaluation import score_outcomes
+from targeting.evaluation.backtest_windows import Window, known_at, walk_through
 from targeting.evaluation.reliability import Calibration, calibration
-from targeting.evaluation.walk import Window, known_at, walk_through
-from targeting.learning import present_users
+from targeting.evaluation.window_verdicts import TABLE, judged_by_randomised_rows, together
+from targeting.plan.verbs import Plan
 from targeting.planner import Planner, as_campaign
+from targeting.planning_state import present_users
 
-if TYPE_CHECKING:
-    from targeting.campaign import Campaign
-    from targeting.campaign.constraints import Constraint
-    from targeting.plan import Plan
-
-
-OUTLOOKS = (
+PREDICTIONS = (
     "follows of randomised shown rows",
     "buyers among fans the coin won",
     "buyers among fans ranked delivery won (picked by the platform, so more may come)",
@@ -53,7 +50,7 @@ class Backtest:
             all windows together: promised with its interval, realised (doubly robust, incremental over
             showing nobody, for all people and days of the plan) with standard error and interval, the same by
             inverse propensity and self-normalised, and the verdict.
-        calibrations: `OUTLOOKS` over all windows, those of which enough was expected.
+        calibrations: `PREDICTIONS` over all windows, those of which enough was expected.
         horizon_days: How long purchases count.
         notes: What to know when reading it.
     """
@@ -140,11 +137,11 @@ def backtest(
 
 @dataclass(frozen=True)
 class _Step:
-    """One window: its plan, the coin's verdicts, and the `OUTLOOKS`."""
+    """One window: its plan, the coin's verdicts, and the `PREDICTIONS`."""
 
     plan: Plan
     judged: list[dict[str, Any]]
-    expected: tuple[outlook.Outlook, ...]
+    expected: tuple[score_outcomes.PredictedAgainstActual, ...]
 
 
 def _judge(
@@ -160,11 +157,11 @@ def _judge(
     model = planner.model
     return _Step(
         plan,
-        judged_by_coin(plan, dataset, window, horizon_days=horizon_days, rng=rng),
+        judged_by_randomised_rows(plan, dataset, window, horizon_days=horizon_days, rng=rng),
         (
-            outlook.follows(model, dataset, window),
-            outlook.buyers(model, dataset, window, horizon_days=horizon_days, by_coin=True),
-            outlook.buyers(model, dataset, window, horizon_days=horizon_days, by_coin=False),
+            score_outcomes.follows(model, dataset, window),
+            score_outcomes.buyers(model, dataset, window, horizon_days=horizon_days, randomised=True),
+            score_outcomes.buyers(model, dataset, window, horizon_days=horizon_days, randomised=False),
         ),
     )
 
@@ -183,7 +180,7 @@ def _joined(
             "exposures: no window has enough randomised rows to judge a plan by; a backtest needs rows with"
             " randomized = true, shown and held out, in the days that are judged"
         )
-    found = (_pooled(name, [step.expected[k] for step in steps]) for k, name in enumerate(OUTLOOKS))
+    found = (_pooled(name, [step.expected[k] for step in steps]) for k, name in enumerate(PREDICTIONS))
     return Backtest(
         windows=walk,
         plans=tuple(plans),

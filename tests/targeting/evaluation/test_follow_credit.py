@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from models.events.event_log import read_events
-from targeting.evaluation.follows import at_risk, credited, known_by_then
+from targeting.evaluation.follow_credit import at_risk, credited, known_by_then
 
 DAY = datetime(2020, 11, 11)
 COLUMNS = {

@@ -9,29 +9,19 @@ optimiser.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from models.contracts import as_frame
 from models.errors import DataError
 from models.supply.curves import FloatArray
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric, Problem
 from targeting.campaign import Campaign
-
-if TYPE_CHECKING:
-    from targeting.plan.result import Plan
-
-SCHEMA = {
-    "label": pl.String,
-    "spend_cny": pl.Float64,
-    "value": pl.Float64,
-    "new_fans": pl.Float64,
-    "new_fan_gmv_cny": pl.Float64,
-    "feasible": pl.Boolean,
-}
+from targeting.plan.decided import BASELINES, DecidedPlan
 
 _COUNTED: Mapping[str, Metric] = {"new_fans": "fans", "live_entries": "entries"}
 
@@ -57,7 +47,7 @@ def usual_plans(
     feasible: Callable[[FloatArray], bool],
     unknown: Collection[str] = (),
 ) -> pl.DataFrame:
-    """The baselines as a frame of `SCHEMA`, with one spend for all of them.
+    """The baselines as a frame of `BASELINES`, with one spend for all of them.
 
     Args:
         problem: the compiled problem whose market values them.
@@ -92,7 +82,7 @@ def usual_plans(
                 "feasible": feasible(spend),
             }
         )
-    return pl.DataFrame(rows, schema=SCHEMA)
+    return pl.DataFrame(rows, schema=BASELINES)
 
 
 def past_spend(
@@ -141,7 +131,7 @@ def _returns(market: Market, spend_cny: FloatArray, objective: str) -> FloatArra
     return np.nan_to_num(np.maximum(value, 0.0) / np.maximum(spend_cny, 1e-12))
 
 
-def spend_vector(market: Market, other: Plan | pl.DataFrame | Mapping[Any, Any]) -> FloatArray:
+def spend_vector(market: Market, other: DecidedPlan | pl.DataFrame | Mapping[Any, Any]) -> FloatArray:
     """(n_cells,) spend of a plan, a frame or a mapping, on this market's cells; what it does not name gets 0.
 
     Raises:
@@ -185,13 +175,23 @@ def _as_spend_frame(other: Any) -> pl.DataFrame:
     if isinstance(other, Mapping):
         rows = [(str(segment), str(placement), float(spend)) for (segment, placement), spend in other.items()]
         return pl.DataFrame(rows, schema=["segment", "placement", "spend_cny"], orient="row")
-    from models.contracts import as_frame
-
     return as_frame(other)
 
 
-def compared(plan: Plan, other: Plan | pl.DataFrame | Mapping[Any, Any]) -> pl.DataFrame:
-    """`Plan.compare`: both spends and GMVs per cell on the plan's curves, and a last row of totals."""
+def compare(plan: DecidedPlan, other: DecidedPlan | pl.DataFrame | Mapping[Any, Any]) -> pl.DataFrame:
+    """This plan beside another spend, both valued on *this* plan's curves.
+
+    Args:
+        plan: this one.
+        other: a plan, a frame with `segment`, `placement`, (`slot`,) `spend_cny`, or a mapping
+            {(segment, placement): yuan}. Cells it does not name get nothing.
+
+    Returns:
+        One row per cell and a last row `total`: spend and GMV here and there, and the differences.
+
+    Raises:
+        DataError: `other` names a cell that this plan's market does not have.
+    """
     market = plan.market
     theirs = spend_vector(market, other)
     ours = plan.solution.spend_cny

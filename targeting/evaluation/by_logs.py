@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from models.contracts import Dataset
 from targeting.evaluation import reasons
-from targeting.evaluation.anyway import organic_note, own_note
-from targeting.evaluation.change import curve_drift
+from targeting.evaluation.evaluation import Evaluation, totals
 from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation.organic_baseline import organic_note, own_note
+from targeting.evaluation.plan_drift import curve_drift
 from targeting.evaluation.realised import OUTSIDE, Came, what_came
-from targeting.evaluation.result import Evaluation, totals
 from targeting.evaluation.runoff import (
     ATTRIBUTION_DAYS,
     RETENTION_DAYS,
@@ -30,17 +31,14 @@ from targeting.evaluation.runoff import (
     projected_days,
     retention,
 )
-
-if TYPE_CHECKING:
-    from models.contracts import Dataset
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 _CELL = ["segment", "placement"]
 CHAIN = ("spend_cny", "impressions", "fans", "gmv_cny")
 
 
 def evaluate_campaign(
-    plan: Plan,
+    plan: DecidedPlan,
     dataset: Dataset,
     *,
     as_of: datetime | None = None,
@@ -80,7 +78,7 @@ def evaluate_campaign(
     )
 
 
-def _totals(plan: Plan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def _totals(plan: DecidedPlan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
     fans = float(came.fans.height)
     observed, final = (float(cells[f"{side}_gmv_cny"].sum()) for side in ("realised", "projected"))
     return totals(
@@ -100,7 +98,7 @@ def _windows(came: Came, orders: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFr
     return attribution(came.fans, orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS)
 
 
-def _experiment(plan: Plan, came: Came, orders: pl.DataFrame, *, seed: int) -> Experiment | None:
+def _experiment(plan: DecidedPlan, came: Came, orders: pl.DataFrame, *, seed: int) -> Experiment | None:
     return judge_experiment(
         plan,
         came.rows,
@@ -131,7 +129,7 @@ def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) 
     return [users.filter(pl.col("snapshot_at") <= as_of) for users in snapshots]
 
 
-def _cells(plan: Plan, came: Came) -> pl.DataFrame:
+def _cells(plan: DecidedPlan, came: Came) -> pl.DataFrame:
     """Promised beside realised, per segment x placement, cells that only one side has included."""
     promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
         pl.col("spend_cny").sum().alias("promised_spend_cny"),
@@ -158,7 +156,7 @@ def _cells(plan: Plan, came: Came) -> pl.DataFrame:
     return cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans_or_null)
 
 
-def _notes(plan: Plan, came: Came, *, orders: pl.DataFrame, maturity: float) -> tuple[str, ...]:
+def _notes(plan: DecidedPlan, came: Came, *, orders: pl.DataFrame, maturity: float) -> tuple[str, ...]:
     notes = [*came.about_rows, *_about_age(came, maturity=maturity)]
     paid = came.rows.filter(pl.col("placement") != "none")
     elsewhere = paid.filter(~pl.col("placement").is_in(plan.allocation["placement"].unique().implode()))

@@ -8,11 +8,11 @@ import anything above `models.errors`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from models.errors import DataError
+from pydantic import Discriminator, Field, Tag
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,7 +26,7 @@ MIN_GAIN = 0.001
 class Leaf:
     """A group of users."""
 
-    number: int
+    number: Annotated[int, Field(alias="leaf")]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ class Split:
     above: TreeNode
 
 
-TreeNode = Leaf | Split
+def _kind(node: Any) -> str:
+    return "leaf" if isinstance(node, Leaf) or (isinstance(node, dict) and "leaf" in node) else "split"
+
+
+TreeNode = Annotated[Annotated[Leaf, Tag("leaf")] | Annotated[Split, Tag("split")], Discriminator(_kind)]
+"""Written as {"leaf": n} or {"feature", "threshold", "below", "above"}."""
 
 
 @dataclass(frozen=True)
@@ -157,29 +162,3 @@ def _best_split(features: FloatArray, worth: FloatArray, min_leaf: int) -> _Cand
         if gain[at] > best.gain * (1.0 + 1e-9) + 1e-300:
             best = _Candidate(float(gain[at]), feature, float(values[cuts[at]]))
     return best
-
-
-def node_to_dict(node: TreeNode) -> dict[str, object]:
-    """The tree as nested dicts for JSON."""
-    if isinstance(node, Leaf):
-        return {"leaf": node.number}
-    return {
-        "feature": node.feature,
-        "threshold": node.threshold,
-        "below": node_to_dict(node.below),
-        "above": node_to_dict(node.above),
-    }
-
-
-def node_from_dict(raw: dict[str, object]) -> TreeNode:
-    """The tree that `node_to_dict` wrote; raises DataError where it is not one."""
-    if "leaf" in raw:
-        return Leaf(int(str(raw["leaf"])))
-    below, above = raw["below"], raw["above"]
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        raise DataError(
-            "segmenter: a split of the tree has no two branches; expected JSON written by Segmenter.to_json"
-        )
-    return Split(
-        int(str(raw["feature"])), float(str(raw["threshold"])), node_from_dict(below), node_from_dict(above)
-    )

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from targeting.evaluation.change import summary
 from targeting.evaluation.experiment import Experiment
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
-    from targeting.plan.promise import Interval
+from targeting.evaluation.plan_drift import summary
+from targeting.plan.decided import DecidedPlan
+from targeting.plan.promise import Interval
 
 Z80 = 1.2815515655446004
 RATIOS = ("cost_per_fan_cny", "cost_per_incremental_fan_cny", "roi")
@@ -37,7 +35,7 @@ class Evaluation:
         retention: days, fans, retained, low, high, measured_days, why (`runoff.retention`); empty without
             logs.
         maturity: share of the horizon's projected GMV that is already observed, 0..1.
-        drift: what has changed, kind, name, psi, noise, verdict, why (`evaluation.change`): curves always,
+        drift: what has changed, kind, name, psi, noise, verdict, why (`plan_drift`): curves always,
             features and scores where they were compared.
         experiment: the plan judged by the campaign's randomised rows; None where there are too few.
         notes: what to know when reading it.
@@ -150,7 +148,7 @@ def total_of(
 
 
 def totals(
-    plan: Plan,
+    plan: DecidedPlan,
     *,
     spend_cny: float,
     fans: float | None,

@@ -11,16 +11,16 @@ import polars as pl
 
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
-from targeting.evaluation.follows import at_risk, credited
+from targeting.evaluation.backtest_windows import Window, eligible_at, rows_of
+from targeting.evaluation.follow_credit import at_risk, credited
 from targeting.evaluation.runoff import fan_orders
-from targeting.evaluation.walk import Window, eligible_at, rows_of
 
-Outlook = tuple[np.ndarray, np.ndarray]
+PredictedAgainstActual = tuple[np.ndarray, np.ndarray]
 """Predicted probability and 1.0 where it happened, each (n,)."""
 _NOTHING = (np.zeros(0), np.zeros(0))
 
 
-def follows(model: AudienceModel, dataset: Dataset, window: Window) -> Outlook:
+def follows(model: AudienceModel, dataset: Dataset, window: Window) -> PredictedAgainstActual:
     """Predicted probability of a follow and whether it came, of the window's randomised shown rows."""
     day_rows = pl.len().over("user_id", pl.col("exposed_at").dt.date())
     rows = (
@@ -46,8 +46,8 @@ def follows(model: AudienceModel, dataset: Dataset, window: Window) -> Outlook:
 
 
 def buyers(
-    model: AudienceModel, dataset: Dataset, window: Window, *, horizon_days: int, by_coin: bool
-) -> Outlook:
+    model: AudienceModel, dataset: Dataset, window: Window, *, horizon_days: int, randomised: bool
+) -> PredictedAgainstActual:
     """Predicted probability of a kept order within the horizon, of the window's new fans, and what came.
 
     Args:
@@ -55,15 +55,15 @@ def buyers(
         dataset: All of it.
         window: Whose new fans.
         horizon_days: How long a purchase counts.
-        by_coin: Fans won by randomised rows, or those of ranked delivery: the platform picked the latter, so
-            they may buy more than people like them, which is what the scores speak of.
+        randomised: Fans won by randomised rows, or those of ranked delivery: the platform picked the latter,
+            so they may buy more than people like them, which is what the scores speak of.
     """
     fans = (
         credited(at_risk(rows_of(dataset, window), dataset.exposures))
         .with_columns(segment=pl.lit(""))
         .filter(pl.col("placement").is_in(list(model.placements)))
         .join(eligible_at(dataset, window), on="user_id", how="inner", maintain_order="left")
-        .filter(pl.col("randomized").fill_null(False) == by_coin)
+        .filter(pl.col("randomized").fill_null(False) == randomised)
     )
     if fans.is_empty() or not model.value_known:
         return _NOTHING

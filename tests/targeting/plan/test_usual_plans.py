@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from models.errors import DataError
-from targeting.plan.baselines import past_spend, spend_vector, usual_plans, worth
-from targeting.plan.decision import compiled
+from targeting.plan.questions import compiled
+from targeting.plan.usual_plans import past_spend, spend_vector, usual_plans, worth
 
 
 def baselines(brief, **changed):

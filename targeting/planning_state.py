@@ -6,22 +6,22 @@ must not import the optimiser or the registry.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
 from models.events.event_log import read_events
+from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
-from targeting.audience import diagnosis_from_dict, diagnosis_to_dict
 from targeting.segments import Segmentation, Segmenter
 from targeting.segments.diagnosis import Diagnosis, diagnose
 
@@ -63,21 +63,11 @@ class PlanningState:
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
-        rest = {
-            "history": self.history.to_dicts(),
-            "as_of": self.as_of.isoformat(),
-            "fingerprints": dict(self.fingerprints),
-            "rejected_rows": self.rejected_rows,
-            "warnings": list(self.warnings),
-            "diagnosis": diagnosis_to_dict(self.diagnosis),
-            "value_kept": self.value_kept,
-            "gain_seen": self.gain_seen,
-        }
         return {
             "segmenter.json": self.segmenter.to_json(),
             "response.json": self.response.to_json(),
             "evidence.json": self.evidence.to_json(),
-            "planner.json": json.dumps(rest, ensure_ascii=False),
+            "planner.json": written(_PLANNER, _PlannerFile.model_validate(self)),
         }
 
     @classmethod
@@ -85,27 +75,36 @@ class PlanningState:
         """The state that `to_files` wrote.
 
         Raises:
-            DataError: a file is missing.
+            DataError: a file is missing or is not what `to_files` wrote.
         """
         missing = [name for name in FILES if name not in files]
         if missing:
             raise DataError(
                 f"model: {missing[0]} is missing, so it can score but not plan; run `targeting train` again"
             )
-        rest = json.loads(files["planner.json"])
+        rest = read(_PLANNER, files["planner.json"], source="planner.json", what="planning state")
         return cls(
             segmenter=Segmenter.from_json(files["segmenter.json"]),
             response=ResponseModel.from_json(files["response.json"]),
             evidence=CellFactors.from_json(files["evidence.json"]),
-            history=pl.DataFrame(rest["history"], schema=HISTORY),
-            diagnosis=diagnosis_from_dict(rest["diagnosis"]),
-            as_of=datetime.fromisoformat(rest["as_of"]),
-            fingerprints=rest["fingerprints"],
-            rejected_rows=int(rest["rejected_rows"]),
-            warnings=tuple(rest["warnings"]),
-            value_kept=rest["value_kept"],
-            gain_seen=rest["gain_seen"],
+            **dict(rest),
         )
+
+
+class _PlannerFile(File):
+    """planner.json."""
+
+    history: Annotated[pl.DataFrame, Rows(HISTORY)]
+    as_of: datetime
+    fingerprints: Mapping[str, str]
+    rejected_rows: int
+    warnings: tuple[str, ...]
+    diagnosis: Diagnosis | None
+    value_kept: float | None
+    gain_seen: float | None
+
+
+_PLANNER = TypeAdapter(_PlannerFile)
 
 
 def last_moment(dataset: Dataset) -> datetime:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.contracts import Dataset
+from targeting.evaluation.backtest_windows import Window, rows_of
 from targeting.evaluation.experiment import PLAN, judge_experiment
 from targeting.evaluation.ranking import MIN_EVENTS
-from targeting.evaluation.walk import Window, rows_of
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 NOBODY = "all none"
 Z80, Z95 = 1.2815515655446004, 1.959963984540054
@@ -34,8 +32,8 @@ TABLE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def judged_by_coin(
-    plan: Plan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
+def judged_by_randomised_rows(
+    plan: DecidedPlan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Promised against the coin's verdict, a row per outcome; none where the coin chose too little."""
     rows = rows_of(dataset, window)
@@ -109,7 +107,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     return "more came than was promised" if distance > 0 else "less came than was promised"
 
 
-def _promised(plan: Plan, figure: str) -> tuple[float | None, float | None, float | None]:
+def _promised(plan: DecidedPlan, figure: str) -> tuple[float | None, float | None, float | None]:
     if figure == "spend_cny":
         return float(plan.spend_cny), None, None
     said = plan.expected.get(figure)

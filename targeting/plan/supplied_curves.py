@@ -10,12 +10,14 @@ from typing import Any
 
 import polars as pl
 
+from models.contracts import as_frame, conform, fingerprint
 from models.errors import DataError
 from targeting.allocation.problem import Market
+from targeting.allocation.supplied import market_from_curves
 from targeting.campaign import Campaign, parse_campaign
 from targeting.plan.decision import decide
 from targeting.plan.provenance import Provenance, versions
-from targeting.plan.result import Plan
+from targeting.plan.verbs import Plan
 
 SUPPLIED = {
     "kind": "observational",
@@ -54,8 +56,6 @@ def allocate(
         DataError: a curve that decreases, has NaN or a single point.
         CampaignError, InfeasibleError: the constraints are wrong or contradict each other.
     """
-    from models.contracts import as_frame, fingerprint
-
     unknown: tuple[str, ...]
     brief = campaign or parse_campaign(
         {
@@ -88,9 +88,6 @@ def supplied_market(table: pl.DataFrame) -> Market:
     """The market of a curves table; its first bad row is an error, because a curve with a hole is another
     curve.
     """
-    from models.contracts import conform
-    from targeting.allocation.supplied import market_from_curves
-
     conformed = conform(table, "curves", source="curves")
     if conformed.rejected.height:
         first = conformed.rejected.row(0, named=True)

@@ -8,17 +8,14 @@ number here pretends to. Frames in, frames out. It must not import estimators or
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from models.errors import DataError
 from targeting.evaluation import reasons
-from targeting.evaluation.change import curve_drift
-from targeting.evaluation.result import Evaluation, totals
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.evaluation.evaluation import Evaluation, totals
+from targeting.evaluation.plan_drift import curve_drift
+from targeting.plan.decided import DecidedPlan
 
 _CELL = ["segment", "placement"]
 _FIGURES = {"impressions": "impressions", "new_fans": "fans", "new_fan_gmv_cny": "gmv_cny"}
@@ -28,7 +25,11 @@ ORDERS_STAND_IN = "orders stand for new fans"
 
 
 def evaluate_delivery(
-    plan: Plan, delivery: pl.DataFrame, *, campaign_id: str | None = None, as_of: datetime | None = None
+    plan: DecidedPlan,
+    delivery: pl.DataFrame,
+    *,
+    campaign_id: str | None = None,
+    as_of: datetime | None = None,
 ) -> Evaluation:
     """Judge a plan by a later delivery report.
 
@@ -69,7 +70,7 @@ def evaluate_delivery(
 
 
 def _campaign_rows(
-    plan: Plan, delivery: pl.DataFrame, campaign_id: str
+    plan: DecidedPlan, delivery: pl.DataFrame, campaign_id: str
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Rows of the campaign, else those of its days, else all of a report without ids; and what was taken."""
     rows = delivery.filter(pl.col("campaign_id") == campaign_id)
@@ -95,7 +96,7 @@ def _campaign_rows(
     return rows, (told,)
 
 
-def _measures(plan: Plan, rows: pl.DataFrame) -> tuple[dict[str, str], tuple[str, ...]]:
+def _measures(plan: DecidedPlan, rows: pl.DataFrame) -> tuple[dict[str, str], tuple[str, ...]]:
     """Link of the chain -> column of the report, for what was promised and is reported; and notes."""
     fans, notes = "new_fans", []
     if ORDERS_STAND_IN in plan.claims.get("why", ""):
@@ -124,7 +125,7 @@ def _measures(plan: Plan, rows: pl.DataFrame) -> tuple[dict[str, str], tuple[str
     return found, tuple(notes)
 
 
-def _cells(plan: Plan, rows: pl.DataFrame, measures: dict[str, str]) -> pl.DataFrame:
+def _cells(plan: DecidedPlan, rows: pl.DataFrame, measures: dict[str, str]) -> pl.DataFrame:
     """Promised beside realised, per segment x placement, cells that only one side has included."""
     figure = {link: name for name, link in _FIGURES.items()}
     promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
@@ -149,7 +150,7 @@ def _cells(plan: Plan, rows: pl.DataFrame, measures: dict[str, str]) -> pl.DataF
     )
 
 
-def _notes(plan: Plan, cells: pl.DataFrame) -> tuple[str, ...]:
+def _notes(plan: DecidedPlan, cells: pl.DataFrame) -> tuple[str, ...]:
     known = plan.allocation.select(_CELL).unique()
     outside = cells.join(known, on=_CELL, how="anti")
     notes = [

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from models.rates.pooling import believed_slope, dispersion_of
-from targeting.segments.tree import FloatArray, IntArray
+from targeting.segments.segment_tree import FloatArray, IntArray
 
 COLUMNS = ("matured_impressions", "gmv_cny")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from targeting.evaluation.follows import credited
+from targeting.evaluation.follow_credit import credited
 from targeting.evaluation.runoff import fan_orders
 
 NOBODY = "none"
@@ -32,7 +32,7 @@ def in_its_days(exposures: pl.DataFrame, campaign: pl.DataFrame) -> pl.DataFrame
     return exposures.filter(pl.col("exposed_at").dt.date().is_between(day.min(), day.max()))
 
 
-def coin_rows(rows: pl.DataFrame, segments: pl.DataFrame, actions: tuple[str, ...]) -> pl.DataFrame:
+def randomised_rows(rows: pl.DataFrame, segments: pl.DataFrame, actions: tuple[str, ...]) -> pl.DataFrame:
     """Randomised rows of the plan's people with their segment.
 
     Args:
@@ -50,17 +50,17 @@ def coin_rows(rows: pl.DataFrame, segments: pl.DataFrame, actions: tuple[str, ..
 
 
 def with_outcomes(
-    coin: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
+    randomised: pl.DataFrame, orders: pl.DataFrame, *, horizon_days: int, known_by: datetime
 ) -> pl.DataFrame:
     """Adds new_fans (0 or 1) and new_fan_gmv_cny (net, of the fan won by the row); cost_cny stays.
 
     Args:
-        coin: From `coin_rows`.
+        randomised: From `randomised_rows`.
         orders: Orders of everybody.
         horizon_days: How long a new fan's purchases count.
         known_by: Later orders are not known.
     """
-    fans = credited(coin)
+    fans = credited(randomised)
     bought = fan_orders(
         fans.select("user_id", "segment", "placement", "followed_at"),
         orders,
@@ -69,18 +69,18 @@ def with_outcomes(
     )
     gmv = bought.group_by("user_id").agg(pl.col("net_cny").sum().alias("new_fan_gmv_cny"))
     won = fans.select("exposure_id", "user_id").join(gmv, on="user_id", how="left").drop("user_id")
-    return coin.join(
+    return randomised.join(
         won.with_columns(new_fans=pl.lit(1.0)), on="exposure_id", how="left", maintain_order="left"
     ).with_columns(pl.col("new_fans", "new_fan_gmv_cny", "cost_cny").fill_null(0.0))
 
 
 def with_scores(
-    coin: pl.DataFrame, scores: pl.DataFrame, placements: tuple[str, ...]
+    randomised: pl.DataFrame, scores: pl.DataFrame, placements: tuple[str, ...]
 ) -> tuple[pl.DataFrame, np.ndarray]:
     """Adds the scores of each placement (0 for people without one), and gives them as features, (n, d).
 
     Args:
-        coin: From `coin_rows`.
+        randomised: From `randomised_rows`.
         scores: Long score table, or an empty frame.
         placements: Which.
     """
@@ -91,7 +91,7 @@ def with_scores(
             score_column(name, "worth"): pl.col("p_follow") * pl.col("gmv_per_fan_cny"),
         }
         mine = scores.filter(pl.col("placement") == name).select("user_id", **columns)
-        coin = coin.join(mine, on="user_id", how="left", maintain_order="left")
+        randomised = randomised.join(mine, on="user_id", how="left", maintain_order="left")
         added += list(columns)
-    coin = coin.with_columns(pl.col(added).fill_null(0.0)) if added else coin
-    return coin, coin.select(added).to_numpy() if added else np.zeros((coin.height, 0))
+    randomised = randomised.with_columns(pl.col(added).fill_null(0.0)) if added else randomised
+    return randomised, randomised.select(added).to_numpy() if added else np.zeros((randomised.height, 0))
