@@ -184,8 +184,8 @@ def learn_state(
         evidence=evidence,
         history=spent.sort("segment", "placement").select(list(HISTORY)),
         diagnosis=diagnose(
-            present_users(dataset),
-            dataset.orders,
+            present_users(log),
+            log.orders,
             scores,
             segmentation,
             as_of=as_of,
