@@ -16,8 +16,8 @@ import pytest
 
 from models.errors import DataError, InfeasibleError
 from pipelines import app
-from pipelines.plan import Source, run_plan
-from pipelines.plan_directory import read_plan
+from pipelines.jobs.plan import Source, run_plan
+from pipelines.store.plans import read_plan
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 

@@ -12,7 +12,7 @@ from models.errors import DataError
 from models.heterogeneity import Interval
 from pipelines import promote as promotion
 from pipelines.store import read_dataset, write_table
-from pipelines.train import run_train
+from pipelines.jobs.train import run_train
 
 SETTINGS = "min_audience: 100\ndraws: 20\nthreads: 1\nmodel_name: {name}\n"
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.contracts import Dataset
-from pipelines import config as settings_of
-from pipelines.briefs import Brief, read_brief
-from pipelines.config import PlanSettings
-from pipelines.plan import Decided, PlanResult, publish
-from pipelines.plan_run import planning_run
+from pipelines.config import settings as settings_of
+from pipelines.config.briefs import Brief, read_brief
+from pipelines.config.settings import PlanSettings
+from pipelines.jobs.plan import Decided, PlanResult, publish
+from pipelines.jobs.planning import planning_run
 from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_dataset
-from pipelines.train import learn
+from pipelines.jobs.train import learn
 from targeting.learning import present_users
 from targeting.planner import Planner
 

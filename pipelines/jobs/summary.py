@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelines.plan import PlanResult
+    from pipelines.jobs.plan import PlanResult
 
 _PROMISES = (
     ("new_fans", "new fans", ""),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import config as settings_of
+from pipelines.config import settings as settings_of
 from pipelines.shell import Tell, silent
 from pipelines.store import atomic_directory, write_table
 

@@ -13,8 +13,8 @@ import polars as pl
 
 from models.contracts import Conformed, Dataset, fingerprint
 from models.errors import DataError
-from pipelines import config as settings_of
-from pipelines.plan_directory import read_plan, write_files
+from pipelines.config import settings as settings_of
+from pipelines.store.plans import read_plan, write_files
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,

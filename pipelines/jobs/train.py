@@ -12,11 +12,11 @@ from typing import Any
 from models import registry
 from models.contracts import Dataset
 from models.errors import DataError
-from pipelines import config as settings_of
+from pipelines.config import settings as settings_of
 from pipelines import tracking
-from pipelines.config import TrainSettings
-from pipelines.plan_directory import rejected_counts
-from pipelines.promote import Promotion, promote, starting_alias
+from pipelines.config.settings import TrainSettings
+from pipelines.store.plans import rejected_counts
+from pipelines.jobs.promotion import Promotion, promote, starting_alias
 from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
 from targeting.campaign import Campaign

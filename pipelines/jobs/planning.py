@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from models.errors import DataError
 from pipelines import tracking
-from pipelines.briefs import Brief
-from pipelines.fingerprints import content_of
+from pipelines.config.briefs import Brief
+from pipelines.store.fingerprints import content_of
 from targeting.plan import Plan
 
 # Large and made again from the inputs: not worth a copy in the tracking store.

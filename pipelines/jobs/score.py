@@ -19,10 +19,10 @@ from models.audience import SCORE_COLUMNS, AudienceModel
 from models.contracts import REJECTED, no_rejects
 from models.contracts.quarantine import worst
 from models.errors import DataError
-from pipelines import config as settings_of
+from pipelines.config import settings as settings_of
 from pipelines import tracking
-from pipelines.fingerprints import content_of
-from pipelines.plan_directory import SCORES_MANIFEST, write_rejected
+from pipelines.store.fingerprints import content_of
+from pipelines.store.plans import SCORES_MANIFEST, write_rejected
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,

@@ -16,18 +16,18 @@ import polars as pl
 
 from models.errors import CampaignError, DataError, SolverError
 from pipelines import tracking
-from pipelines.briefs import read_brief
-from pipelines.config import PlanSettings
-from pipelines.plan import (
+from pipelines.config.briefs import read_brief
+from pipelines.config.settings import PlanSettings
+from pipelines.jobs.plan import (
     Decided,
     PlanResult,
     Source,
     decide_from,
     result_of,
 )
-from pipelines.plan_directory import write_plan
-from pipelines.plan_run import input_prints
-from pipelines.run import TABLES, decide_for
+from pipelines.store.plans import write_plan
+from pipelines.jobs.planning import input_prints
+from pipelines.jobs.run import TABLES, decide_for
 from pipelines.shell import Tell, silent
 from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
 

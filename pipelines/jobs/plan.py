@@ -11,13 +11,13 @@ import polars as pl
 
 from models.contracts import no_rejects
 from models.errors import CampaignError, DataError
-from pipelines import config as settings_of
+from pipelines.config import settings as settings_of
 from pipelines import tracking
-from pipelines.briefs import Brief, read_brief
-from pipelines.config import PlanSettings
-from pipelines.fingerprints import content_of
-from pipelines.plan_directory import REPORT, SCORES_MANIFEST, rejected_counts, write_plan
-from pipelines.plan_run import log_plan, planning_run
+from pipelines.config.briefs import Brief, read_brief
+from pipelines.config.settings import PlanSettings
+from pipelines.store.fingerprints import content_of
+from pipelines.store.plans import REPORT, SCORES_MANIFEST, rejected_counts, write_plan
+from pipelines.jobs.planning import log_plan, planning_run
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import config as settings_of
+from pipelines.config import settings as settings_of
 from pipelines.shell import Tell, silent
 from pipelines.store import read_dataset
 from pipelines.tracking import job_run

@@ -186,7 +186,7 @@ def _open(folder: str) -> Plan:
     """The saved plan; read once per directory and state of its plan.json."""
     import streamlit as st
 
-    from pipelines.plan_directory import read_plan
+    from pipelines.store.plans import read_plan
 
     path = Path(folder) / "plan.json"
     stamp = path.stat().st_mtime_ns if path.exists() else 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import config as settings_of
-from pipelines.plan import PlanResult
-from pipelines.run import run_all
+from pipelines.config import settings as settings_of
+from pipelines.jobs.plan import PlanResult
+from pipelines.jobs.run import run_all
 from pipelines.shell import Tell, silent
-from pipelines.simulate import BRIEF, run_simulate
+from pipelines.jobs.simulate import BRIEF, run_simulate
 
 DATA, PLAN = "data", "plan"
 
