@@ -261,7 +261,7 @@ def app_command(
     json: Json = False,
 ) -> None:
     """Open the what-if page: move the budget and the limits and see the plan answer."""
-    from pipelines.app import serve
+    from pipelines.app.server import serve
 
     def starting() -> None:
         where = {"url": f"http://localhost:{port}", "plan": str(plan or "")}
@@ -276,7 +276,7 @@ def schema(
     json: Json = False,
 ) -> None:
     """JSON Schema of a brief or of a job's settings."""
-    from pipelines.config.schemas import find_schema
+    from pipelines.config.json_schema import find_schema
 
     emit(find_schema(name), as_json=True, headline="")
 

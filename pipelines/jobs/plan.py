@@ -5,31 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import polars as pl
 
 from models.contracts import no_rejects
 from models.errors import CampaignError, DataError
-from pipelines.config import settings as settings_of
-from pipelines import tracking
 from pipelines.config.briefs import Brief, read_brief
-from pipelines.config.settings import PlanSettings
-from pipelines.store.fingerprints import content_of
-from pipelines.store.plans import REPORT, SCORES_MANIFEST, rejected_counts, write_plan
-from pipelines.jobs.planning import log_plan, planning_run
+from pipelines.config.job_settings import PlanSettings, load
+from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
 from pipelines.shell import Tell, silent
-from pipelines.store import (
-    atomic_directory,
-    check_writable,
-    find_table,
-    read_conformed,
-    read_curves,
-    read_scores,
-    read_users,
-)
+from pipelines.store import check_writable, find_table, read_conformed, read_curves, read_scores, read_users
+from pipelines.store.fingerprints import content_of
+from pipelines.store.plans import SCORES_MANIFEST
 from targeting.campaign import Campaign
-from targeting.plan import Plan
+from targeting.delivery import plan_delivery
+from targeting.plan.supplied import allocate
+from targeting.planner import Planner
 
 
 @dataclass(frozen=True)
@@ -47,45 +39,6 @@ class Source:
         return {name: path for name, path in given if path is not None}
 
 
-@dataclass(frozen=True)
-class PlanResult:
-    """What was decided, and where it is; `promotion` says what became of a version trained on the way."""
-
-    out: str
-    report: str
-    run_id: str
-    status: str
-    objective: str
-    value: float
-    upper_bound: float
-    gap: float
-    budget_cny: float
-    spend_cny: float
-    expected: dict[str, Any]
-    binding: list[str]
-    shadow_prices: dict[str, float]
-    claims: dict[str, str]
-    model_uri: str | None
-    rejected: dict[str, int]
-    seconds: float
-    warnings: tuple[str, ...] = ()
-    promotion: str | None = None
-
-    def price_of(self, constraint: str) -> str:
-        """A constraint with what one more unit of its limit is worth: `total (1.41)`."""
-        price = self.shadow_prices.get(constraint)
-        return f"{constraint} ({price:.3g} per unit)" if price else constraint
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A plan, the input rows that were quarantined on the way to it, and what had to be assumed."""
-
-    plan: Plan
-    rejected: pl.DataFrame
-    warnings: tuple[str, ...] = ()
-
-
 def run_plan(
     *,
     campaign: Path,
@@ -101,14 +54,13 @@ def run_plan(
         DataError, CampaignError: the input, the brief or a setting is wrong.
         InfeasibleError: no plan satisfies the brief.
     """
-    settings = settings_of.load(settings_of.PlanSettings, config)
+    settings = load(PlanSettings, config)
     brief = read_brief(campaign)
     paths = source.paths()
     check_writable(out.absolute(), shown=out, inputs=paths.values())
-    inputs = {"sources": {name: str(path.resolve()) for name, path in paths.items()}}
     tell("fingerprinting the input")
     with planning_run(
-        "plan", brief, inputs=inputs, paths=paths, settings=settings, tracking_uri=tracking_uri
+        "plan", brief, inputs={"sources": paths}, paths=paths, settings=settings, tracking_uri=tracking_uri
     ) as run:
         decided = decide_from(source, brief=brief, settings=settings, tell=tell)
         tell("writing the report")
@@ -117,42 +69,42 @@ def run_plan(
 
 def decide_from(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
     """The plan from one source, nothing written and nothing logged."""
-    campaign, last_plan = brief.campaign, brief.last_plan
-    gap_tol, time_limit_s = settings.gap_tol, settings.time_limit_s
     if source.curves is not None:
-        from targeting.plan.supplied import allocate
-
-        tell("dividing the budget")
-        read = read_curves(source.curves)
-        curves, left_out = _of_placements(read.good, campaign, source=source.curves)
-        plan = allocate(
-            curves,
-            budget_cny=campaign.budget_cny,
-            campaign=campaign,
-            last_plan=last_plan,
-            gap_tol=gap_tol,
-            time_limit_s=time_limit_s,
-        )
-        return Decided(plan, no_rejects(), (*read.warnings, *left_out))
+        return _from_curves(source.curves, brief=brief, settings=settings, tell=tell)
     if source.delivery is not None:
-        import numpy as np
-
-        from targeting.delivery import plan_delivery
-
-        report = read_conformed(source.delivery, "delivery")
-        tell("learning the curves and dividing the budget")
-        plan = plan_delivery(
-            report.good,
-            campaign=campaign,
-            last_plan=last_plan,
-            rng=np.random.default_rng(settings.seed),
-            n_draws=settings.draws,
-            rejected_rows=report.rejected.height,
-            gap_tol=gap_tol,
-            time_limit_s=time_limit_s,
-        )
-        return Decided(plan, report.rejected, report.warnings)
+        return _from_delivery(source.delivery, brief=brief, settings=settings, tell=tell)
     return _from_scores(source, brief=brief, settings=settings, tell=tell)
+
+
+def _from_curves(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
+    tell("dividing the budget")
+    read = read_curves(path)
+    curves, left_out = _of_placements(read.good, brief.campaign, source=path)
+    plan = allocate(
+        curves,
+        budget_cny=brief.campaign.budget_cny,
+        campaign=brief.campaign,
+        last_plan=brief.last_plan,
+        gap_tol=settings.gap_tol,
+        time_limit_s=settings.time_limit_s,
+    )
+    return Decided(plan, no_rejects(), (*read.warnings, *left_out))
+
+
+def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
+    report = read_conformed(path, "delivery")
+    tell("learning the curves and dividing the budget")
+    plan = plan_delivery(
+        report.good,
+        campaign=brief.campaign,
+        last_plan=brief.last_plan,
+        rng=np.random.default_rng(settings.seed),
+        n_draws=settings.draws,
+        rejected_rows=report.rejected.height,
+        gap_tol=settings.gap_tol,
+        time_limit_s=settings.time_limit_s,
+    )
+    return Decided(plan, report.rejected, report.warnings)
 
 
 def _of_placements(
@@ -175,8 +127,6 @@ def _of_placements(
 
 
 def _from_scores(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
-    from targeting.planner import Planner
-
     assert source.data is not None
     assert source.scores is not None
     users = find_table(source.data, "users")
@@ -185,14 +135,9 @@ def _from_scores(source: Source, *, brief: Brief, settings: PlanSettings, tell: 
     conformed = read_users(users)
     audience = planner.audience_of_scores(read_scores(source.scores), conformed.good)
     tell("dividing the budget")
-    plan = planner.plan(
-        brief.campaign,
-        audience,
-        last_plan=brief.last_plan,
-        gap_tol=settings.gap_tol,
-        time_limit_s=settings.time_limit_s,
-    )
-    return Decided(plan, conformed.rejected, _each_once(planner.warnings, conformed.warnings))
+    plan = divide(planner, audience, brief=brief, settings=settings)
+    warnings = tuple(dict.fromkeys((*planner.warnings, *conformed.warnings)))
+    return Decided(plan, conformed.rejected, warnings)
 
 
 def _model_of(scores: Path, *, users: Path) -> str:
@@ -210,40 +155,3 @@ def _model_of(scores: Path, *, users: Path) -> str:
             f"{scores}: was scored from other users than {users} holds now; run `targeting score` again"
         )
     return uri
-
-
-def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
-    """Write the plan directory, log the plan in the open run, and say what it is."""
-    with atomic_directory(out) as folder:
-        write_plan(decided.plan, folder, rejected=decided.rejected)
-        log_plan(decided.plan, folder, run=run)
-    return result_of(decided, out=out, run_id=run.run_id)
-
-
-def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
-    """What a written plan is, in numbers and names."""
-    plan = decided.plan
-    return PlanResult(
-        out=str(out),
-        report=str(out / REPORT),
-        run_id=run_id,
-        status=plan.status,
-        objective=plan.campaign.objective,
-        value=plan.value,
-        upper_bound=plan.upper_bound,
-        gap=plan.gap,
-        budget_cny=plan.budget_cny,
-        spend_cny=plan.spend_cny,
-        expected=plan.to_dict()["expected"],
-        binding=list(plan.binding),
-        shadow_prices=dict(plan.shadow_prices),
-        claims=dict(plan.claims),
-        model_uri=plan.provenance.model_uri,
-        rejected=rejected_counts(decided.rejected),
-        seconds=plan.solution.seconds,
-        warnings=decided.warnings,
-    )
-
-
-def _each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line for group in lines for line in group))
