@@ -28,10 +28,10 @@ from pipelines.store import (
 from pipelines.store.plans import read_plan, write_files
 from pipelines.tracking import connect, job_run
 from targeting.evaluation import Evaluation, evaluate_campaign, evaluate_delivery
-from targeting.evaluation.change import people_drift
+from targeting.evaluation.evaluation_page import render
 from targeting.evaluation.experiment import PLAN
-from targeting.evaluation.page import render
-from targeting.plan import Plan
+from targeting.evaluation.plan_drift import people_drift
+from targeting.plan.verbs import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
 

@@ -20,7 +20,7 @@ from pipelines.store.fingerprints import content_of
 from pipelines.store.plans import SCORES_MANIFEST
 from targeting.campaign import Campaign
 from targeting.delivery import plan_delivery
-from targeting.plan.supplied import allocate
+from targeting.plan.supplied_curves import allocate
 from targeting.planner import Planner
 
 

@@ -12,8 +12,8 @@ from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, p
 from pipelines.jobs.train import learn
 from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_dataset
-from targeting.learning import present_users
 from targeting.planner import Planner
+from targeting.planning_state import present_users
 
 TABLES = ("users", "exposures", "orders")
 
