@@ -35,7 +35,7 @@ import numpy as np
 
 from models.confounding import HiddenCause, adjusted_error, benchmark, bias_bound, robustness_value
 from models.errors import DataError
-from models.heterogeneity import Interval
+from models.judging.heterogeneity import Interval
 from models.media_shapes import Design, Shapes, choose_shapes, demand_groups
 
 LOW, HIGH = 10.0, 90.0

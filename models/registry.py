@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.audience import SCORE_COLUMNS, AudienceModel
+from models.audience.model import SCORE_COLUMNS, AudienceModel
 from models.errors import DataError
 
 if TYPE_CHECKING:

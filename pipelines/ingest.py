@@ -223,8 +223,8 @@ def _claims(dataset: Dataset) -> tuple[dict[str, dict[str, str]], tuple[str, ...
     Read the way training reads it: rows of people who follow already, or whose follow window is still open,
     teach nothing and must not be counted here either.
     """
-    from models.labels import read_log
-    from models.proof import claim
+    from models.audience.held_out import claim
+    from models.events.event_log import read_log
     from targeting.learning import last_moment, logged_placements
 
     try:

@@ -2,9 +2,9 @@
 
 The first version of a name is its champion. Every later one is registered as `challenger` and compared with
 the champion on the newest quarter of the exposures (or on all that the champion has not seen), randomised
-rows where there are enough: `models.contest`. The challenger itself has learned from those rows, so a twin of
-it, fitted with the same settings on what came before them, stands in for it. The comparison is logged to the
-run. Whoever trains goes on with the version it has just registered, whatever the alias says.
+rows where there are enough: `models.judging.champion`. The challenger itself has learned from those rows,
+so a twin of it, fitted with the same settings on what came before them, stands in for it. The comparison is
+logged to the run. Whoever trains goes on with the version it has just registered, whatever the alias says.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from models import registry
-from models.audience import AudienceModel
-from models.contest import Contest, compete, held_out_since
+from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.labels import read_log
+from models.events.event_log import read_log
+from models.judging.champion import ModelComparison, compare_models, held_out_since
 from pipelines.tracking import JobRun
 
 TAG = "targeting.promotion"
@@ -103,7 +103,9 @@ def _decide(
     )
 
 
-def _contest(champion: AudienceModel, model: AudienceModel, *, dataset: Dataset, seed: int) -> Contest:
+def _contest(
+    champion: AudienceModel, model: AudienceModel, *, dataset: Dataset, seed: int
+) -> ModelComparison:
     """The champion against a twin of the new version that knows nothing of the rows they are judged by."""
     log = read_log(dataset, placements=model.placements, as_of=model.as_of)
     since = held_out_since(log, champion_as_of=champion.as_of)
@@ -115,10 +117,12 @@ def _contest(champion: AudienceModel, model: AudienceModel, *, dataset: Dataset,
         seed=seed,
         threads=model.threads,
     )
-    return compete(champion, twin, dataset, since=since, as_of=model.as_of, rng=np.random.default_rng(seed))
+    return compare_models(
+        champion, twin, dataset, since=since, as_of=model.as_of, rng=np.random.default_rng(seed)
+    )
 
 
-def _metrics(contest: Contest) -> dict[str, float]:
+def _metrics(contest: ModelComparison) -> dict[str, float]:
     """The numbers of the contest for MLflow."""
     metrics = {"promotion.rows": float(contest.rows), "promotion.follows": float(contest.follows)}
     for row in contest.table():

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from models.contracts import as_frame, conform, fingerprint
-from models.delivery import fit_delivery
 from models.errors import DataError
+from models.supply.delivery_report import fit_delivery
 from targeting.campaign import Campaign, parse_campaign
 from targeting.market import delivery_market
 from targeting.plan import Plan, Provenance

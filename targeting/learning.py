@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.audience import AudienceModel
+from models.audience.cells import CellFactors, cell_factors
+from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.evidence import Evidence, cell_evidence
-from models.response import ResponseModel, daily_delivery, fit_response
+from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.audience import diagnosis_from_dict, diagnosis_to_dict
 from targeting.segments import Segmentation, Segmenter
 from targeting.segments.diagnosis import Diagnosis, diagnose
@@ -50,7 +50,7 @@ class PlanningState:
 
     segmenter: Segmenter
     response: ResponseModel
-    evidence: Evidence
+    evidence: CellFactors
     history: pl.DataFrame
     diagnosis: Diagnosis | None
     as_of: datetime
@@ -95,7 +95,7 @@ class PlanningState:
         return cls(
             segmenter=Segmenter.from_json(files["segmenter.json"]),
             response=ResponseModel.from_json(files["response.json"]),
-            evidence=Evidence.from_json(files["evidence.json"]),
+            evidence=CellFactors.from_json(files["evidence.json"]),
             history=pl.DataFrame(rest["history"], schema=HISTORY),
             diagnosis=diagnosis_from_dict(rest["diagnosis"]),
             as_of=datetime.fromisoformat(rest["as_of"]),
@@ -166,7 +166,7 @@ def learn_state(
         n_draws=n_draws,
         placements=model.placements,
     )
-    evidence = cell_evidence(
+    evidence = cell_factors(
         dataset,
         everyone,
         scores,

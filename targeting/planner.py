@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.audience import AudienceModel
+from models.audience.model import AudienceModel
 from models.contracts import Dataset, as_frame, conform, gather
 from models.errors import CampaignError, DataError
 from targeting.audience import Audience, resegment

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.curves import CurveSet, FloatArray
+from models.supply.curves import CurveSet, FloatArray
 
 Metric = Literal["spend", "impressions", "entries", "fans", "gmv", "reached", "active"]
 LI_PER_CNY = 1000  # 厘, the smallest unit a platform charges

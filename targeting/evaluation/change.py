@@ -1,8 +1,8 @@
 """What has changed since a plan was made: curves, features and scores, each with a verdict.
 
 A plan is as good as the past is like the present. Curves are compared with what the campaign's yuan bought,
-features and scores with those the model was trained on (`models.drift` has the thresholds). Frames in, frames
-out. It must not import estimators or the optimiser.
+features and scores with those the model was trained on (`models.judging.drift` has the thresholds). Frames
+in, frames out. It must not import estimators or the optimiser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from models.contracts.features import feature_columns
-from models.drift import Drift, drift_of, drift_of_curve, drift_of_frames, drift_table, worst_verdict
+from models.judging.drift import Drift, drift_of, drift_of_curve, drift_of_frames, drift_table, worst_verdict
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Metric
 

@@ -2,10 +2,10 @@
 
 Everything else in an evaluation compares what happened with what was promised, and what happened includes
 what would have happened anyway. Rows where a coin chose who was shown tell the two apart: what the plan, as a
-rule for whom to show where, would have earned per person and day (off-policy value, `models.policy_value`),
-beside showing everybody the one placement, or nothing; and whether the plan's scores rank people by what
-showing adds (`targeting.evaluation.ranking`). Frames in, frames out. It must not import the optimiser or the
-planner.
+rule for whom to show where, would have earned per person and day (off-policy value,
+`models.judging.policy_value`), beside showing everybody the one placement, or nothing; and whether the
+plan's scores rank people by what showing adds (`targeting.evaluation.ranking`). Frames in, frames out. It
+must not import the optimiser or the planner.
 
 The plan as a rule: a person of segment i is shown in placement j on a day with probability
 
@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from models.logged import Logged, cross_fitted_outcomes, usable_propensities
-from models.policy_value import policy_difference, policy_value, uniform_policy
+from models.judging.policy_value import policy_difference, policy_value, uniform_policy
+from models.judging.propensity import Logged, cross_fitted_outcomes, usable_propensities
 from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, with_outcomes, with_scores
 from targeting.evaluation.follows import at_risk, known_by_then
 from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences

@@ -1,4 +1,4 @@
-"""Who became a fan, and by which row: one follow a person, as training counts it (`models.labels`).
+"""Who became a fan, and by which row: one follow a person, as training counts it (`models.events.event_log`).
 
 Frames in, frames out.
 """

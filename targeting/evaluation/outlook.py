@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from models.audience import AudienceModel
+from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from targeting.evaluation.follows import at_risk, credited
 from targeting.evaluation.runoff import fan_orders

@@ -1,8 +1,8 @@
 """Whether a plan's scores rank people by what showing adds, and what further money adds along that ranking.
 
 On the rows where a coin chose between a placement and nothing: Qini with its interval, and the cost curve at
-a few shares of the money with its band (`models.heterogeneity`). Frames in, frames out. It must not import
-the optimiser or the planner.
+a few shares of the money with its band (`models.judging.heterogeneity`). Frames in, frames out. It must not
+import the optimiser or the planner.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.heterogeneity import MIN_ARM_ROWS, cost_curve_band, heterogeneity
+from models.judging.heterogeneity import MIN_ARM_ROWS, cost_curve_band, heterogeneity
 from targeting.evaluation.coin import NOBODY, score_column
 
 MIN_EVENTS = 10

@@ -1,6 +1,6 @@
 """Predicted against actual in groups, with intervals: so that a ratio on few buyers is not over-read.
 
-Rows are grouped by prediction into groups of equal expected events (`models.calibration`), at least
+Rows are grouped by prediction into groups of equal expected events (`models.rates.calibration`), at least
 `EVENTS_EACH` in each: ten deciles of a hundred buyers would be ten numbers of chance. Each ratio carries the
 exact Poisson interval of its count, and the calibration error stands beside what chance alone would make of a
 perfect model. Frames out. It must not import the optimiser or the planner.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.calibration import reliability
+from models.rates.calibration import reliability
 
 GROUPS, EVENTS_EACH = 10, 20.0
 LEVEL = 0.95

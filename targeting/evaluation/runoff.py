@@ -2,9 +2,9 @@
 
 A fan who followed yesterday has had one day to buy. The expected GMV by an age t is therefore the mean
 cumulative function M(t) = sum over orders at ages s <= t of net amount(s) / (fans at least s old), which is
-how training counts it (`models.delay`; Nelson 1988): unbiased where old and young fans are alike. Purchases
-count in [follow, follow + horizon), to the second, also as in training; only the attribution windows are
-calendar days, as the field's T0 is. Frames in, frames out.
+how training counts it (`models.audience.delay`; Nelson 1988): unbiased where old and young fans are alike.
+Purchases count in [follow, follow + horizon), to the second, also as in training; only the attribution
+windows are calendar days, as the field's T0 is. Frames in, frames out.
 """
 
 from __future__ import annotations

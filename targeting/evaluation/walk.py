@@ -13,7 +13,7 @@ import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
-from models.labels import FOLLOW_WINDOW
+from models.events.event_log import FOLLOW_WINDOW
 from targeting.learning import last_moment
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import DataError
+from models.supply.curves import FloatArray
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric, Problem

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.explain.trial import Neighbours
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.audit.check import Violation, violations
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.trial import marginals

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.curves import FAMILIES, CurveSet, FloatArray
 from models.errors import DataError
+from models.supply.curves import FAMILIES, CurveSet, FloatArray
 from targeting.allocation.problem import CELL_KEYS, Draws, Market
 
 _ARRAYS = ("users", "hazard", "entry", "gmv_per_fan_cny", "observed_max_cny")

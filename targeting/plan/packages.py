@@ -9,8 +9,8 @@ What this assumes, because it is all that a plan can know:
   shown more, and with intensity 1 for everybody the packages *are* the plan. (Holding the price of the plan's
   next impression instead would let a package buy a crowd of showings to few people at the price of few
   showings to a crowd.) Beyond the spend that the logs have seen this is as far from data as the curve is;
-* follow rates and values are the person's scores times the evidence of the cell (`models.evidence`), the same
-  numbers whose means the plan was made with;
+* follow rates and values are the person's scores times the evidence of the cell (`models.audience.cells`),
+  the same numbers whose means the plan was made with;
 * granted impressions, which nobody can direct, count on neither side.
 
 Must not import the optimiser of plans.

@@ -7,9 +7,9 @@ because cells err together.
 
 The winner's curse. An optimised plan buys the cells whose estimates are luckiest. What stands against it is
 that every estimate is calibrated out of fold and shrunk by its evidence before the plan looks at it
-(`models.calibration`, `models.evidence`): of posterior means, the chosen ones are not inflated by choosing.
-`benchmarks.decisions` measures what is left, as `curse`. `Interval.low` widens where the spend leaves the
-observed range, because the draws carry the extrapolation. The whole chain is not bootstrapped.
+(`models.rates.calibration`, `models.audience.cells`): of posterior means, the chosen ones are not inflated
+by choosing. `benchmarks.decisions` measures what is left, as `curse`. `Interval.low` widens where the spend
+leaves the observed range, because the draws carry the extrapolation. The whole chain is not bootstrapped.
 
 It must not import cvxpy, the planner or anything above.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 

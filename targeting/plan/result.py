@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import DataError
+from models.supply.curves import FloatArray
 from targeting.allocation.audit.check import Violation, violations
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience, diagnosis_to_dict

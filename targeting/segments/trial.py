@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from models.pooling import believed_slope, dispersion_of
+from models.rates.pooling import believed_slope, dispersion_of
 from targeting.segments.tree import FloatArray, IntArray
 
 COLUMNS = ("matured_impressions", "gmv_cny")

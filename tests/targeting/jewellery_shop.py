@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from models.curves import CurveSet
+from models.supply.curves import CurveSet
 from targeting.allocation.problem import Draws, Market
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign

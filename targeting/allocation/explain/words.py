@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.explain.trial import Neighbours, marginals, trial_gains
 from targeting.allocation.formulation.selection import cell_names
 from targeting.allocation.problem import Market, Metric, Problem, Solution

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import BoolArray, IndexArray, groups, select
 from targeting.allocation.problem import CellLimit, Market, Metric, Row
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from models.labels import read_log
+from models.events.event_log import read_log
 from targeting.evaluation.follows import at_risk, credited, known_by_then
 
 DAY = datetime(2020, 11, 11)

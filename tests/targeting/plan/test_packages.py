@@ -8,8 +8,8 @@ import pytest
 import scored_people
 
 import targeting as tg
-from models.curves import CurveSet
 from models.errors import CampaignError, DataError
+from models.supply.curves import CurveSet
 from targeting.audience import Audience
 from targeting.campaign import parse_campaign
 from targeting.market import Learned, market_of
