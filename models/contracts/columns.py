@@ -38,7 +38,6 @@ def read_columns(
         column, found = _read(raw, headers.bound[name], name, contract, source=source, decimal=decimal)
         columns.append(column.alias(name))
         faults += [(row.filter(bad), reason) for bad, reason in found if bad.any()]
-    faults += _totals(raw, row, contract, headers)
     frame = pl.DataFrame(columns)
     if "family" in frame.columns:
         frame = frame.with_columns(pl.col("family").str.to_lowercase().fill_null("hill"))
@@ -109,8 +108,9 @@ def _identified(held: pl.Series, name: str) -> tuple[pl.Series, list[tuple[pl.Se
     return parsed.values, [(lost, reason), (unread, f"{name}: expected text, not a fraction")]
 
 
-def _totals(raw: pl.DataFrame, row: pl.Series, contract: Contract, headers: Headers) -> list[Fault]:
+def named_totals(raw: pl.DataFrame, contract: Contract, headers: Headers) -> list[Fault]:
     """Rows that say of themselves that they add up others, unless all do."""
+    row = pl.int_range(1, raw.height + 1, dtype=pl.UInt32, eager=True)
     faults = []
     for name, binding in headers.bound.items():
         is_key = name in contract.keys or (contract.unique is not None and _IDS.search(name))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.contracts.columns import SET_ASIDE, Fault, read_columns
+from models.contracts.columns import SET_ASIDE, Fault, named_totals, read_columns
 from models.contracts.doubles import exact_repeats, fold_names, sums_of_others
 from models.contracts.features import Feature, Odd, read_features
 from models.contracts.headers import Headers, absent, bind, means
@@ -95,6 +95,9 @@ def conform(
     typed, faults = read_columns(raw, contract, headers, source=source, decimal=decimal)
     good, more = _checked(typed, contract)
     faults += more
+    totals = named_totals(raw, contract, headers)
+    if len(parts_of := _without(good, [*faults, *totals])):
+        good, faults = parts_of, [*totals, *faults]
     good, more = _first_of_each(_without(good, faults), contract)
     faults += more
     warnings = _of_headers(headers, table, contract, source=source)

@@ -46,7 +46,9 @@ def exact_repeats(raw: pl.DataFrame, good: pl.DataFrame) -> list[Fault]:
 
 def sums_of_others(good: pl.DataFrame) -> list[Fault]:
     """Rows of a segment or placement whose amounts are those of all others together, date by date."""
-    faults = []
+    faults: list[Fault] = []
+    if all(good[name].null_count() == len(good) for name in AMOUNTS):
+        return faults
     for axis in ("segment", "placement"):
         for name in _adding_up(good, axis):
             rows = good.filter(pl.col(axis) == name)[ROW]

@@ -109,7 +109,7 @@ def compiled(
         objective=campaign.objective,
         economics=campaign.economics,
         budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
-        constraints=campaign.constraints,
+        constraints=campaign.limits,
         last_plan=last,
     )
 
@@ -147,7 +147,7 @@ def _refuse_broken(
 
     def broken(spend_cny: FloatArray) -> tuple[Violation, ...]:
         return violations(
-            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=spend_cny,
+            market, budget_cny=campaign.budget_cny, constraints=campaign.limits, spend_cny=spend_cny,
             objective=campaign.objective, last_plan=last,
         )  # fmt: skip
 
@@ -182,7 +182,7 @@ def assembled(
 
     def allowed(rival: FloatArray) -> bool:
         return not violations(
-            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=rival,
+            market, budget_cny=campaign.budget_cny, constraints=campaign.limits, spend_cny=rival,
             objective=campaign.objective, last_plan=last,
         )  # fmt: skip
 

@@ -129,7 +129,7 @@ class Plan:
         return violations(
             self.market,
             budget_cny=self.budget_cny,
-            constraints=self.campaign.constraints,
+            constraints=self.campaign.limits,
             spend_cny=self.solution.spend_cny,
             objective=self.campaign.objective,
             last_plan=self.last_spend_cny,
