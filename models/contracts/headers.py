@@ -138,19 +138,14 @@ def meanings(columns: Sequence[str], table: Table, contract: Contract) -> dict[s
     return {column: hit for column, hit in found.items() if hit}
 
 
-def header_line(lines: Sequence[Sequence[str]]) -> int:
-    """Which of the first lines of a file is its header: the first one that holds two names we know, else the
-    very first.
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether a line is a header: at least two of its cells are names that we know.
 
-    >>> header_line([["报表名称: 日报"], [], ["日期", "人群", "投放位置", "花费"]])
-    2
+    >>> is_header(["报表名称: 日报"]), is_header(["日期", "人群", "投放位置", "花费(元)", "点击"])
+    (False, True)
     """
     known = {word for table in ALIASES.values() for word in _lookup(table)}
-    for number, cells in enumerate(lines[:PREAMBLE_LINES]):
-        found = {fold(cell) for cell in cells} | {_split_unit(fold(cell))[0] for cell in cells}
-        if len(found & known) >= 2:
-            return number
-    return 0
+    return len(known & {form for cell in cells for form in (fold(cell), _split_unit(fold(cell))[0])}) >= 2
 
 
 def absent(columns: Sequence[str], table: Table, contract: Contract) -> list[str]:

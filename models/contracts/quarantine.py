@@ -90,11 +90,6 @@ def worst(rejected: pl.DataFrame, *, count: int = 1) -> list[tuple[str, int]]:
     return [(str(reason), int(rows)) for reason, rows in table.iter_rows()]
 
 
-def bad_rows(rejected: pl.DataFrame) -> int:
-    """How many rows are wrong: those set aside because another row says the same are not."""
-    return int((~rejected["reason"].str.contains("set aside|repeats an earlier row")).sum())
-
-
 def worst_in_words(rejected: pl.DataFrame) -> str:
     """The most frequent reason with its first row and what stands there: `3 of them: is_fan: expected ...`."""
     [(reason, count)] = worst(rejected)
@@ -106,26 +101,32 @@ def worst_in_words(rejected: pl.DataFrame) -> str:
     return f"{count} of them: {reason} (first: row {first['row']}{found})"
 
 
-def refuse_many(tables: Sequence[tuple[str, int, pl.DataFrame]], *, ceiling: float) -> None:
+def refuse_many(source: str, good: int, rejected: pl.DataFrame, *, ceiling: float) -> None:
     """Refuse to go on with what is left of a table of which much could not be read.
 
     Args:
-        tables: Source, good rows and quarantined rows of each.
+        source: The table, for the message.
+        good: Its good rows.
+        rejected: Its quarantined rows.
         ceiling: Largest share of bad rows, e.g. `REJECT_CEILING`. Up to `FEW_REJECTS` bad rows are let
             through in a small table, if most of it is good.
 
     Raises:
         DataError: There are more.
     """
-    for source, good, rejected in tables:
-        bad = bad_rows(rejected)
-        if bad <= max(ceiling * (good + bad), min(FEW_REJECTS, (good + bad) / 2)):
-            continue
-        wrong = rejected.filter(~pl.col("reason").str.contains("set aside|repeats an earlier row"))
-        raise DataError(
-            f"{source}: {bad} of {good + bad} rows are bad, more than {ceiling:.3g} of the table; "
-            f"{worst_in_words(wrong)}: mend the file, or raise max_rejected_share to go on without them"
-        )
+    wrong = rejected.filter(_is_wrong())
+    bad, rows = wrong.height, good + wrong.height
+    if bad <= max(ceiling * rows, min(FEW_REJECTS, rows / 2)):
+        return
+    raise DataError(
+        f"{source}: {bad} of {rows} rows are bad, more than {ceiling:.3g} of the table; "
+        f"{worst_in_words(wrong)}: mend the file, or raise max_rejected_share to go on without them"
+    )
+
+
+def _is_wrong() -> pl.Expr:
+    """Rows that hold something wrong: those set aside because another row says the same do not."""
+    return ~pl.col("reason").str.contains("set aside|repeats an earlier row")
 
 
 def gather_faults(found: Sequence[tuple[pl.Series, str]]) -> pl.DataFrame:

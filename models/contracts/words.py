@@ -113,12 +113,14 @@ def _renamed(values: pl.Series, words: Mapping[str, str]) -> pl.Series:
 
 
 def fold_name(name: str) -> str:
-    """A name without what the eye does not see: width, case, blanks, zero-width letters, composed accents.
+    """A name without what the eye does not see: width, case, blanks, zero-width letters, composed accents,
+    and quotes around it.
 
     >>> fold_name("Ｃａｆｅ\u0301  VIP") == fold_name("café vip\u200b")
     True
     """
-    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold().split())
+    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).casefold()
+    return " ".join(plain.strip(" \"'“”‘’").split())
 
 
 def respelt(values: pl.Series, names: Iterable[str]) -> pl.Series:
