@@ -19,6 +19,7 @@ from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
+from models.serialisation import from_json, to_json
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.audience import diagnosis_from_dict, diagnosis_to_dict
 from targeting.segments import Segmentation, Segmenter
@@ -74,8 +75,8 @@ class PlanningState:
         }
         return {
             "segmenter.json": self.segmenter.to_json(),
-            "response.json": self.response.to_json(),
-            "evidence.json": self.evidence.to_json(),
+            "response.json": to_json(self.response),
+            "evidence.json": to_json(self.evidence),
             "planner.json": json.dumps(rest, ensure_ascii=False),
         }
 
@@ -94,8 +95,8 @@ class PlanningState:
         rest = json.loads(files["planner.json"])
         return cls(
             segmenter=Segmenter.from_json(files["segmenter.json"]),
-            response=ResponseModel.from_json(files["response.json"]),
-            evidence=CellFactors.from_json(files["evidence.json"]),
+            response=from_json(ResponseModel, files["response.json"], what="response.json"),
+            evidence=from_json(CellFactors, files["evidence.json"], what="evidence.json"),
             history=pl.DataFrame(rest["history"], schema=HISTORY),
             diagnosis=diagnosis_from_dict(rest["diagnosis"]),
             as_of=datetime.fromisoformat(rest["as_of"]),

@@ -8,7 +8,6 @@ knows nothing about what a follow is worth.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.errors import DataError
 from models.events.daily_delivery import DAILY_SCHEMA, daily_delivery
+from models.serialisation import SavedArray, SavedFrame
 from models.supply.curves import FAMILIES, CurveSet
 from models.supply.draws import draw_supply
 from models.supply.family_choice import Choice, choose_family
@@ -45,14 +45,14 @@ class ResponseModel:
         diagnostics: losses of the families, spreads, day effects, how many rows were used.
     """
 
-    cells: pl.DataFrame
+    cells: SavedFrame
     family: str
-    log_price: FloatArray
-    log_capacity: FloatArray
-    log_price_draws: FloatArray
-    log_capacity_draws: FloatArray
-    reference_log: FloatArray
-    halfway_log: FloatArray
+    log_price: SavedArray
+    log_capacity: SavedArray
+    log_price_draws: SavedArray
+    log_capacity_draws: SavedArray
+    reference_log: SavedArray
+    halfway_log: SavedArray
     per_user: bool
     diagnostics: Mapping[str, float | str] = field(default_factory=dict)
 
@@ -82,31 +82,6 @@ class ResponseModel:
             halfway_log=self.halfway_log[index],
         )
 
-    def to_json(self) -> str:
-        """The model as JSON text."""
-        return json.dumps(
-            {
-                "cells": self.cells.to_dicts(),
-                "family": self.family,
-                "per_user": self.per_user,
-                "diagnostics": dict(self.diagnostics),
-                **{name: getattr(self, name).tolist() for name in _ARRAYS},
-            },
-            ensure_ascii=False,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> ResponseModel:
-        """The model that `to_json` wrote."""
-        raw = json.loads(text)
-        return cls(
-            cells=pl.DataFrame(raw["cells"], schema=_CELL_SCHEMA),
-            family=raw["family"],
-            per_user=raw["per_user"],
-            diagnostics=raw["diagnostics"],
-            **{name: np.asarray(raw[name], dtype=np.float64) for name in _ARRAYS},
-        )
-
     def _size(self, users: Mapping[str, float] | None) -> FloatArray:
         size = self.cells["size"].to_numpy()
         if users is None:
@@ -133,14 +108,6 @@ class ResponseModel:
         return CurveSet(family=family, top=top, scale_cny=scale, shape=shape, base=np.zeros_like(top))
 
 
-_ARRAYS = (
-    "log_price",
-    "log_capacity",
-    "log_price_draws",
-    "log_capacity_draws",
-    "reference_log",
-    "halfway_log",
-)
 _CELL_SCHEMA = {
     "segment": pl.String,
     "placement": pl.String,

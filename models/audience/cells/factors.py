@@ -16,7 +16,6 @@ It must not import targeting, the model that made the scores, or anything that r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from models.audience.cells.tables import CellTable, FloatArray, IntArray, Logs
 from models.errors import DataError
 from models.rates.pooling import dispersion_of, pool_rates
 from models.rates.trend import Trend
+from models.serialisation import SavedArray, SavedFrame
 
 # A cell's ranked rows are selected more or less than those of its placement: sd of the log of the difference.
 CELL_BIAS_SD = 0.12
@@ -57,39 +57,11 @@ class CellFactors:
         diagnostics: pooled numbers for the report.
     """
 
-    cells: pl.DataFrame
-    hazard_factor: FloatArray
-    gmv_factor: FloatArray
+    cells: SavedFrame
+    hazard_factor: SavedArray
+    gmv_factor: SavedArray
     randomized: bool
     diagnostics: Mapping[str, float]
-
-    def to_json(self) -> str:
-        """The evidence as JSON text."""
-        return json.dumps(
-            {
-                "cells": self.cells.to_dicts(),
-                "hazard_factor": self.hazard_factor.tolist(),
-                "gmv_factor": self.gmv_factor.tolist(),
-                "randomized": self.randomized,
-                "diagnostics": dict(self.diagnostics),
-            },
-            ensure_ascii=False,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> CellFactors:
-        """The evidence that `to_json` wrote."""
-        raw = json.loads(text)
-        numbers = {name: pl.Float64 for name in raw["cells"][0] if name not in ("segment", "placement")}
-        return cls(
-            cells=pl.DataFrame(
-                raw["cells"], schema={"segment": pl.String, "placement": pl.String, **numbers}
-            ),
-            hazard_factor=np.asarray(raw["hazard_factor"], dtype=np.float64),
-            gmv_factor=np.asarray(raw["gmv_factor"], dtype=np.float64),
-            randomized=bool(raw["randomized"]),
-            diagnostics=raw["diagnostics"],
-        )
 
 
 def cell_factors(

@@ -12,6 +12,7 @@ from paid_days import logs
 from models.audience.cells import CellFactors, cell_factors
 from models.errors import DataError
 from models.rates.trend import Trend
+from models.serialisation import from_json, to_json
 
 
 def judged(made, *, seed=0, n_draws=200, horizon=30):
@@ -144,7 +145,7 @@ def test_without_any_outcome_the_scores_stand_and_the_interval_is_wide():
 def test_json_round_trip_and_same_seed():
     made = logs(9, people=800)
     evidence = judged(made)
-    back = CellFactors.from_json(evidence.to_json())
+    back = from_json(CellFactors, to_json(evidence), what="evidence.json")
     assert back.cells.equals(evidence.cells)
     assert np.array_equal(back.hazard_factor, evidence.hazard_factor)
     assert np.array_equal(judged(made).gmv_factor, evidence.gmv_factor)

@@ -8,6 +8,7 @@ import pytest
 from paid_days import logs, shop
 
 from models.errors import DataError
+from models.serialisation import from_json, to_json
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 
 
@@ -194,7 +195,7 @@ def test_without_user_counts_the_curve_is_the_same_but_cannot_be_rescaled():
 
 def test_json_round_trip_is_exact():
     model = fitted(shop(3, segments=3, days=14), n_draws=5)
-    back = ResponseModel.from_json(model.to_json())
+    back = from_json(ResponseModel, to_json(model), what="response.json")
     spend = model.observed_max_cny()
     assert np.array_equal(back.curves().value(spend), model.curves().value(spend))
     assert np.array_equal(back.draws().top, model.draws().top)
