@@ -21,7 +21,8 @@ import polars as pl
 
 from models.errors import DataError, TargetingError
 from targeting.campaign import Campaign, parse_campaign
-from targeting.plan import UNITS, Plan
+from targeting.plan.decided import UNITS
+from targeting.plan.verbs import Plan
 
 PLAN_VARIABLE = "TARGETING_APP_PLAN"
 

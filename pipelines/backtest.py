@@ -43,7 +43,7 @@ def run_backtest(
         DataError: the data are too short, or no window can be judged.
         CampaignError, InfeasibleError: the brief is wrong or cannot be met.
     """
-    from targeting.evaluation.backtest import backtest
+    from targeting.evaluation.walk_forward import backtest
 
     settings = settings_of.load(settings_of.BacktestSettings, config)
     brief = settings_of.read_yaml(campaign)

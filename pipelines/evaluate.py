@@ -29,7 +29,7 @@ from pipelines.tracking import connect, job_run
 
 if TYPE_CHECKING:
     from targeting.evaluation import Evaluation
-    from targeting.plan import Plan
+    from targeting.plan.verbs import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
 
@@ -70,7 +70,7 @@ def run_evaluate(
     Raises:
         DataError: either directory is not what it should be, or the data hold no row of the campaign.
     """
-    from targeting.evaluation.page import render
+    from targeting.evaluation.evaluation_page import render
 
     settings = settings_of.load(settings_of.EvaluateSettings, config)
     if out is not None:
@@ -196,7 +196,7 @@ def with_people_drift(
         model_uri: The plan's model, or None.
     """
     from models import registry
-    from targeting.evaluation.change import people_drift
+    from targeting.evaluation.plan_drift import people_drift
 
     scores: dict[str, pl.DataFrame] = {}
     notes = found.notes

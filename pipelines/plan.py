@@ -29,7 +29,7 @@ from pipelines.store import (
     read_users,
 )
 from targeting.campaign import Campaign
-from targeting.plan import Plan
+from targeting.plan.verbs import Plan
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def decide_from(source: Source, *, brief: Brief, settings: PlanSettings, tell: T
     campaign, last_plan = brief.campaign, brief.last_plan
     gap_tol, time_limit_s = settings.gap_tol, settings.time_limit_s
     if source.curves is not None:
-        from targeting.plan.supplied import allocate
+        from targeting.plan.supplied_curves import allocate
 
         tell("dividing the budget")
         read = read_curves(source.curves)

@@ -16,7 +16,7 @@ from models.errors import DataError
 from pipelines import tracking
 from pipelines.briefs import Brief
 from pipelines.fingerprints import content_of
-from targeting.plan import Plan
+from targeting.plan.verbs import Plan
 
 # Large and made again from the inputs: not worth a copy in the tracking store.
 NOT_LOGGED = ("scores.parquet", "segments.parquet", "rejected")

@@ -18,7 +18,8 @@ from models import registry
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.events.event_log import read_log
+from models.events.event_log import read_events
+from models.events.training_rows import training_log
 from models.judging.champion import ModelComparison, compare_models, held_out_since
 from pipelines.tracking import JobRun
 
@@ -107,7 +108,7 @@ def _contest(
     champion: AudienceModel, model: AudienceModel, *, dataset: Dataset, seed: int
 ) -> ModelComparison:
     """The champion against a twin of the new version that knows nothing of the rows they are judged by."""
-    log = read_log(dataset, placements=model.placements, as_of=model.as_of)
+    log = training_log(read_events(dataset, as_of=model.as_of), placements=model.placements)
     since = held_out_since(log, champion_as_of=champion.as_of)
     twin = AudienceModel.fit(
         dataset,

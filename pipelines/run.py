@@ -14,8 +14,8 @@ from pipelines.plan_run import planning_run
 from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_dataset
 from pipelines.train import learn
-from targeting.learning import present_users
 from targeting.planner import Planner
+from targeting.planning_state import present_users
 
 TABLES = ("users", "exposures", "orders")
 

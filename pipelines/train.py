@@ -12,7 +12,6 @@ from typing import Any
 from models import registry
 from models.contracts import Dataset
 from models.errors import DataError
-from models.serialisation import to_plain
 from pipelines import config as settings_of
 from pipelines import tracking
 from pipelines.config import TrainSettings
@@ -116,7 +115,7 @@ def learn(
     run.metrics({name: value for name, value in found.items() if value is not None})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
-        run.text(calibration_chart(to_plain(table), title=name), f"charts/calibration-{name}.svg")
+        run.text(calibration_chart(asdict(table), title=name), f"charts/calibration-{name}.svg")
     tell("registering the model")
     # MLflow announces each version on stderr, past its own switch for that.
     alias = starting_alias(settings.model_name)

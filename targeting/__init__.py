@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from models.errors import InfeasibleError as InfeasibleError
     from models.errors import SolverError as SolverError
     from models.errors import TargetingError as TargetingError
-    from models.media import media_returns as media_returns
     from targeting.assignment import Assignment as Assignment
     from targeting.assignment import assign as assign
     from targeting.audience import Audience as Audience
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from targeting.delivery import plan_delivery as plan_delivery
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
     from targeting.evaluation import evaluate_delivery as evaluate_delivery
-    from targeting.evaluation.backtest import backtest as backtest
-    from targeting.plan import Plan as Plan
-    from targeting.plan import plan_from_files as plan_from_files
-    from targeting.plan.supplied import allocate as allocate
+    from targeting.evaluation.walk_forward import backtest as backtest
+    from targeting.plan.supplied_curves import allocate as allocate
+    from targeting.plan.verbs import Plan as Plan
+    from targeting.plan.verbs import plan_from_files as plan_from_files
     from targeting.planner import Planner as Planner
     from targeting.world import simulate as simulate
 
@@ -39,19 +38,18 @@ _EXPORTS = {
     "CampaignError": "models.errors",
     "DataError": "models.errors",
     "InfeasibleError": "models.errors",
-    "Plan": "targeting.plan",
+    "Plan": "targeting.plan.verbs",
     "Planner": "targeting.planner",
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
-    "allocate": "targeting.plan.supplied",
+    "allocate": "targeting.plan.supplied_curves",
     "assign": "targeting.assignment",
-    "backtest": "targeting.evaluation.backtest",
+    "backtest": "targeting.evaluation.walk_forward",
     "evaluate_campaign": "targeting.evaluation",
     "evaluate_delivery": "targeting.evaluation",
-    "media_returns": "models.media",
     "parse_campaign": "targeting.campaign",
     "plan_delivery": "targeting.delivery",
-    "plan_from_files": "targeting.plan",
+    "plan_from_files": "targeting.plan.verbs",
     "simulate": "targeting.world",
 }
 

@@ -5,15 +5,13 @@ A value passed from `Planner.audience` to `Planner.plan`; it must not import the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from models.errors import DataError
 from targeting.segments import Segmentation, Segmenter, aggregate, summarise
-from targeting.segments.diagnosis import GROUPS, Diagnosis
+from targeting.segments.diagnosis import Diagnosis
 from targeting.segments.rules import describe_segments
 
 SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
@@ -77,31 +75,3 @@ def resegment(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | 
         rules = describe_segments(users, assignment)
         summary = summary.join(rules, on="segment", how="left", maintain_order="left")
     return Segmentation(assignment=assignment, summary=summary, cells=cells, segmenter=segmenter)
-
-
-_PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
-_SEGMENTS = {"segment": pl.String, "fan_kind": pl.String, "users": pl.Float64, "fans": pl.Float64}
-
-
-def diagnosis_to_dict(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
-    """The diagnosis as JSON-able values, for plan.json and the registered planner."""
-    if diagnosis is None:
-        return None
-    return {
-        "sentences": list(diagnosis.sentences),
-        "numbers": dict(diagnosis.numbers),
-        "profile": diagnosis.profile.to_dicts(),
-        "segments": diagnosis.segments.to_dicts(),
-    }
-
-
-def diagnosis_from_dict(raw: Mapping[str, Any] | None) -> Diagnosis | None:
-    """The diagnosis that `diagnosis_to_dict` wrote."""
-    if raw is None:
-        return None
-    return Diagnosis(
-        numbers=raw["numbers"],
-        profile=pl.DataFrame(raw["profile"], schema=_PROFILE),
-        segments=pl.DataFrame(raw["segments"], schema=_SEGMENTS, strict=False),
-        sentences=tuple(raw["sentences"]),
-    )

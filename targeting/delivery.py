@@ -17,9 +17,9 @@ from models.errors import DataError
 from models.supply.delivery_report import fit_delivery
 from targeting.campaign import Campaign, parse_campaign
 from targeting.market import delivery_market
-from targeting.plan import Plan, Provenance
 from targeting.plan.decision import decide
-from targeting.plan.provenance import versions
+from targeting.plan.provenance import Provenance, versions
+from targeting.plan.verbs import Plan
 
 
 def plan_delivery(
@@ -55,8 +55,8 @@ def plan_delivery(
         found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
         without = conformed.rejected.filter(pl.col("reason").str.contains("expected at least one of")).height
         hint = (
-            f"; {without} rows have no outcome: where only a total per date is known no report can be planned"
-            " from, and tg.media_returns says what it can tell"
+            f"; {without} rows have no outcome: where only a total per date is known, no report can be"
+            " planned from; the response curves of a media-mix model can: targeting plan --curves"
             if without
             else ""
         )

@@ -22,7 +22,11 @@ from models.contracts import Dataset, as_frame, conform, gather
 from models.errors import CampaignError, DataError
 from targeting.audience import Audience, resegment
 from targeting.campaign import Campaign, parse_campaign
-from targeting.learning import (
+from targeting.market import build_market
+from targeting.plan.decision import decide
+from targeting.plan.provenance import Provenance, versions
+from targeting.plan.verbs import Plan
+from targeting.planning_state import (
     PlanningState,
     last_moment,
     learn_state,
@@ -30,10 +34,6 @@ from targeting.learning import (
     present_users,
     tables,
 )
-from targeting.market import build_market
-from targeting.plan import Plan, Provenance
-from targeting.plan.decision import decide
-from targeting.plan.provenance import versions
 from targeting.segments import Segmenter, form_segments
 
 log = logging.getLogger(__name__)

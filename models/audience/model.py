@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from models.audience.encoding import FeatureEncoder
 from models.audience.follow import Funnel, fit_funnel
 from models.audience.held_out import Claims, Past, claim, judge_held_out
 from models.audience.later_outcomes import add_outcomes, without_outcomes
-from models.audience.model_files import read_files, write_files
+from models.audience.model_files import MODEL_FILE, read_files, write_files
 from models.audience.score_table import NUMBERS, score_batch, score_table
 from models.audience.value import ValueModel, fit_value
 from models.errors import DataError
-from models.events.event_log import EventLog, Tables, read_log
+from models.events.event_log import EventLog, Tables, read_events
+from models.events.training_rows import training_log
 from models.rates.calibration import Reliability
 from models.rates.rate import Fitting
-from models.serialisation import SavedFrame, from_json, to_plain
+from models.stored import Rows, plain, read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +71,7 @@ class AudienceModel:
     warnings: tuple[str, ...]
     reliability: Mapping[str, Reliability]
     threads: int = 2
-    later_outcomes: Annotated[SavedFrame | None, Field(exclude=True)] = field(
+    later_outcomes: Annotated[Annotated[pl.DataFrame, Rows({})] | None, Field(exclude=True)] = field(
         default=None, repr=False, compare=False
     )
 
@@ -102,7 +103,7 @@ class AudienceModel:
         Raises:
             DataError: Too few rows or follows, or a placement without any.
         """
-        log = read_log(dataset, placements=placements, as_of=as_of)
+        log = training_log(read_events(dataset, as_of=as_of), placements=placements)
         encoder = FeatureEncoder.fit(log.users)
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
         held_out = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)
@@ -197,7 +198,7 @@ class AudienceModel:
 
     def to_files(self) -> dict[str, str]:
         """The model as text: `audience.json` and one LightGBM text file per grown model."""
-        return write_files(to_plain(self))
+        return write_files(plain(_STORED, self))
 
     @classmethod
     def from_files(cls, files: Mapping[str, str]) -> AudienceModel:
@@ -206,4 +207,7 @@ class AudienceModel:
         Raises:
             DataError: A file is missing, of another format, or a key of it is wrong.
         """
-        return from_json(cls, read_files(files), what="model")
+        return read(_STORED, read_files(files), source=MODEL_FILE, what="model")
+
+
+_STORED = TypeAdapter(AudienceModel)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from models.errors import DataError
 from models.events.daily_delivery import DAILY_SCHEMA, daily_delivery
-from models.serialisation import SavedArray, SavedFrame
+from models.stored import Array, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
 from models.supply.draws import draw_supply
 from models.supply.family_choice import Choice, choose_family
@@ -27,6 +29,15 @@ from models.supply.price_shapes import SUPPLY_FAMILIES
 
 __all__ = ["DAILY_SCHEMA", "ResponseModel", "daily_delivery", "fit_response"]
 FloatArray = NDArray[np.float64]
+
+_CELL_SCHEMA = {
+    "segment": pl.String,
+    "placement": pl.String,
+    "size": pl.Float64,
+    "observed_max_cny": pl.Float64,
+    "days": pl.Int64,
+    "seen": pl.Boolean,
+}
 
 
 @dataclass(frozen=True)
@@ -45,14 +56,14 @@ class ResponseModel:
         diagnostics: losses of the families, spreads, day effects, how many rows were used.
     """
 
-    cells: SavedFrame
+    cells: Annotated[pl.DataFrame, Rows(_CELL_SCHEMA)]
     family: str
-    log_price: SavedArray
-    log_capacity: SavedArray
-    log_price_draws: SavedArray
-    log_capacity_draws: SavedArray
-    reference_log: SavedArray
-    halfway_log: SavedArray
+    log_price: Array
+    log_capacity: Array
+    log_price_draws: Array
+    log_capacity_draws: Array
+    reference_log: Array
+    halfway_log: Array
     per_user: bool
     diagnostics: Mapping[str, float | str] = field(default_factory=dict)
 
@@ -82,6 +93,15 @@ class ResponseModel:
             halfway_log=self.halfway_log[index],
         )
 
+    def to_json(self) -> str:
+        """The model as JSON text."""
+        return written(_STORED, self)
+
+    @classmethod
+    def from_json(cls, text: str) -> ResponseModel:
+        """The model that `to_json` wrote."""
+        return read(_STORED, text, source="response.json", what="supply response")
+
     def _size(self, users: Mapping[str, float] | None) -> FloatArray:
         size = self.cells["size"].to_numpy()
         if users is None:
@@ -108,14 +128,7 @@ class ResponseModel:
         return CurveSet(family=family, top=top, scale_cny=scale, shape=shape, base=np.zeros_like(top))
 
 
-_CELL_SCHEMA = {
-    "segment": pl.String,
-    "placement": pl.String,
-    "size": pl.Float64,
-    "observed_max_cny": pl.Float64,
-    "days": pl.Int64,
-    "seen": pl.Boolean,
-}
+_STORED = TypeAdapter(ResponseModel)
 
 
 def fit_response(

@@ -19,19 +19,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.judging.policy_value import policy_difference, policy_value, uniform_policy
 from models.judging.propensity import Logged, cross_fitted_outcomes, usable_propensities
-from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, with_outcomes, with_scores
-from targeting.evaluation.follows import at_risk, known_by_then
+from targeting.evaluation.follow_credit import at_risk, known_by_then
+from targeting.evaluation.randomised_rows import (
+    NOBODY,
+    in_its_days,
+    randomised_rows,
+    with_outcomes,
+    with_scores,
+)
 from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 PLAN = "the plan"
 OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
@@ -84,7 +88,7 @@ class Experiment:
 
 
 def judge_experiment(
-    plan: Plan,
+    plan: DecidedPlan,
     campaign: pl.DataFrame,
     *,
     exposures: pl.DataFrame,
@@ -110,43 +114,43 @@ def judge_experiment(
     actions = (NOBODY, *plan.campaign.placements)
     known = known_by_then(exposures, known_by)
     days = at_risk(in_its_days(known, campaign), known)
-    coin = coin_rows(days, plan.audience.segments, actions)
-    if coin.height < MIN_ROWS or (coin["placement"] == NOBODY).all():
+    randomised = randomised_rows(days, plan.audience.segments, actions)
+    if randomised.height < MIN_ROWS or (randomised["placement"] == NOBODY).all():
         return None
-    coin = with_outcomes(coin, orders, horizon_days=horizon_days, known_by=known_by)
-    coin, features = with_scores(coin, plan.audience.scores, plan.campaign.placements)
-    action = coin["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
+    randomised = with_outcomes(randomised, orders, horizon_days=horizon_days, known_by=known_by)
+    randomised, features = with_scores(randomised, plan.audience.scores, plan.campaign.placements)
+    action = randomised["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
     propensities = usable_propensities(
         action=action,
-        propensity=coin["propensity"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        propensity=randomised["propensity"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         n_actions=len(actions),
     )
-    person = coin["user_id"].rank("dense").to_numpy()
-    policy = plan_policy(plan, coin, actions)
+    person = randomised["user_id"].rank("dense").to_numpy()
+    policy = plan_policy(plan, randomised, actions)
     values = []
     for outcome in OUTCOMES:
-        logged = Logged(actions, action, propensities.value, coin[outcome].to_numpy(), person)
+        logged = Logged(actions, action, propensities.value, randomised[outcome].to_numpy(), person)
         values += _values(logged, outcome, policy, features=features, rng=rng)
     return Experiment(
-        rows=coin.height,
+        rows=randomised.height,
         values=pl.DataFrame(values),
-        rankings=rankings(coin, actions[1:], weight=1.0 / propensities.value, rng=rng),
-        notes=_notes(coin, actions, propensities.note),
+        rankings=rankings(randomised, actions[1:], weight=1.0 / propensities.value, rng=rng),
+        notes=_notes(randomised, actions, propensities.note),
     )
 
 
-def plan_policy(plan: Plan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
+def plan_policy(plan: DecidedPlan, randomised: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
     """The plan's probability of each action for each row, (n, K); see the module's formula.
 
     Args:
         plan: With its audience.
-        coin: segment, placement, impressions of randomised rows.
+        randomised: segment, placement, impressions of randomised rows.
         actions: `none` first, then placements.
     """
     assert plan.audience is not None
     users = plan.audience.segments.group_by("segment").len("users")
     bought = plan.allocation.group_by("segment", "placement").agg(pl.col("impressions").sum())
-    seen = coin.filter(pl.col("placement") != NOBODY).group_by("placement")
+    seen = randomised.filter(pl.col("placement") != NOBODY).group_by("placement")
     per_row = seen.agg(pl.col("impressions").mean().cast(pl.Float64).alias("per_row"))
     chance = (
         bought.join(users, on="segment")
@@ -159,7 +163,7 @@ def plan_policy(plan: Plan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.
     columns = []
     for name in actions[1:]:
         mine = chance.filter(pl.col("placement") == name).select("segment", "chance")
-        found = coin.select("segment").join(mine, on="segment", how="left", maintain_order="left")
+        found = randomised.select("segment").join(mine, on="segment", how="left", maintain_order="left")
         columns.append(found["chance"].fill_null(0.0).to_numpy())
     shown = np.column_stack(columns)
     shown = shown / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
@@ -199,10 +203,11 @@ def _values(
     return rows
 
 
-def _notes(coin: pl.DataFrame, actions: tuple[str, ...], about_propensities: str) -> tuple[str, ...]:
-    tried = set(coin["placement"].unique().to_list())
+def _notes(randomised: pl.DataFrame, actions: tuple[str, ...], about_propensities: str) -> tuple[str, ...]:
+    tried = set(randomised["placement"].unique().to_list())
     missing = [name for name in actions if name not in tried]
-    notes = [f"the coin chose for {coin.height:,} person-days of {coin['user_id'].n_unique():,} people"]
+    people = randomised["user_id"].n_unique()
+    notes = [f"the coin chose for {randomised.height:,} person-days of {people:,} people"]
     if missing:
         notes.append(f"the coin never chose {' or '.join(missing)}: what it would bring is not known")
     return (*notes, about_propensities) if about_propensities else tuple(notes)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from models.judging.heterogeneity import MIN_ARM_ROWS, cost_curve_band, heterogeneity
-from targeting.evaluation.coin import NOBODY, score_column
+from targeting.evaluation.randomised_rows import NOBODY, score_column
 
 MIN_EVENTS = 10
 """Rows with an outcome below which a ranking is not judged by it, and a value is called a hint."""
@@ -44,25 +44,25 @@ class Rankings:
 
 
 def rankings(
-    coin: pl.DataFrame, placements: tuple[str, ...], *, weight: np.ndarray, rng: np.random.Generator
+    randomised: pl.DataFrame, placements: tuple[str, ...], *, weight: np.ndarray, rng: np.random.Generator
 ) -> Rankings:
     """Judge the scores of each placement by each outcome, where enough happened.
 
     Args:
-        coin: Randomised rows with outcomes and scores (`targeting.evaluation.coin`).
+        randomised: Randomised rows with outcomes and scores (`targeting.evaluation.randomised_rows`).
         placements: Which.
         weight: Inverse propensity of each row, (n,).
         rng: Resamples.
     """
     qini, cost = [], []
     for name in placements:
-        mine = coin["placement"].is_in([name, NOBODY]).to_numpy()
-        judged = coin.filter(mine)
+        mine = randomised["placement"].is_in([name, NOBODY]).to_numpy()
+        judged = randomised.filter(mine)
         shown = (judged["placement"] == name).to_numpy()
         for outcome, kind in _OUTCOMES:
             score = score_column(name, kind)
             enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
-            if score not in coin.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
+            if score not in randomised.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
                 continue
             rows = {
                 "outcome": judged[outcome].clip(lower_bound=0.0).to_numpy(),

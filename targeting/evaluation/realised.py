@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from models.contracts import Dataset
 from models.errors import DataError
-from targeting.evaluation.anyway import organic_fans
-from targeting.evaluation.follows import credited, known_by_then
+from targeting.evaluation.follow_credit import credited, known_by_then
+from targeting.evaluation.organic_baseline import organic_fans
 from targeting.evaluation.runoff import fan_orders
-
-if TYPE_CHECKING:
-    from models.contracts import Dataset
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 OUTSIDE = "outside the plan"
 _FAN = ("user_id", "segment", "placement", "followed_at")
@@ -52,9 +49,14 @@ class Came:
 
 
 def what_came(
-    plan: Plan, dataset: Dataset, *, as_of: datetime | None, horizon_days: int | None, campaign_id: str | None
+    plan: DecidedPlan,
+    dataset: Dataset,
+    *,
+    as_of: datetime | None,
+    horizon_days: int | None,
+    campaign_id: str | None,
 ) -> Came:
-    """The campaign of a plan in the logs; the arguments are those of `comparison.evaluate_campaign`.
+    """The campaign of a plan in the logs; the arguments are those of `by_logs.evaluate_campaign`.
 
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
@@ -100,7 +102,7 @@ def what_came(
 
 
 def _campaign_rows(
-    plan: Plan, exposures: pl.DataFrame, campaign_id: str
+    plan: DecidedPlan, exposures: pl.DataFrame, campaign_id: str
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Exposures of the campaign; where no shown row carries its id, those of its days; and a word on it."""
     at, shown = pl.col("exposed_at"), pl.col("placement") != "none"
@@ -131,7 +133,7 @@ def _campaign_rows(
 
 
 def _about_time(
-    plan: Plan, found: pl.DataFrame, rows: pl.DataFrame, *, horizon_days: int, known_by: datetime
+    plan: DecidedPlan, found: pl.DataFrame, rows: pl.DataFrame, *, horizon_days: int, known_by: datetime
 ) -> tuple[str, ...]:
     """A word where the promise is of other days than the judgement, or some rows are not known yet."""
     said = []

@@ -8,30 +8,30 @@ one way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from models.errors import DataError, InfeasibleError, SolverError
 from models.supply.curves import FloatArray
-from targeting.allocation.audit.check import Violation, violations
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.trial import marginals
 from targeting.allocation.explain.words import reasons
-from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.allocation.solver.rounding import rounded
 from targeting.audience import Audience
-from targeting.campaign import Campaign, parse_campaign
-from targeting.plan.baselines import past_spend, usual_plans
+from targeting.campaign import Campaign
 from targeting.plan.curve_table import curve_table
+from targeting.plan.decided import ALLOCATION_COLUMNS
 from targeting.plan.promise import promise
 from targeting.plan.provenance import Provenance
-from targeting.plan.result import ALLOCATION_COLUMNS, Plan
+from targeting.plan.questions import broken_by, compiled
+from targeting.plan.usual_plans import past_spend, usual_plans
+from targeting.plan.verbs import Plan
 
 log = logging.getLogger(__name__)
 
@@ -100,34 +100,6 @@ def _refuse_uncounted(market: Market, *, campaign: Campaign) -> None:
         )
 
 
-def compiled(
-    market: Market, *, campaign: Campaign, last: FloatArray | None, budget_cny: float | None = None
-) -> Problem:
-    """The brief's problem on a market, at its own or another budget."""
-    return compile_problem(
-        market,
-        objective=campaign.objective,
-        economics=campaign.economics,
-        budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
-        constraints=campaign.constraints,
-        last_plan=last,
-    )
-
-
-def scenarios(plan: Plan, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
-    """`Plan.scenarios`: each change of the brief, compiled on the plan's market and solved."""
-    from targeting.allocation.whatif.frontier import scenarios as solve_each
-
-    brief = plan.campaign.model_dump(mode="json")
-    briefs = {name: parse_campaign({**brief, **change}, name) for name, change in changes.items()}
-    return solve_each(
-        {
-            name: compiled(plan.market, campaign=campaign, last=plan.last_spend_cny)
-            for name, campaign in {"this plan": plan.campaign, **briefs}.items()
-        }
-    )
-
-
 def in_whole_li(problem: Problem, exact: Solution, *, gap_tol: float) -> Solution:
     """The solution with spend in whole 厘, its value recomputed there.
 
@@ -144,13 +116,7 @@ def _refuse_broken(
     market: Market, *, campaign: Campaign, solution: Solution, exact: Solution, last: FloatArray | None
 ) -> None:
     """A plan that the independent check refuses is never handed on."""
-
-    def broken(spend_cny: FloatArray) -> tuple[Violation, ...]:
-        return violations(
-            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=spend_cny,
-            objective=campaign.objective, last_plan=last,
-        )  # fmt: skip
-
+    broken = partial(broken_by, market=market, campaign=campaign, last=last)
     found = broken(solution.spend_cny)
     near = np.abs(solution.spend_cny - exact.spend_cny).max() <= 2.5 / LI_PER_CNY
     if found and near and not broken(exact.spend_cny):
@@ -179,13 +145,7 @@ def assembled(
     market, spend = problem.market, solution.spend_cny
     kept = campaign.economics.kept_share if campaign.economics is not None else None
     promised = promise(market=market, spend_cny=spend, kept_share=kept, unknown=provenance.unknown)
-
-    def allowed(rival: FloatArray) -> bool:
-        return not violations(
-            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=rival,
-            objective=campaign.objective, last_plan=last,
-        )  # fmt: skip
-
+    broken = partial(broken_by, market=market, campaign=campaign, last=last)
     cheapest = any(c.kind == "target" for c in campaign.constraints)
     return Plan(
         campaign=campaign,
@@ -202,7 +162,7 @@ def assembled(
             campaign=campaign,
             money_cny=float(spend.sum()) if cheapest else campaign.budget_cny,
             last_spend_cny=past,
-            feasible=allowed,
+            feasible=lambda rival: not broken(rival),
             unknown=provenance.unknown,
         ),
         curves=curve_table(

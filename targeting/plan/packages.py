@@ -28,9 +28,11 @@ import polars as pl
 from models.errors import CampaignError, DataError
 from targeting.assignment import assign
 from targeting.assignment.result import Certified
-from targeting.plan.result import INTENSITIES, UNITS, Plan
+from targeting.plan.decided import UNITS, DecidedPlan
 from targeting.printing import printed
 
+INTENSITIES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Money on a person of a package, as multiples of what the plan spends on a person of the segment."""
 OFFER_COLUMNS = (
     "user_id", "placement", "package", "segment", "fan_kind", "worth", "cost_cny", "impressions",
     "live_entries", "new_fans",
@@ -85,14 +87,27 @@ class Packages(Certified):
 
 
 def packages_of(
-    plan: Plan,
+    plan: DecidedPlan,
     *,
     intensities: Sequence[float] = INTENSITIES,
     exclusive: bool = False,
     limits: Sequence[Mapping[str, Any]] = (),
     gap_tol: float = 1e-6,
 ) -> Packages:
-    """`Plan.packages`."""
+    """Lists of people to upload with this plan's money, and what that gains over whole segments.
+
+    Args:
+        plan: made for people, in one slot.
+        intensities: as in `offers_of`.
+        exclusive: whether a person may be in the packages of one placement only.
+        limits: as in `targeting.assign`, beside each placement's spend as planned and the brief's
+            live_capacity. The brief's other constraints speak of segments and are not looked at.
+        gap_tol: as in `targeting.assign`.
+
+    Raises:
+        DataError: the plan knows no people.
+        CampaignError: it has several slots, or an argument is wrong.
+    """
     offers = offers_of(plan, intensities=intensities)
     unit = pl.col("user_id") if exclusive else pl.concat_str("user_id", "placement", separator=_BESIDE)
     spend = plan.allocation.group_by("placement").agg(pl.col("spend_cny").sum()).sort("placement").rows()
@@ -122,13 +137,20 @@ def packages_of(
     )
 
 
-def offers_of(plan: Plan, *, intensities: Sequence[float] = INTENSITIES) -> pl.DataFrame:
-    """`Plan.offers`: one row per eligible person, placement and intensity, columns `OFFER_COLUMNS`.
+def offers_of(plan: DecidedPlan, *, intensities: Sequence[float] = INTENSITIES) -> pl.DataFrame:
+    """What each eligible person is worth and costs on this plan's curves, for `targeting.assign`.
 
     For x yuan a person: impressions n = (a(x N) - a(0)) / N, new_fans = 1 - exp(-n h), live_entries = n x
     entry rate, and worth by objective: g new_fans (new_fan_gmv), new_fans, live_entries, or kept share
     x g new_fans - x (profit). x = intensity x the plan's spend per person of the segment; where the
     plan spends nothing, of its whole spend per person of the audience.
+
+    Args:
+        plan: made for people, in one slot.
+        intensities: multiples of what the plan spends on a person of the same segment and placement.
+
+    Returns:
+        A row per person, placement and intensity (`package`): `OFFER_COLUMNS`.
     """
     wanted = sorted({float(m) for m in intensities})
     if not wanted or not all(np.isfinite(m) and m > 0 for m in wanted):
@@ -156,14 +178,14 @@ def offers_of(plan: Plan, *, intensities: Sequence[float] = INTENSITIES) -> pl.D
     return table.with_columns(worth=_objective(plan, gmv)).select(OFFER_COLUMNS)
 
 
-def _impressions(plan: Plan, per_person_cny: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+def _impressions(plan: DecidedPlan, per_person_cny: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
     """(n_cells,) bought impressions a person, when every person of a segment gets this much money."""
     market = plan.market
     bought = market.supply.value(per_person_cny * market.users) - market.supply.value(np.zeros(len(market)))
     return bought / market.users
 
 
-def _objective(plan: Plan, gmv: pl.Expr) -> pl.Expr:
+def _objective(plan: DecidedPlan, gmv: pl.Expr) -> pl.Expr:
     """What the brief counts, from GMV and the columns new_fans, live_entries and cost_cny."""
     campaign = plan.campaign
     if campaign.objective == "profit" and campaign.economics is not None:
@@ -172,7 +194,7 @@ def _objective(plan: Plan, gmv: pl.Expr) -> pl.Expr:
     return counted.get(campaign.objective, gmv)
 
 
-def _rated(plan: Plan) -> pl.DataFrame:
+def _rated(plan: DecidedPlan) -> pl.DataFrame:
     """Eligible people x placements: user_id, segment, placement, fan_kind, hazard, gmv_per_fan_cny, entry."""
     if plan.audience is None or plan.audience.scores.is_empty():
         raise DataError(
@@ -208,7 +230,7 @@ def _rated(plan: Plan) -> pl.DataFrame:
     )
 
 
-def _as_planned(plan: Plan) -> pl.DataFrame:
+def _as_planned(plan: DecidedPlan) -> pl.DataFrame:
     """Everybody with the segment's mean: user_id, placement, impressions, cost_cny."""
     market = plan.market
     each = plan.solution.spend_cny / market.users
@@ -219,7 +241,7 @@ def _as_planned(plan: Plan) -> pl.DataFrame:
     return shown.select("user_id", "placement", "impressions", "cost_cny")
 
 
-def _together(plan: Plan, shown: pl.DataFrame) -> float:
+def _together(plan: DecidedPlan, shown: pl.DataFrame) -> float:
     """The objective of (user_id, placement, impressions, cost_cny), placements competing for a person.
 
     DESIGN 4.2: z = sum_j n_j h_j, fans 1 - exp(-z), GMV sum_j g_j n_j h_j (1 - exp(-z)) / z.

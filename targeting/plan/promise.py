@@ -38,10 +38,6 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
-    def to_dict(self) -> dict[str, float | None]:
-        """{value, low, high}, as in plan.json."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
 
 @dataclass(frozen=True)
 class Promise:
@@ -124,8 +120,3 @@ def _profit(gmv: Interval, kept_share: float, spent: float) -> Interval:
         return None if value is None else kept_share * value - spent
 
     return Interval(kept_share * gmv.value - spent, profit(gmv.low), profit(gmv.high))
-
-
-def known(expected: Mapping[str, Interval | None]) -> dict[str, dict[str, float | None] | None]:
-    """plan.json's `expected`: each total as {value, low, high}, null where it cannot be known."""
-    return {name: None if interval is None else interval.to_dict() for name, interval in expected.items()}

@@ -10,17 +10,17 @@ import logging
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from models.errors import TargetingError
+from targeting.plan import questions
+from targeting.plan.decided import DecidedPlan
+from targeting.plan.usual_plans import worth
 from targeting.report import charts, next_steps, sentences
 from targeting.report.sentences import count, placement_term, share, yuan
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
-    from targeting.segments.diagnosis import Diagnosis
+from targeting.segments.diagnosis import Diagnosis
 
 log = logging.getLogger(__name__)
 FEWEST_PANELS, PANELS = 6, 9
@@ -28,7 +28,7 @@ ROWS = 60
 FRONTIER_BUDGETS, FRONTIER_SECONDS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), 3.0
 
 
-def render(plan: Plan) -> str:
+def render(plan: DecidedPlan) -> str:
     """The whole report as one HTML document that needs nothing else."""
     from jinja2 import Environment, StrictUndefined
 
@@ -41,7 +41,7 @@ def render(plan: Plan) -> str:
     return template.render(**_context(plan))
 
 
-def notebook(plan: Plan) -> str:
+def notebook(plan: DecidedPlan) -> str:
     """Headline and funded cells, for a notebook."""
     rows = "".join(
         f"<tr><td>{escape(r['segment'])}</td><td>{escape(placement_term(r['placement']))}</td>"
@@ -53,7 +53,7 @@ def notebook(plan: Plan) -> str:
     return f"<p>{escape(sentences.headline(plan))}</p><table>{head}{rows}</table>"
 
 
-def _context(plan: Plan) -> dict[str, Any]:
+def _context(plan: DecidedPlan) -> dict[str, Any]:
     placements = _placements(plan)
     diagnosis = None if plan.audience is None else plan.audience.diagnosis
     information = next_steps.information_of(plan)
@@ -92,14 +92,14 @@ def _context(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _period(plan: Plan) -> str:
+def _period(plan: DecidedPlan) -> str:
     campaign = plan.campaign
     days = f"{campaign.days} day{'s' if campaign.days != 1 else ''}"
     start = "" if campaign.starts_at is None else f"from {campaign.starts_at:%Y-%m-%d %H:%M}, "
     return f"{start}{days}; what a new fan buys counts for {campaign.horizon_days} days"
 
 
-def _figures(plan: Plan) -> list[tuple[str, str, str]]:
+def _figures(plan: DecidedPlan) -> list[tuple[str, str, str]]:
     """(label, figure, small print) of the row of key figures."""
     shown = [("Spend 花费", yuan(plan.spend_cny), f"of a budget of {yuan(plan.budget_cny)}")]
     fans, gmv, profit = (plan.expected.get(k) for k in ("new_fans", "new_fan_gmv_cny", "profit_cny"))
@@ -132,12 +132,12 @@ def _diagnosis_chart(diagnosis: Diagnosis) -> str:
     return charts.fans_against_buyers(shown.select(label.alias("label"), "fans", "gmv"))
 
 
-def _measure(plan: Plan) -> str:
+def _measure(plan: DecidedPlan) -> str:
     """What the charts show as earned: GMV, or fans where the curves cannot speak of GMV."""
     return "new_fans" if "new_fan_gmv_cny" in plan.provenance.unknown else "new_fan_gmv_cny"
 
 
-def _placements(plan: Plan) -> list[str]:
+def _placements(plan: DecidedPlan) -> list[str]:
     """Placements with their terms, in the brief's order: a placement keeps its colour from plan to plan."""
     found = plan.market.cells["placement"].unique(maintain_order=True).to_list()
     ordered = [p for p in plan.campaign.placements if p in found]
@@ -149,13 +149,13 @@ def _with_terms(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("placement").replace(names))
 
 
-def _funded(plan: Plan) -> pl.DataFrame:
+def _funded(plan: DecidedPlan) -> pl.DataFrame:
     return plan.allocation.filter(pl.col("spend_cny") > 0).sort(
         "spend_cny", "segment", "placement", "slot", descending=[True, False, False, False]
     )
 
 
-def _cells(plan: Plan) -> list[dict[str, str]]:
+def _cells(plan: DecidedPlan) -> list[dict[str, str]]:
     """Rows of the table of funded cells, richest first."""
     total = max(plan.spend_cny, 1e-12)
     gmv_known, usual = _measure(plan) == "new_fan_gmv_cny", _usual_reason(plan)
@@ -178,13 +178,13 @@ def _cells(plan: Plan) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
-def _place(plan: Plan, cell: Mapping[str, Any]) -> str:
+def _place(plan: DecidedPlan, cell: Mapping[str, Any]) -> str:
     """The placement of a row of the allocation, with its slot where the plan has several."""
     slot = f" · slot {cell['slot']}" if plan.allocation["slot"].n_unique() > 1 else ""
     return placement_term(cell["placement"]) + slot
 
 
-def _usual_reason(plan: Plan) -> str:
+def _usual_reason(plan: DecidedPlan) -> str:
     """The reason that more than half of the funded cells share, said once above the table; else nothing."""
     reasons = _funded(plan)["reason"].value_counts(sort=True)
     if reasons.is_empty() or 2 * int(reasons["count"][0]) <= int(reasons["count"].sum()):
@@ -192,7 +192,7 @@ def _usual_reason(plan: Plan) -> str:
     return str(reasons["reason"][0])
 
 
-def _idle(plan: Plan) -> dict[str, Any]:
+def _idle(plan: DecidedPlan) -> dict[str, Any]:
     """What got nothing, and what did not fit in the table."""
     idle = plan.allocation.filter(pl.col("spend_cny") <= 0).sort(
         "marginal_gmv_per_cny", descending=True, nulls_last=True
@@ -206,7 +206,7 @@ def _idle(plan: Plan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _curve_chart(plan: Plan, placements: list[str]) -> str:
+def _curve_chart(plan: DecidedPlan, placements: list[str]) -> str:
     """Small multiples of the cells with most money, the best unfunded ones after them."""
     keys = ("segment", "placement", "slot")
     funded = int((plan.allocation["spend_cny"] > 0).sum())
@@ -229,7 +229,7 @@ def _curve_chart(plan: Plan, placements: list[str]) -> str:
     )
 
 
-def _comparison_chart(plan: Plan) -> str:
+def _comparison_chart(plan: DecidedPlan) -> str:
     if plan.baselines.is_empty():
         return ""
     objective, money = plan.campaign.objective, plan.campaign.objective in ("new_fan_gmv", "profit")
@@ -246,16 +246,14 @@ def _comparison_chart(plan: Plan) -> str:
     return charts.comparison(pl.DataFrame(rows), axis=f"{sentences.OBJECTIVE_TERMS[objective]}{unit}")
 
 
-def plan_worth(plan: Plan) -> float:
+def plan_worth(plan: DecidedPlan) -> float:
     """The plan in the units of the baselines: the brief's objective (a `target` plan maximises minus
     spend).
     """
-    from targeting.plan.baselines import worth
-
     return worth(plan.problem, plan.campaign, plan.solution.spend_cny)
 
 
-def _comparison_words(plan: Plan) -> str:
+def _comparison_words(plan: DecidedPlan) -> str:
     rivals = [r for r in plan.baselines.to_dicts() if r["value"] > 0]
     if not rivals:
         return ""
@@ -265,12 +263,12 @@ def _comparison_words(plan: Plan) -> str:
     return f"{share(abs(lead))} {words} than the {best['label']} with the same money, on the same curves."
 
 
-def _frontier_chart(plan: Plan) -> str:
+def _frontier_chart(plan: DecidedPlan) -> str:
     if len(plan.market) > next_steps.MOST_CELLS or any(c.kind == "target" for c in plan.campaign.constraints):
         return ""
     budgets = [plan.budget_cny * factor for factor in FRONTIER_BUDGETS]
     try:
-        points = plan.frontier(budgets, gap_tol=1e-3, time_limit_s=FRONTIER_SECONDS)
+        points = questions.frontier(plan, budgets, gap_tol=1e-3, time_limit_s=FRONTIER_SECONDS)
     except TargetingError as error:  # the plan stands without its neighbours
         log.warning("report: no frontier is shown: %s", error)
         return ""
@@ -282,7 +280,7 @@ def _frontier_chart(plan: Plan) -> str:
     return charts.frontier(points, budget_cny=plan.budget_cny, axis=axis)
 
 
-def _rules(plan: Plan) -> list[dict[str, str]]:
+def _rules(plan: DecidedPlan) -> list[dict[str, str]]:
     """How to enter each funded segment in the platform."""
     if plan.audience is None:
         return []

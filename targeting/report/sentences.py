@@ -7,12 +7,9 @@ that decides.
 from __future__ import annotations
 
 from math import floor, log10
-from typing import TYPE_CHECKING
 
+from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
 
 PLACEMENT_TERMS = {"video": "video 短视频", "live": "live room 直播间"}
 OBJECTIVE_TERMS = {
@@ -69,7 +66,7 @@ def share(part: float) -> str:
     return f"{100 * part:.0f} %" if part == 0 or abs(part) >= 0.0995 else f"{100 * part:.1f} %"
 
 
-def certificate(plan: Plan) -> str:
+def certificate(plan: DecidedPlan) -> str:
     """How far from the best possible the plan is, on these curves."""
     cheapest = set(plan.problem.objective) == {"spend"}
     if plan.gap <= 1e-6 and cheapest:
@@ -93,7 +90,7 @@ def range_of(interval: Interval, unit: str) -> str:
     return f"80 % interval {show(interval.low)} to {show(interval.high)}"
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: DecidedPlan) -> str:
     """The plan in one sentence."""
     fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
     promised = [f"{count(plan.value)} live entries"] if plan.campaign.objective == "live_entries" else []
@@ -112,7 +109,7 @@ def placement_term(placement: str) -> str:
     return PLACEMENT_TERMS.get(placement, placement)
 
 
-def constraint_term(plan: Plan, name: str) -> str:
+def constraint_term(plan: DecidedPlan, name: str) -> str:
     """A constraint as the merchant knows it: its kind in words and its name in the brief."""
     kinds = {c.name: c.kind for c in plan.campaign.constraints}
     words = _KIND_WORDS.get(kinds.get(name, name), name)
@@ -131,7 +128,7 @@ def small_change(budget_cny: float) -> float:
 _WORTH = {"fans": "fans", "entries": "live entry"}
 
 
-def price_sentences(plan: Plan) -> list[tuple[str, str]]:
+def price_sentences(plan: DecidedPlan) -> list[tuple[str, str]]:
     """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
     units = {row.name: row.unit for row in plan.problem.rows}
     money = small_change(plan.budget_cny)
@@ -148,7 +145,7 @@ def price_sentences(plan: Plan) -> list[tuple[str, str]]:
     return found
 
 
-def _gain(plan: Plan, amount: float) -> str:
+def _gain(plan: DecidedPlan, amount: float) -> str:
     """What so much more of the plan's objective is: `bring about ¥140 of new-fan GMV`."""
     if set(plan.problem.objective) == {"spend"}:
         return f"save about {yuan(amount)}"
@@ -158,7 +155,7 @@ def _gain(plan: Plan, amount: float) -> str:
     return f"bring about {count(amount)} {what}"
 
 
-def claim_sentences(plan: Plan) -> list[str]:
+def claim_sentences(plan: DecidedPlan) -> list[str]:
     """What is assumed: causal or observational, extrapolation, break-even."""
     claims = plan.claims
     lines = [
@@ -183,7 +180,7 @@ def claim_sentences(plan: Plan) -> list[str]:
     return lines
 
 
-def extrapolated(plan: Plan) -> list[tuple[str, str, float, float]]:
+def extrapolated(plan: DecidedPlan) -> list[tuple[str, str, float, float]]:
     """(segment, placement, planned yuan, observed yuan) of funded cells beyond what the logs have seen,
     worst first.
     """
@@ -196,7 +193,7 @@ def extrapolated(plan: Plan) -> list[tuple[str, str, float, float]]:
     return sorted(beyond, key=lambda cell: cell[3] - cell[2])
 
 
-def _break_even(plan: Plan) -> str:
+def _break_even(plan: DecidedPlan) -> str:
     economics = plan.campaign.economics
     assert economics is not None
     roi, gmv = economics.break_even_roi, plan.expected.get("new_fan_gmv_cny")

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 
 from models.errors import DataError
+from models.stored import Rows
 from targeting.segments.formation import Segmentation
-from targeting.segments.names import CONTENT, MIXED, PRECISE
 from targeting.segments.rules import NOT_FEATURES
-from targeting.segments.scores import tree_features, widen
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_names import CONTENT, MIXED, PRECISE
 
 # Columns asked about first; others follow by how much fans and money differ on them.
 FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")
@@ -30,6 +32,8 @@ UNKNOWN = "unknown"
 WORDS = {("gender", "m"): "Men", ("gender", "f"): "Women"}
 PHRASES = {"age_band": "People aged {}", "age": "People aged {}", "city_tier": "People in cities of tier {}"}
 GROUPS = ("fans", "public", "buyers", "gmv")
+PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
+SEGMENTS = {"segment": pl.String, "fan_kind": pl.String, "users": pl.Float64, "fans": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ class Diagnosis:
     """
 
     numbers: Mapping[str, float]
-    profile: pl.DataFrame
-    segments: pl.DataFrame
+    profile: Annotated[pl.DataFrame, Rows(PROFILE)]
+    segments: Annotated[pl.DataFrame, Rows(SEGMENTS)]
     sentences: tuple[str, ...]
 
 
@@ -157,9 +161,7 @@ def _profile(table: pl.DataFrame) -> pl.DataFrame:
         rank = 10.0 - first if first is not None else float(gap)
         parts.append((rank, shares.select(pl.lit(name).alias("column"), "level", *GROUPS)))
     if not parts:
-        return pl.DataFrame(
-            schema={"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
-        )
+        return pl.DataFrame(schema=PROFILE)
     parts.sort(key=lambda part: -part[0])
     return pl.concat([frame for _, frame in parts[:MAX_COLUMNS]])
 

@@ -4,7 +4,7 @@ A planner cannot buy single users, so users are grouped, and grouping costs plan
 supply law, spending on groups of n_i users worth w_i an impression returns sqrt(budget * sum n_i w_i^2): what
 a grouping loses is exactly the variance of worth inside its groups. A best-first regression tree on the worth
 p_follow * gmv_per_fan_cny of every placement therefore groups *for the decision*, after one first split by
-fan kind (precise or content). How many groups is decided by cross-validated plan value (`trial`): a split
+fan kind (precise or content). How many groups is decided by cross-validated plan value (`gain_seen`): a split
 must pay by the share of its promised gain that later outcomes show.
 
 It must not import pipelines, the allocator or any estimator: scores in, names out.
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.errors import DataError
+from targeting.segments.gain_seen import gain_seen
 from targeting.segments.grouping import Grouping
-from targeting.segments.names import name_leaves
 from targeting.segments.rules import describe_segments
-from targeting.segments.scores import tree_features, widen
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_names import name_leaves
+from targeting.segments.segment_tree import leaf_of
 from targeting.segments.segmenter import Segmenter
-from targeting.segments.tree import leaf_of
-from targeting.segments.trial import gain_seen
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def form_segments(
         p_precise_threshold: line between precise and content; default: see `Grouping`.
         value_goal: stop splitting when this share of the user-level plan value is reached.
         rules: also find platform targeting rules.
-        trial: scores of an earlier model with what came of people since (`AudienceModel.later_outcomes`): decides what
+        trial: scores of an earlier model with what came of people since (its `later_outcomes`): decides what
             a split must promise. Without it every promise is believed.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from targeting.segments.tree import FloatArray, TreeNode, grow
+from targeting.segments.segment_tree import FloatArray, TreeNode, grow
 
 # Fan kinds are told apart only where their p_precise differs by this factor: below it "precise" means
 # nothing.

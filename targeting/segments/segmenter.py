@@ -5,14 +5,15 @@ It must not import anything but the score table and the tree.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
-from targeting.segments.scores import tree_features, widen
-from targeting.segments.tree import TreeNode, leaf_of, node_from_dict, node_to_dict
+from models.stored import read, written
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_tree import TreeNode, leaf_of
 
 
 @dataclass(frozen=True)
@@ -57,25 +58,16 @@ class Segmenter:
 
     def to_json(self) -> str:
         """The segmenter as JSON text."""
-        return json.dumps(
-            {
-                "placements": self.placements,
-                "root": node_to_dict(self.root),
-                "names": self.names,
-                "kinds": self.kinds,
-                "p_precise_threshold": self.p_precise_threshold,
-            },
-            ensure_ascii=False,
-        )
+        return written(_SEGMENTER, self)
 
     @classmethod
     def from_json(cls, text: str) -> Segmenter:
-        """The segmenter that `to_json` wrote."""
-        raw = json.loads(text)
-        return cls(
-            placements=tuple(raw["placements"]),
-            root=node_from_dict(raw["root"]),
-            names=tuple(raw["names"]),
-            kinds=tuple(raw["kinds"]),
-            p_precise_threshold=float(raw["p_precise_threshold"]),
-        )
+        """The segmenter that `to_json` wrote.
+
+        Raises:
+            DataError: the text is not such a segmenter; names the key.
+        """
+        return read(_SEGMENTER, text, source="segmenter.json", what="segmenter")
+
+
+_SEGMENTER = TypeAdapter(Segmenter)

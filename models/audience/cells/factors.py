@@ -18,20 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from models.audience.cells.fan_gmv import fan_table
 from models.audience.cells.follow_counts import follow_table
 from models.audience.cells.selection import Ratio, chance_of_selection, draw_levels
-from models.audience.cells.tables import CellTable, FloatArray, IntArray, Logs
+from models.audience.cells.tables import CellTable, FloatArray, IntArray
 from models.errors import DataError
+from models.events.event_log import EventLog
 from models.rates.pooling import dispersion_of, pool_rates
 from models.rates.trend import Trend
-from models.serialisation import SavedArray, SavedFrame
+from models.stored import Array, Rows, read, written
 
 # A cell's ranked rows are selected more or less than those of its placement: sd of the log of the difference.
 CELL_BIAS_SD = 0.12
@@ -39,8 +41,13 @@ CELL_BIAS_SD = 0.12
 PLACEMENT_SD = 0.3
 # A level of randomised rows is shrunk to the ranked ones' as if by this many follows, to compare cells.
 SHRINK_FOLLOWS = 10.0
-# Follows of a day can still come in for this long.
-FOLLOW_WINDOW = timedelta(hours=24)
+
+_SUMS = (
+    *("impressions", "predicted_follows", "observed_follows", "randomized_follows", "fans"),
+    *("predicted_buyers", "observed_buyers", "predicted_gmv_cny", "observed_gmv_cny"),
+    *("hazard_factor", "gmv_factor"),
+)
+CELLS = {"segment": pl.String, "placement": pl.String} | dict.fromkeys(_SUMS, pl.Float64)
 
 
 @dataclass(frozen=True)
@@ -57,19 +64,30 @@ class CellFactors:
         diagnostics: pooled numbers for the report.
     """
 
-    cells: SavedFrame
-    hazard_factor: SavedArray
-    gmv_factor: SavedArray
+    cells: Annotated[pl.DataFrame, Rows(CELLS)]
+    hazard_factor: Array
+    gmv_factor: Array
     randomized: bool
     diagnostics: Mapping[str, float]
 
+    def to_json(self) -> str:
+        """The factors as JSON text."""
+        return written(_STORED, self)
+
+    @classmethod
+    def from_json(cls, text: str) -> CellFactors:
+        """The factors that `to_json` wrote."""
+        return read(_STORED, text, source="evidence.json", what="table of factors")
+
+
+_STORED = TypeAdapter(CellFactors)
+
 
 def cell_factors(
-    dataset: Logs,
+    log: EventLog,
     assignment: pl.DataFrame,
     scores: pl.DataFrame,
     *,
-    as_of: datetime,
     horizon_days: int,
     rng: np.random.Generator,
     n_draws: int = 200,
@@ -78,10 +96,9 @@ def cell_factors(
     """Logged outcomes against predictions.
 
     Args:
-        dataset: users, exposures, orders (contract tables).
+        log: what happened; nothing later than its `as_of` is known.
         assignment: user_id, segment, of everyone who is scored (`Segmenter.assign(scores, everyone=True)`).
         scores: long score table; its placements are the placements of the cells.
-        as_of: nothing later than this is looked at.
         horizon_days: the horizon of gmv_per_fan_cny.
         n_draws: joint draws.
         trends: by placement, the drift of p_follow over the logged days that the scores have in them.
@@ -96,9 +113,8 @@ def cell_factors(
     keys = pl.DataFrame({"segment": segments}).join(pl.DataFrame({"placement": placements}), how="cross")
     group = np.tile(np.arange(len(placements)), len(segments))
     scored = scores.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
-    shown = dataset.exposures.filter(pl.col("exposed_at") + FOLLOW_WINDOW <= as_of)
-    follows = follow_table(dataset.users, shown, scored, keys=keys, as_of=as_of, trends=trends)
-    fans = fan_table(dataset, scored, keys=keys, as_of=as_of, horizon_days=horizon_days)
+    follows = follow_table(log, scored, keys=keys, trends=trends)
+    fans = fan_table(log, scored, keys=keys, horizon_days=horizon_days)
     hazard_mean, hazard, selected = _hazard(follows, group, rng=rng, n_draws=n_draws)
     hazard *= _trend_draws(trends, placements, rng=rng, n_draws=n_draws)[:, group]
     gap = _selection_gap(follows)

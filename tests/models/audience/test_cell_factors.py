@@ -11,16 +11,15 @@ from paid_days import logs
 
 from models.audience.cells import CellFactors, cell_factors
 from models.errors import DataError
+from models.events.event_log import read_events
 from models.rates.trend import Trend
-from models.serialisation import from_json, to_json
 
 
 def judged(made, *, seed=0, n_draws=200, horizon=30):
     return cell_factors(
-        made,
+        read_events(made, as_of=made.as_of),
         made.assignment,
         made.scores,
-        as_of=made.as_of,
         horizon_days=horizon,
         rng=np.random.default_rng(seed),
         n_draws=n_draws,
@@ -49,7 +48,7 @@ def test_scores_of_today_are_judged_by_the_hazard_of_each_day():
     falling = {"video": Trend(per_day=-0.02, middle_days=55.0, sd=0.1)}
     factors = [
         cell_factors(
-            made, made.assignment, made.scores, as_of=made.as_of, horizon_days=30,
+            read_events(made, as_of=made.as_of), made.assignment, made.scores, horizon_days=30,
             rng=np.random.default_rng(0), trends=trends,
         ).hazard_factor
         for trends in ({}, falling)
@@ -145,7 +144,7 @@ def test_without_any_outcome_the_scores_stand_and_the_interval_is_wide():
 def test_json_round_trip_and_same_seed():
     made = logs(9, people=800)
     evidence = judged(made)
-    back = from_json(CellFactors, to_json(evidence), what="evidence.json")
+    back = CellFactors.from_json(evidence.to_json())
     assert back.cells.equals(evidence.cells)
     assert np.array_equal(back.hazard_factor, evidence.hazard_factor)
     assert np.array_equal(judged(made).gmv_factor, evidence.gmv_factor)

@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored_copy import read_back
 
 from models.rates.calibration import fit_calibration, reliability
 from models.rates.likelihood import HazardRows
 from models.rates.randomised import CORRECTIONS, randomised_map, randomised_views
 from models.rates.rate_maps import LogRateMap, View, average_views, fit_affine
-from models.serialisation import from_json, to_json
 
 
 def rows_of(log_rate, seed=0):
@@ -64,7 +64,7 @@ def test_maps_never_reorder(seed, slope, n):
     bends_only = average_views(rows, x, [View(1.0, 0.5, bend_sd=3.0)])
     for one in (fit_affine(rows, x, View(1.0, 0.5)), fit_calibration(rows, x), bends_only):
         assert (np.diff(one.apply(np.linspace(-9, 5, 300))) > 0).all()
-        assert from_json(LogRateMap, to_json(one), what="map") == one
+        assert read_back(LogRateMap, one) == one
 
 
 def test_one_value_for_everybody_cannot_bend():

@@ -224,7 +224,7 @@ def test_the_reasons_of_the_whole_add_up_and_are_said(plan):
 
 
 def test_the_page_needs_nothing_else(plan):
-    from targeting.evaluation.page import render
+    from targeting.evaluation.evaluation_page import render
 
     page = render(evaluate_campaign(plan, logs()), plan)
     assert page.startswith("<!doctype html>")
@@ -253,7 +253,7 @@ def test_what_fans_bought_before_is_told_beside_what_they_bought_after(plan):
 
 def test_chance_is_not_read_as_a_broken_promise():
     """60 promised (50 to 70); 74 came, give or take 9 by chance: inside. 74 of a sure sum: outside."""
-    from targeting.evaluation.result import total_of
+    from targeting.evaluation.evaluation import total_of
     from targeting.plan.promise import Interval
 
     promise = Interval(60.0, 50.0, 70.0)

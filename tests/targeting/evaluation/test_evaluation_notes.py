@@ -19,7 +19,7 @@ def plan():
 
 
 def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
-    from targeting.evaluation.page import render
+    from targeting.evaluation.evaluation_page import render
 
     found = evaluate_campaign(plan, logs(campaign_id="other"))
     assert found.totals["new_fans"]["realised"] == 3.0

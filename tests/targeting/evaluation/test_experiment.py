@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 from models.contracts import Dataset
 from targeting.audience import Audience
 from targeting.evaluation import evaluate_campaign
-from targeting.evaluation.change import KINDS, curve_drift, people_drift, summary
 from targeting.evaluation.experiment import PLAN, judge_experiment, plan_policy
+from targeting.evaluation.plan_drift import KINDS, curve_drift, people_drift, summary
 
 START = datetime(2020, 11, 11)
 SEGMENT = "precise · likely"

@@ -1,0 +1,163 @@
+"""What a finished campaign really did, from the console's report of it: for plans and merchants without logs.
+
+A report counts what the console attributes, in the console's own window: it can be held against the promise
+cell by cell, but who would have followed anyway, what came later and who still follows it cannot say, and no
+number here pretends to. Frames in, frames out. It must not import estimators or the optimiser.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from models.errors import DataError
+from targeting.evaluation import reasons
+from targeting.evaluation.evaluation import Evaluation, totals
+from targeting.evaluation.plan_drift import curve_drift
+from targeting.plan.decided import DecidedPlan
+
+_CELL = ["segment", "placement"]
+_FIGURES = {"impressions": "impressions", "new_fans": "fans", "new_fan_gmv_cny": "gmv_cny"}
+"""Figure of a plan -> its link in the chain."""
+ORDERS_STAND_IN = "orders stand for new fans"
+"""How a plan's claim says that its fans are orders (`targeting.delivery`)."""
+
+
+def evaluate_delivery(
+    plan: DecidedPlan,
+    delivery: pl.DataFrame,
+    *,
+    campaign_id: str | None = None,
+    as_of: datetime | None = None,
+) -> Evaluation:
+    """Judge a plan by a later delivery report.
+
+    Args:
+        plan: any plan; its segments and placements are found by name in the report.
+        delivery: contract table `delivery`.
+        campaign_id: whose rows to judge; default: the brief's.
+        as_of: rows of later dates are not known; default: all are.
+
+    Raises:
+        DataError: the report has no row of the campaign, none of the plan's cells, or nothing that the plan
+            promised.
+    """
+    known = delivery if as_of is None else delivery.filter(pl.col("date") <= as_of.date())
+    rows, about_rows = _campaign_rows(plan, known, campaign_id or plan.campaign.campaign_id)
+    measures, about_fans = _measures(plan, rows)
+    cells = _cells(plan, rows, measures)
+    chain = ("spend_cny", *measures)
+    cells = reasons.with_reasons(cells, chain=chain, final=f"realised_{chain[-1]}")
+    if "fans" in measures:
+        fans = pl.when(pl.col("realised_fans") > 0).then(pl.col("realised_fans"))
+        cells = cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans)
+    summed = {x: float(cells[f"realised_{x}"].sum()) for x in chain}
+    return Evaluation(
+        source="delivery",
+        cells=cells,
+        totals=totals(
+            plan, spend_cny=summed["spend_cny"], fans=summed.get("fans"), gmv_cny=summed.get("gmv_cny")
+        ),
+        reasons=reasons.summary(cells),
+        windows=pl.DataFrame(),
+        retention=pl.DataFrame(),
+        maturity=1.0,
+        drift=curve_drift(plan, cells, basis=next(iter(measures))),
+        experiment=None,
+        notes=(*about_rows, *about_fans, *_notes(plan, cells)),
+    )
+
+
+def _campaign_rows(
+    plan: DecidedPlan, delivery: pl.DataFrame, campaign_id: str
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Rows of the campaign, else those of its days, else all of a report without ids; and what was taken."""
+    rows = delivery.filter(pl.col("campaign_id") == campaign_id)
+    if rows.height:
+        return rows, ()
+    start = plan.campaign.starts_at
+    if start is not None:
+        stop = start + timedelta(days=plan.campaign.days)
+        rows = delivery.filter((pl.col("date") >= start.date()) & (pl.col("date") < stop.date()))
+        told = f"no row of the report carries campaign_id {campaign_id}: the campaign's days are judged"
+    elif delivery["campaign_id"].null_count() == delivery.height:
+        rows, told = (
+            delivery,
+            "the report names no campaign and the brief no start: all of its rows are judged",
+        )
+    if rows.is_empty():
+        first, last = delivery["date"].min(), delivery["date"].max()
+        found = ", ".join(delivery["campaign_id"].drop_nulls().unique().sort().to_list()[:5]) or "none"
+        raise DataError(
+            f"delivery: no row of campaign_id {campaign_id!r} or of the campaign's days; campaigns found:"
+            f" {found}; dates {first!s} to {last!s}; give the report that covers the campaign"
+        )
+    return rows, (told,)
+
+
+def _measures(plan: DecidedPlan, rows: pl.DataFrame) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Link of the chain -> column of the report, for what was promised and is reported; and notes."""
+    fans, notes = "new_fans", []
+    if ORDERS_STAND_IN in plan.claims.get("why", ""):
+        fans = "orders"
+        notes.append("the plan counted orders as new fans, so orders are compared")
+    column = {"impressions": "impressions", "new_fans": fans, "new_fan_gmv_cny": "gmv_cny"}
+    found, missing = {}, []
+    for figure, link in _FIGURES.items():
+        if figure in plan.provenance.unknown:
+            continue
+        if rows[column[figure]].null_count() == rows.height:
+            missing.append(column[figure])
+            continue
+        found[link] = column[figure]
+        gaps = rows[column[figure]].null_count()
+        if gaps:
+            notes.append(f"{column[figure]} is empty in {gaps} of {rows.height} rows: taken as 0")
+    if missing:
+        notes.append(f"the report has no {' and no '.join(missing)}: that part of the promise is not judged")
+    if not found and not missing:
+        raise DataError("plan: promises live entries only, which a report is not yet held against")
+    if not found:
+        raise DataError(
+            f"delivery: has none of {', '.join(missing)}, which the plan promised; export them as well"
+        )
+    return found, tuple(notes)
+
+
+def _cells(plan: DecidedPlan, rows: pl.DataFrame, measures: dict[str, str]) -> pl.DataFrame:
+    """Promised beside realised, per segment x placement, cells that only one side has included."""
+    figure = {link: name for name, link in _FIGURES.items()}
+    promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
+        pl.col("spend_cny").sum().alias("promised_spend_cny"),
+        *[pl.col(figure[link]).sum().alias(f"promised_{link}") for link in measures],
+    )
+    came = rows.group_by(_CELL).agg(
+        pl.col("cost_cny").sum().alias("realised_spend_cny"),
+        *[pl.col(c).sum().cast(pl.Float64).alias(f"realised_{link}") for link, c in measures.items()],
+    )
+    if promised.join(came, on=_CELL, how="inner").is_empty():
+        theirs, ours = (
+            "; ".join(f"{s}, {p}" for s, p in f.select(_CELL).head(3).rows()) for f in (came, promised)
+        )
+        raise DataError(
+            f"delivery: none of its cells ({theirs}) is one of the plan's ({ours}); use its names"
+        )
+    return (
+        promised.join(came, on=_CELL, how="full", coalesce=True)
+        .with_columns(pl.selectors.numeric().fill_null(0.0))
+        .sort("promised_spend_cny", "realised_spend_cny", *_CELL, descending=[True, True, False, False])
+    )
+
+
+def _notes(plan: DecidedPlan, cells: pl.DataFrame) -> tuple[str, ...]:
+    known = plan.allocation.select(_CELL).unique()
+    outside = cells.join(known, on=_CELL, how="anti")
+    notes = [
+        "a report counts what the console attributes in its own window: windows, retention and who would have"
+        " followed anyway need user logs"
+    ]
+    if outside.height:
+        cost = float(outside["realised_spend_cny"].sum())
+        notes.insert(0, f"{cost:,.0f} yuan went to {outside.height} cells outside the plan")
+    return tuple(notes)

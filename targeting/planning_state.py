@@ -1,0 +1,222 @@
+"""What a planner remembers besides the audience model: segments, response curves, evidence, the diagnosis.
+
+Learned from the logs once, written as text beside the registered model, so that planning needs no logs. It
+must not import the optimiser or the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import numpy as np
+import polars as pl
+from pydantic import TypeAdapter
+
+from models.audience.cells import CellFactors, cell_factors
+from models.audience.model import AudienceModel
+from models.contracts import Dataset
+from models.errors import DataError
+from models.events.event_log import read_events
+from models.stored import File, Rows, read, written
+from models.supply.response import ResponseModel, daily_delivery, fit_response
+from targeting.segments import Segmentation, Segmenter
+from targeting.segments.diagnosis import Diagnosis, diagnose
+
+HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
+FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")
+DOUBTFUL_GAIN = 0.4
+"""Below this share of the promised differences the segments are called guesses (0.5: nobody can tell)."""
+
+
+@dataclass(frozen=True, repr=False)
+class PlanningState:
+    """What was learned about segments and money.
+
+    Attributes:
+        segmenter: puts scored users into segments.
+        response: one-day supply curves per segment x placement.
+        evidence: hazard and value per cell against what was logged, with draws.
+        history: segment, placement, spend_cny: what the logs spent, for the comparison with the last plan.
+        diagnosis: the present fans against the buyers; None where it could not be made.
+        as_of: nothing after this moment was used.
+        fingerprints: content hash of each training table.
+        rejected_rows: training rows that were quarantined.
+        warnings: one line each.
+        value_kept: plan value of the segments over that of user-level choice (see `Segmentation`).
+        gain_seen: share of the promised gain of telling people apart that held-out outcomes show.
+    """
+
+    segmenter: Segmenter
+    response: ResponseModel
+    evidence: CellFactors
+    history: pl.DataFrame
+    diagnosis: Diagnosis | None
+    as_of: datetime
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    rejected_rows: int = 0
+    warnings: tuple[str, ...] = ()
+    value_kept: float | None = None
+    gain_seen: float | None = None
+
+    def to_files(self) -> dict[str, str]:
+        """The state as JSON files by name."""
+        return {
+            "segmenter.json": self.segmenter.to_json(),
+            "response.json": self.response.to_json(),
+            "evidence.json": self.evidence.to_json(),
+            "planner.json": written(_PLANNER, _PlannerFile.model_validate(self)),
+        }
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str]) -> PlanningState:
+        """The state that `to_files` wrote.
+
+        Raises:
+            DataError: a file is missing or is not what `to_files` wrote.
+        """
+        missing = [name for name in FILES if name not in files]
+        if missing:
+            raise DataError(
+                f"model: {missing[0]} is missing, so it can score but not plan; run `targeting train` again"
+            )
+        rest = read(_PLANNER, files["planner.json"], source="planner.json", what="planning state")
+        return cls(
+            segmenter=Segmenter.from_json(files["segmenter.json"]),
+            response=ResponseModel.from_json(files["response.json"]),
+            evidence=CellFactors.from_json(files["evidence.json"]),
+            **dict(rest),
+        )
+
+
+class _PlannerFile(File):
+    """planner.json."""
+
+    history: Annotated[pl.DataFrame, Rows(HISTORY)]
+    as_of: datetime
+    fingerprints: Mapping[str, str]
+    rejected_rows: int
+    warnings: tuple[str, ...]
+    diagnosis: Diagnosis | None
+    value_kept: float | None
+    gain_seen: float | None
+
+
+_PLANNER = TypeAdapter(_PlannerFile)
+
+
+def last_moment(dataset: Dataset) -> datetime:
+    """Just after the last event of the data: the natural `as_of`, found without a clock."""
+    times = [
+        dataset.users["snapshot_at"].max(),
+        dataset.exposures["exposed_at"].max(),
+        dataset.exposures["followed_at"].max(),
+        dataset.orders["ordered_at"].max(),
+    ]
+    known = [t for t in times if isinstance(t, datetime)]
+    if not known:
+        raise DataError("data: no event has a time; expected exposed_at in exposures")
+    return max(known) + timedelta(seconds=1)
+
+
+def present_users(dataset: Dataset) -> pl.DataFrame:
+    """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
+    eligible.
+    """
+    followers = dataset.exposures.filter(pl.col("followed").fill_null(False))["user_id"].unique()
+    return dataset.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
+
+
+def tables(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The three tables of a mapping, or what is missing."""
+    missing = [name for name in ("users", "exposures", "orders") if name not in data]
+    if missing:
+        raise DataError(f"data: table {missing[0]!r} is missing; expected users, exposures and orders")
+    return {name: data[name] for name in ("users", "exposures", "orders")}
+
+
+def logged_placements(dataset: Dataset) -> tuple[str, ...]:
+    """Placements that the logs show, in alphabetical order, the held-out `none` left away."""
+    found = dataset.exposures["placement"].unique().sort().to_list()
+    chosen = tuple(p for p in found if p != "none")
+    if not chosen:
+        raise DataError("exposures: every row is a held-out one (placement none); nothing can be learned")
+    return chosen
+
+
+def learn_state(
+    dataset: Dataset,
+    *,
+    model: AudienceModel,
+    scores: pl.DataFrame,
+    segmentation: Segmentation,
+    as_of: datetime,
+    rng: np.random.Generator,
+    n_draws: int,
+) -> PlanningState:
+    """The planning state from the logs, given the scores and segments of `present_users`."""
+    everyone = segmentation.segmenter.assign(scores, everyone=True)
+    log = read_events(dataset, as_of=as_of)
+    daily = daily_delivery(log, everyone)
+    response = fit_response(
+        daily,
+        users_by_segment=_reachable(dataset, segmentation, everyone),
+        rng=rng,
+        n_draws=n_draws,
+        placements=model.placements,
+    )
+    evidence = cell_factors(
+        log,
+        everyone,
+        scores,
+        horizon_days=model.horizon_days,
+        rng=rng,
+        n_draws=n_draws,
+        trends=model.funnel.trends,
+    )
+    # rounded: a parallel sum of floats differs in its last digit from run to run
+    spent = daily.group_by("segment", "placement").agg(pl.col("cost_cny").sum().round(6).alias("spend_cny"))
+    return PlanningState(
+        segmenter=segmentation.segmenter,
+        response=response,
+        evidence=evidence,
+        history=spent.sort("segment", "placement").select(list(HISTORY)),
+        diagnosis=diagnose(
+            present_users(dataset),
+            dataset.orders,
+            scores,
+            segmentation,
+            as_of=as_of,
+            horizon_days=model.horizon_days,
+        ),
+        as_of=as_of,
+        fingerprints=dataset.fingerprints,
+        rejected_rows=dataset.rejected.height,
+        warnings=(*dataset.warnings, *model.warnings, *_doubts(segmentation)),
+        value_kept=segmentation.value_kept,
+        gain_seen=segmentation.gain_seen,
+    )
+
+
+def _doubts(segmentation: Segmentation) -> tuple[str, ...]:
+    """A word where what people did later does not bear out what they were promised to be worth."""
+    seen = segmentation.gain_seen
+    if seen is None or seen >= DOUBTFUL_GAIN or segmentation.summary.height < 2:
+        return ()
+    return (
+        f"segments: later purchases show {seen:.0%} of the differences between people that were promised; "
+        f"take the segments as guesses until more new fans have bought",
+    )
+
+
+def _reachable(dataset: Dataset, segmentation: Segmentation, everyone: pl.DataFrame) -> dict[str, float]:
+    """Users per segment on whom the logged money was spent: not fans yet, or shown to before they were."""
+    shown = dataset.exposures.filter(pl.col("placement") != "none").select("user_id").unique()
+    reached = everyone.join(
+        pl.concat([segmentation.assignment.select("user_id"), shown]).unique(), on="user_id", how="semi"
+    )
+    count = reached.group_by("segment").len()
+    found = dict(zip(count["segment"].to_list(), count["len"].cast(pl.Float64).to_list(), strict=True))
+    return {segment: found.get(segment, 1.0) for segment in segmentation.summary["segment"].to_list()}
