@@ -71,7 +71,7 @@ class AudienceModel:
     warnings: tuple[str, ...]
     reliability: Mapping[str, Reliability]
     threads: int = 2
-    later_outcomes: Annotated[Annotated[pl.DataFrame, Rows({})] | None, Field(exclude=True)] = field(
+    later_outcomes: Annotated[pl.DataFrame | None, Rows({}), Field(exclude=True)] = field(
         default=None, repr=False, compare=False
     )
 
