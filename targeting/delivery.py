@@ -99,7 +99,9 @@ def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
     if others.is_empty():
         return ()
     names = ", ".join(others["placement"].unique().sort().to_list())
-    return (f"delivery: {others.height} of {placed.height} rows are of placements outside the brief: {names}",)
+    return (
+        f"delivery: {others.height} of {placed.height} rows are of placements outside the brief: {names}",
+    )
 
 
 def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ class Planner:
         )
         users = present_users(dataset)
         scores = model.score(users)
-        segmentation = form_segments(scores, users, min_audience=min_audience, trial=model.trial)
+        segmentation = form_segments(scores, users, min_audience=min_audience, trial=model.later_outcomes)
         log.info(
             "planner: %d segments of %d users", segmentation.summary.height, segmentation.assignment.height
         )
