@@ -6,6 +6,7 @@ must not import the optimiser or the registry.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,9 +22,10 @@ from models.contracts import Dataset
 from models.errors import DataError
 from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
-from targeting.segments import Segmentation, Segmenter
+from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
 
+log = logging.getLogger(__name__)
 HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
 FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")
 DOUBTFUL_GAIN = 0.4
@@ -149,54 +151,53 @@ def learn_state(
     dataset: Dataset,
     *,
     model: AudienceModel,
-    scores: pl.DataFrame,
-    segmentation: Segmentation,
     as_of: datetime,
     rng: np.random.Generator,
     n_draws: int,
+    min_audience: int | None = None,
 ) -> PlanningState:
-    """The planning state from the logs, given the scores and segments of `present_users`."""
-    everyone = segmentation.segmenter.assign(scores, everyone=True)
+    """Segments of the people who can still be won, and what the logs say of money in each of them.
+
+    Args:
+        dataset: the logs.
+        model: learned from them.
+        as_of: nothing at or after this moment is used.
+        rng: for the draws.
+        n_draws: joint draws behind the 80 % intervals.
+        min_audience: fewest users in a segment; default: `segments.formation.usual_audience`.
+    """
+    users = present_users(dataset)
+    scores = model.score(users)
+    found = form_segments(scores, users, min_audience=min_audience, trial=model.trial)
+    log.info("planner: %d segments of %d users", found.summary.height, found.assignment.height)
+    everyone = found.segmenter.assign(scores, everyone=True)
     daily = daily_delivery(dataset.exposures.filter(pl.col("exposed_at") < as_of), everyone)
-    response = fit_response(
-        daily,
-        users_by_segment=_reachable(dataset, segmentation, everyone),
-        rng=rng,
-        n_draws=n_draws,
-        placements=model.placements,
-    )
-    evidence = cell_factors(
-        dataset,
-        everyone,
-        scores,
-        as_of=as_of,
-        horizon_days=model.horizon_days,
-        rng=rng,
-        n_draws=n_draws,
-        trends=model.funnel.trends,
-    )
-    # rounded: a parallel sum of floats differs in its last digit from run to run
-    spent = daily.group_by("segment", "placement").agg(pl.col("cost_cny").sum().round(6).alias("spend_cny"))
+    reachable = _reachable(dataset, found, everyone)
+    days = model.horizon_days
     return PlanningState(
-        segmenter=segmentation.segmenter,
-        response=response,
-        evidence=evidence,
-        history=spent.sort("segment", "placement").select(list(HISTORY)),
-        diagnosis=diagnose(
-            present_users(dataset),
-            dataset.orders,
-            scores,
-            segmentation,
-            as_of=as_of,
-            horizon_days=model.horizon_days,
+        segmenter=found.segmenter,
+        response=fit_response(
+            daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
         ),
+        evidence=cell_factors(
+            dataset, everyone, scores, as_of=as_of, horizon_days=days, rng=rng, n_draws=n_draws,
+            trends=model.funnel.trends,
+        ),
+        history=_spent(daily),
+        diagnosis=diagnose(users, dataset.orders, scores, found, as_of=as_of, horizon_days=days),
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
-        warnings=(*dataset.warnings, *model.warnings, *_doubts(segmentation)),
-        value_kept=segmentation.value_kept,
-        gain_seen=segmentation.gain_seen,
-    )
+        warnings=(*dataset.warnings, *model.warnings, *_doubts(found)),
+        value_kept=found.value_kept,
+        gain_seen=found.gain_seen,
+    )  # fmt: skip
+
+
+def _spent(daily: pl.DataFrame) -> pl.DataFrame:
+    """`HISTORY`; rounded, because a parallel sum of floats differs in its last digit from run to run."""
+    spent = pl.col("cost_cny").sum().round(6).alias("spend_cny")
+    return daily.group_by("segment", "placement").agg(spent).sort("segment", "placement").select(*HISTORY)
 
 
 def _doubts(segmentation: Segmentation) -> tuple[str, ...]:
@@ -216,6 +217,5 @@ def _reachable(dataset: Dataset, segmentation: Segmentation, everyone: pl.DataFr
     reached = everyone.join(
         pl.concat([segmentation.assignment.select("user_id"), shown]).unique(), on="user_id", how="semi"
     )
-    count = reached.group_by("segment").len()
-    found = dict(zip(count["segment"].to_list(), count["len"].cast(pl.Float64).to_list(), strict=True))
-    return {segment: found.get(segment, 1.0) for segment in segmentation.summary["segment"].to_list()}
+    found = dict(reached.group_by("segment").len().rows())
+    return {segment: float(found.get(segment, 1)) for segment in segmentation.summary["segment"].to_list()}

@@ -1,12 +1,11 @@
 """An evaluation on one page: self-contained HTML, no script, no network.
 
-Exists to keep the template free of logic: everything it prints is prepared here as text or rows. jinja2 is
-imported on use. It must not decide or recompute anything.
+Exists to keep the template free of logic: everything it prints is prepared here as text or rows. It must not
+decide or recompute anything.
 """
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ import polars as pl
 from targeting.evaluation.evaluation import RATIOS, Evaluation
 from targeting.evaluation.plan_drift import summary as drift_summary
 from targeting.plan.decided import DecidedPlan
+from targeting.report.template import filled
 
 ROWS = 40
 TERMS = {
@@ -31,15 +31,7 @@ WIDEST = 100.0
 
 def render(found: Evaluation, plan: DecidedPlan) -> str:
     """The evaluation as one HTML document that needs nothing else."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(
-        files("targeting.evaluation").joinpath("template.html.j2").read_text("utf-8")
-    )
-    return template.render(**_context(found, plan))
+    return filled("targeting.evaluation", _context(found, plan))
 
 
 def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, Any]:

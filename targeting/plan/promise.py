@@ -27,6 +27,7 @@ from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 
 LOW, HIGH = 0.1, 0.9
+EXPECTED = ("new_fans", "new_fan_gmv_cny", "profit_cny")
 METRICS: dict[str, Metric] = {"impressions": "impressions", "new_fans": "fans", "new_fan_gmv_cny": "gmv"}
 
 
