@@ -1,4 +1,4 @@
-"""Uplift and policy value on a real randomised experiment: 64,000 customers, two e-mails or none, by a coin.
+r"""Uplift and policy value on a real randomised experiment: 64,000 customers, two e-mails or none, by a coin.
 
     python -m benchmarks.hillstrom --data ../shared/data/hillstrom --splits 10
 

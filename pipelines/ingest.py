@@ -224,12 +224,13 @@ def _claims(dataset: Dataset) -> tuple[dict[str, dict[str, str]], tuple[str, ...
     teach nothing and must not be counted here either.
     """
     from models.audience.held_out import claim
-    from models.events.event_log import read_log
+    from models.events.event_log import read_events
+    from models.events.training_rows import training_log
     from targeting.planning_state import last_moment, logged_placements
 
     try:
         placements = logged_placements(dataset)
-        log = read_log(dataset, placements=placements, as_of=last_moment(dataset))
+        log = training_log(read_events(dataset, as_of=last_moment(dataset)), placements=placements)
     except DataError as error:
         return {}, (f"nothing can be learned from these logs yet: {error}",)
     told = claim(log, placements)

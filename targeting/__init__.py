@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from models.errors import InfeasibleError as InfeasibleError
     from models.errors import SolverError as SolverError
     from models.errors import TargetingError as TargetingError
-    from models.media import media_returns as media_returns
     from targeting.assignment import Assignment as Assignment
     from targeting.assignment import assign as assign
     from targeting.audience import Audience as Audience
@@ -48,7 +47,6 @@ _EXPORTS = {
     "backtest": "targeting.evaluation.walk_forward",
     "evaluate_campaign": "targeting.evaluation",
     "evaluate_delivery": "targeting.evaluation",
-    "media_returns": "models.media",
     "parse_campaign": "targeting.campaign",
     "plan_delivery": "targeting.delivery",
     "plan_from_files": "targeting.plan.verbs",

@@ -20,6 +20,7 @@ from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
+from models.events.event_log import EventLog, read_events
 from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.segments import Segmentation, Segmenter, form_segments
@@ -122,7 +123,7 @@ def last_moment(dataset: Dataset) -> datetime:
     return max(known) + timedelta(seconds=1)
 
 
-def present_users(dataset: Dataset) -> pl.DataFrame:
+def present_users(dataset: Dataset | EventLog) -> pl.DataFrame:
     """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
     eligible.
     """
@@ -171,7 +172,8 @@ def learn_state(
     found = form_segments(scores, users, min_audience=min_audience, trial=model.trial)
     log.info("planner: %d segments of %d users", found.summary.height, found.assignment.height)
     everyone = found.segmenter.assign(scores, everyone=True)
-    daily = daily_delivery(dataset.exposures.filter(pl.col("exposed_at") < as_of), everyone)
+    events = read_events(dataset, as_of=as_of)
+    daily = daily_delivery(events, everyone)
     reachable = _reachable(dataset, found, everyone)
     days = model.horizon_days
     return PlanningState(
@@ -180,18 +182,19 @@ def learn_state(
             daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
         ),
         evidence=cell_factors(
-            dataset, everyone, scores, as_of=as_of, horizon_days=days, rng=rng, n_draws=n_draws,
-            trends=model.funnel.trends,
+            events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends
         ),
         history=_spent(daily),
-        diagnosis=diagnose(users, dataset.orders, scores, found, as_of=as_of, horizon_days=days),
+        diagnosis=diagnose(
+            present_users(events), events.orders, scores, found, as_of=as_of, horizon_days=days
+        ),
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
         warnings=(*dataset.warnings, *model.warnings, *_doubts(found)),
         value_kept=found.value_kept,
         gain_seen=found.gain_seen,
-    )  # fmt: skip
+    )
 
 
 def _spent(daily: pl.DataFrame) -> pl.DataFrame:

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.events.event_log import CONTROL, DAY_US, EventLog, hazard_rows
+from models.events.event_log import CONTROL, DAY_US, EventLog
+from models.rates.log_rows import hazard_rows
 from models.rates.randomised import randomised_map, randomised_views
 from models.rates.rate import Fitting, Rate, Shape, fit_shape
 from models.rates.rate_maps import LogRateMap, View, ViewFits, chain, fit_affine

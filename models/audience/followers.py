@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.audience.delay import RefundMaturity
+from models.audience.delay import RefundMaturity, fit_refunds
 from models.events.event_log import CONTROL, DAY_US, EventLog
+from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.likelihood import HazardRows
 
 
@@ -52,14 +53,24 @@ class Followers:
         return ~np.isnan(self.first_kept_days)
 
 
-def kept_orders(log: EventLog, refunds: RefundMaturity) -> pl.DataFrame:
-    """Orders with something left after refunds: user, ordered_at, net_cny (young refunds anticipated),
-    age_days."""
-    age = ((log.as_of - pl.col("ordered_at")).dt.total_microseconds() / DAY_US).alias("age_days")
-    kept = log.orders.with_columns(age, net_cny=pl.col("gmv_cny") - pl.col("refund_cny")).filter(
-        pl.col("net_cny") > 0
+def fit_log_refunds(log: EventLog) -> RefundMaturity:
+    """Refunds still to come, from all orders of a log."""
+    ages = log.orders.select(age_days(pl.lit(log.as_of), "ordered_at")).to_series()
+    return fit_refunds(
+        age_days=ages.to_numpy(),
+        gmv_cny=log.orders["gmv_cny"].to_numpy(),
+        refund_cny=log.orders["refund_cny"].to_numpy(),
     )
-    factor = refunds.amount_factor(kept["age_days"].to_numpy())
+
+
+def kept_orders(log: EventLog, refunds: RefundMaturity) -> pl.DataFrame:
+    """Orders with something left after refunds: the log's columns, net_cny (young refunds anticipated) and
+    order_age_days."""
+    kept = log.orders.with_columns(
+        order_age_days=age_days(pl.lit(log.as_of), "ordered_at"),
+        net_cny=pl.col("gmv_cny") - pl.col("refund_cny"),
+    ).filter(pl.col("net_cny") > 0)
+    factor = refunds.amount_factor(kept["order_age_days"].to_numpy())
     return kept.with_columns(net_cny=pl.col("net_cny") * pl.Series(factor))
 
 
@@ -68,29 +79,24 @@ def read_followers(
 ) -> Followers:
     """Follow the followers: their kept orders from the follow to the horizon or `as_of`."""
     codes = {name: float(i) for i, name in enumerate(placements)} | {CONTROL: float(len(placements))}
-    follows = log.follows.with_row_index("follow").with_columns(
-        ((log.as_of - pl.col("followed_at")).dt.total_microseconds() / DAY_US)
-        .clip(0.0, horizon_days)
-        .alias("age_days")
+    follows = log.follows.with_row_index("follow")
+    mine = follows.select("follow", "user", "followed_at")
+    orders = orders_since_follow(mine, kept, key="user", horizon_days=horizon_days).sort(
+        "follow", "age_days", "net_cny"
     )
-    orders = (
-        kept.join(follows.select("follow", "user", "followed_at"), on="user", how="inner")
-        .with_columns(since=(pl.col("ordered_at") - pl.col("followed_at")).dt.total_microseconds() / DAY_US)
-        .filter((pl.col("since") >= 0) & (pl.col("since") < horizon_days))
-        .sort("follow", "since", "net_cny")
-    )
-    per = orders.group_by("follow").agg(pl.col("since").min(), pl.col("net_cny").sum())
+    per = orders.group_by("follow").agg(first_days=pl.col("age_days").min(), net_cny=pl.col("net_cny").sum())
+    age = follows.select(age_days(pl.lit(log.as_of), "followed_at").clip(0.0, horizon_days)).to_series()
     table = follows.join(per, on="follow", how="left").sort("follow")
     return Followers(
         user=table["user"].to_numpy().astype(np.int64),
         placement=table["placement"].replace_strict(codes, return_dtype=pl.Float64).to_numpy(),
         randomized=table["randomized"].fill_null(False).to_numpy(),
-        age_days=table["age_days"].to_numpy(),
-        first_kept_days=table["since"].fill_null(np.nan).to_numpy(),
+        age_days=age.to_numpy(),
+        first_kept_days=table["first_days"].fill_null(np.nan).to_numpy(),
         net_cny=table["net_cny"].fill_null(0.0).to_numpy(),
-        event_age_days=orders["since"].to_numpy(),
+        event_age_days=orders["age_days"].to_numpy(),
         event_net_cny=orders["net_cny"].to_numpy(),
-        order_age_days=orders["age_days"].to_numpy(),
+        order_age_days=orders["order_age_days"].to_numpy(),
         n_placements=len(placements),
         horizon_days=float(horizon_days),
     )
@@ -124,7 +130,7 @@ def read_fans(log: EventLog, kept: pl.DataFrame) -> HazardRows:
         .select(
             "user",
             start="snapshot_at",
-            days=(log.as_of - pl.col("snapshot_at")).dt.total_microseconds() / DAY_US,
+            days=age_days(pl.lit(log.as_of), "snapshot_at"),
         )
     )
     bought = (
@@ -161,9 +167,7 @@ def read_organic(log: EventLog, kept: pl.DataFrame, *, horizon_days: float) -> t
         pl.lit(log.as_of),
         pl.col("start") + pl.duration(microseconds=int(horizon_days * DAY_US)),
     )
-    person = first.with_columns(end=end).with_columns(
-        share=(pl.col("end") - pl.col("start")).dt.total_microseconds() / DAY_US / horizon_days
-    )
+    person = first.with_columns(end=end).with_columns(share=age_days(pl.col("end"), "start") / horizon_days)
     person = person.filter(pl.col("share") > 1e-6)
     bought = (
         kept.join(person, on="user", how="inner")

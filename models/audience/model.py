@@ -24,7 +24,8 @@ from models.audience.held_out import Claims, Past, claim, judge_held_out
 from models.audience.later_outcomes import add_outcomes, without_outcomes
 from models.audience.value import ValueModel, fit_value
 from models.errors import DataError
-from models.events.event_log import EventLog, Tables, read_log
+from models.events.event_log import EventLog, Tables, read_events
+from models.events.training_rows import training_log
 from models.rates.calibration import Reliability
 from models.rates.rate import Fitting
 
@@ -97,7 +98,7 @@ class AudienceModel:
         Raises:
             DataError: Too few rows or follows, or a placement without any.
         """
-        log = read_log(dataset, placements=placements, as_of=as_of)
+        log = training_log(read_events(dataset, as_of=as_of), placements=placements)
         encoder = FeatureEncoder.fit(log.users)
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
         proof = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)

@@ -30,10 +30,17 @@ import numpy as np
 import polars as pl
 
 from models.audience.buy import extend, fit_buying
-from models.audience.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
-from models.audience.followers import Followers, kept_orders, later_orders, read_followers, read_organic
+from models.audience.delay import DelayCurve, RefundMaturity, fit_curve
+from models.audience.followers import (
+    Followers,
+    fit_log_refunds,
+    kept_orders,
+    later_orders,
+    read_followers,
+    read_organic,
+)
 from models.audience.spend import Amounts, fit_amounts, gmv_factors, temper_amounts
-from models.events.event_log import DAY_US, EventLog
+from models.events.event_log import EventLog
 from models.rates.boosting import HazardBooster
 from models.rates.rate import Fitting, Rate, fit_shape
 
@@ -155,16 +162,6 @@ def _fit_organic(
     return shape.rate, hazard, total_cny / max(expected, 1e-12), counts
 
 
-def _fit_refunds(log: EventLog) -> RefundMaturity:
-    """Refunds still to come, from all orders."""
-    ages = (log.as_of - log.orders["ordered_at"]).dt.total_microseconds() / DAY_US
-    return fit_refunds(
-        age_days=ages.to_numpy(),
-        gmv_cny=log.orders["gmv_cny"].to_numpy(),
-        refund_cny=log.orders["refund_cny"].to_numpy(),
-    )
-
-
 def _fit_delays(followers: Followers) -> tuple[DelayCurve, DelayCurve]:
     """Delays of the first kept order and of net GMV."""
     bought = followers.bought
@@ -203,7 +200,7 @@ def fit_value(
     Returns:
         The model, or None when no follower has a kept order (nothing can be said about value).
     """
-    refunds = _fit_refunds(log)
+    refunds = fit_log_refunds(log)
     kept = kept_orders(log, refunds)
     logged = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
     by_others = ~kept["user"].is_in(pl.Series(np.unique(logged.user)).implode())

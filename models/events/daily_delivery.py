@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from models.events.event_log import CONTROL, EventLog
+
 DAILY_SCHEMA = {
     "date": pl.Date,
     "segment": pl.String,
@@ -20,11 +22,13 @@ DAILY_SCHEMA = {
 }
 
 
-def daily_delivery(exposures: pl.DataFrame, assignment: pl.DataFrame) -> pl.DataFrame:
+def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
     """What was paid and delivered per day and cell, from user-level logs.
 
+    Everything that was shown counts, to people who follow already too: it was paid for.
+
     Args:
-        exposures: contract table `exposures`; held-out rows (placement `none` or no impressions) are left
+        log: what happened; held-out rows (placement `none` or no impressions) are left
             out.
         assignment: user_id, segment; users without a segment are left out (give `Segmenter.assign(scores,
             everyone=True)` so that users who have become fans since still count).
@@ -33,7 +37,8 @@ def daily_delivery(exposures: pl.DataFrame, assignment: pl.DataFrame) -> pl.Data
         `DAILY_SCHEMA`: sums per date x segment x placement; `randomized_share` of the cost (of the
         impressions where the cost is 0), `reached` different users. Ordered by date, segment, placement.
     """
-    shown = exposures.filter((pl.col("placement") != "none") & (pl.col("impressions") > 0))
+    exposures = log.exposures
+    shown = exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
     coin = pl.col("randomized").fill_null(False).cast(pl.Float64)
     entered = (
         pl.when(pl.col("entered_live").is_not_null().any()).then(

@@ -27,7 +27,9 @@ import polars as pl
 
 from models.audience.model import AudienceModel
 from models.errors import DataError
-from models.events.event_log import CONTROL, EventLog, Tables, read_log
+from models.events.event_log import CONTROL, EventLog, Tables, read_events
+from models.events.orders_since_follow import orders_since_follow
+from models.events.training_rows import training_log
 from models.judging.heterogeneity import Interval, resample
 
 HELD_OUT_SHARE = 0.25
@@ -143,7 +145,7 @@ def compare_models(
         DataError: The models cannot be compared, or too few people followed.
     """
     _require_alike(champion, challenger)
-    log = read_log(tables, placements=champion.placements, as_of=as_of)
+    log = training_log(read_events(tables, as_of=as_of), placements=champion.placements)
     late = log.exposures.filter(pl.col("exposed_at") >= since)
     coin = late.filter(pl.col("randomized").fill_null(False))
     shown = coin.filter(pl.col("placement") != CONTROL)
@@ -233,9 +235,7 @@ def _worth(log: EventLog, rows: pl.DataFrame, *, valued: bool) -> tuple[np.ndarr
     """Realised worth of each shown row, (n,): net GMV of the fan it won, or 1 for a fan."""
     fans = rows.with_row_index("row").filter(pl.col("followed") & (pl.col("placement") != CONTROL))
     bought = (
-        fans.select("row", "user", "followed_at")
-        .join(log.orders, on="user")
-        .filter(pl.col("ordered_at") >= pl.col("followed_at"))
+        orders_since_follow(fans.select("row", "user", "followed_at"), log.orders, key="user")
         .group_by("row")
         .agg((pl.col("gmv_cny") - pl.col("refund_cny")).sum().alias("net"))
         .filter(pl.col("net") > 0)

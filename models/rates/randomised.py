@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from models.events.event_log import hazard_rows
+from models.rates.log_rows import hazard_rows
 from models.rates.rate_maps import LogRateMap, View, ViewFits, fit_views
 
 WEIGHT_LIMITS = (0.1, 10.0)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import numpy as np
@@ -28,8 +27,9 @@ import polars as pl
 from models.audience.cells.fan_gmv import fan_table
 from models.audience.cells.follow_counts import follow_table
 from models.audience.cells.selection import Ratio, chance_of_selection, draw_levels
-from models.audience.cells.tables import CellTable, FloatArray, IntArray, Logs
+from models.audience.cells.tables import CellTable, FloatArray, IntArray
 from models.errors import DataError
+from models.events.event_log import EventLog
 from models.rates.pooling import dispersion_of, pool_rates
 from models.rates.trend import Trend
 
@@ -39,8 +39,6 @@ CELL_BIAS_SD = 0.12
 PLACEMENT_SD = 0.3
 # A level of randomised rows is shrunk to the ranked ones' as if by this many follows, to compare cells.
 SHRINK_FOLLOWS = 10.0
-# Follows of a day can still come in for this long.
-FOLLOW_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,10 @@ class CellFactors:
 
 
 def cell_factors(
-    dataset: Logs,
+    log: EventLog,
     assignment: pl.DataFrame,
     scores: pl.DataFrame,
     *,
-    as_of: datetime,
     horizon_days: int,
     rng: np.random.Generator,
     n_draws: int = 200,
@@ -106,10 +103,9 @@ def cell_factors(
     """Logged outcomes against predictions.
 
     Args:
-        dataset: users, exposures, orders (contract tables).
+        log: what happened; nothing later than its `as_of` is known.
         assignment: user_id, segment, of everyone who is scored (`Segmenter.assign(scores, everyone=True)`).
         scores: long score table; its placements are the placements of the cells.
-        as_of: nothing later than this is looked at.
         horizon_days: the horizon of gmv_per_fan_cny.
         n_draws: joint draws.
         trends: by placement, the drift of p_follow over the logged days that the scores have in them.
@@ -124,9 +120,8 @@ def cell_factors(
     keys = pl.DataFrame({"segment": segments}).join(pl.DataFrame({"placement": placements}), how="cross")
     group = np.tile(np.arange(len(placements)), len(segments))
     scored = scores.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
-    shown = dataset.exposures.filter(pl.col("exposed_at") + FOLLOW_WINDOW <= as_of)
-    follows = follow_table(dataset.users, shown, scored, keys=keys, as_of=as_of, trends=trends)
-    fans = fan_table(dataset, scored, keys=keys, as_of=as_of, horizon_days=horizon_days)
+    follows = follow_table(log, scored, keys=keys, trends=trends)
+    fans = fan_table(log, scored, keys=keys, horizon_days=horizon_days)
     hazard_mean, hazard, selected = _hazard(follows, group, rng=rng, n_draws=n_draws)
     hazard *= _trend_draws(trends, placements, rng=rng, n_draws=n_draws)[:, group]
     gap = _selection_gap(follows)

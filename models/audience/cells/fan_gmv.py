@@ -10,9 +10,11 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from models.audience.cells.tables import CellTable, FloatArray, Logs
-from models.audience.delay import fit_curve, fit_refunds
-from models.events.event_log import CONTROL, DAY_US
+from models.audience.cells.tables import CellTable, FloatArray
+from models.audience.delay import fit_curve
+from models.audience.followers import fit_log_refunds, kept_orders
+from models.events.event_log import CONTROL, EventLog
+from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.pooling import size_factor
 
 
@@ -21,34 +23,28 @@ def _in_order(summed: pl.DataFrame, keys: pl.DataFrame, names: tuple[str, ...]) 
     return {name: table[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in names}
 
 
-def fan_table(
-    dataset: Logs, scored: pl.DataFrame, *, keys: pl.DataFrame, as_of: datetime, horizon_days: int
-) -> CellTable:
+def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int) -> CellTable:
     """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny.
 
     Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same
     segment are taken off what is observed, because gmv_per_fan_cny is incremental.
     """
-    kept = _kept_orders(dataset.orders, as_of)
-    fans = _fans(dataset.exposures, scored, keys, as_of=as_of, horizon_days=horizon_days)
-    bought = (
-        kept.join(fans.select("user_id", "followed_at"), on="user_id", how="inner")
-        .with_columns(age=(pl.col("ordered_at") - pl.col("followed_at")).dt.total_microseconds() / DAY_US)
-        .filter((pl.col("age") >= 0) & (pl.col("age") < horizon_days))
-        .sort("user_id", "age", "net_cny")
+    kept = kept_orders(log, fit_log_refunds(log))
+    fans = _fans(log, scored, keys, horizon_days=horizon_days)
+    bought = orders_since_follow(fans.select("user_id", "followed_at"), kept, horizon_days=horizon_days).sort(
+        "user_id", "age_days", "net_cny"
     )
     # The scores were fitted to sizes drawn towards the usual; judged by others they would be corrected back.
     others = kept.join(fans.select("user_id"), on="user_id", how="anti")["net_cny"].to_numpy()
     usual = size_factor(bought["net_cny"].to_numpy(), others)
     bought = bought.with_columns(pl.col("net_cny") * usual)
-    firsts = bought.group_by("user_id").agg(pl.col("age").min(), pl.col("net_cny").sum().alias("net"))
+    firsts = bought.group_by("user_id").agg(pl.col("age_days").min(), pl.col("net_cny").sum().alias("net"))
     leave = fans["age"].to_numpy()
-    gmv_share = _arrived(bought["age"], bought["net_cny"].to_numpy(), leave, horizon_days)
-    first_share = _arrived(firsts["age"], np.ones(firsts.height), leave, horizon_days)
-    organic = _organic_gmv(dataset, kept, scored, as_of=as_of)
+    gmv_share = _arrived(bought["age_days"], bought["net_cny"].to_numpy(), leave, horizon_days)
+    first_share = _arrived(firsts["age_days"], np.ones(firsts.height), leave, horizon_days)
     table = (
         fans.join(firsts.select("user_id", "net"), on="user_id", how="left", maintain_order="left")
-        .join(organic, on="segment", how="left", maintain_order="left")
+        .join(_organic_gmv(log, kept, scored), on="segment", how="left", maintain_order="left")
         .with_columns(
             observed=pl.col("net").fill_null(0.0) - pl.col("organic_day").fill_null(0.0) * pl.col("age"),
             predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(gmv_share, dtype=pl.Float64),
@@ -110,32 +106,10 @@ def _delay_doubt(leave: FloatArray, horizon_days: int) -> float:
     return 0.3 * max(0.0, 1.0 - oldest)
 
 
-def _kept_orders(orders: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """Orders so far, net of refunds so far and of those still to come."""
-    known = orders.filter(pl.col("ordered_at") <= as_of).with_columns(
-        order_age=(pl.lit(as_of) - pl.col("ordered_at")).dt.total_microseconds() / DAY_US
-    )
-    age = known["order_age"].to_numpy()
-    refunds = fit_refunds(
-        age_days=age, gmv_cny=known["gmv_cny"].to_numpy(), refund_cny=known["refund_cny"].to_numpy()
-    )
-    factor = pl.Series("factor", refunds.amount_factor(age), dtype=pl.Float64)
-    net = (pl.col("gmv_cny") - pl.col("refund_cny")).clip(0.0) * factor
-    return known.select("user_id", "ordered_at", net.alias("net_cny")).filter(pl.col("net_cny") > 0)
-
-
-def _fans(
-    exposures: pl.DataFrame, scored: pl.DataFrame, keys: pl.DataFrame, *, as_of: datetime, horizon_days: int
-) -> pl.DataFrame:
+def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
     """One row per fan won through a placement: cell, age in days (at most the horizon), scores."""
-    when = pl.coalesce("followed_at", "exposed_at")
-    age = (pl.lit(as_of) - pl.col("followed_at")).dt.total_microseconds() / DAY_US
     return (
-        exposures.filter(pl.col("followed") & (pl.col("placement") != CONTROL))
-        .select("user_id", "placement", "randomized", when.alias("followed_at"))
-        .filter(pl.col("followed_at") < as_of)
-        .sort("user_id", "followed_at", "placement")
-        .unique("user_id", keep="first", maintain_order=True)
+        log.follows.filter(pl.col("placement") != CONTROL)
         .join(
             scored.select("user_id", "placement", "segment", "gmv_per_fan_cny", "p_precise"),
             on=["user_id", "placement"],
@@ -143,22 +117,20 @@ def _fans(
             maintain_order="left",
         )
         .join(keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left")
-        .with_columns(age=age.clip(0.0, float(horizon_days)))
+        .with_columns(age=age_days(pl.lit(log.as_of), "followed_at").clip(0.0, float(horizon_days)))
     )
 
 
-def _organic_gmv(dataset: Logs, kept: pl.DataFrame, scored: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
+def _organic_gmv(log: EventLog, kept: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     """Net GMV per day of users who do not follow, per segment, shrunk to the overall mean."""
-    since = dataset.exposures["exposed_at"].min()
-    if not isinstance(since, datetime) or since >= as_of:
+    since = log.exposures["exposed_at"].min()
+    if not isinstance(since, datetime):
         return pl.DataFrame(schema={"segment": pl.String, "organic_day": pl.Float64})
-    days = (as_of - since).total_seconds() / 86_400
-    seen = dataset.exposures.filter(pl.col("exposed_at") < as_of)
-    followers = seen.filter(pl.col("followed")).select("user_id").unique()
+    days = (log.as_of - since).total_seconds() / 86_400
     others = (
-        dataset.users.filter(~pl.col("is_fan").fill_null(False))
+        log.users.filter(~pl.col("is_fan").fill_null(False))
         .select("user_id")
-        .join(followers, on="user_id", how="anti", maintain_order="left")
+        .join(log.follows.select("user_id"), on="user_id", how="anti", maintain_order="left")
         .join(
             scored.select("user_id", "segment").unique(),
             on="user_id",

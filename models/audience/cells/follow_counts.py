@@ -6,37 +6,32 @@ It must not import targeting, and it draws nothing at random.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import numpy as np
 import polars as pl
 
 from models.audience.cells.tables import CellTable, FloatArray
-from models.events.event_log import CONTROL, DAY_US
+from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
+from models.events.orders_since_follow import age_days
 from models.rates.trend import Trend
 
 
 def follow_table(
-    users: pl.DataFrame,
-    shown: pl.DataFrame,
-    scored: pl.DataFrame,
-    *,
-    keys: pl.DataFrame,
-    as_of: datetime,
-    trends: Mapping[str, Trend],
+    log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, trends: Mapping[str, Trend]
 ) -> CellTable:
     """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
 
     Scores speak of `as_of`; a row of an earlier day is expected at the hazard of its day.
     """
-    rows = _could_follow(users, shown)
+    # follows of a day can still come in for a day
+    rows = log.exposures.filter(pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW))
     held_out = rows.filter(pl.col("placement") == CONTROL)
     organic = _organic_follow(
         held_out.join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
     )
     overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
     score = scored.select("user_id", "placement", "segment", "p_follow")
-    age = (pl.lit(as_of) - pl.col("exposed_at")).dt.total_microseconds() / DAY_US
+    age = age_days(pl.lit(log.as_of), "exposed_at")
     per_day, end_days = (
         pl.col("placement").replace_strict(
             {name: getattr(one, part) for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
@@ -81,19 +76,6 @@ def follow_table(
             "randomized_rows": float(coin.height),
             "shown_rows": float(paid.height),
         },
-    )
-
-
-def _could_follow(users: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
-    """Rows that could become a follow: not after the first one, not of users who were fans all along."""
-    first = (
-        shown.filter(pl.col("followed")).group_by("user_id").agg(pl.col("exposed_at").min().alias("_first"))
-    )
-    never = pl.col("_first").is_null() & ~pl.col("is_fan").fill_null(False)
-    return (
-        shown.join(first, on="user_id", how="left", maintain_order="left")
-        .join(users.select("user_id", "is_fan"), on="user_id", how="left", maintain_order="left")
-        .filter(never | (pl.col("exposed_at") <= pl.col("_first")))
     )
 
 

@@ -7,25 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-class Logs(Protocol):
-    """What is read of a `models.contracts.Dataset`."""
-
-    @property
-    def users(self) -> pl.DataFrame: ...  # noqa: D102
-    @property
-    def exposures(self) -> pl.DataFrame: ...  # noqa: D102
-    @property
-    def orders(self) -> pl.DataFrame: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from known_truth import make_logs
 from models.audience.held_out import claim
 from models.audience.model import FORMAT, AudienceModel, score_schema
 from models.errors import DataError
-from models.events.event_log import EventLog, read_log
+from models.events.event_log import EventLog, read_events
+from models.events.training_rows import training_log
 
 BOTH = ("video", "live")
 
@@ -180,7 +181,7 @@ def test_young_followers_are_censored_not_barren():
     model_ = fit(fresh)
     found = column(model_.score(fresh.users), "live", "p_precise").mean()
     truth = -np.expm1(-0.9 * fresh.buy).mean()
-    log = read_log(fresh, placements=BOTH, as_of=fresh.as_of)
+    log = training_log(read_events(fresh, as_of=fresh.as_of), placements=BOTH)
     naive = fresh.orders["user_id"].n_unique() / log.follows.height
     assert naive < 0.55 * truth
     assert found > 1.4 * naive
@@ -219,8 +220,8 @@ def test_snapshot_after_the_campaign_is_warned_of_and_fans_of_later_are_kept():
     late = shop().users.with_columns(snapshot_at=pl.lit(shop().as_of))
     followers = shop().exposures.filter("followed")["user_id"].unique().to_list()
     late = late.with_columns(is_fan=pl.col("user_id").is_in(followers))
-    log = read_log(replace(shop(), users=late), placements=BOTH, as_of=shop().as_of)
-    plain = read_log(shop(), placements=BOTH, as_of=shop().as_of)
+    log = training_log(read_events(replace(shop(), users=late), as_of=shop().as_of), placements=BOTH)
+    plain = training_log(read_events(shop(), as_of=shop().as_of), placements=BOTH)
     assert log.follows.height == plain.follows.height
     assert any("snapshot" in warning for warning in log.warnings)
 
@@ -228,7 +229,7 @@ def test_snapshot_after_the_campaign_is_warned_of_and_fans_of_later_are_kept():
 def test_a_snapshot_within_the_history_leaves_earlier_rows_out_when_enough_remain():
     middle = make_logs(users=12_000, seed=4, base=0.01)
     middle = replace(middle, users=middle.users.with_columns(pl.col("snapshot_at") + timedelta(days=4)))
-    log = read_log(middle, placements=BOTH, as_of=middle.as_of)
+    log = training_log(read_events(middle, as_of=middle.as_of), placements=BOTH)
     assert (log.exposures["exposed_at"] >= log.exposures["snapshot_at"]).all()
     assert any("left out" in warning for warning in log.warnings)
 
@@ -251,7 +252,7 @@ def test_too_little_data_is_said_in_one_line(change, message):
 def test_logs_of_fans_only_are_told_as_what_they_are():
     users = shop().users.with_columns(is_fan=pl.lit(True))
     with pytest.raises(DataError, match=r"all \d+ rows are of people who followed already"):
-        read_log(replace(shop(), users=users), placements=BOTH, as_of=shop().as_of)
+        training_log(read_events(replace(shop(), users=users), as_of=shop().as_of), placements=BOTH)
 
 
 def test_a_handful_of_follows_gives_constants():

@@ -11,15 +11,15 @@ from paid_days import logs
 
 from models.audience.cells import CellFactors, cell_factors
 from models.errors import DataError
+from models.events.event_log import read_events
 from models.rates.trend import Trend
 
 
 def judged(made, *, seed=0, n_draws=200, horizon=30):
     return cell_factors(
-        made,
+        read_events(made, as_of=made.as_of),
         made.assignment,
         made.scores,
-        as_of=made.as_of,
         horizon_days=horizon,
         rng=np.random.default_rng(seed),
         n_draws=n_draws,
@@ -48,7 +48,7 @@ def test_scores_of_today_are_judged_by_the_hazard_of_each_day():
     falling = {"video": Trend(per_day=-0.02, middle_days=55.0, sd=0.1)}
     factors = [
         cell_factors(
-            made, made.assignment, made.scores, as_of=made.as_of, horizon_days=30,
+            read_events(made, as_of=made.as_of), made.assignment, made.scores, horizon_days=30,
             rng=np.random.default_rng(0), trends=trends,
         ).hazard_factor
         for trends in ({}, falling)

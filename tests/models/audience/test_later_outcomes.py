@@ -9,7 +9,8 @@ from known_truth import make_logs
 from models.audience import held_out as proof
 from models.audience.encoding import FeatureEncoder
 from models.audience.model import AudienceModel
-from models.events.event_log import read_log
+from models.events.event_log import read_events
+from models.events.training_rows import training_log
 from models.rates.rate import Fitting
 
 BOTH = ("video", "live")
@@ -76,7 +77,7 @@ def test_where_nobody_could_be_tried_nothing_was_seen():
 
 def test_a_trial_by_other_people_does_not_learn_from_their_orders():
     logs = make_logs(users=600, seed=2, days=6, per_user=3, base=0.01)
-    log = read_log(logs, placements=BOTH, as_of=logs.as_of)
+    log = training_log(read_events(logs, as_of=logs.as_of), placements=BOTH)
     fitting = Fitting(FeatureEncoder.fit(log.users).encode(log.users), (), 1, 1)
     past, judged, warnings = proof._split(fitting, log, BOTH)
     assert "held-out users" in warnings[0]

@@ -11,7 +11,8 @@ from known_truth import START, make_logs
 
 from models.audience.model import AudienceModel
 from models.errors import DataError
-from models.events.event_log import read_log
+from models.events.event_log import read_events
+from models.events.training_rows import training_log
 from models.judging.champion import compare_models, held_out_since
 
 PLACEMENTS = ("video", "live")
@@ -102,7 +103,7 @@ def test_without_orders_fans_are_what_is_ranked():
 
 def test_the_contest_begins_after_what_the_champion_has_seen():
     data = logs()
-    log = read_log(data, placements=PLACEMENTS, as_of=data.as_of)
+    log = training_log(read_events(data, as_of=data.as_of), placements=PLACEMENTS)
     last_quarter = held_out_since(log, champion_as_of=START)
     assert START + timedelta(days=10) < last_quarter < data.as_of
     assert held_out_since(log, champion_as_of=data.as_of) == last_quarter, "nothing unseen is left"

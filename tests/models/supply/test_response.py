@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from paid_days import logs, shop
 
 from models.errors import DataError
+from models.events.event_log import read_events
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 
 
@@ -249,7 +252,7 @@ def test_bad_delivery_is_named(change, message):
 
 def test_daily_delivery_adds_up_and_leaves_the_held_out_away():
     made = logs(0, people=300, days=6)
-    daily = daily_delivery(made.exposures, made.assignment)
+    daily = daily_delivery(read_events(made, as_of=made.as_of), made.assignment)
     shown = made.exposures.filter(pl.col("impressions") > 0)
     assert daily["impressions"].sum() == shown["impressions"].sum()
     assert daily["new_fans"].sum() == shown["followed"].sum()
@@ -260,5 +263,11 @@ def test_daily_delivery_adds_up_and_leaves_the_held_out_away():
     assert "none" not in daily["placement"].to_list()
     assert daily["entries"].null_count() == daily.height
     assert daily.equals(
-        daily_delivery(made.exposures.sample(fraction=1.0, shuffle=True, seed=3), made.assignment)
+        daily_delivery(
+            read_events(
+                replace(made, exposures=made.exposures.sample(fraction=1.0, shuffle=True, seed=3)),
+                as_of=made.as_of,
+            ),
+            made.assignment,
+        )
     )
