@@ -23,14 +23,13 @@ from models.errors import DataError
 from models.events.event_log import EventLog, read_events
 from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
+from targeting.plan.plan_settings import SETTINGS
 from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
 
 log = logging.getLogger(__name__)
 HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
 FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")
-DOUBTFUL_GAIN = 0.4
-"""Below this share of the promised differences the segments are called guesses (0.5: nobody can tell)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,7 +205,7 @@ def _spent(daily: pl.DataFrame) -> pl.DataFrame:
 def _doubts(segmentation: Segmentation) -> tuple[str, ...]:
     """A word where what people did later does not bear out what they were promised to be worth."""
     seen = segmentation.gain_seen
-    if seen is None or seen >= DOUBTFUL_GAIN or segmentation.summary.height < 2:
+    if seen is None or seen >= SETTINGS.doubtful_gain or segmentation.summary.height < 2:
         return ()
     return (
         f"segments: later purchases show {seen:.0%} of the differences between people that were promised; "

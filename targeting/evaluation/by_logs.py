@@ -18,7 +18,7 @@ import polars as pl
 
 from models.contracts import Dataset
 from targeting.evaluation import reasons
-from targeting.evaluation.evaluation import Evaluation, totals
+from targeting.evaluation.evaluation import Evaluation
 from targeting.evaluation.experiment import Experiment, judge_experiment
 from targeting.evaluation.organic_baseline import organic_note, own_note
 from targeting.evaluation.plan_drift import curve_drift
@@ -31,6 +31,7 @@ from targeting.evaluation.runoff import (
     projected_days,
     retention,
 )
+from targeting.evaluation.totals import totals
 from targeting.plan.decided import DecidedPlan
 
 _CELL = ["segment", "placement"]

@@ -13,8 +13,9 @@ import polars as pl
 
 from models.errors import DataError
 from targeting.evaluation import reasons
-from targeting.evaluation.evaluation import Evaluation, totals
+from targeting.evaluation.evaluation import Evaluation
 from targeting.evaluation.plan_drift import curve_drift
+from targeting.evaluation.totals import totals
 from targeting.plan.decided import DecidedPlan
 
 _CELL = ["segment", "placement"]

@@ -29,6 +29,7 @@ from targeting.audience import Audience
 from targeting.campaign import Campaign
 from targeting.plan.curve_table import curve_table
 from targeting.plan.decided import ALLOCATION_COLUMNS
+from targeting.plan.plan_settings import SETTINGS
 from targeting.plan.promise import EXPECTED, promise
 from targeting.plan.provenance import Provenance
 from targeting.plan.questions import broken_by, compiled
@@ -72,7 +73,7 @@ def decide(
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
     last = last_spend(market, before) if limited and before is not None else None
     problem = compiled(market, campaign=campaign, last=last)
-    exact = solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s)
+    exact = solve_or_explain(problem, gap_tol=SETTINGS.solved_share * gap_tol, time_limit_s=time_limit_s)
     solution = in_whole_li(problem, exact, gap_tol=gap_tol)
     _refuse_broken(market, campaign=campaign, solution=solution, exact=exact, last=last)
     told = solution.status, solution.gap, solution.seconds, solution.rounds
@@ -101,8 +102,8 @@ def _refuse_uncounted(market: Market, *, campaign: Campaign) -> None:
 def in_whole_li(problem: Problem, exact: Solution, *, gap_tol: float) -> Solution:
     """The solution with spend in whole 厘, its value recomputed there.
 
-    `exact` was solved to half of the gap: the rest is kept for what rounding costs; where that is not enough
-    (few yuan) the status says so.
+    `exact` was solved to a part of the gap: the rest is kept for what rounding costs; where that is not
+    enough (few yuan) the status says so.
     """
     whole = rounded(problem, exact)
     if whole.gap <= gap_tol:
@@ -178,7 +179,7 @@ def _allocation(
     market, spend = problem.market, solution.spend_cny
     marginal = np.full(len(market), np.nan)
     if "new_fan_gmv_cny" not in unknown:
-        step = max(1e-6 * problem.budget_cny, 1e-3)
+        step = max(SETTINGS.marginal_step * problem.budget_cny, SETTINGS.marginal_step_cny)
         marginal = marginals(
             market, spend_cny=spend, coefficients={"gmv": np.ones(len(market))}, step_cny=step
         )

@@ -24,9 +24,8 @@ import polars as pl
 from models.errors import CampaignError, DataError
 from models.supply.curves import FloatArray
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.plan_settings import SETTINGS
 
-INTENSITIES = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Money on a person of a package, as multiples of what the plan spends on a person of the segment."""
 OFFER_COLUMNS = (
     "user_id", "placement", "package", "segment", "fan_kind", "worth", "cost_cny", "impressions",
     "live_entries", "new_fans",
@@ -34,7 +33,7 @@ OFFER_COLUMNS = (
 CELL = ["segment", "placement"]
 
 
-def offers_of(plan: DecidedPlan, *, intensities: Sequence[float] = INTENSITIES) -> pl.DataFrame:
+def offers_of(plan: DecidedPlan, *, intensities: Sequence[float] = SETTINGS.intensities) -> pl.DataFrame:
     """What each eligible person is worth and costs on this plan's curves, for `targeting.assign`.
 
     For x yuan a person: impressions n = (a(x N) - a(0)) / N, new_fans = 1 - exp(-n h), live_entries = n x

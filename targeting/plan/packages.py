@@ -18,7 +18,8 @@ import polars as pl
 from targeting.assignment import assign
 from targeting.assignment.result import Certified
 from targeting.plan.decided import UNITS, DecidedPlan
-from targeting.plan.offers import CELL, INTENSITIES, impressions_each, objective_of, offers_of, rated_people
+from targeting.plan.offers import CELL, impressions_each, objective_of, offers_of, rated_people
+from targeting.plan.plan_settings import SETTINGS
 from targeting.printing import printed
 
 _BESIDE = "\x1f"  # between a person and a placement who are chosen apart
@@ -72,7 +73,7 @@ class Packages(Certified):
 def packages_of(
     plan: DecidedPlan,
     *,
-    intensities: Sequence[float] = INTENSITIES,
+    intensities: Sequence[float] = SETTINGS.intensities,
     exclusive: bool = False,
     limits: Sequence[Mapping[str, Any]] = (),
     gap_tol: float = 1e-6,

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from math import floor, log10
 
+import numpy as np
+
+from targeting.plan.curve_table import beyond_logs
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
 from targeting.report.report_settings import SETTINGS
@@ -199,10 +202,11 @@ def extrapolated(plan: DecidedPlan) -> list[tuple[str, str, float, float]]:
     worst first.
     """
     market, spend = plan.market, plan.solution.spend_cny
+    where = np.flatnonzero(beyond_logs(market, spend))
+    cells = market.cells[where].select("segment", "placement").rows()
     beyond = [
-        (row["segment"], row["placement"], float(spend[i]), float(market.observed_max_cny[i]))
-        for i, row in enumerate(market.cells.iter_rows(named=True))
-        if spend[i] > market.observed_max_cny[i] * 1.001 + 0.01
+        (s, p, float(spend[i]), float(market.observed_max_cny[i]))
+        for i, (s, p) in zip(where, cells, strict=True)
     ]
     return sorted(beyond, key=lambda cell: cell[3] - cell[2])
 
