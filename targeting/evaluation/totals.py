@@ -71,7 +71,8 @@ def totals(
     """
     promised_fans, promised_gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
     per_fan = None if promised_fans is None else _inverse(promised_fans, plan.spend_cny)
-    roi = None if promised_gmv is None else _scaled(promised_gmv, plan.spend_cny)
+    per_yuan = promised_gmv if plan.spend_cny > 0 else None
+    roi = None if per_yuan is None else per_yuan.through(lambda yuan: yuan / plan.spend_cny)
     counted = math.sqrt(fans) if fans else None
     added = None if counted is None else math.hypot(counted, incremental_error)
     found = {
@@ -106,14 +107,6 @@ def _inverse(fans: Interval, spend_cny: float) -> Interval | None:
         return None
     low, high = (None if not end or end <= 0 else spend_cny / end for end in (fans.high, fans.low))
     return replace(fans, value=spend_cny / fans.value, low=low, high=high)
-
-
-def _scaled(gmv: Interval, spend_cny: float) -> Interval | None:
-    """Yuan per yuan spent."""
-    if spend_cny <= 0:
-        return None
-    low, high = (None if end is None else end / spend_cny for end in (gmv.low, gmv.high))
-    return replace(gmv, value=gmv.value / spend_cny, low=low, high=high)
 
 
 def _ratio(above: float | None, below: float | None) -> float | None:
