@@ -20,12 +20,12 @@ from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.events.event_log import EventLog, read_events
+from models.events.event_log import Tables, read_events
 from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
-from targeting.plan.plan_settings import SETTINGS
 from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
+from targeting.segments.segment_settings import SETTINGS
 
 log = logging.getLogger(__name__)
 HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
@@ -122,7 +122,7 @@ def last_moment(dataset: Dataset) -> datetime:
     return max(known) + timedelta(seconds=1)
 
 
-def present_users(dataset: Dataset | EventLog) -> pl.DataFrame:
+def present_users(dataset: Tables) -> pl.DataFrame:
     """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
     eligible.
     """
@@ -168,7 +168,7 @@ def learn_state(
     """
     users = present_users(dataset)
     scores = model.score(users)
-    found = form_segments(scores, users, min_audience=min_audience, trial=model.trial)
+    found = form_segments(scores, users, min_audience=min_audience, trial=model.later_outcomes)
     log.info("planner: %d segments of %d users", found.summary.height, found.assignment.height)
     everyone = found.segmenter.assign(scores, everyone=True)
     events = read_events(dataset, as_of=as_of)

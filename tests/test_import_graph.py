@@ -58,8 +58,7 @@ CIRCLED_TODAY = {
     "targeting.report.page",
     "targeting.report.sentences",
 }
-HIDDEN_TODAY = {
-}
+HIDDEN_TODAY = {}
 OWN_TODAY = {
     "pipelines.ingest -> models.labels",
     "pipelines.ingest -> models.proof",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -83,18 +82,6 @@ class FeatureEncoder:
                 raise DataError(_missing(column.name, users.columns))
             matrix[:, position] = _encode(users[column.name], column, snapshot_at)
         return matrix
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Plain lists and dicts for JSON."""
-        return [
-            {"name": c.name, "kind": c.kind, "levels": list(c.levels), "has_other": c.has_other}
-            for c in self.columns
-        ]
-
-    @classmethod
-    def from_json(cls, columns: list[Mapping[str, Any]]) -> FeatureEncoder:
-        """Inverse of `to_json`."""
-        return cls(tuple(Feature(c["name"], c["kind"], tuple(c["levels"]), c["has_other"]) for c in columns))
 
 
 def _missing(name: str, present: list[str]) -> str:

@@ -20,8 +20,6 @@ class PlanSettings:
             segment. Chosen: doublings both ways.
         beyond_share, beyond_cny: more than this beyond the largest spend of the logs is extrapolation.
             Derived: rounding of money to whole 分.
-        doubtful_gain: below this share of the promised differences the segments are called guesses. Derived:
-            at 0.5 nobody can tell.
     """
 
     solved_share: float = 0.5
@@ -33,7 +31,6 @@ class PlanSettings:
     intensities: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     beyond_share: float = 1e-3
     beyond_cny: float = 0.01
-    doubtful_gain: float = 0.4
 
 
 SETTINGS = PlanSettings()

@@ -85,7 +85,7 @@ def form_segments(
         p_precise_threshold: line between precise and content; default: see `Grouping`.
         value_goal: stop splitting when this share of the user-level plan value is reached.
         rules: also find platform targeting rules.
-        trial: scores of an earlier model with what came of people since (`AudienceModel.trial`): decides what
+        trial: scores of an earlier model with what came of people since (its `later_outcomes`): decides what
             a split must promise. Without it every promise is believed.
 
     Raises:
