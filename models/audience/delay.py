@@ -17,9 +17,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -47,20 +45,6 @@ class DelayCurve:
     def at(self, age_days: np.ndarray) -> np.ndarray:
         """Share arrived by each age, at least `MIN_SHARE`, shape of the input."""
         return np.maximum(np.interp(age_days, self.age_days, self.share), MIN_SHARE)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "age_days": list(self.age_days),
-            "share": list(self.share),
-            "total": self.total,
-            "reached_days": self.reached_days,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> DelayCurve:
-        """Inverse of `to_json`."""
-        return cls(tuple(value["age_days"]), tuple(value["share"]), value["total"], value["reached_days"])
 
 
 def fit_curve(
@@ -148,19 +132,6 @@ class RefundMaturity:
             return np.ones(np.shape(age_days))
         position = np.minimum(np.searchsorted(self.age_days, age_days, side="left"), len(factors) - 1)
         return np.asarray(factors)[position]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "age_days": list(self.age_days),
-            "kept_amount": list(self.kept_amount),
-            "kept_orders": list(self.kept_orders),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RefundMaturity:
-        """Inverse of `to_json`."""
-        return cls(tuple(value["age_days"]), tuple(value["kept_amount"]), tuple(value["kept_orders"]))
 
 
 def fit_refunds(*, age_days: np.ndarray, gmv_cny: np.ndarray, refund_cny: np.ndarray) -> RefundMaturity:

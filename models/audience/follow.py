@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -67,27 +66,6 @@ class PlacementFunnel:
         maps = self.follow.causal if self.enter is None else self.enter.causal + self.total_causal
         return float(sum(one.shift for one in maps))
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "follow": self.follow.to_json(),
-            "enter": None if self.enter is None else self.enter.to_json(),
-            "total": [one.to_json() for one in self.total],
-            "total_causal": [one.to_json() for one in self.total_causal],
-            "trend": self.trend.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PlacementFunnel:
-        """Inverse of `to_json`."""
-        return cls(
-            Rate.from_json(value["follow"]),
-            None if value["enter"] is None else Rate.from_json(value["enter"]),
-            tuple(LogRateMap.from_json(one) for one in value["total"]),
-            tuple(LogRateMap.from_json(one) for one in value["total_causal"]),
-            Trend(**value["trend"]),
-        )
-
 
 @dataclass(frozen=True)
 class Funnel:
@@ -122,23 +100,6 @@ class Funnel:
         people who are more likely to follow than their features say.
         """
         return float(np.mean([one.coin_shift for one in self.placements.values()]))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "placements": {name: one.to_json() for name, one in self.placements.items()},
-            "organic": None if self.organic is None else self.organic.to_json(),
-            "metrics": dict(self.metrics),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Funnel:
-        """Inverse of `to_json`."""
-        return cls(
-            {name: PlacementFunnel.from_json(one) for name, one in value["placements"].items()},
-            None if value["organic"] is None else Rate.from_json(value["organic"]),
-            dict(value["metrics"]),
-        )
 
 
 def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:

@@ -8,9 +8,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -49,20 +47,6 @@ class Amounts:
     def relative(self, f: np.ndarray) -> np.ndarray:
         """Amount relative to the level, same shape."""
         return np.exp(self.slope * (f - self.centre))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "booster": self.booster.to_json(),
-            "centre": self.centre,
-            "slope": self.slope,
-            "level": self.level,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Amounts:
-        """Inverse of `to_json`."""
-        return cls(HazardBooster.from_json(value["booster"]), value["centre"], value["slope"], value["level"])
 
 
 def fit_amounts(

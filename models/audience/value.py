@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -67,7 +66,7 @@ class ValueModel:
     """
 
     placements: tuple[str, ...]
-    horizon_days: float
+    horizon_days: int
     affinity: HazardBooster | None
     buy: Rate
     buy_shift: tuple[float, ...]
@@ -106,45 +105,6 @@ class ValueModel:
     def organic_gmv(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """GMV over H of the same people had they not followed, (n,)."""
         return self.organic_hazard(matrix, threads=threads) * self.organic_cny
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "placements": list(self.placements),
-            "horizon_days": self.horizon_days,
-            "affinity": None if self.affinity is None else self.affinity.to_json(),
-            "buy": self.buy.to_json(),
-            "buy_shift": list(self.buy_shift),
-            "stays_kept": self.stays_kept,
-            "amounts": self.amounts.to_json(),
-            "gmv_factor": list(self.gmv_factor),
-            "organic": None if self.organic is None else self.organic.to_json(),
-            "organic_cny": self.organic_cny,
-            "first_order": self.first_order.to_json(),
-            "gmv": self.gmv.to_json(),
-            "refunds": self.refunds.to_json(),
-            "metrics": dict(self.metrics),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ValueModel:
-        """Inverse of `to_json`."""
-        return cls(
-            placements=tuple(value["placements"]),
-            horizon_days=value["horizon_days"],
-            affinity=None if value["affinity"] is None else HazardBooster.from_json(value["affinity"]),
-            buy=Rate.from_json(value["buy"]),
-            buy_shift=tuple(value["buy_shift"]),
-            stays_kept=value["stays_kept"],
-            amounts=Amounts.from_json(value["amounts"]),
-            gmv_factor=tuple(value["gmv_factor"]),
-            organic=None if value["organic"] is None else Rate.from_json(value["organic"]),
-            organic_cny=value["organic_cny"],
-            first_order=DelayCurve.from_json(value["first_order"]),
-            gmv=DelayCurve.from_json(value["gmv"]),
-            refunds=RefundMaturity.from_json(value["refunds"]),
-            metrics=dict(value["metrics"]),
-        )
 
 
 def _fit_organic(
@@ -185,7 +145,7 @@ def fit_value(
     log: EventLog,
     *,
     placements: tuple[str, ...],
-    horizon_days: float,
+    horizon_days: int,
     ranking_shift: float = 0.0,
 ) -> ValueModel | None:
     """Fit what new fans buy.

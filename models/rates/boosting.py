@@ -11,8 +11,8 @@ Must not import mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -46,7 +46,6 @@ class HazardBooster:
     constant: float
     linear: LinearTerm | None = None
     text: str = ""
-    _loaded: list[Any] = field(default_factory=list, repr=False, compare=False)
 
     def log_rate(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """f(x) for a feature matrix (n, p), shape (n,), within `LOG_RANGE` of the constant."""
@@ -55,24 +54,15 @@ class HazardBooster:
             f = f + self._trees(matrix, threads)
         return np.clip(f, self.constant - LOG_RANGE, self.constant + LOG_RANGE)
 
+    @cached_property
+    def _loaded(self) -> Any:
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.text)
+
     def _trees(self, matrix: np.ndarray, threads: int) -> np.ndarray:
-        if not self._loaded:
-            import lightgbm
-
-            self._loaded.append(lightgbm.Booster(model_str=self.text))
         threads = min(threads, 1 + matrix.shape[0] // ROWS_PER_THREAD)
-        return cast(np.ndarray, self._loaded[0].predict(matrix, raw_score=True, num_threads=threads))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict; the trees stay under `text`."""
-        linear = None if self.linear is None else self.linear.to_json()
-        return {"constant": self.constant, "linear": linear, "text": self.text}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> HazardBooster:
-        """Inverse of `to_json`."""
-        linear = None if value["linear"] is None else LinearTerm.from_json(value["linear"])
-        return cls(value["constant"], linear, value["text"])
+        return cast(np.ndarray, self._loaded.predict(matrix, raw_score=True, num_threads=threads))
 
 
 @dataclass(frozen=True)

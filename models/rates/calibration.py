@@ -9,9 +9,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -61,20 +59,6 @@ class Reliability:
         """Predicted / actual per group (infinite where nothing happened)."""
         actual = np.array(self.actual)
         return np.where(actual > 0, np.array(self.predicted) / np.maximum(actual, 1e-12), np.inf)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "predicted": list(self.predicted),
-            "actual": list(self.actual),
-            "rows": list(self.rows),
-            "ece": self.ece,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Reliability:
-        """Inverse of `to_json`."""
-        return cls(tuple(value["predicted"]), tuple(value["actual"]), tuple(value["rows"]), value["ece"])
 
 
 def reliability(

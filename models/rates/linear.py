@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -30,75 +29,64 @@ F_LIMIT = 40.0
 
 
 @dataclass(frozen=True)
+class Scale:
+    """How a numeric column is standardised and ranked.
+
+    Attributes:
+        centre: Mean.
+        spread: Standard deviation.
+        knots: Quantiles on which ranks are read off.
+    """
+
+    centre: float
+    spread: float
+    knots: tuple[float, ...]
+
+    def expand(self, x: np.ndarray) -> list[np.ndarray]:
+        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+        from scipy.special import ndtri
+
+        missing = np.isnan(x)
+        z = np.clip((x - self.centre) / self.spread, -CLIP, CLIP)
+        rank = np.interp(x, np.asarray(self.knots), np.linspace(0.02, 0.98, len(self.knots)))
+        return [np.where(missing, 0.0, z), np.where(missing, 0.0, ndtri(rank)), missing.astype(float)]
+
+
+@dataclass(frozen=True)
 class Design:
     """Columns of a linear model, from a coded feature matrix.
 
     Attributes:
         categorical: Number of levels of each category column, by position (text codes 0..n-1).
-        centre: Mean of each numeric column, by position.
-        spread: Standard deviation.
-        knots: Quantiles on which ranks are read off.
+        numeric: Scale of each numeric column that varies, by position.
     """
 
     categorical: Mapping[int, int]
-    centre: Mapping[int, float]
-    spread: Mapping[int, float]
-    knots: Mapping[int, tuple[float, ...]]
+    numeric: Mapping[int, Scale]
 
     @classmethod
     def fit(cls, matrix: np.ndarray, categorical: tuple[int, ...]) -> Design:
         """Learn centres, spreads, quantiles and numbers of levels from a matrix (n, p)."""
-        levels, centre, spread, knots = {}, {}, {}, {}
+        levels, numeric = {}, {}
         for j in range(matrix.shape[1]):
             known = matrix[~np.isnan(matrix[:, j]), j]
             if j in categorical:
                 levels[j] = int(known.max(initial=0.0)) + 1
             elif known.size and np.ptp(known) > 0:
-                centre[j], spread[j] = float(known.mean()), float(known.std())
-                knots[j] = tuple(np.unique(np.quantile(known, np.linspace(0, 1, KNOTS))).tolist())
-        return cls(levels, centre, spread, knots)
+                knots = np.unique(np.quantile(known, np.linspace(0, 1, KNOTS)))
+                numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
+        return cls(levels, numeric)
 
     def expand(self, matrix: np.ndarray) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        from scipy.special import ndtri
-
         columns: list[np.ndarray] = []
         for j in range(matrix.shape[1]):
             x = matrix[:, j]
             if j in self.categorical:
                 columns += [(x == level).astype(float) for level in range(self.categorical[j])]
-            elif j in self.centre:
-                missing = np.isnan(x)
-                z = np.clip((x - self.centre[j]) / self.spread[j], -CLIP, CLIP)
-                knots = np.asarray(self.knots[j])
-                rank = np.interp(x, knots, np.linspace(0.02, 0.98, knots.size))
-                columns += [
-                    np.where(missing, 0.0, z),
-                    np.where(missing, 0.0, ndtri(rank)),
-                    missing.astype(float),
-                ]
+            elif j in self.numeric:
+                columns += self.numeric[j].expand(x)
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON (positions become texts)."""
-        return {
-            "categorical": {str(j): n for j, n in self.categorical.items()},
-            "numeric": {
-                str(j): {"centre": self.centre[j], "spread": self.spread[j], "knots": list(self.knots[j])}
-                for j in self.centre
-            },
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Design:
-        """Inverse of `to_json`."""
-        numeric = {int(j): one for j, one in value["numeric"].items()}
-        return cls(
-            {int(j): n for j, n in value["categorical"].items()},
-            {j: one["centre"] for j, one in numeric.items()},
-            {j: one["spread"] for j, one in numeric.items()},
-            {j: tuple(one["knots"]) for j, one in numeric.items()},
-        )
 
 
 @dataclass(frozen=True)
@@ -120,19 +108,6 @@ class LinearTerm:
         expanded = self.design.expand(matrix)
         # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
         return self.intercept + np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "design": self.design.to_json(),
-            "intercept": self.intercept,
-            "coefficients": list(self.coefficients),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LinearTerm:
-        """Inverse of `to_json`."""
-        return cls(Design.from_json(value["design"]), value["intercept"], tuple(value["coefficients"]))
 
 
 def fit_linear(

@@ -10,9 +10,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -57,23 +55,6 @@ class Rate:
         """Log rate of each row of a matrix, (n,)."""
         maps = self.logged + self.causal if causal else self.logged
         return chain(self.booster.log_rate(matrix, threads=threads), maps)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict; the trees' text goes under `text`."""
-        return {
-            "booster": self.booster.to_json(),
-            "logged": [one.to_json() for one in self.logged],
-            "causal": [one.to_json() for one in self.causal],
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Rate:
-        """Inverse of `to_json`."""
-        return cls(
-            HazardBooster.from_json(value["booster"]),
-            tuple(LogRateMap.from_json(one) for one in value["logged"]),
-            tuple(LogRateMap.from_json(one) for one in value["causal"]),
-        )
 
 
 @dataclass(frozen=True)

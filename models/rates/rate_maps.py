@@ -16,9 +16,8 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -60,23 +59,6 @@ class LogRateMap:
             return x
         inside = np.interp(x, self.knots_x, self.knots_y)
         return inside + np.minimum(x - self.knots_x[0], 0.0) + np.maximum(x - self.knots_x[-1], 0.0)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "centre": self.centre,
-            "shift": self.shift,
-            "slope": self.slope,
-            "knots_x": list(self.knots_x),
-            "knots_y": list(self.knots_y),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LogRateMap:
-        """Inverse of `to_json`."""
-        return cls(
-            value["centre"], value["shift"], value["slope"], tuple(value["knots_x"]), tuple(value["knots_y"])
-        )
 
 
 def chain(log_rate: np.ndarray, maps: tuple[LogRateMap, ...]) -> np.ndarray:

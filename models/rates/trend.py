@@ -17,7 +17,7 @@ It must not import anything above numpy.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +50,6 @@ class Trend:
     def now(self) -> float:
         """Log of the rate at the end of the window over its average."""
         return self.per_day * (self.middle_days - self.end_days)
-
-    def to_json(self) -> dict[str, float]:
-        """Plain dict for JSON."""
-        return asdict(self)
 
 
 NO_TREND = Trend()

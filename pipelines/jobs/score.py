@@ -17,7 +17,8 @@ from typing import Any
 import polars as pl
 
 from models import registry
-from models.audience.model import SCORE_COLUMNS, AudienceModel
+from models.audience.model import AudienceModel
+from models.audience.score_table import SCORE_COLUMNS
 from models.contracts import REJECTED, no_rejects
 from models.contracts.quarantine import worst
 from models.errors import DataError

@@ -128,7 +128,7 @@ def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
     run.metrics({**planner.model.metrics, **known})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
-        run.text(calibration_chart(table.to_json(), title=name), f"charts/calibration-{name}.svg")
+        run.text(calibration_chart(asdict(table), title=name), f"charts/calibration-{name}.svg")
 
 
 def _register(planner: Planner, *, name: str, alias: str, example: pl.DataFrame) -> str:

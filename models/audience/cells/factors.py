@@ -16,13 +16,14 @@ It must not import targeting, the model that made the scores, or anything that r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from models.audience.cells.fan_gmv import fan_table
 from models.audience.cells.follow_counts import follow_table
@@ -32,6 +33,7 @@ from models.errors import DataError
 from models.events.event_log import EventLog
 from models.rates.pooling import dispersion_of, pool_rates
 from models.rates.trend import Trend
+from models.stored import Array, Rows, read, written
 
 # A cell's ranked rows are selected more or less than those of its placement: sd of the log of the difference.
 CELL_BIAS_SD = 0.12
@@ -39,6 +41,13 @@ CELL_BIAS_SD = 0.12
 PLACEMENT_SD = 0.3
 # A level of randomised rows is shrunk to the ranked ones' as if by this many follows, to compare cells.
 SHRINK_FOLLOWS = 10.0
+
+_SUMS = (
+    *("impressions", "predicted_follows", "observed_follows", "randomized_follows", "fans"),
+    *("predicted_buyers", "observed_buyers", "predicted_gmv_cny", "observed_gmv_cny"),
+    *("hazard_factor", "gmv_factor"),
+)
+CELLS = {"segment": pl.String, "placement": pl.String} | dict.fromkeys(_SUMS, pl.Float64)
 
 
 @dataclass(frozen=True)
@@ -55,39 +64,23 @@ class CellFactors:
         diagnostics: pooled numbers for the report.
     """
 
-    cells: pl.DataFrame
-    hazard_factor: FloatArray
-    gmv_factor: FloatArray
+    cells: Annotated[pl.DataFrame, Rows(CELLS)]
+    hazard_factor: Array
+    gmv_factor: Array
     randomized: bool
     diagnostics: Mapping[str, float]
 
     def to_json(self) -> str:
-        """The evidence as JSON text."""
-        return json.dumps(
-            {
-                "cells": self.cells.to_dicts(),
-                "hazard_factor": self.hazard_factor.tolist(),
-                "gmv_factor": self.gmv_factor.tolist(),
-                "randomized": self.randomized,
-                "diagnostics": dict(self.diagnostics),
-            },
-            ensure_ascii=False,
-        )
+        """The factors as JSON text."""
+        return written(_STORED, self)
 
     @classmethod
     def from_json(cls, text: str) -> CellFactors:
-        """The evidence that `to_json` wrote."""
-        raw = json.loads(text)
-        numbers = {name: pl.Float64 for name in raw["cells"][0] if name not in ("segment", "placement")}
-        return cls(
-            cells=pl.DataFrame(
-                raw["cells"], schema={"segment": pl.String, "placement": pl.String, **numbers}
-            ),
-            hazard_factor=np.asarray(raw["hazard_factor"], dtype=np.float64),
-            gmv_factor=np.asarray(raw["gmv_factor"], dtype=np.float64),
-            randomized=bool(raw["randomized"]),
-            diagnostics=raw["diagnostics"],
-        )
+        """The factors that `to_json` wrote."""
+        return read(_STORED, text, source="evidence.json", what="table of factors")
+
+
+_STORED = TypeAdapter(CellFactors)
 
 
 def cell_factors(

@@ -5,6 +5,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
+from stored_copy import read_back
 
 from models.audience.encoding import MAX_LEVELS, FeatureEncoder
 from models.errors import DataError
@@ -45,7 +46,7 @@ def test_unknown_level_null_and_infinity_are_missing():
 
 def test_json_round_trip_and_extra_columns_are_ignored():
     encoder = FeatureEncoder.fit(users())
-    again = FeatureEncoder.from_json(encoder.to_json())
+    again = read_back(FeatureEncoder, encoder)
     assert again == encoder
     frame = users().with_columns(more=pl.lit(3)).select(pl.all().reverse())
     np.testing.assert_array_equal(again.encode(frame), encoder.encode(frame))

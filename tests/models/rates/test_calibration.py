@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored_copy import read_back
 
 from models.rates.calibration import fit_calibration, reliability
 from models.rates.likelihood import HazardRows
@@ -63,7 +64,7 @@ def test_maps_never_reorder(seed, slope, n):
     bends_only = average_views(rows, x, [View(1.0, 0.5, bend_sd=3.0)])
     for one in (fit_affine(rows, x, View(1.0, 0.5)), fit_calibration(rows, x), bends_only):
         assert (np.diff(one.apply(np.linspace(-9, 5, 300))) > 0).all()
-        assert LogRateMap.from_json(one.to_json()) == one
+        assert read_back(LogRateMap, one) == one
 
 
 def test_one_value_for_everybody_cannot_bend():
