@@ -18,6 +18,7 @@ MAY_WAIT = {
     "altair",
     "cvxpy",
     "dataframely",
+    "fastexcel",
     "fcntl",
     "highspy",
     "jinja2",
@@ -59,9 +60,6 @@ CIRCLED_TODAY = {
     "targeting.report.sentences",
 }
 OWN_TODAY = {
-    "pipelines.ingest -> models.labels",
-    "pipelines.ingest -> models.proof",
-    "pipelines.ingest -> targeting.learning",
     "targeting.allocation.solver.generation -> targeting.allocation.solver.master",
     "targeting.allocation.solver.stops -> targeting.allocation.solver.solve",
     "targeting.allocation.whatif.frontier -> targeting.allocation.solver.solve",
