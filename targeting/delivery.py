@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from models.contracts import as_frame, conform, fingerprint
+from models.contracts.words import respelt
 from models.errors import DataError
 from models.supply.delivery_report import fit_delivery
 from targeting.campaign import Campaign, parse_campaign
@@ -50,7 +51,8 @@ def plan_delivery(
     """
     brief = campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)
     conformed = conform(as_frame(delivery), "delivery", source="delivery")
-    rows = conformed.good.filter(pl.col("placement").is_in(list(brief.placements)))
+    placed = conformed.good.with_columns(respelt(conformed.good["placement"], brief.placements))
+    rows = placed.filter(pl.col("placement").is_in(list(brief.placements)))
     if rows.is_empty():
         found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
         without = conformed.rejected.filter(pl.col("reason").str.contains("expected at least one of")).height
@@ -71,6 +73,7 @@ def plan_delivery(
         if model.fan_measure in ("new_fans", None)
         else f"{model.why}; {model.fan_measure} stand for new fans"
     )
+    warnings = (*conformed.warnings, *_left_out(placed, brief), *model.warnings)
     spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
     return decide(
         campaign=brief,
@@ -81,11 +84,23 @@ def plan_delivery(
             versions=versions(),
             rejected_rows=rejected_rows + conformed.rejected.height,
             unknown=unknown,
+            warnings=warnings,
         ),
         last_plan=None if last_plan is None else as_frame(last_plan),
         history=spent.sort("segment", "placement"),
         gap_tol=gap_tol,
         time_limit_s=time_limit_s,
+    )
+
+
+def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
+    """What is said of rows in placements that the brief does not buy."""
+    others = placed.filter(~pl.col("placement").is_in(list(brief.placements)))
+    if others.is_empty():
+        return ()
+    names = ", ".join(others["placement"].unique().sort().to_list())
+    return (
+        f"delivery: {others.height} of {placed.height} rows are of placements outside the brief: {names}",
     )
 
 

@@ -20,7 +20,7 @@ import polars as pl
 from models.audience.model import AudienceModel
 from models.contracts import Dataset, as_frame, conform, gather
 from models.errors import CampaignError, DataError
-from targeting.audience import Audience, resegment
+from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
 from targeting.market import build_market
 from targeting.plan.decision import decide
@@ -34,7 +34,7 @@ from targeting.planning_state import (
     present_users,
     tables,
 )
-from targeting.segments import Segmenter, form_segments
+from targeting.segments import Segmenter, form_segments, segmented
 
 log = logging.getLogger(__name__)
 DEFAULT_HORIZON_DAYS = 30
@@ -137,7 +137,7 @@ class Planner:
         """Segment people who are already scored (`targeting score` writes such a table); users give the
         rules.
         """
-        segmentation = resegment(self.state.segmenter, scores, users)
+        segmentation = segmented(self.state.segmenter, scores, users)
         return Audience(
             scores=scores,
             segments=segmentation.assignment,

@@ -19,7 +19,7 @@ from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.events.event_log import read_events
+from models.events.event_log import Tables, read_events
 from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.segments import Segmentation, Segmenter
@@ -121,7 +121,7 @@ def last_moment(dataset: Dataset) -> datetime:
     return max(known) + timedelta(seconds=1)
 
 
-def present_users(dataset: Dataset) -> pl.DataFrame:
+def present_users(dataset: Tables) -> pl.DataFrame:
     """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
     eligible.
     """
@@ -184,8 +184,8 @@ def learn_state(
         evidence=evidence,
         history=spent.sort("segment", "placement").select(list(HISTORY)),
         diagnosis=diagnose(
-            present_users(dataset),
-            dataset.orders,
+            present_users(log),
+            log.orders,
             scores,
             segmentation,
             as_of=as_of,

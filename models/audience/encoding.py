@@ -11,35 +11,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from models.audience.settings import AUDIENCE
+from models.contracts.features import Feature
 from models.errors import DataError
 
 RESERVED = ("user_id", "snapshot_at", "is_fan")
-
-Kind = Literal["number", "bool", "category"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """How one user column becomes a number.
-
-    Attributes:
-        name: Column of the users table.
-        kind: `number` (also dates, as days), `bool` (0/1) or `category` (position in `levels`).
-        levels: Sorted texts of a category.
-        has_other: Unseen texts get the code `len(levels)` (rare levels shared it while fitting); else they
-        are missing.
-    """
-
-    name: str
-    kind: Kind
-    levels: tuple[str, ...] = ()
-    has_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +31,7 @@ class FeatureEncoder:
         are left out.
     """
 
-    columns: tuple[Column, ...]
+    columns: tuple[Feature, ...]
 
     @classmethod
     def fit(cls, users: pl.DataFrame) -> FeatureEncoder:
@@ -83,19 +63,21 @@ class FeatureEncoder:
         return tuple(i for i, column in enumerate(self.columns) if column.kind == "category")
 
     def encode(self, users: pl.DataFrame) -> np.ndarray:
-        """Code a users frame.
+        """Code a users frame, each column read by its kind in training whatever type it has now.
 
         Returns:
             Float matrix of shape (n_users, n_columns).
 
         Raises:
-            DataError: A feature column is missing (the nearest present name is given) or is not of its kind.
+            DataError: A feature column is missing (the nearest present name is given), nested, or holds
+                cells that cannot be read as its kind.
         """
         matrix = np.empty((users.height, len(self.columns)), dtype=np.float64)
+        snapshot_at = users["snapshot_at"] if "snapshot_at" in users.columns else None
         for position, column in enumerate(self.columns):
             if column.name not in users.columns:
                 raise DataError(_missing(column.name, users.columns))
-            matrix[:, position] = _encode(users[column.name], column)
+            matrix[:, position] = _encode(users[column.name], column, snapshot_at)
         return matrix
 
 
@@ -109,16 +91,16 @@ def _is_number(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype.is_temporal()
 
 
-def _describe(column: pl.Series) -> Column | None:
+def _describe(column: pl.Series) -> Feature | None:
     if column.null_count() == len(column):
         return None
     if column.dtype == pl.Boolean:
-        return Column(column.name, "bool") if column.n_unique() > 1 else None
+        return Feature(column.name, "bool") if column.n_unique() > 1 else None
     if _is_number(column.dtype):
         values = _numbers(column)
         known = values[~np.isnan(values)]
         varies = known.size > 0 and (known.size < values.size or bool(np.any(known != known[0])))
-        return Column(column.name, "number") if varies else None
+        return Feature(column.name, "number") if varies else None
     if column.dtype in (pl.String, pl.Categorical) or isinstance(column.dtype, pl.Enum):
         return _describe_text(column)
     raise DataError(
@@ -127,13 +109,13 @@ def _describe(column: pl.Series) -> Column | None:
     )
 
 
-def _describe_text(column: pl.Series) -> Column | None:
+def _describe_text(column: pl.Series) -> Feature | None:
     text = column.cast(pl.String)
     counts = text.drop_nulls().value_counts(sort=False, name="rows")
     if counts.height < 2 and text.null_count() == 0:
         return None
     if counts.height <= AUDIENCE.most_levels:
-        return Column(column.name, "category", tuple(sorted(counts[column.name].to_list())))
+        return Feature(column.name, "category", tuple(sorted(counts[column.name].to_list())))
     frequent = (
         counts.filter(pl.col("rows") >= AUDIENCE.level_rows)
         .sort(["rows", column.name], descending=[True, False])
@@ -141,7 +123,7 @@ def _describe_text(column: pl.Series) -> Column | None:
     )
     if frequent.is_empty():  # an identifier in disguise
         return None
-    return Column(column.name, "category", tuple(sorted(frequent[column.name].to_list())), has_other=True)
+    return Feature(column.name, "category", tuple(sorted(frequent[column.name].to_list())), has_other=True)
 
 
 def _numbers(column: pl.Series) -> np.ndarray:
@@ -153,26 +135,19 @@ def _numbers(column: pl.Series) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _encode(column: pl.Series, spec: Column) -> np.ndarray:
-    if column.null_count() == len(column):
-        return np.full(len(column), np.nan)
-    if spec.kind == "category":
-        codes: Mapping[str, float] = {level: float(i) for i, level in enumerate(spec.levels)}
-        text = column.cast(pl.String)
-        coded = text.replace_strict(codes, default=None, return_dtype=pl.Float64)
-        if spec.has_other:
-            other = text.is_not_null() & coded.is_null()
-            coded = pl.select(pl.when(other).then(float(len(spec.levels))).otherwise(coded)).to_series()
-        return coded.to_numpy().astype(np.float64)
-    if column.dtype == pl.Boolean:
-        return column.cast(pl.Float64).to_numpy()
-    if _is_number(column.dtype):
-        return _numbers(column)
-    numbers = column.cast(pl.String).str.to_lowercase().replace({"true": "1", "false": "0"})
-    parsed = numbers.cast(pl.Float64, strict=False)
-    if parsed.null_count() > column.null_count():
-        bad = column.filter(parsed.is_null() & column.is_not_null())[0]
-        raise DataError(
-            f"users: column {spec.name} holds {bad!r}, expected a {spec.kind} as in training; convert it"
-        )
-    return _numbers(parsed)
+def _encode(column: pl.Series, feature: Feature, snapshot_at: pl.Series | None) -> np.ndarray:
+    read, odds = feature.read(column, snapshot_at=snapshot_at)
+    for odd in odds:
+        if odd.what == "unreadable":  # a table that came through the door has none
+            raise DataError(
+                f"users: column {feature.name} holds {odd.example!r}, expected a {feature.kind} as in training;"
+                " convert it"
+            )
+    if feature.kind != "category":
+        return _numbers(read)
+    codes: Mapping[str, float] = {level: float(i) for i, level in enumerate(feature.levels)}
+    coded = read.replace_strict(codes, default=None, return_dtype=pl.Float64)
+    if feature.has_other:
+        other = read.is_not_null() & coded.is_null()
+        coded = coded.set(other, float(len(feature.levels)))
+    return coded.to_numpy().astype(np.float64)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models.errors import DataError
 from models.rates.pooling import Pooled, pool_rates
+from models.supply.misfit import misfit_warnings
 from models.supply.response import ResponseModel, fit_response
 
 FloatArray = NDArray[np.float64]
@@ -52,6 +53,7 @@ class DeliveryModel:
         hazard_draws, gmv_draws: (n_draws, n_cells).
         claims: `causal` only where spend itself was randomised; `why` says it in a sentence.
         elasticity: (mean, sd) used where cells have too few days, else None.
+        warnings: where the curves do not tell what the report itself says, one line each.
     """
 
     response: ResponseModel
@@ -66,6 +68,7 @@ class DeliveryModel:
     claims: Literal["causal", "observational"]
     why: str
     elasticity: tuple[float, float] | None
+    warnings: tuple[str, ...] = ()
 
 
 def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: int = 200) -> DeliveryModel:
@@ -119,6 +122,7 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         claims=claims,
         why=why,
         elasticity=elasticity,
+        warnings=misfit_warnings(response, daily, outcome=basis),
     )
 
 
@@ -259,7 +263,9 @@ def _dispersion(both: pl.DataFrame, top: str, bottom: str) -> float:
     rate = (pl.col(top).sum() / pl.col(bottom).sum()).over("segment", "placement")
     days = pl.len().over("segment", "placement")
     expected = (rate * pl.col(bottom)).alias("expected")
-    table = both.with_columns(expected, days.alias("days")).filter(
+    # A cell without any of `bottom` has no rate (0/0), and NaN counts as larger than 0.
+    told = both.filter(pl.col(bottom).sum().over("segment", "placement") > 0)
+    table = told.with_columns(expected, days.alias("days")).filter(
         (pl.col("days") > 1) & (pl.col("expected") > 0)
     )
     money = top == "gmv_cny"

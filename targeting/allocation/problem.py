@@ -77,6 +77,11 @@ class Market:
     def __len__(self) -> int:
         return len(self.block)
 
+    @property
+    def untried(self) -> NDArray[np.bool_]:
+        """(n_cells,) cells in which no money was ever seen: their curves are guesses pooled from others."""
+        return ~(self.observed_max_cny > 0)
+
 
 @dataclass(frozen=True)
 class Row:

@@ -73,7 +73,7 @@ def evaluate_campaign(
         retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
         maturity=maturity,
         drift=curve_drift(plan, cells),
-        experiment=_experiment(plan, came, dataset.orders, seed=seed),
+        experiment=_experiment(plan, came, seed=seed),
         notes=_notes(plan, came, orders=dataset.orders, maturity=maturity),
     )
 
@@ -98,12 +98,11 @@ def _windows(came: Came, orders: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFr
     return attribution(came.fans, orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS)
 
 
-def _experiment(plan: DecidedPlan, came: Came, orders: pl.DataFrame, *, seed: int) -> Experiment | None:
+def _experiment(plan: DecidedPlan, came: Came, *, seed: int) -> Experiment | None:
     return judge_experiment(
         plan,
         came.rows,
-        exposures=came.exposures,
-        orders=orders,
+        log=came.log,
         horizon_days=came.horizon_days,
         known_by=came.known_by,
         rng=np.random.default_rng(seed),
@@ -166,9 +165,10 @@ def _notes(plan: DecidedPlan, came: Came, *, orders: pl.DataFrame, maturity: flo
     outside = paid.filter(pl.col("segment") == OUTSIDE)
     if outside.height:
         notes.append(f"{_amount(outside)} went to people outside the plan")
-    blind = int(came.rows.filter("followed")["followed_at"].null_count())
-    if blind:
-        notes.append(f"{blind:,} follows have no time: they are taken to be of their impression's")
+    if came.follows_without_time:
+        notes.append(
+            f"{came.follows_without_time:,} follows have no time: they are taken to be of their impression's"
+        )
     if plan.claims.get("kind") != "causal":
         notes.append(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"

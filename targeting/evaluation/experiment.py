@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models.events.event_log import EventLog
 from models.judging.policy_value import policy_difference, policy_value, uniform_policy
 from models.judging.propensity import Logged, cross_fitted_outcomes, usable_propensities
-from targeting.evaluation.follow_credit import at_risk, known_by_then
 from targeting.evaluation.randomised_rows import (
     NOBODY,
     in_its_days,
@@ -91,8 +91,7 @@ def judge_experiment(
     plan: DecidedPlan,
     campaign: pl.DataFrame,
     *,
-    exposures: pl.DataFrame,
-    orders: pl.DataFrame,
+    log: EventLog,
     horizon_days: int,
     known_by: datetime,
     rng: np.random.Generator,
@@ -103,8 +102,7 @@ def judge_experiment(
     Args:
         plan: With the audience it was made for.
         campaign: Exposures of the campaign.
-        exposures: Exposures of everybody: held-out people often belong to no campaign.
-        orders: Orders of everybody.
+        log: Events of everybody: held-out people often belong to no campaign.
         horizon_days: How long a new fan's purchases count.
         known_by: What is known by then; younger purchases are missing for every action alike.
         rng: Folds and resamples.
@@ -112,12 +110,11 @@ def judge_experiment(
     if plan.audience is None:
         return None
     actions = (NOBODY, *plan.campaign.placements)
-    known = known_by_then(exposures, known_by)
-    days = at_risk(in_its_days(known, campaign), known)
+    days = in_its_days(log.exposures, campaign).filter("at_risk")
     randomised = randomised_rows(days, plan.audience.segments, actions)
     if randomised.height < MIN_ROWS or (randomised["placement"] == NOBODY).all():
         return None
-    randomised = with_outcomes(randomised, orders, horizon_days=horizon_days, known_by=known_by)
+    randomised = with_outcomes(randomised, log.orders, horizon_days=horizon_days, known_by=known_by)
     randomised, features = with_scores(randomised, plan.audience.scores, plan.campaign.placements)
     action = randomised["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
     propensities = usable_propensities(

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from models.events.orders_since_follow import orders_since_follow
+
 ATTRIBUTION_DAYS = (0, 1, 3, 7, 15, 30)
 RETENTION_DAYS = (1, 7, 15, 30)
 RETENTION = {
@@ -41,18 +43,13 @@ def fan_orders(
 def _since_follow(fans: pl.DataFrame, orders: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
     """Orders of new fans from the follow on, however late; `lag_days` counts midnights in between."""
     day = pl.col("ordered_at").dt.date() - pl.col("followed_at").dt.date()
-    return (
-        orders.filter(pl.col("ordered_at") <= known_by)
-        .join(fans, on="user_id", how="inner")
-        .filter(pl.col("ordered_at") >= pl.col("followed_at"))
-        .select(
-            "user_id",
-            *_CELL,
-            "followed_at",
-            age_days=(pl.col("ordered_at") - pl.col("followed_at")) / _DAY,
-            lag_days=day.dt.total_days(),
-            net_cny=pl.col("gmv_cny") - pl.col("refund_cny").fill_null(0.0),
-        )
+    return orders_since_follow(fans, orders.filter(pl.col("ordered_at") <= known_by)).select(
+        "user_id",
+        *_CELL,
+        "followed_at",
+        "age_days",
+        lag_days=day.dt.total_days(),
+        net_cny=pl.col("gmv_cny") - pl.col("refund_cny").fill_null(0.0),
     )
 
 

@@ -22,6 +22,7 @@ import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
+from models.events.event_log import EventLog, read_events
 from targeting.campaign import Campaign
 from targeting.campaign.constraints import Constraint
 from targeting.evaluation import score_outcomes
@@ -30,7 +31,7 @@ from targeting.evaluation.reliability import Calibration, calibration
 from targeting.evaluation.window_verdicts import TABLE, judged_by_randomised_rows, together
 from targeting.plan.verbs import Plan
 from targeting.planner import Planner, as_campaign
-from targeting.planning_state import present_users
+from targeting.planning_state import last_moment, present_users
 
 PREDICTIONS = (
     "follows of randomised shown rows",
@@ -124,6 +125,7 @@ def backtest(
         train_days=train_days,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
+    log = read_events(dataset, as_of=last_moment(dataset))
     steps: list[_Step] = []
     for window in walk:
         tell(f"window {window.number} of {windows}, from {window.start:%Y-%m-%d}")
@@ -131,7 +133,7 @@ def backtest(
             dataset, brief, window, horizon_days=horizon, min_audience=min_audience, n_draws=n_draws,
             seed=seed, threads=threads,
         )  # fmt: skip
-        steps.append(_judge(planner, plan, dataset, window, horizon_days=horizon, rng=rng))
+        steps.append(_judge(planner, plan, log, window, horizon_days=horizon, rng=rng))
     return _joined(steps, dataset, brief, walk, horizon_days=horizon)
 
 
@@ -147,7 +149,7 @@ class _Step:
 def _judge(
     planner: Planner,
     plan: Plan,
-    dataset: Dataset,
+    log: EventLog,
     window: Window,
     *,
     horizon_days: int,
@@ -157,11 +159,11 @@ def _judge(
     model = planner.model
     return _Step(
         plan,
-        judged_by_randomised_rows(plan, dataset, window, horizon_days=horizon_days, rng=rng),
+        judged_by_randomised_rows(plan, log, window, horizon_days=horizon_days, rng=rng),
         (
-            score_outcomes.follows(model, dataset, window),
-            score_outcomes.buyers(model, dataset, window, horizon_days=horizon_days, randomised=True),
-            score_outcomes.buyers(model, dataset, window, horizon_days=horizon_days, randomised=False),
+            score_outcomes.follows(model, log, window),
+            score_outcomes.buyers(model, log, window, horizon_days=horizon_days, randomised=True),
+            score_outcomes.buyers(model, log, window, horizon_days=horizon_days, randomised=False),
         ),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.contracts import Dataset
+from models.events.event_log import EventLog
 from targeting.evaluation.backtest_windows import Window, rows_of
 from targeting.evaluation.experiment import PLAN, judge_experiment
 from targeting.evaluation.ranking import MIN_EVENTS
@@ -33,17 +33,16 @@ TABLE: dict[str, Any] = {
 
 
 def judged_by_randomised_rows(
-    plan: DecidedPlan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
+    plan: DecidedPlan, log: EventLog, window: Window, *, horizon_days: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Promised against the coin's verdict, a row per outcome; none where the coin chose too little."""
-    rows = rows_of(dataset, window)
+    rows = rows_of(log, window)
     if rows.is_empty() or plan.audience is None:
         return []
     found = judge_experiment(
         plan,
         rows,
-        exposures=dataset.exposures,
-        orders=dataset.orders.filter(pl.col("ordered_at") < window.known_by),
+        log=log.before(window.known_by),
         horizon_days=horizon_days,
         known_by=window.known_by,
         rng=rng,

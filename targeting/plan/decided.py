@@ -70,6 +70,7 @@ class PlanFile(File):
     last_spend_cny: Array | None
     unknown: tuple[str, ...]
     rejected_rows: int
+    warnings: tuple[str, ...] = ()
     campaign: Mapping[str, Any]
 
 
@@ -175,6 +176,7 @@ class DecidedPlan:
             last_spend_cny=self.last_spend_cny,
             unknown=provenance.unknown,
             rejected_rows=provenance.rejected_rows,
+            warnings=provenance.warnings,
             campaign=self.campaign.model_dump(mode="json"),
         )
         return content.model_dump(mode="json")

@@ -31,7 +31,7 @@ def compiled(
         objective=campaign.objective,
         economics=campaign.economics,
         budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
-        constraints=campaign.constraints,
+        constraints=campaign.limits,
         last_plan=last,
     )
 
@@ -48,7 +48,7 @@ def broken_by(
     return check.violations(
         market,
         budget_cny=campaign.budget_cny,
-        constraints=campaign.constraints,
+        constraints=campaign.limits,
         spend_cny=spend_cny,
         objective=campaign.objective,
         last_plan=last,

@@ -85,6 +85,7 @@ def _context(plan: DecidedPlan) -> dict[str, Any]:
         "claims": sentences.claim_sentences(plan),
         "rules": _rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
+        "warnings": plan.provenance.warnings,
         "model_uri": plan.provenance.model_uri,
         "fingerprints": sorted(plan.provenance.fingerprints.items()),
         "versions": sorted(plan.provenance.versions.items()),

@@ -32,6 +32,7 @@ _KIND_WORDS = {
     "frequency_cap": "the frequency cap",
     "risk": "the risk floor",
     "target": "the target",
+    "trial": "the money for trials",
 }
 
 
@@ -111,7 +112,7 @@ def placement_term(placement: str) -> str:
 
 def constraint_term(plan: DecidedPlan, name: str) -> str:
     """A constraint as the merchant knows it: its kind in words and its name in the brief."""
-    kinds = {c.name: c.kind for c in plan.campaign.constraints}
+    kinds = {c.name: c.kind for c in plan.campaign.limits}
     words = _KIND_WORDS.get(kinds.get(name, name), name)
     return words if name == "total" else f"{words} “{name}”"
 

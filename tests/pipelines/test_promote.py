@@ -10,9 +10,9 @@ from models import registry
 from models.errors import DataError
 from models.judging.champion import ModelComparison
 from models.judging.heterogeneity import Interval
-from pipelines import promote as promotion
+from pipelines.jobs import promotion
+from pipelines.jobs.train import run_train
 from pipelines.store import read_dataset, write_table
-from pipelines.train import run_train
 
 SETTINGS = "min_audience: 100\ndraws: 20\nthreads: 1\nmodel_name: {name}\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from models.errors import CampaignError, DataError
-from pipelines.config import read_yaml
+from pipelines.config.yaml_file import read_yaml
 from pipelines.store import read_table
 from targeting.campaign import Campaign, parse_campaign
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -20,10 +22,9 @@ from models.audience.score_table import SCORE_COLUMNS
 from models.contracts import REJECTED, no_rejects
 from models.contracts.quarantine import worst
 from models.errors import DataError
-from pipelines import config as settings_of
 from pipelines import tracking
-from pipelines.fingerprints import content_of
-from pipelines.plan_directory import SCORES_MANIFEST, write_rejected
+from pipelines.config.job_settings import ScoreSettings, load
+from pipelines.engines import local, spark
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,
@@ -34,6 +35,8 @@ from pipelines.store import (
     read_users,
     write_table,
 )
+from pipelines.store.fingerprints import content_of
+from pipelines.store.plans import SCORES_MANIFEST, write_rejected
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def run_score(
         DataError: the users or the model cannot be used, or `out` cannot be written.
         CampaignError: a wrong setting.
     """
-    settings = settings_of.load(settings_of.ScoreSettings, config, engine=engine)
+    settings = load(ScoreSettings, config, engine=engine)
     check_writable(out.absolute(), shown=out, inputs=(data,))
     users = find_table(data, "users")
     tracking.connect(tracking_uri)
@@ -75,11 +78,7 @@ def run_score(
     bundle = registry.load(model)
     tell("fingerprinting the users")
     prints = {"users": content_of(users), "model": _model_print(bundle.model)}
-    inputs = {
-        "data": str(data.resolve()),
-        "model_uri": bundle.uri,
-        "settings": settings.model_dump(mode="json"),
-    }
+    inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}
     with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
         run.tag(tracking.MODEL_TAG, bundle.uri)
         key = hashlib.sha256(f"{prints} {settings.engine} {settings.part_users}".encode()).hexdigest()[:16]
@@ -90,10 +89,7 @@ def run_score(
         scores, warnings = _without_new_fans(scores, data)
         tell("writing")
         manifest = {"model_uri": bundle.uri, "fingerprints": prints, "engine": settings.engine}
-        with atomic_directory(out) as folder:
-            write_table(scores, folder / "scores.parquet")
-            write_rejected(rejected, folder)
-            (folder / SCORES_MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+        _write(scores, rejected, manifest, out)
         shutil.rmtree(work.parent, ignore_errors=True)
         counts = {
             "users": scores["user_id"].n_unique(),
@@ -103,18 +99,19 @@ def run_score(
         run.metrics(counts)
         run.mapping(manifest, SCORES_MANIFEST)
     return ScoreResult(
-        out=str(out),
-        run_id=run.run_id,
-        model_uri=bundle.uri,
-        engine=settings.engine,
-        reused_parts=reused,
-        warnings=warnings,
-        **counts,
+        str(out), run.run_id, bundle.uri, settings.engine, reused_parts=reused, warnings=warnings, **counts
     )
 
 
+def _write(scores: pl.DataFrame, rejected: pl.DataFrame, manifest: Mapping[str, Any], out: Path) -> None:
+    with atomic_directory(out) as folder:
+        write_table(scores, folder / "scores.parquet")
+        write_rejected(rejected, folder)
+        (folder / SCORES_MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+
+
 def score_users(
-    model: AudienceModel, *, users: Path, work: Path, settings: settings_of.ScoreSettings, tell: Tell
+    model: AudienceModel, *, users: Path, work: Path, settings: ScoreSettings, tell: Tell
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Score the users table at `users` through an engine.
 
@@ -132,8 +129,6 @@ def score_users(
     parts = work / "parts"
     reused = 0
     if settings.engine == "spark":
-        from pipelines.engines import spark
-
         tell(f"spark at {settings.spark_master}")
         spark.score(
             model.to_files(),
@@ -143,8 +138,6 @@ def score_users(
             master=settings.spark_master,
         )
     else:
-        from pipelines.engines import local
-
         reused = local.score(model, users=source, work=parts, part_users=settings.part_users, tell=tell)
     scored = pl.scan_parquet(parts / "*.parquet")
     scores = scored.filter(pl.col("reason").is_null()).select(SCORE_COLUMNS).collect(engine="streaming")

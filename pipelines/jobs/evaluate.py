@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
+from models import registry
 from models.contracts import Conformed, Dataset, fingerprint
 from models.errors import DataError
-from pipelines import config as settings_of
-from pipelines.plan_directory import read_plan, write_files
+from pipelines.config.job_settings import EvaluateSettings, load
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,
@@ -25,11 +25,13 @@ from pipelines.store import (
     read_dataset,
     read_users,
 )
+from pipelines.store.plans import read_plan, write_files
 from pipelines.tracking import connect, job_run
-
-if TYPE_CHECKING:
-    from targeting.evaluation import Evaluation
-    from targeting.plan.verbs import Plan
+from targeting.evaluation import Evaluation, evaluate_campaign, evaluate_delivery
+from targeting.evaluation.evaluation_page import render
+from targeting.evaluation.experiment import PLAN
+from targeting.evaluation.plan_drift import people_drift
+from targeting.plan.verbs import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
 
@@ -70,33 +72,28 @@ def run_evaluate(
     Raises:
         DataError: either directory is not what it should be, or the data hold no row of the campaign.
     """
-    from targeting.evaluation.evaluation_page import render
-
-    settings = settings_of.load(settings_of.EvaluateSettings, config)
+    settings = load(EvaluateSettings, config)
     if out is not None:
         given = (data, plan, *later, *(() if trained_on is None else (trained_on,)))
         check_writable(out.absolute(), shown=out, inputs=given)
     tell("reading")
     promised = read_plan(plan)
-    found, fingerprints = _judged(
-        promised,
-        data,
-        trained_on=trained_on,
-        later=later,
-        settings=settings,
-        tracking_uri=tracking_uri,
-        tell=tell,
-    )
-    inputs = {
-        "data": str(data.resolve()),
-        "plan": str(plan.resolve()),
-        "trained_on": None if trained_on is None else str(trained_on.resolve()),
-        "later": [str(path.resolve()) for path in later],
-        "settings": settings.model_dump(mode="json"),
-    }
-    content = found.to_dict()
-    page = render(found, promised)
-    with job_run("evaluate", tracking_uri=tracking_uri, inputs=inputs, fingerprints=fingerprints) as run:
+    if _is_told_by_report(promised, data):
+        _refuse_people(data, trained_on=trained_on, later=later)
+        found, prints = _by_report(promised, data, settings=settings, tell=tell)
+    else:
+        found, prints = _by_people(
+            promised,
+            data,
+            trained_on=trained_on,
+            later=later,
+            tracking_uri=tracking_uri,
+            settings=settings,
+            tell=tell,
+        )
+    content, page = found.to_dict(), render(found, promised)
+    inputs = {"data": data, "plan": plan, "trained_on": trained_on, "later": later, "settings": settings}
+    with job_run("evaluate", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
         run.metrics(promises(found) | {"maturity": found.maturity, **drift_and_coin(found)})
         run.mapping(content, CONTENT)
         run.text(page, PAGE)
@@ -110,35 +107,44 @@ def run_evaluate(
     return EvaluateResult(headline=str(found), run_id=run.run_id, out=where, evaluation=content)
 
 
-def _judged(
+def _is_told_by_report(promised: Plan, data: Path) -> bool:
+    """Whether `data` holds a console's report to judge by, rather than people."""
+    if data.is_file():
+        raise DataError(
+            f"{data}: is a file; expected a data directory: put a console's report into one, as delivery.csv"
+        )
+    return has_table(data, "delivery") and (promised.audience is None or not has_table(data, "exposures"))
+
+
+def _refuse_people(data: Path, *, trained_on: Path | None, later: Sequence[Path]) -> None:
+    if trained_on is not None or later:
+        raise DataError(
+            f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
+            " --later, or give a data directory with users, exposures and orders"
+        )
+
+
+def _by_report(
+    promised: Plan, data: Path, *, settings: EvaluateSettings, tell: Tell
+) -> tuple[Evaluation, Mapping[str, str]]:
+    """The evaluation by a console's report, and its fingerprint."""
+    report = read_conformed(find_table(data, "delivery"), "delivery")
+    tell("comparing")
+    found = evaluate_delivery(promised, report.good, campaign_id=settings.campaign_id, as_of=settings.as_of)
+    return _with_notes(found, _left_out(report)), {"delivery": fingerprint(report.good)}
+
+
+def _by_people(
     promised: Plan,
     data: Path,
     *,
     trained_on: Path | None,
     later: Sequence[Path],
-    settings: settings_of.EvaluateSettings,
     tracking_uri: str | None,
+    settings: EvaluateSettings,
     tell: Tell,
 ) -> tuple[Evaluation, Mapping[str, str]]:
-    """The evaluation by what `data` holds, and the fingerprints of its tables."""
-    from targeting.evaluation import evaluate_campaign, evaluate_delivery
-
-    if data.is_file():
-        raise DataError(
-            f"{data}: is a file; expected a data directory: put a console's report into one, as delivery.csv"
-        )
-    if has_table(data, "delivery") and (promised.audience is None or not has_table(data, "exposures")):
-        if trained_on is not None or later:
-            raise DataError(
-                f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
-                " --later, or give a data directory with users, exposures and orders"
-            )
-        report = read_conformed(find_table(data, "delivery"), "delivery")
-        tell("comparing")
-        found = evaluate_delivery(
-            promised, report.good, campaign_id=settings.campaign_id, as_of=settings.as_of
-        )
-        return _with_notes(found, _left_out(report)), {"delivery": fingerprint(report.good)}
+    """The evaluation by users, exposures and orders, and their fingerprints."""
     dataset = read_dataset(data)
     past = None if trained_on is None else read_dataset(trained_on)
     snapshots = [read_users(path) for path in later]
@@ -195,9 +201,6 @@ def with_people_drift(
         now: Data of the campaign.
         model_uri: The plan's model, or None.
     """
-    from models import registry
-    from targeting.evaluation.plan_drift import people_drift
-
     scores: dict[str, pl.DataFrame] = {}
     notes = found.notes
     try:
@@ -215,8 +218,6 @@ def drift_and_coin(found: Evaluation) -> dict[str, float]:
     counted = found.drift.group_by("kind").agg((pl.col("verdict") == "act").mean().alias("act"))
     metrics = {f"drift.{kind}.act_share": float(share) for kind, share in counted.iter_rows()}
     if found.experiment is not None:
-        from targeting.evaluation.experiment import PLAN
-
         for row in found.experiment.values.filter(pl.col("policy") == PLAN).iter_rows(named=True):
             for key in ("value", "low_80", "high_80"):
                 metrics[f"coin.{row['outcome']}.{key}"] = row[key]

@@ -6,10 +6,9 @@ One wording for `run`, `plan`, `demo` and `replay`. Text only; it must not read,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pipelines.plan import PlanResult
+from pipelines.jobs.planning import PlanResult
 
 _PROMISES = (
     ("new_fans", "new fans", ""),

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import config as settings_of
+from pipelines.config.job_settings import SimulateSettings, load
 from pipelines.shell import Tell, silent
 from pipelines.store import atomic_directory, write_table
+from targeting.world import simulate
 
 BRIEF = "campaign.yaml"
 
@@ -46,10 +47,8 @@ def run_simulate(
         CampaignError: no such world, or a wrong setting.
         DataError: `out` cannot be written.
     """
-    settings = settings_of.load(settings_of.SimulateSettings, config, world=world, users=users, seed=seed)
+    settings = load(SimulateSettings, config, world=world, users=users, seed=seed)
     with atomic_directory(out) as folder:
-        from targeting.world import simulate
-
         tell(f"{settings.users:,} people of world {settings.world}")
         made = simulate(settings.world, users=settings.users, seed=settings.seed)
         for name, table in (("users", made.users), ("exposures", made.exposures), ("orders", made.orders)):

@@ -13,23 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
 from models.errors import CampaignError, DataError, SolverError
 from pipelines import tracking
-from pipelines.briefs import read_brief
-from pipelines.config import PlanSettings
-from pipelines.plan import (
-    Decided,
-    PlanResult,
-    Source,
-    decide_from,
-    result_of,
-)
-from pipelines.plan_directory import write_plan
-from pipelines.plan_run import input_prints
-from pipelines.run import TABLES, decide_for
+from pipelines.config.briefs import read_brief
+from pipelines.config.job_settings import PlanSettings
+from pipelines.jobs.plan import Source, decide_from
+from pipelines.jobs.planning import Decided, PlanResult, input_prints, result_of
+from pipelines.jobs.run import TABLES, decide_for
 from pipelines.shell import Tell, silent
 from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
+from pipelines.store.plans import write_plan
+from targeting.planner import Planner
 
 _CELL = ["segment", "placement", "slot"]
 
@@ -101,8 +97,6 @@ def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tel
         )
     if job == "plan":
         return decide_from(source, brief=brief, settings=settings, tell=tell)
-    from targeting.planner import Planner
-
     if model_uri is None:
         raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
     planner = Planner.load(model_uri)
@@ -134,8 +128,6 @@ def _read_settings(values: Mapping[str, Any]) -> PlanSettings:
     Raises:
         CampaignError: they are not settings of this version.
     """
-    from pydantic import ValidationError
-
     try:
         return PlanSettings.model_validate(dict(values))
     except ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.errors import CampaignError
-from pipelines.config import JOBS
+from pipelines.config.job_settings import JOBS
 from targeting.campaign import campaign_schema
 from targeting.campaign.messages import nearest
 

@@ -12,7 +12,7 @@ def age_days(moment: pl.Expr, since: str) -> pl.Expr:
     return (moment - pl.col(since)).dt.total_microseconds() / DAY_US
 
 
-def fan_orders(
+def orders_since_follow(
     fans: pl.DataFrame, orders: pl.DataFrame, *, key: str = "user_id", horizon_days: float | None = None
 ) -> pl.DataFrame:
     """Orders of new fans in [follow, follow + horizon), to the second.

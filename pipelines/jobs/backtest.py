@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import config as settings_of
+from pipelines.config.job_settings import BacktestSettings, load
+from pipelines.config.yaml_file import read_yaml
 from pipelines.shell import Tell, silent
 from pipelines.store import read_dataset
-from pipelines.tracking import job_run
+from pipelines.tracking import JobRun, job_run
 from targeting.campaign import parse_campaign
+from targeting.evaluation.walk_forward import Backtest, backtest
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,8 @@ def run_backtest(
         DataError: the data are too short, or no window can be judged.
         CampaignError, InfeasibleError: the brief is wrong or cannot be met.
     """
-    from targeting.evaluation.walk_forward import backtest
-
-    settings = settings_of.load(settings_of.BacktestSettings, config)
-    brief = settings_of.read_yaml(campaign)
+    settings = load(BacktestSettings, config)
+    brief = read_yaml(campaign)
     parsed = parse_campaign(brief, str(campaign))
     tell("reading")
     dataset = read_dataset(data)
@@ -62,21 +62,23 @@ def run_backtest(
         threads=settings.threads,
         tell=tell,
     )
-    content = found.to_dict()
-    inputs = {
-        "data": str(data.resolve()),
-        "campaign": brief,
-        "settings": settings.model_dump(mode="json"),
-    }
+    inputs = {"data": data, "campaign": brief, "settings": settings}
     with job_run(
         "backtest", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
     ) as run:
-        for row in found.table.filter(found.table["window"] == 0).iter_rows(named=True):
-            sides = {side: row[side] for side in ("promised", "realised", "low_80", "high_80")}
-            run.metrics({f"{row['outcome']}.{side}": x for side, x in sides.items() if x is not None})
-        for one in found.calibrations:
-            name = one.outcome.split(" (")[0]
-            run.metrics({f"{name}.ratio": one.ratio, f"{name}.ece": one.ece})
-        run.mapping(content, "backtest.json")
-        run.text(found.table.write_csv(), "backtest.csv")
+        content = _log(found, run=run)
     return BacktestResult(headline=str(found), run_id=run.run_id, backtest=content)
+
+
+def _log(found: Backtest, *, run: JobRun) -> dict[str, Any]:
+    """Totals and calibrations as metrics, everything as files; the content of the JSON file is returned."""
+    for row in found.table.filter(found.table["window"] == 0).iter_rows(named=True):
+        sides = {side: row[side] for side in ("promised", "realised", "low_80", "high_80")}
+        run.metrics({f"{row['outcome']}.{side}": x for side, x in sides.items() if x is not None})
+    for one in found.calibrations:
+        name = one.outcome.split(" (")[0]
+        run.metrics({f"{name}.ratio": one.ratio, f"{name}.ece": one.ece})
+    content = found.to_dict()
+    run.mapping(content, "backtest.json")
+    run.text(found.table.write_csv(), "backtest.csv")
+    return content

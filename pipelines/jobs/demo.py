@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import config as settings_of
-from pipelines.plan import PlanResult
-from pipelines.run import run_all
+from pipelines.config.job_settings import DemoSettings, load
+from pipelines.jobs.planning import PlanResult
+from pipelines.jobs.run import run_all
+from pipelines.jobs.simulate import BRIEF, run_simulate
 from pipelines.shell import Tell, silent
-from pipelines.simulate import BRIEF, run_simulate
 
 DATA, PLAN = "data", "plan"
 
@@ -32,7 +32,7 @@ def run_demo(
         DataError: `out` cannot be written.
         CampaignError: a wrong setting.
     """
-    settings = settings_of.load(settings_of.DemoSettings, config)
+    settings = load(DemoSettings, config)
     data = out / DATA
     run_simulate(out=data, world=settings.world, users=settings.users, seed=settings.seed, tell=tell)
     made = run_all(data=data, campaign=data / BRIEF, out=out / PLAN, tracking_uri=tracking_uri, tell=tell)

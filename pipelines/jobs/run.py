@@ -6,14 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.contracts import Dataset
-from pipelines import config as settings_of
-from pipelines.briefs import Brief, read_brief
-from pipelines.config import PlanSettings
-from pipelines.plan import Decided, PlanResult, publish
-from pipelines.plan_run import planning_run
+from pipelines.config.briefs import Brief, read_brief
+from pipelines.config.job_settings import PlanSettings, RunSettings, load
+from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
+from pipelines.jobs.train import learn
 from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_dataset
-from pipelines.train import learn
 from targeting.planner import Planner
 from targeting.planning_state import present_users
 
@@ -35,7 +33,7 @@ def run_all(
         DataError, CampaignError: the data, the brief or a setting is wrong.
         InfeasibleError: no plan satisfies the brief.
     """
-    settings = settings_of.load(settings_of.RunSettings, config)
+    settings = load(RunSettings, config)
     brief = read_brief(campaign)
     check_writable(out.absolute(), shown=out, inputs=(data,))
     tell("reading")
@@ -43,7 +41,7 @@ def run_all(
     with planning_run(
         "run",
         brief,
-        inputs={"data": str(data.resolve())},
+        inputs={"data": data},
         paths={name: find_table(data, name) for name in TABLES},
         settings=settings,
         tracking_uri=tracking_uri,
@@ -62,11 +60,5 @@ def decide_for(
     users = present_users(dataset)
     audience = planner.audience_of_scores(planner.model.score(users), users)
     tell("dividing the budget")
-    plan = planner.plan(
-        brief.campaign,
-        audience,
-        last_plan=brief.last_plan,
-        gap_tol=settings.gap_tol,
-        time_limit_s=settings.time_limit_s,
-    )
+    plan = divide(planner, audience, brief=brief, settings=settings)
     return Decided(plan, dataset.rejected, planner.warnings)

@@ -9,16 +9,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from models import registry
 from models.contracts import Dataset
 from models.errors import DataError
-from pipelines import config as settings_of
 from pipelines import tracking
-from pipelines.config import TrainSettings
-from pipelines.plan_directory import rejected_counts
-from pipelines.promote import Promotion, promote, starting_alias
+from pipelines.config.job_settings import TrainSettings, load
+from pipelines.jobs.promotion import Promotion, promote, starting_alias
 from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
+from pipelines.store.plans import rejected_counts
 from targeting.campaign import Campaign
 from targeting.planner import Planner
 
@@ -54,10 +55,10 @@ def run_train(
         DataError: the data cannot be used or the tracking store cannot be reached.
         CampaignError: a wrong setting.
     """
-    settings = settings_of.load(settings_of.TrainSettings, config)
+    settings = load(TrainSettings, config)
     tell("reading")
     dataset = read_dataset(data)
-    inputs = {"data": str(data.resolve()), "settings": settings.model_dump(mode="json")}
+    inputs = {"data": data, "settings": settings}
     with tracking.job_run(
         "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
     ) as run:
@@ -109,28 +110,34 @@ def learn(
         n_draws=settings.draws,
         min_audience=settings.min_audience,
     )
-    run.metrics(planner.model.metrics)
-    kept, seen = planner.state.value_kept, planner.state.gain_seen
-    found = {"segments_value_kept": kept, "segments_gain_seen": seen}
-    run.metrics({name: value for name, value in found.items() if value is not None})
-    run.tag("targeting.claims", planner.model.claims.kind)
-    for name, table in planner.model.reliability.items():
-        run.text(calibration_chart(asdict(table), title=name), f"charts/calibration-{name}.svg")
+    _log_quality(planner, run=run)
     tell("registering the model")
-    # MLflow announces each version on stderr, past its own switch for that.
     alias = starting_alias(settings.model_name)
-    with quiet(2), redirect_stderr(StringIO()):
-        uri = registry.save(
-            planner.model,
-            extra_files=planner.state_files(),
-            input_example=dataset.users.head(5),
-            name=settings.model_name,
-            alias=alias,
-        )
+    uri = _register(planner, name=settings.model_name, alias=alias, example=dataset.users.head(5))
     run.tag(tracking.MODEL_TAG, uri)
     tell("comparing with the champion")
     decided = promote(planner.model, uri=uri, alias=alias, dataset=dataset, seed=settings.seed, run=run)
     return Learned(replace(planner, model_uri=uri), decided)
+
+
+def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
+    """How good the model and its segments are on held-out time, as metrics and charts."""
+    kept, seen = planner.state.value_kept, planner.state.gain_seen
+    of_segments = {"segments_value_kept": kept, "segments_gain_seen": seen}
+    known = {name: value for name, value in of_segments.items() if value is not None}
+    run.metrics({**planner.model.metrics, **known})
+    run.tag("targeting.claims", planner.model.claims.kind)
+    for name, table in planner.model.reliability.items():
+        run.text(calibration_chart(asdict(table), title=name), f"charts/calibration-{name}.svg")
+
+
+def _register(planner: Planner, *, name: str, alias: str, example: pl.DataFrame) -> str:
+    """`models:/name/version` of the planner, registered inside the open run."""
+    # MLflow announces each version on stderr, past its own switch for that.
+    with quiet(2), redirect_stderr(StringIO()):
+        return registry.save(
+            planner.model, extra_files=planner.state_files(), input_example=example, name=name, alias=alias
+        )
 
 
 def calibration_chart(table: Mapping[str, Any], *, title: str) -> str:
