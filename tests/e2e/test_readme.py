@@ -28,12 +28,27 @@ def test_every_command_is_in_the_table():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/architecture.md", "docs/bring-your-own-data.md", "docs/measuring.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/bring-your-own-data.md",
+        "docs/measuring.md",
+    ],
 )
 def test_links_lead_somewhere(page):
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+def test_files_that_contributors_are_sent_to_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = "models|targeting|pipelines|configs|tests|docs|benchmarks"
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", text))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 def test_the_brief_in_the_docs_is_valid():
