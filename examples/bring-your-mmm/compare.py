@@ -98,7 +98,7 @@ def compared(folder: Path) -> list[dict[str, object]]:
             "our use": plan["spend_cny"] / budget,
             "our bound": round(bound),
             "our gap": plan["gap"],
-            "they miss": max(1.0 - value / bound, 0.0),
+            "they miss": 1.0 - value / bound,
             "true, theirs": round(true_sales_cny(theirs)),
             "true, ours": round(true_sales_cny(ours)),
             "true, best": round(true_best_cny(budget, caps)),
