@@ -47,16 +47,6 @@ CIRCLED_TODAY = {
     "targeting.allocation.formulation",
     "targeting.allocation.lastplan",
     "targeting.allocation.solver",
-    "targeting.plan",
-    "targeting.plan.baselines",
-    "targeting.plan.decision",
-    "targeting.plan.packages",
-    "targeting.plan.result",
-    "targeting.plan.saved",
-    "targeting.report",
-    "targeting.report.next_steps",
-    "targeting.report.page",
-    "targeting.report.sentences",
 }
 HIDDEN_TODAY = {}
 OWN_TODAY = {
@@ -68,26 +58,6 @@ OWN_TODAY = {
     "targeting.allocation.whatif.frontier -> targeting.allocation.solver.solve",
     "targeting.assignment.result -> targeting.assignment.hull",
     "targeting.campaign.constraints -> models.contracts.values",
-    "targeting.plan.baselines -> models.contracts",
-    "targeting.plan.decision -> targeting.allocation.whatif.frontier",
-    "targeting.plan.result -> targeting.allocation.explain.words",
-    "targeting.plan.result -> targeting.allocation.whatif.frontier",
-    "targeting.plan.result -> targeting.allocation.whatif.sensitivity",
-    "targeting.plan.result -> targeting.plan.baselines",
-    "targeting.plan.result -> targeting.plan.decision",
-    "targeting.plan.result -> targeting.plan.market_file",
-    "targeting.plan.result -> targeting.plan.packages",
-    "targeting.plan.result -> targeting.plan.saved",
-    "targeting.plan.result -> targeting.report",
-    "targeting.plan.result -> targeting.report.page",
-    "targeting.plan.result -> targeting.report.sentences",
-    "targeting.plan.supplied -> models.contracts",
-    "targeting.plan.supplied -> models.contracts.conform",
-    "targeting.plan.supplied -> models.contracts.fingerprint",
-    "targeting.plan.supplied -> targeting.allocation.supplied",
-    "targeting.planner -> models.registry",
-    "targeting.report.next_steps -> targeting.allocation.whatif.sensitivity",
-    "targeting.report.page -> targeting.plan.baselines",
 }
 
 

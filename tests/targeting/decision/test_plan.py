@@ -8,8 +8,8 @@ import pytest
 
 from models.errors import CampaignError, DataError
 from targeting.allocation.outcomes import outcomes
+from targeting.decision.verbs import plan_from_files
 from targeting.plan.decided import ALLOCATION_COLUMNS
-from targeting.plan.verbs import plan_from_files
 
 NUMBER_OR_NULL = {"type": ["number", "null"]}
 INTERVAL = {
