@@ -15,14 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from models.audience.settings import AUDIENCE
 from models.contracts.features import Feature
 from models.errors import DataError
 
 RESERVED = ("user_id", "snapshot_at", "is_fan")
-MAX_LEVELS = 50
-"""Levels of a text column that get a code of their own; beyond it the rarer ones share one code."""
-MIN_LEVEL_ROWS = 20
-"""A level of a long text column needs this many users: below it a tree would learn people by heart."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +114,12 @@ def _describe_text(column: pl.Series) -> Feature | None:
     counts = text.drop_nulls().value_counts(sort=False, name="rows")
     if counts.height < 2 and text.null_count() == 0:
         return None
-    if counts.height <= MAX_LEVELS:
+    if counts.height <= AUDIENCE.most_levels:
         return Feature(column.name, "category", tuple(sorted(counts[column.name].to_list())))
     frequent = (
-        counts.filter(pl.col("rows") >= MIN_LEVEL_ROWS)
+        counts.filter(pl.col("rows") >= AUDIENCE.level_rows)
         .sort(["rows", column.name], descending=[True, False])
-        .head(MAX_LEVELS)
+        .head(AUDIENCE.most_levels)
     )
     if frequent.is_empty():  # an identifier in disguise
         return None

@@ -50,7 +50,7 @@ class Followers:
     @property
     def bought(self) -> np.ndarray:
         """At least one kept order, (n,) of bool."""
-        return ~np.isnan(self.first_kept_days)
+        return np.asarray(~np.isnan(self.first_kept_days))
 
 
 def fit_log_refunds(log: EventLog) -> RefundMaturity:

@@ -19,7 +19,8 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 
 from models.audience.encoding import FeatureEncoder
-from models.audience.follow import Funnel, fit_funnel
+from models.audience.follow import fit_funnel
+from models.audience.funnel import Funnel
 from models.audience.held_out import Claims, Past, claim, judge_held_out
 from models.audience.later_outcomes import add_outcomes, without_outcomes
 from models.audience.model_files import MODEL_FILE, read_files, write_files
@@ -88,9 +89,8 @@ class AudienceModel:
     ) -> AudienceModel:
         """Learn from logs known by `as_of`.
 
-        The model is fitted twice: once on the earlier part of the exposures, to be judged on the later part
-        (metrics, reliability), and then on all of them. Calibration maps come from cross-validation over
-        users, so no row calibrates itself and no row is wasted.
+        Fitted twice: on the earlier part of the exposures, to be judged on the later part (metrics,
+        reliability), and on all of them. Calibration maps come from cross-validation over users.
 
         Args:
             dataset: Normalised users, exposures and orders.
@@ -108,13 +108,8 @@ class AudienceModel:
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
         held_out = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)
         funnel = fit_funnel(fitting, log, placements=placements)
-        value = fit_value(
-            fitting,
-            log,
-            placements=placements,
-            horizon_days=horizon_days,
-            ranking_shift=funnel.ranking_shift,
-        )
+        shift = funnel.ranking_shift
+        value = fit_value(fitting, log, placements=placements, horizon_days=horizon_days, ranking_shift=shift)
         known = {} if value is None else value.metrics
         sizes = {"users": float(log.users.height), "exposure_rows": float(log.exposures.height)}
         model = cls(

@@ -16,16 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.rates.likelihood import Rows
-
-PENALTIES = (50.0, 10.0, 2.0)
-"""Candidate penalties in events: the prior deviation of a standardised effect is 1/sqrt(penalty)."""
-KNOTS = 33
-CLIP = 4.0
-MAX_STEPS = 25
-FRESH_STEPS = 4
-TOLERANCE_NATS = 1e-3
-"""A step that improves the log posterior by less than a thousandth cannot matter to any decision."""
-F_LIMIT = 40.0
+from models.rates.scoring import Regression, scoring_steps
+from models.rates.settings import RATES
 
 
 @dataclass(frozen=True)
@@ -46,8 +38,8 @@ class Scale:
         """Standardised value, normal score of the rank and flag for missing, each (n,)."""
         from scipy.special import ndtri
 
-        missing = np.isnan(x)
-        z = np.clip((x - self.centre) / self.spread, -CLIP, CLIP)
+        missing, limit = np.isnan(x), RATES.standardised_limit
+        z = np.clip((x - self.centre) / self.spread, -limit, limit)
         rank = np.interp(x, np.asarray(self.knots), np.linspace(0.02, 0.98, len(self.knots)))
         return [np.where(missing, 0.0, z), np.where(missing, 0.0, ndtri(rank)), missing.astype(float)]
 
@@ -73,7 +65,7 @@ class Design:
             if j in categorical:
                 levels[j] = int(known.max(initial=0.0)) + 1
             elif known.size and np.ptp(known) > 0:
-                knots = np.unique(np.quantile(known, np.linspace(0, 1, KNOTS)))
+                knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
                 numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
         return cls(levels, numeric)
 
@@ -107,16 +99,14 @@ class LinearTerm:
         """Linear predictor of each row, (n,)."""
         expanded = self.design.expand(matrix)
         # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
-        return self.intercept + np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
+        effect = np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
+        return np.asarray(self.intercept + effect)
 
 
 def fit_linear(
     *, expanded: np.ndarray, rows: Rows, penalty: float, start: np.ndarray | None = None
 ) -> np.ndarray:
     """Maximum a posteriori intercept and coefficients by damped Fisher scoring.
-
-    The information is computed anew for the first steps only: near the optimum it hardly moves, and it is
-    what costs.
 
     Args:
         expanded: Design of each row, (n, q).
@@ -128,35 +118,17 @@ def fit_linear(
         (q + 1,), the intercept first.
     """
     design = np.column_stack([np.ones(expanded.shape[0]), expanded])
-    ridge = np.full(design.shape[1], penalty)
-    ridge[0] = 1e-6
-    centre = np.zeros(design.shape[1])
-    centre[0] = rows.constant()
-    beta = centre.copy() if start is None else start
-
-    def objective(b: np.ndarray, f: np.ndarray) -> float:
-        return float(rows.loss(f).sum() + 0.5 * (ridge * (b - centre) ** 2).sum())
-
-    f = np.clip(design @ beta, -F_LIMIT, F_LIMIT)
-    value = objective(beta, f)
-    hessian = np.diag(ridge)
-    for step_number in range(MAX_STEPS):
-        gradient, information = rows.gradient(f)
-        g = design.T @ gradient + ridge * (beta - centre)
-        if step_number < FRESH_STEPS:
-            hessian = (design * information[:, None]).T @ design + np.diag(ridge)
-        step = np.linalg.solve(hessian, g)
-        factor = 1.0
-        while factor > 1e-3:
-            trial = beta - factor * step
-            trial_f = np.clip(design @ trial, -F_LIMIT, F_LIMIT)
-            trial_value = objective(trial, trial_f)
-            if trial_value <= value:
-                break
-            factor /= 2
-        if factor <= 1e-3:
-            break
-        improved, beta, f, value = value - trial_value, trial, trial_f, trial_value
-        if improved < TOLERANCE_NATS:
+    precision = np.full(design.shape[1], penalty)
+    precision[0] = 1e-6
+    mean = np.zeros(design.shape[1])
+    mean[0] = rows.constant()
+    problem = Regression(rows, design, mean, precision)
+    beta = mean if start is None else start
+    steps = scoring_steps(
+        problem, beta, most=RATES.linear_steps, fresh=RATES.linear_fresh_steps, shortest=1e-3
+    )
+    for stepped, gained in steps:
+        beta = stepped
+        if gained < RATES.linear_tolerance_nats:
             break
     return beta

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 from stored_copy import read_back
 
-from models.audience.follow import Funnel, PlacementFunnel
+from models.audience.funnel import Funnel, PlacementFunnel
 from models.errors import DataError
 from models.rates.boosting import HazardBooster
 from models.rates.linear import Design, LinearTerm, Scale

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from stored_copy import read_back
 
-from models.audience.encoding import MAX_LEVELS, FeatureEncoder
+from models.audience.encoding import FeatureEncoder
+from models.audience.settings import AUDIENCE
 from models.errors import DataError
 
 
@@ -57,7 +58,7 @@ def test_high_cardinality_keeps_the_frequent_and_shares_a_code_for_the_rest():
     frame = pl.DataFrame({"user_id": [str(i) for i in range(2200)], "city": city})
     encoder = FeatureEncoder.fit(frame)
     (column,) = encoder.columns
-    assert len(column.levels) == 40 <= MAX_LEVELS
+    assert len(column.levels) == 40 <= AUDIENCE.most_levels
     coded = encoder.encode(pl.DataFrame({"user_id": ["a", "b", "c"], "city": ["c1", "never seen", None]}))[
         :, 0
     ]

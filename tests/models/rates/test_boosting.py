@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from stored_copy import read_back
 
-from models.rates.boosting import HazardBooster, fit_boosted
+from models.rates.boosted_fit import fit_boosted
+from models.rates.boosting import HazardBooster
 from models.rates.likelihood import AmountRows, HazardRows
 
 
