@@ -33,6 +33,8 @@ def pytest_runtest_makereport(item, call):
         reason = str(call.excinfo.value) if call.excinfo else "skipped"
         if "shared/data" in reason and not SHARED.is_dir():
             return
+        if "names no interpreter" in reason:  # a peer that needs an environment of its own
+            return
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where everything must run: {reason}"
 

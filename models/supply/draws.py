@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.supply.fit import CAPACITY_OVER_OBSERVED, Fit, FloatArray, Panel, fit_supply
-from models.supply.shapes import log_price
+from models.supply.price_shapes import log_price
 
 # Fewer days than this cannot be bootstrapped.
 MIN_BOOTSTRAP_DAYS = 8

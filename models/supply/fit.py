@@ -28,9 +28,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.supply.group_sums import grouped, indicator, typical_log_price
 from models.supply.noise import Spread, split_noise
-from models.supply.shapes import capped, log_price
-from models.supply.sums import grouped, indicator, typical_log_price
+from models.supply.price_shapes import capped, log_price
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

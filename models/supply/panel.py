@@ -68,7 +68,8 @@ def build_panel(
 ) -> Panel:
     """Index the paid days and set the priors; cells are segments x placements, placements fastest.
 
-    Arguments as in `models.response.fit_response`; `paid` from `paid_days`, with delivery in every placement.
+    Arguments as in `models.supply.response.fit_response`; `paid` from `paid_days`, with delivery in every
+    placement.
     """
     segment_of = np.repeat(np.arange(len(segments)), len(placements))
     placement_of = np.tile(np.arange(len(placements)), len(segments))

@@ -1,9 +1,6 @@
-"""The plan: what was decided (`result`), how it is made and checked (`decision`), what it promises.
+"""The plan. In: a brief and its market (`decision`). Out: a frozen `Plan` and its files.
 
-`baselines` is what the usual ways would do, `saved` and `market_file` read a plan back from its directory.
+`decided` is the data; `promise`, `usual_plans`, `curve_table`, `packages` compute from it, `questions` asks
+the allocator again, `saved` is the directory, `verbs` the object with all of it on top. Nothing is imported
+here, so that `targeting.report` can stand between the data and the verbs.
 """
-
-from targeting.plan.provenance import Provenance
-from targeting.plan.result import ALLOCATION_COLUMNS, UNITS, Plan, plan_from_files
-
-__all__ = ["ALLOCATION_COLUMNS", "UNITS", "Plan", "Provenance", "plan_from_files"]

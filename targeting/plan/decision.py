@@ -8,30 +8,33 @@ one way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
+from models.contracts import as_frame
 from models.errors import DataError, InfeasibleError, SolverError
-from targeting.allocation.audit.check import Violation, violations
+from models.supply.curves import FloatArray
 from targeting.allocation.explain.conflict import solve_or_explain
 from targeting.allocation.explain.trial import marginals
 from targeting.allocation.explain.words import reasons
-from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.allocation.solver.rounding import rounded
 from targeting.audience import Audience
-from targeting.campaign import Campaign, parse_campaign
-from targeting.plan.baselines import past_spend, usual_plans
+from targeting.campaign import Campaign
 from targeting.plan.curve_table import curve_table
-from targeting.plan.promise import promise
+from targeting.plan.decided import ALLOCATION_COLUMNS
+from targeting.plan.plan_settings import SETTINGS
+from targeting.plan.promise import EXPECTED, promise
 from targeting.plan.provenance import Provenance
-from targeting.plan.result import ALLOCATION_COLUMNS, Plan
+from targeting.plan.questions import broken_by, compiled
+from targeting.plan.usual_plans import past_spend, usual_plans
+from targeting.plan.verbs import Plan
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ def decide(
     market: Market,
     provenance: Provenance,
     audience: Audience | None = None,
-    last_plan: pl.DataFrame | FloatArray | None = None,
+    last_plan: Any = None,
     history: pl.DataFrame | None = None,
     gap_tol: float = 1e-6,
     time_limit_s: float = 60.0,
@@ -54,8 +57,8 @@ def decide(
         market: what money buys.
         provenance: where market and data come from.
         audience: the people, for the files and the report.
-        last_plan: the plan before (segment, placement, spend_cny), to compare with and, for change_limit, to
-            limit change from.
+        last_plan: the plan before (a table segment, placement, spend_cny, or (n_cells,) yuan), to compare
+            with and, for change_limit, to limit change from.
         history: logged spend per segment x placement; stands in for segments that `last_plan` does not name.
         gap_tol: stop when upper_bound / value - 1 is at most this.
         time_limit_s: stop then, whatever the gap.
@@ -66,19 +69,15 @@ def decide(
         SolverError: the optimiser's answer does not pass the independent check.
     """
     _refuse_uncounted(market, campaign=campaign)
+    before = last_plan if last_plan is None or isinstance(last_plan, np.ndarray) else as_frame(last_plan)
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
-    last = last_spend(market, last_plan) if limited and last_plan is not None else None
+    last = last_spend(market, before) if limited and before is not None else None
     problem = compiled(market, campaign=campaign, last=last)
-    exact = solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s)
+    exact = solve_or_explain(problem, gap_tol=SETTINGS.solved_share * gap_tol, time_limit_s=time_limit_s)
     solution = in_whole_li(problem, exact, gap_tol=gap_tol)
     _refuse_broken(market, campaign=campaign, solution=solution, exact=exact, last=last)
-    log.info(
-        "plan: %s, gap %.2g, %.2f s, %d rounds",
-        solution.status,
-        solution.gap,
-        solution.seconds,
-        solution.rounds,
-    )
+    told = solution.status, solution.gap, solution.seconds, solution.rounds
+    log.info("plan: %s, gap %.2g, %.2f s, %d rounds", *told)
     return assembled(
         campaign=campaign,
         problem=problem,
@@ -86,7 +85,7 @@ def decide(
         provenance=provenance,
         audience=audience,
         last=last,
-        past=past_spend(market, last_plan=last_plan, history=history),
+        past=past_spend(market, last_plan=before, history=history),
     )
 
 
@@ -100,39 +99,11 @@ def _refuse_uncounted(market: Market, *, campaign: Campaign) -> None:
         )
 
 
-def compiled(
-    market: Market, *, campaign: Campaign, last: FloatArray | None, budget_cny: float | None = None
-) -> Problem:
-    """The brief's problem on a market, at its own or another budget."""
-    return compile_problem(
-        market,
-        objective=campaign.objective,
-        economics=campaign.economics,
-        budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
-        constraints=campaign.constraints,
-        last_plan=last,
-    )
-
-
-def scenarios(plan: Plan, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
-    """`Plan.scenarios`: each change of the brief, compiled on the plan's market and solved."""
-    from targeting.allocation.whatif.frontier import scenarios as solve_each
-
-    brief = plan.campaign.model_dump(mode="json")
-    briefs = {name: parse_campaign({**brief, **change}, name) for name, change in changes.items()}
-    return solve_each(
-        {
-            name: compiled(plan.market, campaign=campaign, last=plan.last_spend_cny)
-            for name, campaign in {"this plan": plan.campaign, **briefs}.items()
-        }
-    )
-
-
 def in_whole_li(problem: Problem, exact: Solution, *, gap_tol: float) -> Solution:
     """The solution with spend in whole 厘, its value recomputed there.
 
-    `exact` was solved to half of the gap: the rest is kept for what rounding costs; where that is not enough
-    (few yuan) the status says so.
+    `exact` was solved to a part of the gap: the rest is kept for what rounding costs; where that is not
+    enough (few yuan) the status says so.
     """
     whole = rounded(problem, exact)
     if whole.gap <= gap_tol:
@@ -144,13 +115,7 @@ def _refuse_broken(
     market: Market, *, campaign: Campaign, solution: Solution, exact: Solution, last: FloatArray | None
 ) -> None:
     """A plan that the independent check refuses is never handed on."""
-
-    def broken(spend_cny: FloatArray) -> tuple[Violation, ...]:
-        return violations(
-            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=spend_cny,
-            objective=campaign.objective, last_plan=last,
-        )  # fmt: skip
-
+    broken = partial(broken_by, market=market, campaign=campaign, last=last)
     found = broken(solution.spend_cny)
     near = np.abs(solution.spend_cny - exact.spend_cny).max() <= 2.5 / LI_PER_CNY
     if found and near and not broken(exact.spend_cny):
@@ -179,30 +144,20 @@ def assembled(
     market, spend = problem.market, solution.spend_cny
     kept = campaign.economics.kept_share if campaign.economics is not None else None
     promised = promise(market=market, spend_cny=spend, kept_share=kept, unknown=provenance.unknown)
-
-    def allowed(rival: FloatArray) -> bool:
-        return not violations(
-            market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=rival,
-            objective=campaign.objective, last_plan=last,
-        )  # fmt: skip
-
+    broken = partial(broken_by, market=market, campaign=campaign, last=last)
     cheapest = any(c.kind == "target" for c in campaign.constraints)
     return Plan(
         campaign=campaign,
         problem=problem,
         solution=solution,
         allocation=_allocation(problem, solution, promised.cells, unknown=provenance.unknown),
-        expected={
-            "new_fans": promised.new_fans,
-            "new_fan_gmv_cny": promised.new_fan_gmv_cny,
-            "profit_cny": promised.profit_cny,
-        },
+        expected={name: getattr(promised, name) for name in EXPECTED},
         baselines=usual_plans(
             problem,
             campaign=campaign,
             money_cny=float(spend.sum()) if cheapest else campaign.budget_cny,
             last_spend_cny=past,
-            feasible=allowed,
+            feasible=lambda rival: not broken(rival),
             unknown=provenance.unknown,
         ),
         curves=curve_table(
@@ -224,7 +179,7 @@ def _allocation(
     market, spend = problem.market, solution.spend_cny
     marginal = np.full(len(market), np.nan)
     if "new_fan_gmv_cny" not in unknown:
-        step = max(1e-6 * problem.budget_cny, 1e-3)
+        step = max(SETTINGS.marginal_step * problem.budget_cny, SETTINGS.marginal_step_cny)
         marginal = marginals(
             market, spend_cny=spend, coefficients={"gmv": np.ones(len(market))}, step_cny=step
         )

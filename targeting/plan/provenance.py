@@ -21,6 +21,7 @@ class Provenance:
         rejected_rows: input rows quarantined on the way.
         unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
             are null.
+        warnings: what was left out, folded or assumed on the way, one line each.
     """
 
     claims: Mapping[str, str]
@@ -29,6 +30,7 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     rejected_rows: int = 0
     unknown: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def versions() -> dict[str, str]:

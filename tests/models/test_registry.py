@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from known_truth import make_logs
 
-from models.audience import AudienceModel
+from models.audience.model import AudienceModel
 from models.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow and SQLAlchemy warn of each other

@@ -27,7 +27,7 @@ def store(new_store, tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """A small simulated data directory with its brief; tests copy it before they break it."""
-    from pipelines.simulate import run_simulate
+    from pipelines.jobs.simulate import run_simulate
 
     folder = tmp_path_factory.mktemp("world") / "data"
     run_simulate(out=folder, users=1500, seed=5)
@@ -91,7 +91,7 @@ def server(tmp_path):
 @pytest.fixture(scope="session")
 def trained(data_dir, new_store, tmp_path_factory):
     """A model trained on the small world: (store URI, model URI, run id), for all tests of the session."""
-    from pipelines.train import run_train
+    from pipelines.jobs.train import run_train
 
     silence_libraries()
     folder = tmp_path_factory.mktemp("store")
@@ -105,7 +105,7 @@ def trained(data_dir, new_store, tmp_path_factory):
 @pytest.fixture(scope="session")
 def ran(data_dir, new_store, tmp_path_factory):
     """One `run` on the small world, read by all tests of the session: (result, plan directory, store URI)."""
-    from pipelines.run import run_all
+    from pipelines.jobs.run import run_all
 
     silence_libraries()
     folder = tmp_path_factory.mktemp("run")

@@ -10,8 +10,8 @@ import yaml
 
 from models.errors import DataError
 from pipelines.cli import app
-from pipelines.evaluate import run_evaluate
-from pipelines.plan import Source, run_plan
+from pipelines.jobs.evaluate import run_evaluate
+from pipelines.jobs.plan import Source, run_plan
 from pipelines.shell import execute
 from pipelines.store import read_dataset, write_table
 

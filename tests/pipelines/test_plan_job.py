@@ -12,14 +12,14 @@ import yaml
 
 from models.errors import DataError
 from pipelines import tracking
-from pipelines.evaluate import run_evaluate
-from pipelines.plan import Source, run_plan
-from pipelines.plan_directory import read_plan
-from pipelines.replay import run_replay
-from pipelines.run import run_all
-from pipelines.score import run_score
+from pipelines.jobs.evaluate import run_evaluate
+from pipelines.jobs.plan import Source, run_plan
+from pipelines.jobs.replay import run_replay
+from pipelines.jobs.run import run_all
+from pipelines.jobs.score import run_score
+from pipelines.jobs.train import calibration_chart
 from pipelines.store import write_table
-from pipelines.train import calibration_chart
+from pipelines.store.plans import read_plan
 
 FILES = (
     "scores.parquet",

@@ -18,8 +18,8 @@ from random_problems import (
     worst_violation,
 )
 
-from models.curves import CurveSet
 from models.errors import CampaignError, InfeasibleError
+from models.supply.curves import CurveSet
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Draws, Problem, Risk, Row
 from targeting.allocation.solver.risk import draw_totals, lower_tail

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import targeting as tg
 from models.errors import CampaignError, DataError, InfeasibleError
-from targeting.plan import Provenance
 from targeting.plan.decision import decide
+from targeting.plan.provenance import Provenance
 
 HILL = pl.DataFrame(
     {

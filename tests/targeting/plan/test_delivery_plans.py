@@ -110,5 +110,5 @@ def test_a_report_of_totals_only_points_to_what_it_can_tell():
     spend = pl.DataFrame({"date": days, "segment": "all", "placement": "video", "cost_cny": 50.0})
     totals = pl.DataFrame({"date": days, "segment": "all", "placement": "total", "cost_cny": 0.0})
     both = pl.concat([spend, totals.with_columns(gmv_cny=900.0)], how="diagonal")
-    with pytest.raises(DataError, match=r"found total; 4 rows have no outcome: .* tg\.media_returns"):
+    with pytest.raises(DataError, match=r"found total; 4 rows have no outcome: .* targeting plan --curves"):
         planned(both, placements=["video"])

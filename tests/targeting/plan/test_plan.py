@@ -8,7 +8,8 @@ import pytest
 
 from models.errors import CampaignError, DataError
 from targeting.allocation.outcomes import outcomes
-from targeting.plan import ALLOCATION_COLUMNS, plan_from_files
+from targeting.plan.decided import ALLOCATION_COLUMNS
+from targeting.plan.verbs import plan_from_files
 
 NUMBER_OR_NULL = {"type": ["number", "null"]}
 INTERVAL = {
@@ -146,11 +147,11 @@ def test_an_incomplete_plan_directory_is_named(plan, name):
 
 def test_damaged_plan_files_are_named(plan):
     files = plan.files(html=False)
-    with pytest.raises(DataError, match=r"plan.json: is not JSON"):
+    with pytest.raises(DataError, match=r"plan.json: is not a saved plan \(Invalid JSON"):
         plan_from_files({**files, "plan.json": "{"})
-    with pytest.raises(DataError, match=r"plan.json: is not a saved plan"):
+    with pytest.raises(DataError, match=r"plan.json: is not a saved plan \(status: Field required"):
         plan_from_files({**files, "plan.json": "{}"})
-    with pytest.raises(DataError, match=r"plan.json: expected a JSON object"):
+    with pytest.raises(DataError, match=r"plan.json: is not a saved plan \(Input should be an object"):
         plan_from_files({**files, "plan.json": "[]"})
     with pytest.raises(DataError, match=r"allocation.csv: column 'reason' is missing"):
         plan_from_files({**files, "allocation.csv": plan.allocation.drop("reason")})
