@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from models.arrays import FloatArray
+
 TINY = 1e-12  # where a slope is infinite at 0 it is read here: money that small buys nothing worth counting
 NEWTON_STEPS = 60
 

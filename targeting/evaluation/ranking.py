@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.judging.heterogeneity import MIN_ARM_ROWS, cost_curve_band, heterogeneity
+from models.judging.cost_curve import cost_curve_band
+from models.judging.heterogeneity import heterogeneity
+from models.judging.settings import JUDGING
 from targeting.evaluation.randomised_rows import NOBODY, score_column
 
 MIN_EVENTS = 10
@@ -61,7 +63,7 @@ def rankings(
         shown = (judged["placement"] == name).to_numpy()
         for outcome, kind in _OUTCOMES:
             score = score_column(name, kind)
-            enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
+            enough = min(shown.sum(), (~shown).sum()) >= JUDGING.arm_rows
             if score not in randomised.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
                 continue
             rows = {
