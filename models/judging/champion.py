@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -43,7 +44,7 @@ def held_out_since(log: EventLog, *, champion_as_of: datetime) -> datetime:
         DataError: The log is one day, so nothing earlier is left to learn from.
     """
     days = log.exposures["exposed_at"].dt.truncate("1d").sort()
-    cut = days[int((1 - JUDGING.held_out_share) * (len(days) - 1))]
+    cut: datetime = days[int((1 - JUDGING.held_out_share) * (len(days) - 1))]
     unseen = log.exposures.filter((pl.col("exposed_at") >= champion_as_of) & pl.col("followed"))
     if champion_as_of > cut and unseen.height >= JUDGING.follows:
         cut = champion_as_of
@@ -72,8 +73,7 @@ def compare_models(
         tables: Users, exposures and orders.
         since: First moment of the rows to judge by.
         as_of: Nothing at or after this moment is used.
-        rng: Resamples.
-        draws: Number of resamples.
+        rng, draws: Source and number of resamples.
 
     Raises:
         DataError: The models cannot be compared, or too few people followed.
@@ -85,27 +85,22 @@ def compare_models(
     judged = [
         _Judged.of(m, log, rows, valued=kind == "gmv", causal=randomized) for m in (champion, challenger)
     ]
-    order = [np.argsort(-one.worth, kind="stable") for one in judged]
+    ones = np.ones(rows.height)
 
     def gains(weight: np.ndarray) -> tuple[float, float]:
         likelihood = float(np.average(judged[1].likelihood - judged[0].likelihood, weights=weight))
-        return likelihood, _gini(order[1], worth, weight) - _gini(order[0], worth, weight)
+        return likelihood, judged[1].ranking(worth, weight) - judged[0].ranking(worth, weight)
 
-    ones = np.ones(rows.height)
     drawn = resample(gains, weight=ones, cluster=rows["user"].to_numpy(), rng=rng, draws=draws)
     likelihood, ranking = percentile_intervals(gains(ones), drawn, JUDGING.level)
-    said = [
-        {"log_likelihood": float(one.likelihood.mean()), "ranking": _gini(by, worth, ones)}
-        for one, by in zip(judged, order, strict=True)
-    ]
     return ModelComparison(
         since=since,
         rows=rows.height,
         follows=int(rows["followed"].sum()),
         randomized=randomized,
         worth=kind,
-        champion=said[0],
-        challenger=said[1],
+        champion=judged[0].figures(worth),
+        challenger=judged[1].figures(worth),
         likelihood=likelihood,
         ranking=ranking,
         outcome=outcome_of(likelihood, ranking),
@@ -134,6 +129,25 @@ class _Judged:
 
     likelihood: np.ndarray
     worth: np.ndarray
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Rows by falling predicted worth, (n,)."""
+        return np.argsort(-self.worth, kind="stable")
+
+    def ranking(self, worth: np.ndarray, weight: np.ndarray) -> float:
+        """2 A - 1 of the gains curve of realised worth along the order; 0 where nothing was won."""
+        w = weight[self.order]
+        share, gain = np.cumsum(w), np.cumsum(w * worth[self.order])
+        if gain[-1] <= 0:
+            return 0.0
+        x, y = np.append(0.0, share / share[-1]), np.append(0.0, gain / gain[-1])
+        return float(2 * np.trapezoid(y, x) - 1)
+
+    def figures(self, worth: np.ndarray) -> dict[str, float]:
+        """Mean log-likelihood and ranking on the rows as they are."""
+        ranking = self.ranking(worth, np.ones(worth.size))
+        return {"log_likelihood": float(self.likelihood.mean()), "ranking": ranking}
 
     @classmethod
     def of(
@@ -184,13 +198,3 @@ def _worth(log: EventLog, rows: pl.DataFrame, *, valued: bool) -> tuple[np.ndarr
         return worth, "gmv"
     worth[fans["row"].to_numpy()] = 1.0
     return worth, "fans"
-
-
-def _gini(order: np.ndarray, worth: np.ndarray, weight: np.ndarray) -> float:
-    """2 A - 1 of the gains curve along an order of the rows; 0 where nothing was won."""
-    w = weight[order]
-    share, gain = np.cumsum(w), np.cumsum(w * worth[order])
-    if gain[-1] <= 0:
-        return 0.0
-    x, y = np.append(0.0, share / share[-1]), np.append(0.0, gain / gain[-1])
-    return float(2 * np.trapezoid(y, x) - 1)

@@ -96,13 +96,7 @@ def heterogeneity(
     Raises:
         DataError: An arm has fewer than `arm_rows` rows.
     """
-    shown = np.asarray(treated).astype(bool)
-    n_shown, n_held = int(shown.sum()), int((~shown).sum())
-    if min(n_shown, n_held) < JUDGING.arm_rows:
-        raise DataError(
-            f"uplift: {n_shown} shown and {n_held} held-out randomised rows, expected at least"
-            f" {JUDGING.arm_rows} of each; randomise more, or judge later"
-        )
+    shown = _shown_rows(treated)
     ranked = Ranked.of(outcome, score, treated)
     best = Ranked.of(outcome, perfect_qini_score(outcome, treated), treated)
 
@@ -118,11 +112,23 @@ def heterogeneity(
         p_value=one_sided_p_value(qini.value, resampled[:, 0]),
         advantage=advantage,
         effect=effect,
-        treated=n_shown,
-        control=n_held,
+        treated=int(shown.sum()),
+        control=int((~shown).sum()),
         level=level,
         verdict=verdict(qini),
     )
+
+
+def _shown_rows(treated: np.ndarray) -> np.ndarray:
+    """Treated rows as a mask, (n,), where both arms can be judged."""
+    shown = np.asarray(treated).astype(bool)
+    n_shown, n_held = int(shown.sum()), int((~shown).sum())
+    if min(n_shown, n_held) < JUDGING.arm_rows:
+        raise DataError(
+            f"uplift: {n_shown} shown and {n_held} held-out randomised rows, expected at least"
+            f" {JUDGING.arm_rows} of each; randomise more, or judge later"
+        )
+    return shown
 
 
 def _figures(ranked: Ranked, best: Ranked, weights: np.ndarray, *, arm: float) -> tuple[float, ...]:

@@ -103,8 +103,7 @@ def build_panel(
 
     Arguments as in `models.supply.response.fit_response`; `paid` with delivery in every placement.
     """
-    segment_of = np.repeat(np.arange(len(segments)), len(placements))
-    placement_of = np.tile(np.arange(len(placements)), len(segments))
+    segment_of, placement_of = (x.ravel() for x in np.indices((len(segments), len(placements))))
     place = _numbered(paid["placement"], placements)
     cell = _numbered(paid["segment"], segments) * len(placements) + place
     day = paid["date"].rank("dense").to_numpy().astype(np.int64) - 1

@@ -12,11 +12,10 @@ where a day's log p is the cell's, less a day effect of the placement (heavy-tai
     log     y = size tau log(1 + u)         power   y = s^m ... (elasticity m instead of a capacity)
 
 Both are partially pooled: log p around placement and segment effects, log tau around a placement mean that
-itself has a prior. The fit is the posterior mode by Gauss-Newton on a
-quasi-likelihood with variance phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber
-weights against outliers, and all draws at once along the first axis. Draws are a Bayesian bootstrap over days
-with perturbed priors ("randomise, then optimise", Bardsley et al. 2014), so what the data does not say stays
-as wide as the prior.
+itself has a prior. The fit is the posterior mode by Gauss-Newton on a quasi-likelihood with variance
+phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber weights against outliers, and all
+draws at once along the first axis: a Bayesian bootstrap over days with perturbed priors ("randomise, then
+optimise", Bardsley et al. 2014), so what the data does not say stays as wide as the prior.
 
 It must not import anything above `models.supply.panel`.
 """
