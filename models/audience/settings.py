@@ -1,7 +1,7 @@
 """Every tuning number of the audience model and of its cells. It imports `models.rates.settings` only.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/audience/test_settings.py that fails when it is changed threefold either way,
+has a property in tests/models/audience/test_audience_settings.py that fails when it is changed threefold either way,
 *cited* names a source, *convention* is a choice that nothing here justifies further.
 """
 

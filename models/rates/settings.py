@@ -1,7 +1,7 @@
 """Every tuning number of the rates, in one place. It must not import anything but the standard library.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/rates/test_settings.py that fails when it is changed threefold either way,
+has a property in tests/models/rates/test_rate_settings.py that fails when it is changed threefold either way,
 *cited* names a source, *convention* is a choice that nothing here justifies further.
 """
 

@@ -1,7 +1,7 @@
 """Every tuning number of the supply fit, in one place. It must not import anything.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/supply/test_settings.py that fails when it is changed threefold either way,
+has a property in tests/models/supply/test_supply_settings.py that fails when it is changed threefold either way,
 *cited* names a source, *convention* is a choice that nothing here justifies further.
 """
 
