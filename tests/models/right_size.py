@@ -1,16 +1,16 @@
-"""A tuning number is right where the truth is of the size that it states; a third and three times it lose.
+"""A tuning number is right where the truth is of the size that it states; 2.5 times less or more of it loses.
 
 Each check simulates many small shops whose hidden truth is drawn with the deviation that the setting's text
-gives, and compares what is estimated with it. So a default changed by more than sqrt(3) either way fails.
+gives, and compares what is estimated with it. So a default changed by more than 1.6 (sqrt 2.5) either way fails.
 """
 
 from dataclasses import replace
 
-FACTOR = 3.0
+FACTOR = 2.5
 
 
 def check(monkeypatch, module, settings, name, loss):
-    """`loss()` is less at the value of a field of `module.<settings>` than at a third of it or its triple."""
+    """`loss()` is less at the value of a field of `module.<settings>` than at 2.5 times less or more."""
     base = getattr(module, settings)
     value = getattr(base, name)
 

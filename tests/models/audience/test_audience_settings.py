@@ -24,34 +24,39 @@ def followers_who(bought, *, placement, randomised, net_cny=None):
 
 
 def test_placements_whose_gmv_differs_as_stated_are_factored_best(monkeypatch):
+    """18 buyers are expected in a placement; another one's 2,000 hold the overall level at one."""
     rng = np.random.default_rng(0)
     truth = rng.normal(0.0, 0.3, 300)
-    amounts = rng.lognormal(-0.32, 0.8, (300, 18)) * np.exp(truth)[:, None]
-    usual = rng.lognormal(-0.32, 0.8, 2000)  # another placement's buyers hold the overall level at one
-    placement = np.append(np.zeros(18), np.ones(2000))
+    own = [rng.lognormal(level - 0.32, 0.8, max(rng.poisson(18), 1)) for level in truth]
+    usual = rng.lognormal(-0.32, 0.8, 2000)
+    usual /= usual.mean()
 
     def loss():
         found = []
-        for own in amounts:
-            net = np.append(own, usual)
+        for amounts in own:
+            net = np.append(amounts, usual)
+            placement = np.append(np.zeros(amounts.size), np.ones(usual.size))
             fans = followers_who(net > 0, placement=placement, randomised=net < 0, net_cny=net)
-            found.append(spend.gmv_factors(fans, np.ones(net.size), np.zeros(net.size), 1)[0])
+            expected = np.append(np.full(amounts.size, 18.0 / amounts.size), np.ones(usual.size))
+            found.append(spend.gmv_factors(fans, expected, np.zeros(net.size), 1)[0])
         return np.mean((np.log(found) - truth) ** 2)
 
     right_size.check(monkeypatch, spend, "AUDIENCE", "level_sd", loss)
 
 
 def test_buying_that_is_selected_like_following_is_shifted_best(monkeypatch):
-    """Randomised followers buy exp(-0.6) times as often, give or take 0.15, as their follows said."""
-    rng, n = np.random.default_rng(1), 800
-    truth = rng.normal(-0.6, 0.15, 60)
-    bought = rng.random((60, n)) < -np.expm1(-0.06 * np.exp(truth))[:, None]
+    """Randomised followers buy as ranked ones, as their follows said (give or take 0.15), or by any factor."""
+    rng, n, shops = np.random.default_rng(1), 200, 120
+    which = rng.integers(0, 3, shops)
+    like, any_ = rng.normal(-0.6, 0.15, shops), rng.normal(0.0, 0.7, shops)
+    truth = np.select([which == 0, which == 1], [np.zeros(shops), like], any_)
+    bought = rng.random((shops, n)) < -np.expm1(-0.25 * np.exp(truth))[:, None]
     randomised = np.arange(n) < n - 1  # one ranked follower, or nothing would have to be corrected
 
     def loss():
         found = []
         for y in bought:
-            rows = HazardRows(np.arange(n), y.astype(float), np.full(n, 0.06), np.zeros(n), np.ones(n))
+            rows = HazardRows(np.arange(n), y.astype(float), np.full(n, 0.25), np.zeros(n), np.ones(n))
             fans = followers_who(y, placement=np.zeros(n), randomised=randomised)
             maps = buy._randomised_shift(fans, rows, np.zeros(n), ranking_shift=-0.6)
             found.append(maps[0].shift)
@@ -69,7 +74,7 @@ def shops_of(n, rng):
 
 @pytest.mark.parametrize("name", ["selection_odds", "selected_sd"])
 def test_the_chance_of_selection_means_what_it_says(monkeypatch, name):
-    hidden, seen = shops_of(3000, np.random.default_rng(2))
+    hidden, seen = shops_of(1500, np.random.default_rng(2))
 
     def loss():
         odds, zero, sd = selection.CELLS.selection_odds, np.zeros(1), np.array([0.05])
