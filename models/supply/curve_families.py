@@ -1,4 +1,4 @@
-"""The shapes behind `models.supply.curves`: each family for top 1, scale 1, base 0, in u = spend / scale.
+"""Shapes of curves. In: u = spend / scale. Out: value, two derivatives, inverse slope, for top 1 and base 0.
 
 Every shape knows its value, two derivatives, the point up to which it is convex, and the inverse of its
 slope: all

@@ -1,4 +1,4 @@
-"""Tabulated response curves behind `models.supply.curves`: straight lines between points, flat after.
+"""Tabulated response curves. In: points, spend. Out: value and slope: lines between points, flat after.
 
 It must not import anything above numpy.
 """

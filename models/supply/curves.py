@@ -1,4 +1,4 @@
-"""Response-curve families, evaluated for many cells at once.
+"""Response curves of many cells at once. In: families, parameters, spend. Out: value, slope, curvature.
 
 A `CurveSet` holds n curves y(s), spend in yuan to impressions (or straight to a value), one family and five
 parameters each. All families are increasing; `hill` (shape > 1) and `logistic` are S-shaped, the others

@@ -1,4 +1,4 @@
-"""What an advertising console's report teaches, for merchants without user-level logs.
+"""What an advertising console's report teaches. In: its rows. Out: supply, hazard and value per cell.
 
 Impressions, fans and GMV per cell and day become the same three pieces that user logs give: a one-day supply
 curve, follows per impression and GMV per fan, each pooled across cells with draws. Where a report has no
