@@ -1,4 +1,4 @@
-"""Champion against challenger: two audience models on rows that neither has seen, and which is better.
+"""Champion against challenger. In: two audience models, rows that neither has seen. Out: which is better.
 
 Two questions, each answered by a paired difference (challenger less champion) with a bootstrap interval over
 people, so that what both get wrong cancels:

@@ -1,7 +1,7 @@
 """Every tuning number of the judging, in one place. It must not import anything.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/judging that fails when it is changed threefold either way, *cited* names a
+has a property in tests/models/judging that fails when it is changed by 2.5, *cited* names a
 source, *convention* is a choice that nothing here justifies further.
 """
 

@@ -1,4 +1,4 @@
-"""Sums over cells, placements, segments and days, for many fits at once, as sparse products.
+"""Sums over cells, placements, segments, days. In: values, indices. Out: sums of many fits at once.
 
 It must not import anything above numpy and scipy.sparse.
 """

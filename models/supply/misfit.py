@@ -1,4 +1,4 @@
-"""Where a fitted curve does not tell what was delivered at the very spends it was learned from.
+"""Where a curve misses its own data. In: the fitted response, its days. Out: one warning a cell.
 
 One curve per cell and a smooth family can miss a cell whose days are of two kinds (many tiny tests, some real
 money). The plan still comes from that curve, so it must be said. Must not fit anything.

@@ -1,4 +1,4 @@
-"""The shapes of supply: how the price of an impression rises with pressure, for each curve family.
+"""The shapes of supply. In: log spend per size, log price, capacity. Out: price per impression, slopes.
 
 It must not import anything above numpy and the settings.
 """

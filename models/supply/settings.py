@@ -1,7 +1,7 @@
 """Every tuning number of the supply fit, in one place. It must not import anything.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/supply/test_supply_settings.py that fails when it is changed threefold either way,
+has a property in tests/models/supply/test_supply_settings.py that fails when it is changed by 2.5,
 *cited* names a source, *convention* is a choice that nothing here justifies further.
 """
 
@@ -16,8 +16,8 @@ class SupplySettings:
 
     Attributes:
         capacity_over_observed: Without evidence a cell can deliver this many times the most it was seen to
-            deliver. Tested.
-        capacity_sd: Deviation of that, log units. Tested.
+            deliver. Convention.
+        capacity_sd: Deviation of that, log units: a factor of 2.2 either way. Convention.
         ceiling_deviations: Prior deviations of log capacity beyond which supply is linear and nothing is
             learned. Derived: 1 in 30,000.
         ceiling_bend: Log units over which log capacity is bent below its ceiling. Convention.
