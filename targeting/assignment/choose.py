@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from models.contracts.frames import as_frame
-from models.curves import FloatArray
 from models.errors import CampaignError, SolverError
+from models.supply.curves import FloatArray
 from targeting.assignment.assigned import Assignment
 from targeting.assignment.contradiction import contradiction
 from targeting.assignment.core import whole_choice

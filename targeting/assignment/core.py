@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError
+from models.supply.curves import FloatArray
 from targeting.assignment.crowd import NONE, Choice, IntArray, People, certified
 from targeting.assignment.effort import EFFORT
 from targeting.assignment.prices import Priced

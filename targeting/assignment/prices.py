@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
 from models.errors import SolverError
+from models.supply.curves import FloatArray
 from targeting.assignment.crowd import NONE, Choice, IntArray, People, Reply, reply
 from targeting.assignment.effort import EFFORT
 from targeting.assignment.quiet import quiet

@@ -30,6 +30,7 @@ from targeting.campaign.constraints import (
     Placements,
     Share,
     Text,
+    Trial,
     name_by_position,
     refuse_duplicate_names,
 )
@@ -133,6 +134,7 @@ class Campaign(_Part):
     ] = ()
     last_plan: Annotated[str, Field(min_length=1)] | None = None
     slots: SlotPlan = SlotPlan()
+    trial_cny: Money = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Campaign:
@@ -143,6 +145,12 @@ class Campaign(_Part):
                 "change_limit compares with last_plan, which is missing; give the path of an allocation"
             )
         return self
+
+    @property
+    def limits(self) -> tuple[Constraint, ...]:
+        """Every constraint: those of the list, and what keys of their own ask for."""
+        trial = Trial(kind="trial", name="trial_cny", max_cny=self.trial_cny)
+        return (*self.constraints, trial)
 
     @property
     def merchant_id(self) -> str:

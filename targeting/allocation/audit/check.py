@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.audit.judgement import CHECKS, Facts, Finding, total
 from targeting.allocation.audit.truth import counted, true_outcome
 from targeting.allocation.lastplan import last_spend

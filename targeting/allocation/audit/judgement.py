@@ -250,6 +250,11 @@ def _target(facts: Facts, c: Any) -> list[Finding]:
     ]
 
 
+def _trial(facts: Facts, c: Any) -> list[Finding]:
+    never = [i for i in _selected(facts, c) if not facts.market.observed_max_cny[i] > 0]
+    return [Finding("", _sum(facts.spend, never), c.max_cny, True, "CNY", facts.budget_cny)]
+
+
 CHECKS: Mapping[str, Callable[[Facts, Any], list[Finding]]] = {
     "bounds": _bounds,
     "ratio": _ratio,
@@ -263,4 +268,5 @@ CHECKS: Mapping[str, Callable[[Facts, Any], list[Finding]]] = {
     "frequency_cap": _frequency_cap,
     "risk": _risk,
     "target": _target,
+    "trial": _trial,
 }

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
 from targeting.allocation.problem import CellLimit, Problem, Row, Solution

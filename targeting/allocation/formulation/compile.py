@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.formulation import rows
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk, Row

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linprog
 
-from models.curves import POINTS, FloatArray
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Problem
 from targeting.allocation.solver.blocks import jet

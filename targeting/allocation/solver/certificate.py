@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value, phi, phi_jet
 from targeting.allocation.solver.jointstops import joint_stops
 from targeting.allocation.solver.pricing import best_single, legal, patterns

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value, jet
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.program import BASIC, Program

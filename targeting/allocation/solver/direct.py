@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from models.curves import POINTS, FloatArray
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.solver.generation import Rung
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.program import Program

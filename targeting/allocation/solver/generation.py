@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.master import Mixture, Pool, mixed_spend, solve_master
 from targeting.allocation.solver.pricing import legal, price

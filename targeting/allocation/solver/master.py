@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.curves import FloatArray
 from models.errors import SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.blocks import basic_metrics
 from targeting.allocation.solver.highs import run_highs
 from targeting.allocation.solver.program import BASIC, Program

@@ -1,8 +1,8 @@
 """The pricing problem: the best spend of every block when limits cost what the master says they cost.
 
 `best_single` solves max alpha y(s) - beta s over an interval exactly (and says how exactly) for any curve of
-`models.curves`; `price` climbs from several starts in every block at once, which finds good columns fast.
-What the
+`models.supply.curves`; `price` climbs from several starts in every block at once, which finds good columns
+fast. What the
 climb finds is never trusted as a bound: that is `certificate`'s work. It must not import cvxpy.
 """
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curve_families import TINY
-from models.curves import POINTS, CurveSet, FloatArray
+from models.supply.curve_families import TINY
+from models.supply.curves import POINTS, CurveSet, FloatArray
 from targeting.allocation.solver.blocks import Jet, block_value, jet
 from targeting.allocation.solver.program import Program
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.blocks import block_value, jet
 from targeting.allocation.solver.newton import jacobian
 from targeting.allocation.solver.polish import activity, excess, row_size

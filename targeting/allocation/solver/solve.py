@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import CampaignError, InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.solver.branch.close import close, consider, no_plan
 from targeting.allocation.solver.branch.ownspend import solve_on_own, switched

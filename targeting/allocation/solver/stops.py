@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import POINTS, FloatArray
 from models.errors import SolverError
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.explain.trial import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Problem, Solution
 from targeting.allocation.solver.incumbent import Incumbent

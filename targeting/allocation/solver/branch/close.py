@@ -10,8 +10,8 @@ import logging
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import relative_gap
 from targeting.allocation.solver.branch.domains import Pieces, first_pieces, merge, reduce, split
 from targeting.allocation.solver.branch.milp import Choice, solve_pieces

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import POINTS, FloatArray
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.solver.pricing import best_single
 from targeting.allocation.solver.program import Program
 

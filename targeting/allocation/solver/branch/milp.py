@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from models.curves import FloatArray
 from models.errors import SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.branch.domains import Pieces
 from targeting.allocation.solver.highs import run_highs
 from targeting.allocation.solver.pricing import best_single

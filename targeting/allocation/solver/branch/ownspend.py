@@ -20,8 +20,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Metric, Problem, Row, Solution, relative_gap
 from targeting.allocation.solver.generation import Deadline

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import POINTS
 from models.errors import SolverError
+from models.supply.curves import POINTS
 from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.generation import Deadline, Relaxed, generate
 from targeting.allocation.solver.master import Pool
