@@ -113,7 +113,7 @@ def descend(
     planes = _Planes(people, unit, nudge)
     best = now = reply(people, prices)
     height = lowest_height = best.bound + float(nudge @ np.abs(best.prices))
-    wide, idle = float(np.max(radius / unit)), 0
+    wide, idle, endless = float(np.max(radius / unit)), 0, bool(np.isinf(high - low).any())
     for _ in range(EFFORT.planes):
         if height <= lowest_height:
             best, lowest_height = now, height
@@ -134,8 +134,8 @@ def descend(
         else:
             idle += 1
             wide = wide / 2.0 if idle % EFFORT.patience == 0 else wide
-        if now.bound < 0 and now.bound < people.least:
-            return now
+        if endless and now.bound < 0 and now.bound < people.least:
+            return now  # it has no minimum; in a box it has one, at the edge
     return best
 
 
