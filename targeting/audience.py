@@ -11,8 +11,7 @@ import polars as pl
 
 from targeting.segments import Segmentation
 from targeting.segments.diagnosis import Diagnosis
-
-SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
+from targeting.segments.wide_scores import SCORE_COLUMNS
 
 
 @dataclass(frozen=True, repr=False)
