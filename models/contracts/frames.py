@@ -78,7 +78,8 @@ def _column(held: Any, name: str, where: str) -> pl.Series:
 
 def _is_of_one_kind(cells: Any) -> bool:
     """Whether Arrow can be left to find the type of Python objects: it drops the offset of the first time that
-    has one among times that have none."""
+    has one among times that have none.
+    """
     kinds = {type(cell) for cell in cells if not _is_empty(cell)}
     return len(kinds) <= 1 or all(issubclass(kind, int | float) for kind in kinds)
 

@@ -116,7 +116,8 @@ def _year_first(column: pl.Series) -> pl.Series:
 
 def _epoch(numbers: pl.Series) -> Parsed:
     """Whole numbers as yyyymmdd, or as seconds or milliseconds since 1970 UTC (years 2001 to 2100); days since
-    1899-12-30 (years 2000 to 2099)."""
+    1899-12-30 (years 2000 to 2099).
+    """
     frame = numbers.to_frame("n")
     n = pl.col("n")
     day = (

@@ -208,7 +208,7 @@ def _splits_most(line: str) -> str:
 
 
 def _cells(lines: Sequence[str]) -> list[str]:
-    """Cells of the first line; a quote left open continues on the next: `"花费\\n(元)"`."""
+    r"""Cells of the first line; a quote left open continues on the next: `"花费\n(元)"`."""
     return next(csv.reader(lines, delimiter=_splits_most(lines[0])), [])
 
 
