@@ -40,7 +40,7 @@ def misfit_warnings(response: ResponseModel, daily: pl.DataFrame, *, outcome: st
             segment, placement = cells.row(int(i))[1:]
             found.append((abs(np.log(ratio)), f"segment {segment!r}, placement {placement!r}: ", ratio))
     return tuple(
-        f"{where}at the money that was spent its curve gives {ratio:.2f} of the {outcome} that came; its days "
-        "are too different for one curve: plan with care or split the segment"
+        f"{where}at the money that was spent its curve gives {ratio:.2f} of the {outcome} that came; its "
+        "days are too different for one curve: plan with care or split the segment"
         for _, where, ratio in sorted(found, reverse=True)
     )
