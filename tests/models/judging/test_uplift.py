@@ -8,16 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import DataError
-from models.judging.heterogeneity import (
-    Interval,
-    cost_curve_band,
-    heterogeneity,
-    over_splits,
-    resample,
-    verdict,
-)
+from models.judging.bootstrap import Interval, resample
+from models.judging.cost_curve import cost_curve, cost_curve_band
+from models.judging.heterogeneity import heterogeneity, over_splits, verdict
 from models.judging.uplift import (
-    cost_curve,
     perfect_qini_curve,
     perfect_uplift_curve,
     qini_auc_score,
