@@ -96,7 +96,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Validate a data directory and print what is wrong where; exit 1 when it cannot be used."""
-    from pipelines.ingest import check as check_input
+    from pipelines.jobs.check import check as check_input
 
     with progress("check"):
         report = check_input(data)

@@ -26,12 +26,12 @@ from pipelines.store import (
     read_users,
 )
 from pipelines.store.plans import read_plan, write_files
-from pipelines.tracking import connect, job_run
+from pipelines.tracking import JobRun, connect, job_run
+from targeting.decision.verbs import Plan
 from targeting.evaluation import Evaluation, evaluate_campaign, evaluate_delivery
 from targeting.evaluation.evaluation_page import render
 from targeting.evaluation.experiment import PLAN
 from targeting.evaluation.plan_drift import people_drift
-from targeting.plan.verbs import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
 
@@ -83,28 +83,26 @@ def run_evaluate(
         found, prints = _by_report(promised, data, settings=settings, tell=tell)
     else:
         found, prints = _by_people(
-            promised,
-            data,
-            trained_on=trained_on,
-            later=later,
-            tracking_uri=tracking_uri,
-            settings=settings,
-            tell=tell,
+            promised, data, trained_on, later, tracking_uri=tracking_uri, settings=settings, tell=tell
         )
     content, page = found.to_dict(), render(found, promised)
     inputs = {"data": data, "plan": plan, "trained_on": trained_on, "later": later, "settings": settings}
     with job_run("evaluate", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
-        run.metrics(promises(found) | {"maturity": found.maturity, **drift_and_coin(found)})
-        run.mapping(content, CONTENT)
-        run.text(page, PAGE)
-        for name, table in found.files().items():
-            run.text(table.write_csv(), f"evaluation/{name}")
+        _log(found, content, page, run=run)
     if out is not None:
         written = json.dumps(content, ensure_ascii=False, indent=2, default=str)
         with atomic_directory(out) as folder:
             write_files({PAGE: page, CONTENT: written, **found.files()}, folder)
     where = None if out is None else str(out)
     return EvaluateResult(headline=str(found), run_id=run.run_id, out=where, evaluation=content)
+
+
+def _log(found: Evaluation, content: Mapping[str, Any], page: str, *, run: JobRun) -> None:
+    run.metrics(promises(found) | {"maturity": found.maturity, **drift_and_coin(found)})
+    run.mapping(content, CONTENT)
+    run.text(page, PAGE)
+    for name, table in found.files().items():
+        run.text(table.write_csv(), f"evaluation/{name}")
 
 
 def _is_told_by_report(promised: Plan, data: Path) -> bool:
@@ -137,9 +135,9 @@ def _by_report(
 def _by_people(
     promised: Plan,
     data: Path,
-    *,
     trained_on: Path | None,
     later: Sequence[Path],
+    *,
     tracking_uri: str | None,
     settings: EvaluateSettings,
     tell: Tell,

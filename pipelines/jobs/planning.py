@@ -21,7 +21,7 @@ from pipelines.store import atomic_directory
 from pipelines.store.fingerprints import content_of
 from pipelines.store.plans import REPORT, rejected_counts, write_plan
 from targeting.audience import Audience
-from targeting.plan.verbs import Plan
+from targeting.decision.verbs import Plan
 from targeting.planner import Planner
 from targeting.report.charts import money_map
 
@@ -139,17 +139,14 @@ def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
 def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
     """What a written plan is, in numbers and names."""
     plan = decided.plan
+    numbers = {name: getattr(plan, name) for name in _METRICS}
     return PlanResult(
         out=str(out),
         report=str(out / REPORT),
         run_id=run_id,
         status=plan.status,
         objective=plan.campaign.objective,
-        value=plan.value,
-        upper_bound=plan.upper_bound,
-        gap=plan.gap,
-        budget_cny=plan.budget_cny,
-        spend_cny=plan.spend_cny,
+        **numbers,
         expected=plan.to_dict()["expected"],
         binding=list(plan.binding),
         shadow_prices=dict(plan.shadow_prices),

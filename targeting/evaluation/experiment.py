@@ -27,6 +27,7 @@ import polars as pl
 from models.events.event_log import EventLog
 from models.judging.policy_value import policy_difference, policy_value, uniform_policy
 from models.judging.propensity import Logged, cross_fitted_outcomes, usable_propensities
+from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.evaluation.randomised_rows import (
     NOBODY,
     in_its_days,
@@ -34,13 +35,11 @@ from targeting.evaluation.randomised_rows import (
     with_outcomes,
     with_scores,
 )
-from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
+from targeting.evaluation.ranking import Rankings, rankings, sentences
 from targeting.plan.decided import DecidedPlan
 
 PLAN = "the plan"
 OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
-MIN_ROWS = 200
-"""Randomised rows below which nothing is estimated."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +77,7 @@ class Experiment:
         plan = self.values.filter((pl.col("policy") == PLAN) & (pl.col("outcome") != "cost_cny"))
         for row in plan.iter_rows(named=True):
             thin = "" if row["overlap"] == "good" else ", too little was tried to rely on it"
-            if row["events"] < MIN_EVENTS:
+            if row["events"] < SETTINGS.least_events:
                 thin = f", from {row['events']} rows with any: a hint at most"
             said.append(
                 f"the coin's verdict on the plan: {row['value']:.3g} {row['outcome']} a person and day"
@@ -96,7 +95,7 @@ def judge_experiment(
     known_by: datetime,
     rng: np.random.Generator,
 ) -> Experiment | None:
-    """Judge a plan by the randomised rows of its campaign's days; None where there are under `MIN_ROWS`, or
+    """Judge a plan by the randomised rows of its campaign's days; None where there are under `least_rows`, or
     where the coin never showed anybody anything.
 
     Args:
@@ -112,7 +111,7 @@ def judge_experiment(
     actions = (NOBODY, *plan.campaign.placements)
     days = in_its_days(log.exposures, campaign).filter("at_risk")
     randomised = randomised_rows(days, plan.audience.segments, actions)
-    if randomised.height < MIN_ROWS or (randomised["placement"] == NOBODY).all():
+    if randomised.height < SETTINGS.least_rows or (randomised["placement"] == NOBODY).all():
         return None
     randomised = with_outcomes(randomised, log.orders, horizon_days=horizon_days, known_by=known_by)
     randomised, features = with_scores(randomised, plan.audience.scores, plan.campaign.placements)

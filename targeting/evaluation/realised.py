@@ -63,16 +63,7 @@ def what_came(
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
-    if plan.audience is None:
-        if plan.provenance.model_uri is not None:
-            raise DataError(
-                "plan: was made for people, but its segments.parquet is not there (a copy from MLflow has"
-                " none); give the directory that `targeting plan` wrote"
-            )
-        raise DataError(
-            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
-            "be placed; give a data directory that holds a delivery report of the campaign"
-        )
+    people = _people(plan)
     horizon = horizon_days or plan.campaign.horizon_days
     known_by = as_of or _last_event(dataset)
     found, about_rows = _campaign_rows(plan, dataset.exposures, campaign_id or plan.campaign.campaign_id)
@@ -80,10 +71,10 @@ def what_came(
     log = read_events(dataset, as_of=known_by + timedelta(microseconds=1))
     rows = (
         log.exposures.join(found.select("exposure_id"), on="exposure_id", how="semi")
-        .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
+        .join(people, on="user_id", how="left", maintain_order="left")
         .with_columns(pl.col("segment").fill_null(OUTSIDE))
     )
-    _refuse_strangers(rows, plan.audience.segments)
+    _refuse_strangers(rows, people)
     everyone = log.follows.filter(pl.col("placement") != CONTROL).with_columns(segment=pl.lit(""))
     fans = everyone.drop("segment").join(rows.select("exposure_id", "segment"), on="exposure_id")
     fans, everyone = (frame.select(_FAN).sort("followed_at", "user_id") for frame in (fans, everyone))
@@ -102,6 +93,21 @@ def what_came(
         known_by=known_by,
         follows_without_time=found.filter(pl.col("followed") & pl.col("followed_at").is_null()).height,
         about_rows=(*about_rows, *_about_time(plan, found, rows, horizon_days=horizon, known_by=known_by)),
+    )
+
+
+def _people(plan: DecidedPlan) -> pl.DataFrame:
+    """user_id, segment of the people the plan was made for."""
+    if plan.audience is not None:
+        return plan.audience.segments
+    if plan.provenance.model_uri is not None:
+        raise DataError(
+            "plan: was made for people, but its segments.parquet is not there (a copy from MLflow has"
+            " none); give the directory that `targeting plan` wrote"
+        )
+    raise DataError(
+        "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
+        "be placed; give a data directory that holds a delivery report of the campaign"
     )
 
 

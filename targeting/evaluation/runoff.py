@@ -16,6 +16,8 @@ import numpy as np
 import polars as pl
 
 from models.events.orders_since_follow import orders_since_follow
+from models.judging.policy_value import Z80
+from targeting.evaluation.evaluation_settings import SETTINGS
 
 ATTRIBUTION_DAYS = (0, 1, 3, 7, 15, 30)
 RETENTION_DAYS = (1, 7, 15, 30)
@@ -23,8 +25,6 @@ RETENTION = {
     "days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64, "low": pl.Float64, "high": pl.Float64,
     "measured_days": pl.Float64, "why": pl.String,
 }  # fmt: skip
-LEVEL_ORDERS = 10.0
-"""Orders that a cell's own level must outweigh: with as many it is half its own, half that of all cells."""
 _CELL = ["segment", "placement"]
 _DAY = timedelta(days=1)
 
@@ -67,7 +67,7 @@ def project_gmv(
     The run-off is pooled over all cells (lags need many fans) and scaled to each cell: what cell c is still
     to get is its rest in the run-off times its level, (sold + k L) / (seen + k), where seen is what fans of
     its ages should have bought by now, L is the level of all cells together and k the worth of
-    `LEVEL_ORDERS` orders: a cell with few orders yet has hardly a level of its own.
+    `level_orders` orders: a cell with few orders yet has hardly a level of its own.
 
     Args:
         fans: user_id, segment, placement, followed_at of the campaign's fans.
@@ -94,7 +94,11 @@ def project_gmv(
     )
     total = float(cells["seen"].sum())
     common = float(cells["sold"].sum()) / total if total > 0 else 1.0
-    prior = LEVEL_ORDERS * float(known_orders["net_cny"].to_numpy().mean()) if known_orders.height else 1.0
+    prior = (
+        SETTINGS.level_orders * float(known_orders["net_cny"].to_numpy().mean())
+        if known_orders.height
+        else 1.0
+    )
     prior = max(prior, 1e-9)
     level = (pl.col("sold") + prior * common) / (pl.col("seen") + prior)
     return cells.select(*_CELL, (pl.col("sold") + level * pl.col("rest")).alias("projected_gmv_cny"))
@@ -171,7 +175,7 @@ def retention(fans: pl.DataFrame, snapshots: Sequence[pl.DataFrame], *, days: Se
     return pl.DataFrame(rows, schema=RETENTION, orient="row")
 
 
-def _wilson(kept: int, n: int, z: float = 1.2815515655446004) -> tuple[float, float]:
+def _wilson(kept: int, n: int, z: float = Z80) -> tuple[float, float]:
     """80 % score interval of a share, sensible at 0 and 1 and for few fans (Wilson, JASA 1927)."""
     share, scale = kept / n, 1 + z**2 / n
     middle = (share + z**2 / (2 * n)) / scale

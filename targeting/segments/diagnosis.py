@@ -35,18 +35,18 @@ class Diagnosis:
     """What is wrong with the fan base, in numbers and sentences.
 
     Attributes:
+        sentences: what follows said to people, most telling first.
         numbers: fans, public, content_share (of fans; absent where kinds cannot be told apart),
             precise_share_public, fans_who_bought (share), gmv_cny, gmv_share_of_fans, buyers.
         profile: column, level, fans, public, buyers, gmv: the share of each group (of net GMV for `gmv`) that
             has the level; the shares of a column sum to 1.
         segments: segment, fan_kind, users, fans: how the public and the present fans fall into the segments.
-        sentences: the same for people, most telling first.
     """
 
+    sentences: tuple[str, ...]
     numbers: Mapping[str, float]
     profile: Annotated[pl.DataFrame, Rows(PROFILE)]
     segments: Annotated[pl.DataFrame, Rows(SEGMENTS)]
-    sentences: tuple[str, ...]
 
 
 def diagnose(

@@ -37,6 +37,8 @@ class SegmentSettings:
         profile_columns, profile_levels: columns of the diagnosis, and levels of a column, at most. Chosen.
         least_gap: difference of two shares that is worth a sentence. Chosen.
         profile_sentences: at most. Chosen.
+        doubtful_gain: share of the promised differences that later outcomes show below which the segments are
+            called guesses. Derived: at one half nobody can tell.
     """
 
     most_segments: int = 12
@@ -59,6 +61,7 @@ class SegmentSettings:
     profile_levels: int = 12
     least_gap: float = 0.05
     profile_sentences: int = 3
+    doubtful_gain: float = 0.4
 
 
 SETTINGS = SegmentSettings()

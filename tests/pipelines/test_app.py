@@ -24,7 +24,7 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
-def plan_dir(tmp_path_factory):
+def plan_dir(new_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
     rows = ["segment,placement,top,half_spend_cny,slope"]
     rows += [f"{s},{p},{top},{k},1" for s, p, top, k in (("a", "video", 900, 120), ("a", "live", 500, 60))]
@@ -38,7 +38,7 @@ def plan_dir(tmp_path_factory):
         campaign=folder / "brief.yaml",
         source=Source(curves=folder / "curves.csv"),
         out=folder / "plan",
-        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        tracking_uri=new_store(folder),
     )
     return folder / "plan"
 

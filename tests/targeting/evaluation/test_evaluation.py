@@ -257,7 +257,7 @@ def test_what_fans_bought_before_is_told_beside_what_they_bought_after(plan):
 
 def test_chance_is_not_read_as_a_broken_promise():
     """60 promised (50 to 70); 74 came, give or take 9 by chance: inside. 74 of a sure sum: outside."""
-    from targeting.evaluation.evaluation import total_of
+    from targeting.evaluation.totals import total_of
     from targeting.plan.promise import Interval
 
     promise = Interval(60.0, 50.0, 70.0)

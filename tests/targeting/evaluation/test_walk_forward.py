@@ -12,8 +12,9 @@ from models.contracts import Dataset, gather
 from models.errors import DataError
 from models.events.event_log import read_events
 from targeting.campaign import parse_campaign
+from targeting.evaluation.backtest_result import _line
 from targeting.evaluation.backtest_windows import eligible_at, known_at, walk_through
-from targeting.evaluation.walk_forward import _line, _scaled, backtest, plan_window
+from targeting.evaluation.walk_forward import _scaled, backtest, plan_window
 from targeting.evaluation.window_verdicts import TABLE, together, verdict
 from targeting.planner import as_campaign
 from targeting.planning_state import last_moment

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from models.errors import DataError
-from pipelines.ingest import check
+from pipelines.jobs.check import check
 from pipelines.store import write_table
 
 NOW = datetime(2020, 11, 1)
