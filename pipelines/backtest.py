@@ -49,7 +49,7 @@ def run_backtest(
     brief = settings_of.read_yaml(campaign)
     parsed = parse_campaign(brief, str(campaign))
     tell("reading")
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     found = backtest(
         dataset,
         parsed,

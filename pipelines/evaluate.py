@@ -21,8 +21,8 @@ from pipelines.store import (
     check_writable,
     find_table,
     has_table,
-    read_conformed,
     read_dataset,
+    read_report,
     read_users,
 )
 from pipelines.tracking import connect, job_run
@@ -133,13 +133,13 @@ def _judged(
                 f"{data}: is judged by its delivery report, which knows no people: leave out --trained-on and"
                 " --later, or give a data directory with users, exposures and orders"
             )
-        report = read_conformed(find_table(data, "delivery"), "delivery")
+        report = read_report(find_table(data, "delivery"), max_rejected_share=settings.max_rejected_share)
         tell("comparing")
         found = evaluate_delivery(
             promised, report.good, campaign_id=settings.campaign_id, as_of=settings.as_of
         )
         return _with_notes(found, _left_out(report)), {"delivery": fingerprint(report.good)}
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     past = None if trained_on is None else read_dataset(trained_on)
     snapshots = [read_users(path) for path in later]
     tell("comparing")

@@ -23,8 +23,8 @@ from pipelines.store import (
     atomic_directory,
     check_writable,
     find_table,
-    read_conformed,
     read_curves,
+    read_report,
     read_scores,
     read_users,
 )
@@ -139,7 +139,7 @@ def decide_from(source: Source, *, brief: Brief, settings: PlanSettings, tell: T
 
         from targeting.delivery import plan_delivery
 
-        report = read_conformed(source.delivery, "delivery")
+        report = read_report(source.delivery, max_rejected_share=settings.max_rejected_share)
         tell("learning the curves and dividing the budget")
         plan = plan_delivery(
             report.good,
@@ -182,7 +182,7 @@ def _from_scores(source: Source, *, brief: Brief, settings: PlanSettings, tell: 
     users = find_table(source.data, "users")
     planner = Planner.load(_model_of(source.scores, users=users))
     tell("segmenting")
-    conformed = read_users(users)
+    conformed = read_users(users, features=planner.model.features)
     audience = planner.audience_of_scores(read_scores(source.scores), conformed.good)
     tell("dividing the budget")
     plan = planner.plan(

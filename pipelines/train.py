@@ -56,7 +56,7 @@ def run_train(
     """
     settings = settings_of.load(settings_of.TrainSettings, config)
     tell("reading")
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     inputs = {"data": str(data.resolve()), "settings": settings.model_dump(mode="json")}
     with tracking.job_run(
         "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints

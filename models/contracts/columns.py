@@ -50,9 +50,7 @@ def _of_lines(raw: pl.DataFrame, row: pl.Series) -> list[Fault]:
         return []
     open_quote = raw[SURPLUS] == OPEN_QUOTE
     longer = raw[SURPLUS].is_not_null() & ~open_quote.fill_null(False)
-    too_many = (
-        f"line: expected {raw.width - 1} fields as in the header, found more (a comma in a cell without quotes?)"
-    )
+    too_many = f"line: expected {raw.width - 1} fields as in the header, found more (a comma in a cell without quotes?)"
     unclosed = "line: expected every quote to be closed on it, found one left open: double or remove it"
     return [(row.filter(longer), too_many), (row.filter(open_quote.fill_null(False)), unclosed)]
 
@@ -101,9 +99,7 @@ def _identified(held: pl.Series, name: str) -> tuple[pl.Series, list[tuple[pl.Se
     """An id; its lost digits are a fault of their own, since the cell is not empty."""
     parsed = identifier(held)
     lost = parsed.bad & parsed.values.is_not_null()
-    reason = (
-        f"{name}: expected all digits of the id, found scientific notation (lost in Excel): export ids as text"
-    )
+    reason = f"{name}: expected all digits of the id, found scientific notation (lost in Excel): export ids as text"
     unread = parsed.bad & parsed.values.is_null()
     return parsed.values, [(lost, reason), (unread, f"{name}: expected text, not a fraction")]
 
@@ -119,5 +115,7 @@ def named_totals(raw: pl.DataFrame, contract: Contract, headers: Headers) -> lis
             continue
         total = is_total(column)
         if total.any() and not total.all():
-            faults.append((row.filter(total), f"{name}: expected a part, this is a total of other rows, {SET_ASIDE}"))
+            faults.append(
+                (row.filter(total), f"{name}: expected a part, this is a total of other rows, {SET_ASIDE}")
+            )
     return faults

@@ -31,7 +31,9 @@ def fold_names(good: pl.DataFrame, names: Sequence[str], *, source: str) -> tupl
         folded, several = one_spelling(good[column])
         good = good.with_columns(folded)
         for first, others in several.items():
-            said.append(f"{source}: {column} {first!r} is also written {', '.join(map(repr, others))}; taken as one")
+            said.append(
+                f"{source}: {column} {first!r} is also written {', '.join(map(repr, others))}; taken as one"
+            )
     return good, said
 
 

@@ -51,7 +51,9 @@ class Odd:
 
     def line(self) -> str:
         """For people: `feature 'age_band' has 300 cells with a value that training never saw, ...`."""
-        return f"feature {self.feature!r} has {_WORDS[self.what].format(cells=self.cells, example=self.example)}"
+        return (
+            f"feature {self.feature!r} has {_WORDS[self.what].format(cells=self.cells, example=self.example)}"
+        )
 
 
 def add_up(odds: Sequence[Odd]) -> tuple[Odd, ...]:
@@ -135,7 +137,9 @@ class Feature:
         unseen = ~texts.is_in(levels).fill_null(True)
         return texts, () if self.has_other else self._told("unseen", texts, unseen)
 
-    def _told(self, what: What, column: pl.Series, cells: pl.Series, *, example: bool = True) -> tuple[Odd, ...]:
+    def _told(
+        self, what: What, column: pl.Series, cells: pl.Series, *, example: bool = True
+    ) -> tuple[Odd, ...]:
         count = int(cells.sum())
         if not count:
             return ()

@@ -34,7 +34,7 @@ def as_frame(obj: Any, *, source: str = "") -> pl.DataFrame:
         return _plain(obj.collect(), where)
     if isinstance(obj, pl.DataFrame):
         return _plain(obj, where)
-    if isinstance(obj, pl.Series) or hasattr(obj, "to_frame") and not hasattr(obj, "columns"):
+    if isinstance(obj, pl.Series) or (hasattr(obj, "to_frame") and not hasattr(obj, "columns")):
         raise DataError(f"{where}expected a frame, got a single {type(obj).__name__} column")
     if type(obj).__module__.split(".", 1)[0] == "pandas":
         return _plain(_from_pandas(obj, where), where)
@@ -45,7 +45,9 @@ def as_frame(obj: Any, *, source: str = "") -> pl.DataFrame:
     try:
         frame = pl.DataFrame(obj, strict=not isinstance(obj, Mapping))
     except (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{where}cannot read the {type(obj).__name__} as a frame: {_first_line(error)}") from error
+        raise DataError(
+            f"{where}cannot read the {type(obj).__name__} as a frame: {_first_line(error)}"
+        ) from error
     return _plain(frame, where)
 
 
@@ -53,7 +55,9 @@ def _from_pandas(obj: Any, where: str) -> pl.DataFrame:
     """Column by column: one that polars cannot hold must not hide which one it is."""
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in obj.columns]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{where}column {twice[0]!r} stands twice; expected distinct names: rename or drop one")
+        raise DataError(
+            f"{where}column {twice[0]!r} stands twice; expected distinct names: rename or drop one"
+        )
     return pl.DataFrame([_column(obj.iloc[:, at], name, where) for at, name in enumerate(names)])
 
 
@@ -106,7 +110,9 @@ def _as_text(name: str, cells: Iterable[Any], kind: str, where: str) -> pl.Serie
 
 def _is_empty(cell: Any) -> bool:
     # NaN and NaT differ from themselves; pandas' NA answers neither yes nor no.
-    return cell is None or type(cell).__name__ == "NAType" or (not isinstance(cell, _SHAPELESS) and cell != cell)
+    return (
+        cell is None or type(cell).__name__ == "NAType" or (not isinstance(cell, _SHAPELESS) and cell != cell)
+    )
 
 
 def _word(cell: Any) -> str:

@@ -30,7 +30,19 @@ GENDERS = {
 # Nobody names an audience so; an audience of everybody may well be called by one of the second kind.
 _TOTAL = r"^(?:合计|总计|小计|汇总|总和|共计|累计|total|totals|subtotal|sub_total|grand_total|sum)$|(?:合计|小计|总计)$"
 _EVERYBODY = frozenset(
-    ("全部", "全部人群", "所有", "所有人群", "整体", "不限", "全体", "all", "overall", "everyone", "all_segments")
+    (
+        "全部",
+        "全部人群",
+        "所有",
+        "所有人群",
+        "整体",
+        "不限",
+        "全体",
+        "all",
+        "overall",
+        "everyone",
+        "all_segments",
+    )
 )
 # Excel shows a long number as 9.00001E+17 and saves it so.
 _LOST_DIGITS = r"^\d(?:\.\d+)?[eE]\+\d{1,3}$"

@@ -74,9 +74,7 @@ def read_raw(path: str | Path, table: Table | Recognise | None = None) -> RawTab
         raise DataError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and permissions"
         ) from error
-    parts = [
-        (str(part), _with_partitions(held.frame, part.relative_to(path))) for part, held in read.items()
-    ]
+    parts = [(str(part), _with_partitions(held.frame, part.relative_to(path))) for part, held in read.items()]
     known = table(all_columns(parts)) if callable(table) else table
     stacked = stack(parts, known, source=str(path))
     counts = tuple((source, part.height) for source, part in parts)
