@@ -32,7 +32,7 @@ ALIAS = "champion"
 CHALLENGER = "challenger"
 ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "lightgbm", "scikit-learn", "scipy")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "dataframely", "pyarrow", "lightgbm", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True)
@@ -161,13 +161,15 @@ def signature(model: AudienceModel) -> ModelSignature:
     """Input and output columns of scoring as an MLflow signature."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
 
-    kinds = {"number": DataType.double, "bool": DataType.boolean, "category": DataType.string}
+    # Any type: our own reader knows whole numbers, words and truth values in all their types, and says what
+    # is wrong; MLflow would refuse the very table that the model was trained on.
     inputs: list[Any] = [
-        ColSpec(DataType.string, "user_id"),
-        ColSpec(DataType.boolean, "is_fan", required=False),
+        ColSpec(AnyType(), "user_id"),
+        *(ColSpec(AnyType(), name, required=False) for name in ("is_fan", "snapshot_at")),
+        *(ColSpec(AnyType(), feature.name) for feature in model.features),
     ]
-    inputs += [ColSpec(kinds[column.kind], column.name) for column in model.encoder.columns]
     text = {"user_id": DataType.string, "placement": DataType.string, "eligible": DataType.boolean}
     outputs: list[Any] = [
         ColSpec(text.get(name, DataType.double), name, required=name != "p_enter") for name in SCORE_COLUMNS
@@ -176,13 +178,8 @@ def signature(model: AudienceModel) -> ModelSignature:
 
 
 def _example(model: AudienceModel, users: pl.DataFrame) -> Any:
-    kinds: dict[str, Any] = {"number": pl.Float64, "bool": pl.Boolean, "category": pl.String}
-    wanted = {column.name: kinds[column.kind] for column in model.encoder.columns}
-    columns = [pl.col("user_id").cast(pl.String)]
-    columns += [pl.col(name).cast(kind, strict=False) for name, kind in wanted.items()]
-    if "is_fan" in users.columns:
-        columns.insert(1, pl.col("is_fan").cast(pl.Boolean))
-    return users.head(5).select(columns).to_pandas()
+    known = [name for name in ("user_id", "is_fan") if name in users.columns]
+    return users.head(5).select(*known, *model.schema).to_pandas()
 
 
 def _package_copy(folder: Path) -> Path:

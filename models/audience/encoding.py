@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -86,15 +86,12 @@ class FeatureEncoder:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain lists and dicts for JSON."""
-        return [
-            {"name": c.name, "kind": c.kind, "levels": list(c.levels), "has_other": c.has_other}
-            for c in self.columns
-        ]
+        return [{**asdict(feature), "levels": list(feature.levels)} for feature in self.columns]
 
     @classmethod
     def from_json(cls, columns: list[Mapping[str, Any]]) -> FeatureEncoder:
         """Inverse of `to_json`."""
-        return cls(tuple(Feature(c["name"], c["kind"], tuple(c["levels"]), c["has_other"]) for c in columns))
+        return cls(tuple(Feature(**{**held, "levels": tuple(held["levels"])}) for held in columns))
 
 
 def _missing(name: str, present: list[str]) -> str:
@@ -116,7 +113,11 @@ def _describe(column: pl.Series) -> Feature | None:
         values = _numbers(column)
         known = values[~np.isnan(values)]
         varies = known.size > 0 and (known.size < values.size or bool(np.any(known != known[0])))
-        return Feature(column.name, "number") if varies else None
+        if not varies:
+            return None
+        if column.dtype.is_temporal():
+            return Feature(column.name, "number")
+        return Feature(column.name, "number", low=float(known.min()), high=float(known.max()))
     if column.dtype in (pl.String, pl.Categorical) or isinstance(column.dtype, pl.Enum):
         return _describe_text(column)
     raise DataError(
