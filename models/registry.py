@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.audience.model import SCORE_COLUMNS, AudienceModel
+from models.audience.model import AudienceModel
+from models.audience.score_table import SCORE_COLUMNS
 from models.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +33,18 @@ ALIAS = "champion"
 CHALLENGER = "challenger"
 ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "dataframely", "pyarrow", "lightgbm", "scikit-learn", "scipy")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "polars",
+    "dataframely",
+    "pyarrow",
+    "lightgbm",
+    "pydantic",
+    "scikit-learn",
+    "scipy",
+)
 
 
 @dataclass(frozen=True)

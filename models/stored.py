@@ -37,9 +37,14 @@ class File(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", from_attributes=True)
 
 
+def plain(adapter: TypeAdapter[T], value: T) -> Any:
+    """The value as dicts, lists, texts and numbers; keys in the order of the fields."""
+    return adapter.dump_python(value, mode="json", by_alias=True)
+
+
 def written(adapter: TypeAdapter[T], value: T) -> str:
-    """The value as JSON text; keys in the order of the fields."""
-    return json.dumps(adapter.dump_python(value, mode="json", by_alias=True), ensure_ascii=False)
+    """The value as JSON text."""
+    return json.dumps(plain(adapter, value), ensure_ascii=False)
 
 
 def read(adapter: TypeAdapter[T], text: str, *, source: str, what: str) -> T:

@@ -6,8 +6,11 @@ It must not import a job.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
+import math
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +18,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from models.errors import DataError
 
@@ -48,8 +53,6 @@ class JobRun:
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log the numbers that are finite; MLflow stores refuse the others."""
-        import math
-
         import mlflow
 
         finite = {
@@ -102,7 +105,7 @@ def job_run(
     Args:
         job: name of the command.
         tracking_uri: an MLflow tracking URI; None takes MLFLOW_TRACKING_URI, then `sqlite:///mlflow.db` here.
-        inputs: everything that `targeting replay` needs to do it again: paths, settings, the brief.
+        inputs: everything that `targeting replay` needs to do it again: paths, `settings`, the brief.
         fingerprints: name -> fingerprint of each input, compared again before a replay.
 
     Raises:
@@ -118,10 +121,22 @@ def job_run(
         opened.tag("targeting.job", job)
         for name, print_ in fingerprints.items():
             opened.tag(f"targeting.fingerprint.{name}", print_)
-        opened.parameters(inputs.get("settings", {}))
-        replay = {"job": job, "inputs": inputs, "fingerprints": dict(fingerprints), "versions": versions()}
+        recorded = _recordable(inputs)
+        opened.parameters(recorded.get("settings", {}))
+        replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": versions()}
         opened.mapping(replay, REPLAY_FILE)
         yield opened
+
+
+def _recordable(value: Any) -> Any:
+    """Inputs as JSON: paths absolute, since a replay may start elsewhere, and settings key by key."""
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: _recordable(held) for key, held in value.items()}
+    return [_recordable(held) for held in value] if isinstance(value, list | tuple) else value
 
 
 def connect(tracking_uri: str | None) -> str:
@@ -130,8 +145,6 @@ def connect(tracking_uri: str | None) -> str:
     Raises:
         DataError: the store cannot be reached or written.
     """
-    import os
-
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -158,9 +171,6 @@ def connect(tracking_uri: str | None) -> str:
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
     """Hold a lock on the folder of a sqlite store; a server needs none."""
-    import fcntl
-    import os
-
     database = _database(uri)
     if database is None:
         yield

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from models.contracts.quarantine import no_rejects, worst
-from models.errors import DataError
-from targeting.segments import Segmentation, Segmenter, aggregate, summarise
+from targeting.segments import Segmentation
 from targeting.segments.diagnosis import Diagnosis
-from targeting.segments.rules import describe_segments
 
 SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
 
@@ -57,27 +55,3 @@ class Audience:
         return "\n".join([head, str(self.summary), *told, *self.warnings])
 
     __repr__ = __str__
-
-
-def resegment(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | None) -> Segmentation:
-    """Scored people in the segments that were formed before.
-
-    Args:
-        segmenter: thresholds of the trained planner.
-        scores: long score table.
-        users: their features, for the platform rules; None leaves the rules out.
-
-    Raises:
-        DataError: nobody is eligible.
-    """
-    assignment = segmenter.assign(scores)
-    if assignment.is_empty():
-        raise DataError(
-            "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
-        )
-    cells = aggregate(scores, assignment, segmenter=segmenter)
-    summary = summarise(cells, segmenter=segmenter)
-    if users is not None:
-        rules = describe_segments(users, assignment)
-        summary = summary.join(rules, on="segment", how="left", maintain_order="left")
-    return Segmentation(assignment=assignment, summary=summary, cells=cells, segmenter=segmenter)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.contracts import as_frame, conform, fingerprint
+from models.contracts import Conformed, as_frame, conform, fingerprint
 from models.contracts.words import respelt
 from models.errors import DataError
-from models.supply.delivery_report import fit_delivery
+from models.supply.delivery_report import DeliveryModel, fit_delivery
 from targeting.campaign import Campaign, parse_campaign
 from targeting.market import delivery_market
 from targeting.plan.decision import decide
@@ -52,8 +52,43 @@ def plan_delivery(
     brief = campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)
     conformed = conform(as_frame(delivery), "delivery", source="delivery")
     placed = conformed.good.with_columns(respelt(conformed.good["placement"], brief.placements))
-    rows = placed.filter(pl.col("placement").is_in(list(brief.placements)))
+    rows = _rows_of(placed, conformed, brief)
+    model = fit_delivery(rows, rng=rng, n_draws=n_draws)
+    unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
+    _refuse_uncounted(brief, unknown)
+    spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
+    return decide(
+        campaign=brief,
+        market=delivery_market(model, campaign=brief),
+        provenance=Provenance(
+            claims={"kind": model.claims, "why": _why(model)},
+            fingerprints={"delivery": fingerprint(conformed.good)},
+            versions=versions(),
+            rejected_rows=rejected_rows + conformed.rejected.height,
+            unknown=unknown,
+            warnings=(*conformed.warnings, *_left_out(placed, brief), *model.warnings),
+        ),
+        last_plan=last_plan,
+        history=spent.sort("segment", "placement"),
+        gap_tol=gap_tol,
+        time_limit_s=time_limit_s,
+    )
+
+
+def _why(model: DeliveryModel) -> str:
+    counted = model.fan_measure in ("new_fans", None)
+    return model.why if counted else f"{model.why}; {model.fan_measure} stand for new fans"
+
+
+def _rows_of(placed: pl.DataFrame, conformed: Conformed, campaign: Campaign) -> pl.DataFrame:
+    """Good rows of the brief's placements.
+
+    Raises:
+        DataError: there is none.
+    """
+    rows = placed.filter(pl.col("placement").is_in(list(campaign.placements)))
     if rows.is_empty():
+        wanted = ", ".join(campaign.placements)
         found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
         without = conformed.rejected.filter(pl.col("reason").str.contains("expected at least one of")).height
         hint = (
@@ -62,35 +97,8 @@ def plan_delivery(
             if without
             else ""
         )
-        raise DataError(
-            f"delivery: no row of the brief's placements {', '.join(brief.placements)}; found {found}{hint}"
-        )
-    model = fit_delivery(rows, rng=rng, n_draws=n_draws)
-    unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
-    _refuse_uncounted(brief, unknown)
-    why = (
-        model.why
-        if model.fan_measure in ("new_fans", None)
-        else f"{model.why}; {model.fan_measure} stand for new fans"
-    )
-    warnings = (*conformed.warnings, *_left_out(placed, brief), *model.warnings)
-    spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
-    return decide(
-        campaign=brief,
-        market=delivery_market(model, campaign=brief),
-        provenance=Provenance(
-            claims={"kind": model.claims, "why": why},
-            fingerprints={"delivery": fingerprint(conformed.good)},
-            versions=versions(),
-            rejected_rows=rejected_rows + conformed.rejected.height,
-            unknown=unknown,
-            warnings=warnings,
-        ),
-        last_plan=None if last_plan is None else as_frame(last_plan),
-        history=spent.sort("segment", "placement"),
-        gap_tol=gap_tol,
-        time_limit_s=time_limit_s,
-    )
+        raise DataError(f"delivery: no row of the brief's placements {wanted}; found {found}{hint}")
+    return rows
 
 
 def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:

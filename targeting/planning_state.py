@@ -6,6 +6,7 @@ must not import the optimiser or the registry.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,16 +20,16 @@ from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
 from models.contracts import Dataset
 from models.errors import DataError
-from models.events.event_log import read_events
+from models.events.event_log import Tables, read_events
 from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
-from targeting.segments import Segmentation, Segmenter
+from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
+from targeting.segments.segment_settings import SETTINGS
 
+log = logging.getLogger(__name__)
 HISTORY = {"segment": pl.String, "placement": pl.String, "spend_cny": pl.Float64}
 FILES = ("segmenter.json", "response.json", "evidence.json", "planner.json")
-DOUBTFUL_GAIN = 0.4
-"""Below this share of the promised differences the segments are called guesses (0.5: nobody can tell)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,7 +122,7 @@ def last_moment(dataset: Dataset) -> datetime:
     return max(known) + timedelta(seconds=1)
 
 
-def present_users(dataset: Dataset) -> pl.DataFrame:
+def present_users(dataset: Tables) -> pl.DataFrame:
     """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
     eligible.
     """
@@ -150,60 +151,61 @@ def learn_state(
     dataset: Dataset,
     *,
     model: AudienceModel,
-    scores: pl.DataFrame,
-    segmentation: Segmentation,
     as_of: datetime,
     rng: np.random.Generator,
     n_draws: int,
+    min_audience: int | None = None,
 ) -> PlanningState:
-    """The planning state from the logs, given the scores and segments of `present_users`."""
-    everyone = segmentation.segmenter.assign(scores, everyone=True)
-    log = read_events(dataset, as_of=as_of)
-    daily = daily_delivery(log, everyone)
-    response = fit_response(
-        daily,
-        users_by_segment=_reachable(dataset, segmentation, everyone),
-        rng=rng,
-        n_draws=n_draws,
-        placements=model.placements,
-    )
-    evidence = cell_factors(
-        log,
-        everyone,
-        scores,
-        horizon_days=model.horizon_days,
-        rng=rng,
-        n_draws=n_draws,
-        trends=model.funnel.trends,
-    )
-    # rounded: a parallel sum of floats differs in its last digit from run to run
-    spent = daily.group_by("segment", "placement").agg(pl.col("cost_cny").sum().round(6).alias("spend_cny"))
+    """Segments of the people who can still be won, and what the logs say of money in each of them.
+
+    Args:
+        dataset: the logs.
+        model: learned from them.
+        as_of: nothing at or after this moment is used.
+        rng: for the draws.
+        n_draws: joint draws behind the 80 % intervals.
+        min_audience: fewest users in a segment; default: `segments.formation.usual_audience`.
+    """
+    users = present_users(dataset)
+    scores = model.score(users)
+    found = form_segments(scores, users, min_audience=min_audience, trial=model.later_outcomes)
+    log.info("planner: %d segments of %d users", found.summary.height, found.assignment.height)
+    everyone = found.segmenter.assign(scores, everyone=True)
+    events = read_events(dataset, as_of=as_of)
+    daily = daily_delivery(events, everyone)
+    reachable = _reachable(dataset, found, everyone)
+    days = model.horizon_days
     return PlanningState(
-        segmenter=segmentation.segmenter,
-        response=response,
-        evidence=evidence,
-        history=spent.sort("segment", "placement").select(list(HISTORY)),
+        segmenter=found.segmenter,
+        response=fit_response(
+            daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
+        ),
+        evidence=cell_factors(
+            events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends
+        ),
+        history=_spent(daily),
         diagnosis=diagnose(
-            present_users(dataset),
-            dataset.orders,
-            scores,
-            segmentation,
-            as_of=as_of,
-            horizon_days=model.horizon_days,
+            present_users(events), events.orders, scores, found, as_of=as_of, horizon_days=days
         ),
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
-        warnings=(*dataset.warnings, *model.warnings, *_doubts(segmentation)),
-        value_kept=segmentation.value_kept,
-        gain_seen=segmentation.gain_seen,
+        warnings=(*dataset.warnings, *model.warnings, *_doubts(found)),
+        value_kept=found.value_kept,
+        gain_seen=found.gain_seen,
     )
+
+
+def _spent(daily: pl.DataFrame) -> pl.DataFrame:
+    """`HISTORY`; rounded, because a parallel sum of floats differs in its last digit from run to run."""
+    spent = pl.col("cost_cny").sum().round(6).alias("spend_cny")
+    return daily.group_by("segment", "placement").agg(spent).sort("segment", "placement").select(*HISTORY)
 
 
 def _doubts(segmentation: Segmentation) -> tuple[str, ...]:
     """A word where what people did later does not bear out what they were promised to be worth."""
     seen = segmentation.gain_seen
-    if seen is None or seen >= DOUBTFUL_GAIN or segmentation.summary.height < 2:
+    if seen is None or seen >= SETTINGS.doubtful_gain or segmentation.summary.height < 2:
         return ()
     return (
         f"segments: later purchases show {seen:.0%} of the differences between people that were promised; "
@@ -217,6 +219,5 @@ def _reachable(dataset: Dataset, segmentation: Segmentation, everyone: pl.DataFr
     reached = everyone.join(
         pl.concat([segmentation.assignment.select("user_id"), shown]).unique(), on="user_id", how="semi"
     )
-    count = reached.group_by("segment").len()
-    found = dict(zip(count["segment"].to_list(), count["len"].cast(pl.Float64).to_list(), strict=True))
-    return {segment: found.get(segment, 1.0) for segment in segmentation.summary["segment"].to_list()}
+    found = dict(reached.group_by("segment").len().rows())
+    return {segment: float(found.get(segment, 1)) for segment in segmentation.summary["segment"].to_list()}

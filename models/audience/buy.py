@@ -1,4 +1,4 @@
-"""Whether a new fan buys because of following: the incremental buying hazard, made causal by coins.
+"""Whether a new fan buys because of following. In: followers, orders. Out: the incremental buying hazard.
 
 A follower of age t is also somebody who might have bought anyway, so with G0_u the organic hazard of a kept
 order over the horizon H (learned from person-time before any follow)
@@ -11,7 +11,7 @@ difference of two noisy numbers, often floored at 0; here Lambda_u > 0 by constr
 the baseline explains carry little information and are pulled towards the rest.
 
 Followers of ranked delivery were chosen, and what chose them (an intent that nobody logs) also makes them
-buy. Randomised followers tell, but few of them buy: 20 buyers know a level to +-22 %. Three views of the
+buy. Randomised followers tell, but few of them buy: 20 buyers know a level to +-22 %. Three hypotheses of the
 shift from logged to randomised followers are therefore averaged by how well each explains the randomised
 ones: none; the one that the funnel found for following (thousands of live entries and hundreds of follows:
 far more precise, and the same intent is at work); any.
@@ -29,21 +29,14 @@ import polars as pl
 
 from models.audience.delay import DelayCurve
 from models.audience.followers import Followers, read_fans
+from models.audience.settings import AUDIENCE, LEVEL_ONLY
 from models.events.event_log import EventLog
-from models.rates.boosting import HazardBooster, fit_boosted
+from models.rates.boosted_fit import fit_boosted
+from models.rates.boosting import HazardBooster
 from models.rates.likelihood import HazardRows, hazard_loss
 from models.rates.rate import Fitting, Rate, fit_shape
-from models.rates.rate_maps import LogRateMap, View, average_views
-
-FLAT_SLOPE = 1e-3
-"""Prior deviation that pins a slope at one: only the level is estimated."""
-PLACEMENT_VIEWS = (View(0.05, FLAT_SLOPE), View(0.7, FLAT_SLOPE))
-"""A placement's fans buy like all others, or unlike them by any factor: with 25 buyers in one placement and
-40 in the other, chance alone makes a factor of 1.3."""
-SAME_SD, LIKE_FOLLOWS_SD, ANY_SD = 0.02, 0.15, 0.7
-"""Prior deviations of the coin's shift under the three views, log units."""
-MIN_FAN_BUYERS = 100
-"""Buying fans below which their purchases are not asked about."""
+from models.rates.rate_maps import LogRateMap, average_maps
+from models.rates.settings import MapPrior
 
 
 def extend(matrix: np.ndarray, code: np.ndarray, affinity: HazardBooster | None, threads: int) -> np.ndarray:
@@ -61,7 +54,7 @@ def _fit_shape_of_buying(
     categorical = (*fitting.categorical, fitting.matrix.shape[1])
     fans = read_fans(log, kept).thinned(fitting.seed)
     candidates: list[HazardBooster | None] = [None]
-    if fans.events >= MIN_FAN_BUYERS:
+    if fans.events >= AUDIENCE.fan_buyers:
         fan_fit = fit_boosted(
             matrix=fitting.matrix[fans.user],
             rows=fans,
@@ -75,12 +68,12 @@ def _fit_shape_of_buying(
     for affinity in candidates:
         matrix = extend(fitting.matrix[users], followers.placement, affinity, fitting.threads)
         shape = fit_shape(replace(fitting, matrix=matrix, categorical=categorical), rows)
-        loss = float(hazard_loss(rows, shape.honest).sum())
+        loss = float(hazard_loss(rows, shape.out_of_fold).sum())
         if best is None or loss < best[0]:
             best = loss, shape, affinity
     assert best is not None
     _, shape, affinity = best
-    return shape.rate, affinity, shape.honest, shape.rounds
+    return shape.rate, affinity, shape.out_of_fold, shape.rounds
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ class Buying:
         rate: On extended features (see `extend`).
         affinity: Purchase rate of existing fans, where it helped.
         shift: Log factor per placement, the last one for organic followers.
-        hazard: Out-of-fold hazards of the followers *as logged*, before the coin's shift, (n,).
+        hazard: Out-of-fold hazards of the followers *as logged*, before the randomised shift, (n,).
         metrics: Counts.
     """
 
@@ -131,21 +124,8 @@ def fit_buying(
         weight=np.ones(followers.user.size),
     )
     rate, affinity, log_rate, rounds = _fit_shape_of_buying(fitting, log, kept, followers, rows)
-    shifts = []
-    for code in range(followers.n_placements):
-        mine = followers.placement == code
-        shift = average_views(rows.take(mine), log_rate[mine], PLACEMENT_VIEWS).shift
-        shifts.append(shift)
-        log_rate = np.where(mine, log_rate + shift, log_rate)
-    maps: tuple[LogRateMap, ...] = ()
-    coin = followers.randomized & (followers.placement < followers.n_placements)
-    if coin.any() and not coin.all():
-        views = (
-            View(SAME_SD, FLAT_SLOPE),
-            View(LIKE_FOLLOWS_SD, FLAT_SLOPE, shift=ranking_shift),
-            View(ANY_SD, FLAT_SLOPE),
-        )
-        maps = (LogRateMap(shift=average_views(rows.take(coin), log_rate[coin], views).shift),)
+    shifts, log_rate = _placement_shifts(followers, rows, log_rate)
+    maps = _randomised_shift(followers, rows, log_rate, ranking_shift=ranking_shift)
     metrics = {
         "buyers": rows.events,
         "buy_rounds": float(rounds),
@@ -153,4 +133,31 @@ def fit_buying(
         "buy_coin_shift": maps[0].shift if maps else 0.0,
         "followers": float(rows.y.size),
     }
-    return Buying(Rate(rate.booster, rate.logged, maps), affinity, tuple(shifts), np.exp(log_rate), metrics)
+    return Buying(Rate(rate.booster, rate.logged, maps), affinity, shifts, np.exp(log_rate), metrics)
+
+
+def _placement_shifts(
+    followers: Followers, rows: HazardRows, log_rate: np.ndarray
+) -> tuple[tuple[float, ...], np.ndarray]:
+    """Log factor of each placement's buying hazard, and the log rates with it."""
+    shifts = []
+    for code in range(followers.n_placements):
+        mine = followers.placement == code
+        shifts.append(average_maps(rows.take(mine), log_rate[mine], AUDIENCE.placement_buys).shift)
+        log_rate = np.where(mine, log_rate + shifts[-1], log_rate)
+    return tuple(shifts), log_rate
+
+
+def _randomised_shift(
+    followers: Followers, rows: HazardRows, log_rate: np.ndarray, *, ranking_shift: float
+) -> tuple[LogRateMap, ...]:
+    """Map from logged to randomised followers' log rates; none where all are randomised or none is."""
+    randomised = followers.randomized & (followers.placement < followers.n_placements)
+    if not randomised.any() or randomised.all():
+        return ()
+    priors = (
+        MapPrior(AUDIENCE.same_sd, LEVEL_ONLY),
+        MapPrior(AUDIENCE.like_follows_sd, LEVEL_ONLY, shift=ranking_shift),
+        MapPrior(AUDIENCE.any_sd, LEVEL_ONLY),
+    )
+    return (LogRateMap(shift=average_maps(rows.take(randomised), log_rate[randomised], priors).shift),)

@@ -1,6 +1,7 @@
-"""When a new fan buys: so that a fan of yesterday is a censored buyer, not a non-buyer.
+"""When a new fan buys. In: ages of events and of followers. Out: share of an outcome arrived by an age.
 
-Pooled over all followers, by follow age t in days up to the horizon H:
+A fan of yesterday is a censored buyer, not a non-buyer. Pooled over all followers, by follow age t in days up
+to the horizon H:
 
     first purchase   Nelson-Aalen   Lambda0(t) = sum over purchase times s <= t of events(s) / at_risk(s)
     net GMV          mean cumulative function (Nelson 1988; Lawless & Nadeau 1995)
@@ -17,15 +18,11 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-MIN_SHARE = 0.02
-"""Least share of a curve: a follower of an hour ago counts a little, and never divides by zero."""
-MIN_ORDERS_FOR_REFUNDS = 200
+from models.audience.settings import AUDIENCE
 
 
 @dataclass(frozen=True)
@@ -45,22 +42,9 @@ class DelayCurve:
     reached_days: float
 
     def at(self, age_days: np.ndarray) -> np.ndarray:
-        """Share arrived by each age, at least `MIN_SHARE`, shape of the input."""
-        return np.maximum(np.interp(age_days, self.age_days, self.share), MIN_SHARE)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "age_days": list(self.age_days),
-            "share": list(self.share),
-            "total": self.total,
-            "reached_days": self.reached_days,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> DelayCurve:
-        """Inverse of `to_json`."""
-        return cls(tuple(value["age_days"]), tuple(value["share"]), value["total"], value["reached_days"])
+        """Share arrived by each age, at least `arrived_share`, shape of the input."""
+        share = np.interp(age_days, self.age_days, self.share)
+        return np.asarray(np.maximum(share, AUDIENCE.arrived_share))
 
 
 def fit_curve(
@@ -69,7 +53,6 @@ def fit_curve(
     amount: np.ndarray,
     leave_age_days: np.ndarray,
     horizon_days: float,
-    grid: int = 120,
 ) -> DelayCurve:
     """Cumulative amount per follower at risk, by age (Nelson-Aalen when each person leaves at the first
     event with amount one).
@@ -79,14 +62,13 @@ def fit_curve(
         amount: Its size (1 for a purchase, CNY for GMV), (n_events,).
         leave_age_days: Age at which each follower leaves the risk set, (n_followers,).
         horizon_days: H.
-        grid: Points of the stored curve, denser in the first day.
 
     Returns:
         The share curve. Without events the share grows linearly in age. Where no follower is as old as the
         horizon, the rest is extended with the logarithmic slope of the last half of what is seen (events
         thin out like 1/t), which the caller should warn about.
     """
-    ages = np.unique(np.concatenate([[0.0], np.geomspace(1 / 48, horizon_days, grid)]))
+    ages = np.unique(np.concatenate([[0.0], np.geomspace(1 / 48, horizon_days, AUDIENCE.curve_points)]))
     leave = np.sort(leave_age_days)
     reached = float(min(leave[-1], horizon_days)) if leave.size else 0.0
     if event_age_days.size == 0 or amount.sum() <= 0:
@@ -106,7 +88,7 @@ def fit_curve(
 
 def _trusted_age(leave: np.ndarray, horizon_days: float) -> float:
     """Oldest age with at least ten followers (or a hundredth) still at risk."""
-    needed = max(10, leave.size // 100)
+    needed = max(AUDIENCE.at_risk, leave.size // 100)
     if leave.size <= needed:
         return horizon_days
     return float(min(leave[-needed], horizon_days))
@@ -149,19 +131,6 @@ class RefundMaturity:
         position = np.minimum(np.searchsorted(self.age_days, age_days, side="left"), len(factors) - 1)
         return np.asarray(factors)[position]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "age_days": list(self.age_days),
-            "kept_amount": list(self.kept_amount),
-            "kept_orders": list(self.kept_orders),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RefundMaturity:
-        """Inverse of `to_json`."""
-        return cls(tuple(value["age_days"]), tuple(value["kept_amount"]), tuple(value["kept_orders"]))
-
 
 def fit_refunds(*, age_days: np.ndarray, gmv_cny: np.ndarray, refund_cny: np.ndarray) -> RefundMaturity:
     """How much of what is kept today will still be refunded, from the refund share by order age.
@@ -176,7 +145,7 @@ def fit_refunds(*, age_days: np.ndarray, gmv_cny: np.ndarray, refund_cny: np.nda
         refund_cny: Refunded so far.
     """
     n = age_days.size
-    if n < MIN_ORDERS_FOR_REFUNDS:
+    if n < AUDIENCE.refund_orders:
         return RefundMaturity()
     from sklearn.isotonic import IsotonicRegression
 
@@ -187,7 +156,7 @@ def fit_refunds(*, age_days: np.ndarray, gmv_cny: np.ndarray, refund_cny: np.nda
     share = np.bincount(group, fraction, edges.size) / np.maximum(size, 1)
     full = np.bincount(group, fraction >= 1.0, edges.size) / np.maximum(size, 1)
     spread = np.sqrt(fraction.var() / np.maximum(size, 1))
-    if edges.size < 3 or share[-1] - share[0] < 2 * np.hypot(spread[0], spread[-1]):
+    if edges.size < 3 or share[-1] - share[0] < AUDIENCE.refund_errors * np.hypot(spread[0], spread[-1]):
         return RefundMaturity()
     grown = [IsotonicRegression().fit_transform(edges, s, sample_weight=size) for s in (share, full)]
     kept = [np.minimum((1 - s[-1]) / np.maximum(1 - s, 0.05), 1.0) for s in grown]

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from models.audience.settings import AUDIENCE
 from models.contracts.features import Feature
 from models.errors import DataError
 
 RESERVED = ("user_id", "snapshot_at", "is_fan")
-MAX_LEVELS = 50
-"""Levels of a text column that get a code of their own; beyond it the rarer ones share one code."""
-MIN_LEVEL_ROWS = 20
-"""A level of a long text column needs this many users: below it a tree would learn people by heart."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +80,6 @@ class FeatureEncoder:
             matrix[:, position] = _encode(users[column.name], column, snapshot_at)
         return matrix
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Plain lists and dicts for JSON."""
-        return [{**asdict(feature), "levels": list(feature.levels)} for feature in self.columns]
-
-    @classmethod
-    def from_json(cls, columns: list[Mapping[str, Any]]) -> FeatureEncoder:
-        """Inverse of `to_json`."""
-        return cls(tuple(Feature(**{**held, "levels": tuple(held["levels"])}) for held in columns))
-
 
 def _missing(name: str, present: list[str]) -> str:
     near = difflib.get_close_matches(name, [p for p in present if p not in RESERVED], n=1)
@@ -131,12 +118,12 @@ def _describe_text(column: pl.Series) -> Feature | None:
     counts = text.drop_nulls().value_counts(sort=False, name="rows")
     if counts.height < 2 and text.null_count() == 0:
         return None
-    if counts.height <= MAX_LEVELS:
+    if counts.height <= AUDIENCE.most_levels:
         return Feature(column.name, "category", tuple(sorted(counts[column.name].to_list())))
     frequent = (
-        counts.filter(pl.col("rows") >= MIN_LEVEL_ROWS)
+        counts.filter(pl.col("rows") >= AUDIENCE.level_rows)
         .sort(["rows", column.name], descending=[True, False])
-        .head(MAX_LEVELS)
+        .head(AUDIENCE.most_levels)
     )
     if frequent.is_empty():  # an identifier in disguise
         return None

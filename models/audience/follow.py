@@ -1,4 +1,4 @@
-"""From being shown to following: incremental hazards per impression, made causal where a coin was tossed.
+"""From being shown to following. In: the log, user features. Out: incremental follow hazards per impression.
 
 Per placement j and user u, with n impressions and k_u rows on the same day,
 
@@ -17,138 +17,25 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from models.audience.funnel import Funnel, PlacementFunnel, two_step_log_hazard
+from models.audience.settings import AUDIENCE
 from models.events.event_log import CONTROL, DAY_US, EventLog
 from models.rates.log_rows import hazard_rows
-from models.rates.randomised import randomised_map, randomised_views
+from models.rates.randomised import randomised_fits, randomised_map
 from models.rates.rate import Fitting, Rate, Shape, fit_shape
-from models.rates.rate_maps import LogRateMap, View, ViewFits, chain, fit_affine
-from models.rates.trend import NO_TREND, Trend, fit_trend
-
-TWO_STEPS = View(shift_sd=1.0, slope_sd=0.3)
-"""How far the product of two fitted steps may be off the follows that both lead to."""
-
-
-@dataclass(frozen=True)
-class PlacementFunnel:
-    """The way of one placement from impression to follow.
-
-    Attributes:
-        follow: Hazard of following per impression (one step) or after entering (two steps).
-        enter: Hazard of entering the live room per impression, or None where there is no such step.
-        total: Maps of the two-step log hazard to the logged total and `total_causal` to the randomised one.
-        total_causal: See `total`.
-        trend: Drift of the follow hazard over the logged days (entering the live room is taken as steady).
-    """
-
-    follow: Rate
-    enter: Rate | None = None
-    total: tuple[LogRateMap, ...] = ()
-    total_causal: tuple[LogRateMap, ...] = ()
-    trend: Trend = NO_TREND
-
-    def log_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
-        """Log of the incremental follow hazard per impression as of now, (n,)."""
-        if self.enter is None:
-            return self.follow.log_rate(matrix, threads=threads, causal=causal) + self.trend.now
-        enter = self.enter.log_rate(matrix, threads=threads, causal=causal)
-        log_hazard = _two_step(enter, self.follow.log_rate(matrix, threads=threads, causal=False))
-        return chain(log_hazard, self.total + self.total_causal if causal else self.total) + self.trend.now
-
-    @property
-    def coin_shift(self) -> float:
-        """Log of randomised over logged follow hazard at the middle of the randomised rows."""
-        maps = self.follow.causal if self.enter is None else self.enter.causal + self.total_causal
-        return float(sum(one.shift for one in maps))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "follow": self.follow.to_json(),
-            "enter": None if self.enter is None else self.enter.to_json(),
-            "total": [one.to_json() for one in self.total],
-            "total_causal": [one.to_json() for one in self.total_causal],
-            "trend": self.trend.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PlacementFunnel:
-        """Inverse of `to_json`."""
-        return cls(
-            Rate.from_json(value["follow"]),
-            None if value["enter"] is None else Rate.from_json(value["enter"]),
-            tuple(LogRateMap.from_json(one) for one in value["total"]),
-            tuple(LogRateMap.from_json(one) for one in value["total_causal"]),
-            Trend(**value["trend"]),
-        )
-
-
-@dataclass(frozen=True)
-class Funnel:
-    """Incremental follow hazards of every placement.
-
-    Attributes:
-        placements: One funnel per placement, in the brief's order.
-        organic: Organic follow hazard per user-day, or None where no held-out rows exist.
-        metrics: Events and trees of every rate, by name.
-    """
-
-    placements: Mapping[str, PlacementFunnel]
-    organic: Rate | None
-    metrics: Mapping[str, float]
-
-    def organic_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
-        """Organic follow hazard per user-day, (n,)."""
-        if self.organic is None:
-            return np.zeros(matrix.shape[0])
-        return np.exp(self.organic.log_rate(matrix, threads=threads, causal=causal))
-
-    @property
-    def trends(self) -> dict[str, Trend]:
-        """Drift of each placement's hazard over the logged days."""
-        return {name: one.trend for name, one in self.placements.items()}
-
-    @property
-    def ranking_shift(self) -> float:
-        """Log of randomised over logged follow hazards at the middle of the rows, mean of the placements.
-
-        What ranked delivery selects for, in one number: 0 without selection, negative where it shows to
-        people who are more likely to follow than their features say.
-        """
-        return float(np.mean([one.coin_shift for one in self.placements.values()]))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "placements": {name: one.to_json() for name, one in self.placements.items()},
-            "organic": None if self.organic is None else self.organic.to_json(),
-            "metrics": dict(self.metrics),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Funnel:
-        """Inverse of `to_json`."""
-        return cls(
-            {name: PlacementFunnel.from_json(one) for name, one in value["placements"].items()},
-            None if value["organic"] is None else Rate.from_json(value["organic"]),
-            dict(value["metrics"]),
-        )
-
-
-def _two_step(log_enter: np.ndarray, log_follow: np.ndarray) -> np.ndarray:
-    """log(e q) with q = 1 - exp(-exp(log_follow))."""
-    return log_enter + np.log(-np.expm1(-np.exp(np.minimum(log_follow, 5.0))))
+from models.rates.rate_maps import LogRateMap, MapFits, chain, fit_affine
+from models.rates.trend import Trend, fit_trend
 
 
 @dataclass(frozen=True)
 class _Logged:
-    """What the logs of one placement say, before any coin is heard.
+    """What the logs of one placement say, before randomised rows are asked.
 
     Attributes:
         rows: Rows with an impression or more.
@@ -168,23 +55,27 @@ class _Logged:
 
     @property
     def first(self) -> Shape:
-        """What an impression leads to at once: the shape that the coin speaks of most clearly."""
+        """What an impression leads to at once: the shape that randomised rows know best."""
         return self.follow if self.enter is None else self.enter
 
-    def first_coin(self) -> ViewFits | None:
-        """What the coin says of the first step."""
-        return randomised_views(
+    def first_randomised(self) -> MapFits | None:
+        """What randomised rows say of the first step."""
+        return randomised_fits(
             self.rows,
             event="followed" if self.enter is None else "entered_live",
             exposure="impressions",
             baseline=self.baseline if self.enter is None else None,
-            honest=self.first.honest,
+            out_of_fold=self.first.out_of_fold,
         )
 
-    def honest(self, first: tuple[LogRateMap, ...] = ()) -> np.ndarray:
+    def out_of_fold(self, first: tuple[LogRateMap, ...] = ()) -> np.ndarray:
         """Out-of-fold log hazard of every user per impression, the first step corrected by maps."""
-        step = chain(self.first.honest, first)
-        return step if self.enter is None else chain(_two_step(step, self.follow.honest), self.total)
+        step = chain(self.first.out_of_fold, first)
+        return (
+            step
+            if self.enter is None
+            else chain(two_step_log_hazard(step, self.follow.out_of_fold), self.total)
+        )
 
     def metrics(self, name: str) -> dict[str, float]:
         """Events and trees of the steps."""
@@ -205,25 +96,29 @@ def _fit_logged(fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray) -> _L
     entered = rows.filter("entered_live").with_columns(once=pl.lit(1.0))
     inside = baseline[rows["entered_live"].to_numpy()]
     follow = fit_shape(fitting, hazard_rows(entered, event="followed", exposure="once", baseline=inside))
-    honest = _two_step(enter.honest, follow.honest)
-    total = (fit_affine(every, honest[every.user], TWO_STEPS),)
+    out_of_fold = two_step_log_hazard(enter.out_of_fold, follow.out_of_fold)
+    total = (fit_affine(every, out_of_fold[every.user], AUDIENCE.two_steps),)
     return _Logged(rows, baseline, follow, enter, total, every.events)
 
 
 def _correct(
-    logged: _Logged, first_coin: ViewFits | None, others: Sequence[ViewFits | None]
+    logged: _Logged, first_randomised: MapFits | None, others: Sequence[MapFits | None]
 ) -> PlacementFunnel:
-    """A placement's funnel, corrected by its own coin in the light of the others'."""
-    first = randomised_map(first_coin, others)
-    causal = logged.honest(first)
+    """A placement's funnel, corrected by its own randomised rows in the light of the others'."""
+    first = randomised_map(first_randomised, others)
+    causal = logged.out_of_fold(first)
     total_causal: tuple[LogRateMap, ...] = ()
     if logged.enter is not None:
-        second = randomised_views(
-            logged.rows, event="followed", exposure="impressions", baseline=logged.baseline, honest=causal
+        second = randomised_fits(
+            logged.rows,
+            event="followed",
+            exposure="impressions",
+            baseline=logged.baseline,
+            out_of_fold=causal,
         )
-        total_causal = randomised_map(second, (first_coin, *others))
+        total_causal = randomised_map(second, (first_randomised, *others))
         causal = chain(causal, total_causal)
-    trend = _fit_trend(logged.rows, logged.baseline, logged.honest(), causal)
+    trend = _fit_trend(logged.rows, logged.baseline, logged.out_of_fold(), causal)
     if logged.enter is None:
         return PlacementFunnel(follow=replace(logged.follow.rate, causal=first), trend=trend)
     enter = replace(logged.enter.rate, causal=first)
@@ -237,8 +132,8 @@ def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, cau
     an experiment would look like worse days. Rows younger than a day may still be followed.
     """
     user = rows["user"].to_numpy()
-    honest = np.where(rows["randomized"].fill_null(False).to_numpy(), causal[user], logged[user])
-    hazard = rows["impressions"].to_numpy() * np.exp(honest)
+    out_of_fold = np.where(rows["randomized"].fill_null(False).to_numpy(), causal[user], logged[user])
+    hazard = rows["impressions"].to_numpy() * np.exp(out_of_fold)
     age = rows["age_days"].to_numpy()
     closed = age >= 1.0
     return fit_trend(
@@ -263,15 +158,15 @@ def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
     if control.height:
         organic_rate, organic, metrics = _fit_organic(fitting, control)
     age = ((log.as_of - pl.col("exposed_at")).dt.total_microseconds() / DAY_US).alias("age_days")
-    logged, coins, fitted = {}, {}, {}
+    logged, randomised, fitted = {}, {}, {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
         logged[name] = _fit_logged(fitting, rows.with_columns(age), organic)
-        coins[name] = logged[name].first_coin()
+        randomised[name] = logged[name].first_randomised()
         metrics |= logged[name].metrics(name)
     for name in placements:
-        others = [coin for other, coin in coins.items() if other != name]
-        fitted[name] = _correct(logged[name], coins[name], others)
+        others = [fits for other, fits in randomised.items() if other != name]
+        fitted[name] = _correct(logged[name], randomised[name], others)
         metrics[f"trend_{name}"] = fitted[name].trend.now
     return Funnel(fitted, organic_rate, metrics)
 
@@ -285,7 +180,7 @@ def _fit_organic(fitting: Fitting, control: pl.DataFrame) -> tuple[Rate, np.ndar
     event, exposure = "followed", "organic_days"
     shape = fit_shape(fitting, hazard_rows(control, event=event, exposure=exposure, baseline=None))
     causal = randomised_map(
-        randomised_views(control, event=event, exposure=exposure, baseline=None, honest=shape.honest)
+        randomised_fits(control, event=event, exposure=exposure, baseline=None, out_of_fold=shape.out_of_fold)
     )
     counts = {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
-    return replace(shape.rate, causal=causal), np.exp(chain(shape.honest, causal)), counts
+    return replace(shape.rate, causal=causal), np.exp(chain(shape.out_of_fold, causal)), counts

@@ -13,7 +13,7 @@ import polars as pl
 
 from models.audience.delay import RefundMaturity, fit_refunds
 from models.events.event_log import CONTROL, DAY_US, EventLog
-from models.events.fan_orders import age_days, fan_orders
+from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.likelihood import HazardRows
 
 
@@ -50,7 +50,7 @@ class Followers:
     @property
     def bought(self) -> np.ndarray:
         """At least one kept order, (n,) of bool."""
-        return ~np.isnan(self.first_kept_days)
+        return np.asarray(~np.isnan(self.first_kept_days))
 
 
 def fit_log_refunds(log: EventLog) -> RefundMaturity:
@@ -81,7 +81,7 @@ def read_followers(
     codes = {name: float(i) for i, name in enumerate(placements)} | {CONTROL: float(len(placements))}
     follows = log.follows.with_row_index("follow")
     mine = follows.select("follow", "user", "followed_at")
-    orders = fan_orders(mine, kept, key="user", horizon_days=horizon_days).sort(
+    orders = orders_since_follow(mine, kept, key="user", horizon_days=horizon_days).sort(
         "follow", "age_days", "net_cny"
     )
     per = orders.group_by("follow").agg(first_days=pl.col("age_days").min(), net_cny=pl.col("net_cny").sum())

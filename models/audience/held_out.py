@@ -1,5 +1,4 @@
-"""What may be said about the fitted rates: calibration on time they did not see, and whether an effect is
-causal.
+"""What may be said of fitted rates. In: the log. Out: calibration on later rows; whether effects are causal.
 
 Must not import mlflow, targeting or pipelines.
 """
@@ -14,19 +13,15 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from models.audience.follow import Funnel, fit_funnel
+from models.audience.follow import fit_funnel
 from models.audience.followers import kept_orders, read_followers
+from models.audience.funnel import Funnel
+from models.audience.settings import AUDIENCE
 from models.audience.value import ValueModel, fit_value
 from models.events.event_log import CONTROL, EventLog
 from models.rates.calibration import Reliability, reliability
 from models.rates.likelihood import fold_of
 from models.rates.rate import Fitting
-
-HELD_OUT_SHARE = 0.25
-MIN_HELD_OUT_FOLLOWS = 20
-CAUSAL_SHOWN_ROWS = 300
-CAUSAL_FOLLOWS = 20
-CAUSAL_CONTROL_ROWS = 300
 
 
 @dataclass(frozen=True)
@@ -70,27 +65,29 @@ class Past:
 
 def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
     """Decide whether the follow effects may be called causal, from the randomised rows there are."""
-    coin = log.exposures.filter(pl.col("randomized").fill_null(False))
+    randomised = log.exposures.filter(pl.col("randomized").fill_null(False))
     counts = {
         name: (rows.height, int(rows["followed"].sum()))
         for name in placements
-        for rows in [coin.filter(pl.col("placement") == name)]
+        for rows in [randomised.filter(pl.col("placement") == name)]
     }
-    control = coin.filter(pl.col("placement") == CONTROL).height
+    control = randomised.filter(pl.col("placement") == CONTROL).height
     told = ", ".join(f"{name} {n} rows with {k} follows" for name, (n, k) in counts.items())
     told = f"randomised: {told}, held out {control} rows"
-    short = [name for name, (n, k) in counts.items() if n < CAUSAL_SHOWN_ROWS or k < CAUSAL_FOLLOWS]
-    if not short and control >= CAUSAL_CONTROL_ROWS:
+    short = [
+        name for name, (n, k) in counts.items() if n < AUDIENCE.causal_shown or k < AUDIENCE.causal_follows
+    ]
+    if not short and control >= AUDIENCE.causal_held_out:
         return Claims("causal", told)
     reasons = []
     if short:
         need = "needs" if len(short) == 1 else "need"
         reasons.append(
-            f"{' and '.join(short)} {need} {CAUSAL_SHOWN_ROWS} randomised shown rows"
-            f" with {CAUSAL_FOLLOWS} follows"
+            f"{' and '.join(short)} {need} {AUDIENCE.causal_shown} randomised shown rows"
+            f" with {AUDIENCE.causal_follows} follows"
         )
-    if control < CAUSAL_CONTROL_ROWS:
-        reasons.append(f"{CAUSAL_CONTROL_ROWS} randomised held-out (none) rows are needed")
+    if control < AUDIENCE.causal_held_out:
+        reasons.append(f"{AUDIENCE.causal_held_out} randomised held-out (none) rows are needed")
     return Claims("observational", f"{told}; {'; '.join(reasons)}")
 
 
@@ -98,7 +95,7 @@ def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
     """Start of the day after which the last quarter of the exposures lies; None when a side would be too
     thin."""
     days = log.exposures["exposed_at"].dt.truncate("1d")
-    cut = days.sort()[int((1 - HELD_OUT_SHARE) * (len(days) - 1))]
+    cut: datetime = days.sort()[int((1 - AUDIENCE.held_out_share) * (len(days) - 1))]
     if cut <= days.min():  # all in one day or most on the first
         later = days.filter(days > days.min())
         if later.is_empty():
@@ -108,7 +105,7 @@ def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
     for name in placements:
         mine = follows.filter(pl.col("placement") == name)
         late = mine.filter(pl.col("exposed_at") >= cut).height
-        if min(late, mine.height - late) < MIN_HELD_OUT_FOLLOWS:
+        if min(late, mine.height - late) < AUDIENCE.held_out_follows:
             return None
     return cut
 
@@ -126,7 +123,9 @@ def _split(
         )
         return log.before(cut), judged, ()
     users = np.arange(log.users.height)
-    held = pl.Series("user", users[fold_of(users, round(1 / HELD_OUT_SHARE), fitting.seed) == 0]).implode()
+    held = pl.Series(
+        "user", users[fold_of(users, round(1 / AUDIENCE.held_out_share), fitting.seed) == 0]
+    ).implode()
     inside = pl.col("user").cast(pl.Int64).is_in(held)
     parts = [
         replace(
@@ -139,7 +138,7 @@ def _split(
     ]
     text = (
         "calibration is judged on held-out users, not on held-out time:"
-        f" under {MIN_HELD_OUT_FOLLOWS} follows of a placement on one side of the cut, or a single day"
+        f" under {AUDIENCE.held_out_follows} follows of a placement on one side of the cut, or a single day"
     )
     return parts[0], parts[1], (text,)
 
@@ -149,8 +148,8 @@ def judge_held_out(
 ) -> HeldOut:
     """Fit on the earlier exposures and compare with the later ones (on other users if time is short)."""
     past, judged, warnings = _split(fitting, log, placements)
-    if past.exposures.filter("followed").height < MIN_HELD_OUT_FOLLOWS:
-        text = f"calibration cannot be judged: under {MIN_HELD_OUT_FOLLOWS} follows to learn from apart"
+    if past.exposures.filter("followed").height < AUDIENCE.held_out_follows:
+        text = f"calibration cannot be judged: under {AUDIENCE.held_out_follows} follows to learn from apart"
         return HeldOut(warnings=(text,))
     late = judged.exposures
     funnel = fit_funnel(fitting, past, placements=placements)

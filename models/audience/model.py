@@ -9,19 +9,22 @@ Must not import mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import Field, TypeAdapter
 
 from models.audience.encoding import FeatureEncoder
-from models.audience.follow import Funnel, fit_funnel
+from models.audience.follow import fit_funnel
+from models.audience.funnel import Funnel
 from models.audience.held_out import Claims, Past, claim, judge_held_out
 from models.audience.later_outcomes import add_outcomes, without_outcomes
+from models.audience.model_files import MODEL_FILE, read_files, write_files
+from models.audience.score_table import NUMBERS, score_batch, score_table
 from models.audience.value import ValueModel, fit_value
 from models.contracts.features import Feature
 from models.errors import DataError
@@ -29,13 +32,14 @@ from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
 from models.rates.calibration import Reliability
 from models.rates.rate import Fitting
+from models.stored import Rows, plain, read
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MODEL_FILE = "audience.json"
-FORMAT = 3
-SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible", "p_enter")
+NO_VALUE = (
+    "no new fan has a kept order: GMV per fan is unknown, only new_fans and live_entries can be planned"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class AudienceModel:
         warnings: What had to be assumed, in words.
         reliability: Predicted against observed on held-out time, by outcome, for charts.
         threads: Threads used for fitting and scoring.
-        trial: What came of people after the scores of an earlier model (see
+        later_outcomes: What came of people after the scores of an earlier model (see
             `models.audience.later_outcomes`); known when fitted, not saved.
     """
 
@@ -69,7 +73,9 @@ class AudienceModel:
     warnings: tuple[str, ...]
     reliability: Mapping[str, Reliability]
     threads: int = 2
-    trial: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+    later_outcomes: Annotated[pl.DataFrame | None, Rows({}), Field(exclude=True)] = field(
+        default=None, repr=False, compare=False
+    )
 
     @classmethod
     def fit(
@@ -84,9 +90,8 @@ class AudienceModel:
     ) -> AudienceModel:
         """Learn from logs known by `as_of`.
 
-        The model is fitted twice: once on the earlier part of the exposures, to be judged on the later part
-        (metrics, reliability), and then on all of them. Calibration maps come from cross-validation over
-        users, so no row calibrates itself and no row is wasted.
+        Fitted twice: on the earlier part of the exposures, to be judged on the later part (metrics,
+        reliability), and on all of them. Calibration maps come from cross-validation over users.
 
         Args:
             dataset: Normalised users, exposures and orders.
@@ -102,22 +107,12 @@ class AudienceModel:
         log = training_log(read_events(dataset, as_of=as_of), placements=placements)
         encoder = FeatureEncoder.fit(log.users)
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
-        proof = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)
+        held_out = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)
         funnel = fit_funnel(fitting, log, placements=placements)
-        value = fit_value(
-            fitting,
-            log,
-            placements=placements,
-            horizon_days=horizon_days,
-            ranking_shift=funnel.ranking_shift,
-        )
-        warnings = [*log.warnings, *proof.warnings]
-        if value is None:
-            warnings.append(
-                "no new fan has a kept order: GMV per fan is unknown,"
-                " only new_fans and live_entries can be planned"
-            )
-        metrics = {**funnel.metrics, **(value.metrics if value else {}), **proof.metrics, **_sizes(log)}
+        shift = funnel.ranking_shift
+        value = fit_value(fitting, log, placements=placements, horizon_days=horizon_days, ranking_shift=shift)
+        known = {} if value is None else value.metrics
+        sizes = {"users": float(log.users.height), "exposure_rows": float(log.exposures.height)}
         model = cls(
             encoder=encoder,
             placements=placements,
@@ -125,15 +120,15 @@ class AudienceModel:
             as_of=as_of,
             funnel=funnel,
             value=value,
-            metrics=metrics,
+            metrics={**funnel.metrics, **known, **held_out.metrics, **sizes},
             claims=claim(log, placements),
-            warnings=tuple(warnings),
-            reliability=proof.tables,
+            warnings=(*log.warnings, *held_out.warnings, *(() if value else (NO_VALUE,))),
+            reliability=held_out.tables,
             threads=threads,
         )
-        return replace(model, trial=model._on_trial(proof.past, log, fitting))
+        return replace(model, later_outcomes=model._since(held_out.past, log, fitting))
 
-    def _on_trial(self, past: Past | None, log: EventLog, fitting: Fitting) -> pl.DataFrame | None:
+    def _since(self, past: Past | None, log: EventLog, fitting: Fitting) -> pl.DataFrame | None:
         """What came of people after the earlier model had scored them: of nobody, where it knew of no buyer;
         None where there are no promises in money."""
         if self.value is None:
@@ -179,31 +174,14 @@ class AudienceModel:
         if "user_id" not in users.columns:
             raise DataError("users: column user_id is missing; add it")
         matrix = self.encoder.encode(users)
-        n, k = users.height, len(self.placements)
-        columns = {name: np.zeros((n, k)) for name in ("p_follow", "gmv_per_fan_cny", "p_precise", "p_enter")}
+        scores = {name: np.zeros((users.height, len(self.placements))) for name in NUMBERS}
         for j, name in enumerate(self.placements):
-            enter, follow = self._follow(matrix, name)
-            columns["p_enter"][:, j], columns["p_follow"][:, j] = enter, follow
+            scores["p_enter"][:, j], scores["p_follow"][:, j] = self._follow(matrix, name)
             if self.value:
                 gmv = self.value.incremental_gmv(matrix, j, threads=self.threads)
-                columns["gmv_per_fan_cny"][:, j] = gmv
-                columns["p_precise"][:, j] = self.value.p_precise(matrix, j, threads=self.threads)
-        fan = (
-            users["is_fan"].fill_null(False)
-            if "is_fan" in users.columns
-            else pl.Series([False] * n, dtype=pl.Boolean)
-        )
-        long = {name: values.reshape(-1) for name, values in columns.items()}
-        return pl.DataFrame(
-            {
-                "user_id": users["user_id"].cast(pl.String).gather(np.repeat(np.arange(n), k)),
-                "placement": pl.Series(self.placements, dtype=pl.String).gather(np.tile(np.arange(k), n)),
-                "eligible": (~fan).gather(np.repeat(np.arange(n), k)),
-                **long,
-            }
-        ).select(
-            pl.col("p_enter").fill_nan(None) if name == "p_enter" else pl.col(name) for name in SCORE_COLUMNS
-        )
+                scores["gmv_per_fan_cny"][:, j] = gmv
+                scores["p_precise"][:, j] = self.value.p_precise(matrix, j, threads=self.threads)
+        return score_table(users, placements=self.placements, scores=scores)
 
     def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
@@ -217,104 +195,20 @@ class AudienceModel:
 
     def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """`score` for engines: Arrow batch in, Arrow batch out, no state."""
-        import pyarrow as pa
-
-        scored = self.score(pl.DataFrame(pl.from_arrow(batch))).to_arrow(compat_level=pl.CompatLevel.oldest())
-        table = scored.cast(score_schema()).combine_chunks()
-        if table.num_rows == 0:
-            return pa.RecordBatch.from_pylist([], schema=score_schema())
-        return table.to_batches()[0]
+        return score_batch(self.score(pl.DataFrame(pl.from_arrow(batch))))
 
     def to_files(self) -> dict[str, str]:
         """The model as text: `audience.json` and one LightGBM text file per grown model."""
-        body: dict[str, Any] = {
-            "format": FORMAT,
-            "encoder": self.encoder.to_json(),
-            "placements": list(self.placements),
-            "horizon_days": self.horizon_days,
-            "as_of": self.as_of.isoformat(),
-            "funnel": self.funnel.to_json(),
-            "value": None if self.value is None else self.value.to_json(),
-            "metrics": dict(self.metrics),
-            "claims": {"kind": self.claims.kind, "why": self.claims.why},
-            "warnings": list(self.warnings),
-            "reliability": {name: table.to_json() for name, table in self.reliability.items()},
-            "threads": self.threads,
-        }
-        files: dict[str, str] = {}
-        _move_texts(body, "trees", files)
-        files[MODEL_FILE] = json.dumps(body, indent=1, ensure_ascii=False)
-        return files
+        return write_files(plain(_STORED, self))
 
     @classmethod
     def from_files(cls, files: Mapping[str, str]) -> AudienceModel:
         """Inverse of `to_files`; the scores are the same to the last digit.
 
         Raises:
-            DataError: `audience.json` is missing or of another format.
+            DataError: A file is missing, of another format, or a key of it is wrong.
         """
-        if MODEL_FILE not in files:
-            raise DataError(
-                f"model: file {MODEL_FILE} is missing"
-                f" (found {', '.join(sorted(files)) or 'nothing'}); train again"
-            )
-        body = json.loads(files[MODEL_FILE])
-        if body.get("format") != FORMAT:
-            raise DataError(
-                f"model: {MODEL_FILE} has format {body.get('format')}, expected {FORMAT}; train again"
-            )
-        _bring_texts(body, files)
-        return cls(
-            encoder=FeatureEncoder.from_json(body["encoder"]),
-            placements=tuple(body["placements"]),
-            horizon_days=body["horizon_days"],
-            as_of=datetime.fromisoformat(body["as_of"]),
-            funnel=Funnel.from_json(body["funnel"]),
-            value=None if body["value"] is None else ValueModel.from_json(body["value"]),
-            metrics=body["metrics"],
-            claims=Claims(**body["claims"]),
-            warnings=tuple(body["warnings"]),
-            reliability={name: Reliability.from_json(table) for name, table in body["reliability"].items()},
-            threads=body["threads"],
-        )
+        return read(_STORED, read_files(files), source=MODEL_FILE, what="model")
 
 
-def score_schema() -> pa.Schema:
-    """Arrow schema of a scored batch."""
-    import pyarrow as pa
-
-    kinds = {"user_id": pa.string(), "placement": pa.string(), "eligible": pa.bool_()}
-    return pa.schema([(name, kinds.get(name, pa.float64())) for name in SCORE_COLUMNS])
-
-
-def _sizes(log: EventLog) -> dict[str, float]:
-    return {"users": float(log.users.height), "exposure_rows": float(log.exposures.height)}
-
-
-def _move_texts(value: Any, path: str, files: dict[str, str]) -> None:
-    """Move every non-empty `text` into a file of its own and leave the file's name behind."""
-    if not isinstance(value, dict):
-        return
-    for position, (key, inner) in enumerate(value.items()):
-        if key == "text" and inner:
-            files[f"{path}.txt"] = inner
-            value[key] = f"{path}.txt"
-        else:
-            _move_texts(inner, f"{path}-{_file_part(key, position)}", files)
-
-
-def _bring_texts(value: Any, files: Mapping[str, str]) -> None:
-    if not isinstance(value, dict):
-        return
-    for key, inner in value.items():
-        if key == "text" and inner:
-            if inner not in files:
-                raise DataError(f"model: file {inner} is missing; train again")
-            value[key] = files[inner]
-        else:
-            _bring_texts(inner, files)
-
-
-def _file_part(key: str, position: int) -> str:
-    """A key as part of a file name: placements may be called anything, in any script."""
-    return key if key.isascii() and key.replace("_", "").isalnum() and len(key) <= 40 else str(position)
+_STORED = TypeAdapter(AudienceModel)

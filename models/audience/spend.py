@@ -1,4 +1,4 @@
-"""How much a buyer spends within the horizon, heavy tail and censoring included.
+"""How much a buyer spends within the horizon. In: orders, followers. Out: amounts; factors on totals.
 
 Squared error on log amounts is robust to the heavy tail. What was learned of all orders is held against new
 fans' out of fold: its slope is averaged over "all buyers spend alike" and "they differ as learned", so that
@@ -8,26 +8,19 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from models.audience.delay import DelayCurve
 from models.audience.followers import Followers
-from models.rates.boosting import HazardBooster, fit_boosted
+from models.audience.settings import AUDIENCE
+from models.rates.boosted_fit import fit_boosted
+from models.rates.boosting import HazardBooster
 from models.rates.likelihood import AmountRows
-from models.rates.pooling import believed_slope, size_factor
+from models.rates.pooling import shrunk_slope, size_factor
 from models.rates.rate import Fitting
-
-LEVEL_SD = 0.3
-"""Prior deviation of a placement's factor on GMV totals, log units."""
-MOST_ORDERS = 100_000
-"""Orders that the fit of sizes looks at: their noise is then 0.3 % of it, and the work is bounded."""
-MIN_INCREMENTAL = 0.1
-"""Least share of the followers' GMV that is ascribed to following."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class Amounts:
     Attributes:
         booster: f, the log amount.
         centre: Mean of f.
-        slope: How much of the spread of f is believed, 0..1.5.
+        slope: How much of the spread of f holds for new fans, 0..`most_slope`.
         level: CNY at the centre.
     """
 
@@ -49,20 +42,6 @@ class Amounts:
     def relative(self, f: np.ndarray) -> np.ndarray:
         """Amount relative to the level, same shape."""
         return np.exp(self.slope * (f - self.centre))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "booster": self.booster.to_json(),
-            "centre": self.centre,
-            "slope": self.slope,
-            "level": self.level,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Amounts:
-        """Inverse of `to_json`."""
-        return cls(HazardBooster.from_json(value["booster"]), value["centre"], value["slope"], value["level"])
 
 
 def fit_amounts(
@@ -90,11 +69,11 @@ def fit_amounts(
     log_amount = np.log(amount)
     y = log_amount - np.average(log_amount, weights=arrived)
     # noise variance = that of the log amounts
-    variance = max(float(log_amount.std()), 0.05) ** 2
+    variance = max(float(log_amount.std()), AUDIENCE.amount_sd) ** 2
     precision = float((arrived * x * x).sum()) / variance
     moment = float((arrived * x * y).sum()) / variance
-    slope = 0.0 if np.ptp(f) == 0 else believed_slope(moment, precision)
-    amounts = Amounts(booster, centre, float(np.clip(slope, 0.0, 1.5)))
+    slope = 0.0 if np.ptp(f) == 0 else shrunk_slope(moment, precision)
+    amounts = Amounts(booster, centre, float(np.clip(slope, 0.0, AUDIENCE.most_slope)))
     relative = amounts.relative(f)
     level = float((amount * arrived).sum() / (relative[bought] * arrived).sum())
     metrics = {"amount_rounds": float(rounds), "amount_slope": amounts.slope, "amount_mean_cny": level}
@@ -111,11 +90,13 @@ def _fit_sizes(
     new fans (the slope).
     """
     user, net_cny = kept["user"].to_numpy().astype(np.int64), kept["net_cny"].to_numpy()
-    if user.size > MOST_ORDERS:
-        chosen = np.random.default_rng(fitting.seed).choice(user.size, MOST_ORDERS, replace=False)
+    if user.size > AUDIENCE.most_orders:
+        chosen = np.random.default_rng(fitting.seed).choice(user.size, AUDIENCE.most_orders, replace=False)
         user, net_cny = user[np.sort(chosen)], net_cny[np.sort(chosen)]
     size = np.log(net_cny)
-    rows = AmountRows(user=user, y=size, weight=np.ones(user.size), scale=max(float(size.std()), 0.05))
+    rows = AmountRows(
+        user=user, y=size, weight=np.ones(user.size), scale=max(float(size.std()), AUDIENCE.amount_sd)
+    )
     fit = fit_boosted(
         matrix=fitting.matrix[user],
         rows=rows,
@@ -147,11 +128,11 @@ def gmv_factors(
     followers: Followers, expected: np.ndarray, anyway: np.ndarray, n_placements: int
 ) -> tuple[float, ...]:
     """Factor per placement on incremental GMV so that totals agree: overall exactly, apart as far as the
-    buyers' noise lets it be believed.
+    buyers' noise allows.
 
     With n buyers of coefficient of variation c the log ratio has variance about (1 + c^2) / n, against
-    LEVEL_SD^2 between placements. The organic part is never scaled; where it explains nearly everything,
-    the incremental part keeps at least MIN_INCREMENTAL of the observed total.
+    level_sd^2 between placements. The organic part is never scaled; where it explains nearly everything,
+    the incremental part keeps at least `least_incremental` of the observed total.
 
     Args:
         followers: What was bought.
@@ -161,14 +142,16 @@ def gmv_factors(
     """
     observed = followers.net_cny
     total = float(observed.sum())
-    overall = max(total - float(anyway.sum()), MIN_INCREMENTAL * total) / max(expected.sum(), 1e-12)
+    overall = max(total - float(anyway.sum()), AUDIENCE.least_incremental * total) / max(
+        expected.sum(), 1e-12
+    )
     amounts = observed[observed > 0]
     noise = 1.0 + (amounts.std() / amounts.mean()) ** 2
     factors = []
     for code in range(n_placements):
         mine = followers.placement == code
         buyers = int((observed[mine] > 0).sum())
-        trust = LEVEL_SD**2 / (LEVEL_SD**2 + noise / max(buyers, 1)) if buyers else 0.0
+        trust = AUDIENCE.level_sd**2 / (AUDIENCE.level_sd**2 + noise / max(buyers, 1)) if buyers else 0.0
         predicted = float((expected[mine] * overall + anyway[mine]).sum())
         ratio = observed[mine].sum() / max(predicted, 1e-12) if buyers else 1.0
         factors.append(float(overall * ratio**trust))

@@ -1,4 +1,4 @@
-"""What a new fan buys within the horizon: whether, how much, and how much of it would have come anyway.
+"""What a new fan buys within the horizon. In: followers, orders. Out: whether, how much, what came anyway.
 
 For user u following through placement j and horizon H,
 
@@ -12,8 +12,8 @@ For user u following through placement j and horizon H,
   every order of the shop that the features cannot know; how much of that holds for new fans is a slope,
   estimated out of fold on their amounts matured to H and shrunk, so that without evidence everybody gets the
   grand mean; the level makes predicted (incremental and organic) and observed totals of the *logged*
-  followers equal, per placement as far as its buyers support (empirical Bayes). The coin's shift comes after
-  that: inside, the levels would undo it and hand the ranked followers' level to everybody.
+  followers equal, per placement as far as its buyers support (empirical Bayes). The randomised shift comes
+  after that: inside, the levels would undo it and hand the ranked followers' level to everybody.
 - Organic: GMV over H days of people who do not follow, from the person-time of exposed users before any
   follow.
 
@@ -23,8 +23,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -67,7 +66,7 @@ class ValueModel:
     """
 
     placements: tuple[str, ...]
-    horizon_days: float
+    horizon_days: int
     affinity: HazardBooster | None
     buy: Rate
     buy_shift: tuple[float, ...]
@@ -90,76 +89,61 @@ class ValueModel:
         """Hazard of a kept order over H of the same people had they not followed, (n,)."""
         if self.organic is None:
             return np.zeros(matrix.shape[0])
-        return np.exp(self.organic.log_rate(matrix, threads=threads))
+        return np.asarray(np.exp(self.organic.log_rate(matrix, threads=threads)))
 
     def p_precise(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """P(an order that stays kept by H | follow via a placement), organic ones included, (n,)."""
         hazard = self.buy_hazard(matrix, code, threads=threads) + self.organic_hazard(matrix, threads=threads)
-        return -np.expm1(-self.stays_kept * hazard)
+        return np.asarray(-np.expm1(-self.stays_kept * hazard))
 
     def incremental_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """Net-of-refund GMV over H that following adds, (n,)."""
         size = self.amounts.booster.log_rate(matrix, threads=threads)
         amount = self.amounts.level * self.amounts.relative(size)
-        return -np.expm1(-self.buy_hazard(matrix, code, threads=threads)) * amount * self.gmv_factor[code]
+        buys = -np.expm1(-self.buy_hazard(matrix, code, threads=threads))
+        return np.asarray(buys * amount * self.gmv_factor[code])
 
     def organic_gmv(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """GMV over H of the same people had they not followed, (n,)."""
         return self.organic_hazard(matrix, threads=threads) * self.organic_cny
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "placements": list(self.placements),
-            "horizon_days": self.horizon_days,
-            "affinity": None if self.affinity is None else self.affinity.to_json(),
-            "buy": self.buy.to_json(),
-            "buy_shift": list(self.buy_shift),
-            "stays_kept": self.stays_kept,
-            "amounts": self.amounts.to_json(),
-            "gmv_factor": list(self.gmv_factor),
-            "organic": None if self.organic is None else self.organic.to_json(),
-            "organic_cny": self.organic_cny,
-            "first_order": self.first_order.to_json(),
-            "gmv": self.gmv.to_json(),
-            "refunds": self.refunds.to_json(),
-            "metrics": dict(self.metrics),
-        }
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ValueModel:
-        """Inverse of `to_json`."""
-        return cls(
-            placements=tuple(value["placements"]),
-            horizon_days=value["horizon_days"],
-            affinity=None if value["affinity"] is None else HazardBooster.from_json(value["affinity"]),
-            buy=Rate.from_json(value["buy"]),
-            buy_shift=tuple(value["buy_shift"]),
-            stays_kept=value["stays_kept"],
-            amounts=Amounts.from_json(value["amounts"]),
-            gmv_factor=tuple(value["gmv_factor"]),
-            organic=None if value["organic"] is None else Rate.from_json(value["organic"]),
-            organic_cny=value["organic_cny"],
-            first_order=DelayCurve.from_json(value["first_order"]),
-            gmv=DelayCurve.from_json(value["gmv"]),
-            refunds=RefundMaturity.from_json(value["refunds"]),
-            metrics=dict(value["metrics"]),
-        )
+def _read_followers(
+    log: EventLog, kept: pl.DataFrame, *, placements: tuple[str, ...], horizon_days: float
+) -> Followers:
+    """New followers, the size of their orders drawn towards that of everybody else's."""
+    logged = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
+    by_others = ~kept["user"].is_in(pl.Series(np.unique(logged.user)).implode())
+    return temper_amounts(logged, kept.filter(by_others)["net_cny"].to_numpy())
 
 
-def _fit_organic(
-    fitting: Fitting, log: EventLog, kept: pl.DataFrame, horizon_days: float
-) -> tuple[Rate | None, np.ndarray, float, dict[str, float]]:
-    """Organic purchase hazard over H days (also out of fold, (n_users,)) and the GMV that one unit of it
-    brings, so that totals agree."""
+@dataclass(frozen=True)
+class _Organic:
+    """What people buy who do not follow.
+
+    Attributes:
+        hazard: Out-of-fold hazard of a kept order over H days, (n_users,).
+        rate: The fitted rate behind it, or None where nobody bought.
+        cny: GMV that one unit of hazard brings, so that totals agree.
+        metrics: Counts.
+    """
+
+    hazard: np.ndarray
+    rate: Rate | None = None
+    cny: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=lambda: {"organic_buyers": 0.0})
+
+
+def _fit_organic(fitting: Fitting, log: EventLog, kept: pl.DataFrame, horizon_days: float) -> _Organic:
+    """Organic purchases from the person-time before any follow."""
     rows, total_cny = read_organic(log, kept, horizon_days=horizon_days)
     if rows.events == 0:
-        return None, np.zeros(fitting.matrix.shape[0]), 0.0, {"organic_buyers": 0.0}
+        return _Organic(np.zeros(fitting.matrix.shape[0]))
     shape = fit_shape(fitting, rows)
-    hazard = np.exp(shape.honest)
+    hazard = np.exp(shape.out_of_fold)
     expected = float((rows.w * hazard[rows.user]).sum())
     counts = {"organic_buyers": rows.events, "organic_gmv_cny": total_cny}
-    return shape.rate, hazard, total_cny / max(expected, 1e-12), counts
+    return _Organic(hazard, shape.rate, total_cny / max(expected, 1e-12), counts)
 
 
 def _fit_delays(followers: Followers) -> tuple[DelayCurve, DelayCurve]:
@@ -185,7 +169,7 @@ def fit_value(
     log: EventLog,
     *,
     placements: tuple[str, ...],
-    horizon_days: float,
+    horizon_days: int,
     ranking_shift: float = 0.0,
 ) -> ValueModel | None:
     """Fit what new fans buy.
@@ -198,32 +182,23 @@ def fit_value(
         ranking_shift: Log of randomised over logged follow hazards, as the funnel found it.
 
     Returns:
-        The model, or None when no follower has a kept order (nothing can be said about value).
+        The model, or None when no follower has a kept order.
     """
     refunds = fit_log_refunds(log)
     kept = kept_orders(log, refunds)
-    logged = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
-    by_others = ~kept["user"].is_in(pl.Series(np.unique(logged.user)).implode())
-    followers = temper_amounts(logged, kept.filter(by_others)["net_cny"].to_numpy())
+    followers = _read_followers(log, kept, placements=placements, horizon_days=horizon_days)
     if not followers.bought.any():
         return None
     first_order, gmv = _fit_delays(followers)
-    organic, organic_hazard, organic_cny, organic_metrics = _fit_organic(fitting, log, kept, horizon_days)
+    organic = _fit_organic(fitting, log, kept, horizon_days)
     buy = fit_buying(
-        fitting,
-        log,
-        kept=kept,
-        followers=followers,
-        curve=first_order,
-        organic=organic_hazard,
-        ranking_shift=ranking_shift,
-    )
-    amounts, amount, amount_metrics = fit_amounts(
-        fitting, later_orders(log, kept), followers, first_order, gmv
-    )
+        fitting, log, kept=kept, followers=followers, curve=first_order,
+        organic=organic.hazard, ranking_shift=ranking_shift,
+    )  # fmt: skip
+    later = later_orders(log, kept)
+    amounts, amount, amount_metrics = fit_amounts(fitting, later, followers, first_order, gmv)
     expected = -np.expm1(-buy.hazard) * amount * gmv.at(followers.age_days)
-    anyway = organic_hazard[followers.user] * organic_cny * followers.age_days / horizon_days
-    metrics = dict(buy.metrics) | amount_metrics | organic_metrics
+    anyway = organic.hazard[followers.user] * organic.cny * followers.age_days / horizon_days
     return ValueModel(
         placements=placements,
         horizon_days=horizon_days,
@@ -233,10 +208,10 @@ def fit_value(
         stays_kept=float(refunds.order_factor(followers.order_age_days).mean()),
         amounts=amounts,
         gmv_factor=gmv_factors(followers, expected, anyway, len(placements)),
-        organic=organic,
-        organic_cny=organic_cny,
+        organic=organic.rate,
+        organic_cny=organic.cny,
         first_order=first_order,
         gmv=gmv,
         refunds=refunds,
-        metrics=metrics,
+        metrics={**buy.metrics, **amount_metrics, **organic.metrics},
     )

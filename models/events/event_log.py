@@ -84,8 +84,8 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
         return tables
     users = tables.users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
     numbered = users.with_row_index("user").select("user", "user_id", "is_fan", "snapshot_at")
-    rows = tables.exposures.filter(pl.col("exposed_at") < as_of).join(numbered, on="user_id", how="inner")
-    exposures = _settled(rows, as_of).sort("user", "exposed_at", "placement", "exposure_id")
+    rows = known_exposures(tables.exposures, as_of).join(numbered, on="user_id", how="inner")
+    exposures = _settled(rows).sort("user", "exposed_at", "placement", "exposure_id")
     orders = (
         tables.orders.filter(pl.col("ordered_at") < as_of)
         .join(numbered, on="user_id", how="inner")
@@ -95,6 +95,16 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
     return EventLog(users, exposures, follows_of(exposures), orders, as_of)
 
 
+def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Exposures before a moment; a follow that came later had not happened yet, one without a time is of its
+    exposure."""
+    at = pl.coalesce("followed_at", "exposed_at")
+    followed = pl.col("followed").fill_null(False) & (at < as_of)
+    return exposures.filter(pl.col("exposed_at") < as_of).with_columns(
+        followed=followed, followed_at=pl.when(followed).then(at)
+    )
+
+
 def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
     """One row per new follower of settled exposures, in their order (see `EventLog.follows`)."""
     return exposures.filter("followed").select(
@@ -102,17 +112,13 @@ def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _settled(rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def _settled(rows: pl.DataFrame) -> pl.DataFrame:
     """Who could still be won by which row, and the one row that won each person."""
-    at = pl.coalesce("followed_at", "exposed_at")
-    claims = pl.col("followed").fill_null(False) & (at < as_of)
     fan_before = (pl.col("is_fan") & (pl.col("exposed_at") >= pl.col("snapshot_at"))).fill_null(False)
     reached = (pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)
-    rows = rows.with_columns(
-        claims=claims, followed_at=pl.when(claims).then(at), at_risk=~fan_before & reached
-    )
+    rows = rows.with_columns(at_risk=~fan_before & reached)
     won = (
-        rows.filter(pl.col("claims") & pl.col("at_risk"))
+        rows.filter(pl.col("followed") & pl.col("at_risk"))
         .sort("user", "followed_at", "exposed_at", "exposure_id", descending=[False, False, True, False])
         .unique("user", keep="first", maintain_order=True)
         .select("user", won_at="followed_at", winner="exposure_id")
@@ -124,7 +130,7 @@ def _settled(rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         .with_columns(
             followed=has_it,
             followed_at=pl.when(has_it).then("followed_at"),
-            at_risk=pl.col("at_risk") & in_time & (~pl.col("claims") | has_it),
+            at_risk=pl.col("at_risk") & in_time & (~pl.col("followed") | has_it),
         )
-        .drop("claims", "won_at", "winner", "is_fan")
+        .drop("won_at", "winner", "is_fan")
     )

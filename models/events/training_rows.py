@@ -89,7 +89,7 @@ def _require_follows(rows: pl.DataFrame) -> None:
 
 def _follows_each(rows: pl.DataFrame, placements: tuple[str, ...]) -> int:
     """Follows of the placement that has fewest."""
-    counts = dict(rows.filter("followed").group_by("placement").len().iter_rows())
+    counts: dict[str, int] = dict(rows.filter("followed").group_by("placement").len().iter_rows())
     return min(counts.get(placement, 0) for placement in placements)
 
 

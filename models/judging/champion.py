@@ -28,7 +28,7 @@ import polars as pl
 from models.audience.model import AudienceModel
 from models.errors import DataError
 from models.events.event_log import CONTROL, EventLog, Tables, read_events
-from models.events.fan_orders import fan_orders
+from models.events.orders_since_follow import orders_since_follow
 from models.events.training_rows import training_log
 from models.judging.heterogeneity import Interval, resample
 
@@ -235,7 +235,7 @@ def _worth(log: EventLog, rows: pl.DataFrame, *, valued: bool) -> tuple[np.ndarr
     """Realised worth of each shown row, (n,): net GMV of the fan it won, or 1 for a fan."""
     fans = rows.with_row_index("row").filter(pl.col("followed") & (pl.col("placement") != CONTROL))
     bought = (
-        fan_orders(fans.select("row", "user", "followed_at"), log.orders, key="user")
+        orders_since_follow(fans.select("row", "user", "followed_at"), log.orders, key="user")
         .group_by("row")
         .agg((pl.col("gmv_cny") - pl.col("refund_cny")).sum().alias("net"))
         .filter(pl.col("net") > 0)

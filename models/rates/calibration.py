@@ -1,33 +1,21 @@
-"""Makes predicted rates mean what they say: a monotone map of a log rate, and the tables that prove it.
+"""Makes rates mean what they say. In: rows, their log rates. Out: a monotone map, reliability tables.
 
-One map, averaged over views by evidence (`rate_maps`): the shape is right up to a slope around one; it bends
-smoothly; nobody differs from anybody and the shape is noise. So few events get two numbers and many get a
-curve, without a threshold between them. The map is monotone, so it never reorders people.
+One map, averaged over hypotheses by evidence (`rate_maps`): the shape is right up to a slope around one; it
+bends smoothly; nobody differs from anybody and the shape is noise. So few events get two numbers and many get
+a curve, without a threshold between them. The map is monotone, so it never reorders people.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from models.rates.likelihood import HazardRows
-from models.rates.rate_maps import LogRateMap, View, average_views
-
-VIEWS = (
-    View(shift_sd=1.0, slope_sd=0.5),
-    View(shift_sd=1.0, slope_sd=0.5, bend_sd=0.8),
-    View(shift_sd=1.0, slope_sd=0.05, slope=0.0),
-)
-"""The shape holds, more or less; it holds but bends (there is a floor, or a ceiling, that a log-linear rate
-does not know); nobody differs. With 60 buyers a shape that cross-validation let pass is noise often enough
-that only out-of-fold rows may say which."""
-ODDS = np.array([0.25, 0.25, 0.5])
-"""Before the rows speak, people differ or they do not: two ways to differ are not two votes for it."""
+from models.rates.rate_maps import LogRateMap, average_maps
+from models.rates.settings import RATES
 
 
 def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
@@ -37,7 +25,7 @@ def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
         rows: Held-out or out-of-fold rows.
         log_rate: Their uncalibrated log rates.
     """
-    return average_views(rows, log_rate, VIEWS, odds=ODDS)
+    return average_maps(rows, log_rate, RATES.calibration, odds=np.array(RATES.calibration_odds))
 
 
 @dataclass(frozen=True)
@@ -61,20 +49,6 @@ class Reliability:
         """Predicted / actual per group (infinite where nothing happened)."""
         actual = np.array(self.actual)
         return np.where(actual > 0, np.array(self.predicted) / np.maximum(actual, 1e-12), np.inf)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "predicted": list(self.predicted),
-            "actual": list(self.actual),
-            "rows": list(self.rows),
-            "ece": self.ece,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Reliability:
-        """Inverse of `to_json`."""
-        return cls(tuple(value["predicted"]), tuple(value["actual"]), tuple(value["rows"]), value["ece"])
 
 
 def reliability(

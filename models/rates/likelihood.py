@@ -27,10 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_EVENTS, MOST_QUIET = 40_000, 80_000
-"""Rows that a fit looks at, by whether the event happened; a shop with 80,000 people shown is below."""
-LOG_RANGE = 12.0
-"""exp(f) stays within e^12 of the constant: no overflow, no effect on any believable rate."""
+from models.rates.settings import RATES
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class HazardRows:
         return HazardRows(self.user[mask], self.y[mask], self.w[mask], self.b[mask], self.weight[mask])
 
     def thinned(self, seed: int) -> HazardRows:
-        """At most `MOST_EVENTS` rows with the event and `MOST_QUIET` without, weighted for all of them.
+        """At most `most_events` rows with the event and `most_quiet` without, weighted for all of them.
 
         The likelihood keeps its expectation (case-control sampling with known rates), while the work stays
         bounded: with 40,000 events a rate is known to 0.5 % anyway, and rows without the event carry only
@@ -82,8 +79,8 @@ class HazardRows:
         rng = np.random.default_rng(seed)
         chosen, weight = [], self.weight.copy()
         for group, most in (
-            (np.flatnonzero(self.y > 0), MOST_EVENTS),
-            (np.flatnonzero(self.y == 0), MOST_QUIET),
+            (np.flatnonzero(self.y > 0), RATES.most_events),
+            (np.flatnonzero(self.y == 0), RATES.most_quiet),
         ):
             if group.size > most:
                 weight[group] *= group.size / most
@@ -121,7 +118,7 @@ class AmountRows:
 
     def loss(self, f: np.ndarray) -> np.ndarray:
         """Half the squared error per row in units of the variance, (n,)."""
-        return 0.5 * self.weight * ((self.y - f) / self.scale) ** 2
+        return np.asarray(0.5 * self.weight * ((self.y - f) / self.scale) ** 2)
 
     def gradient(self, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information per row, each (n,)."""
@@ -140,7 +137,7 @@ def hazard_loss(rows: HazardRows, log_rate: np.ndarray) -> np.ndarray:
     """Negative log-likelihood per row (weighted), shape (n,)."""
     lam = rows.b + rows.w * np.exp(log_rate)
     log_p = np.log(np.maximum(-np.expm1(-lam), 1e-300))
-    return rows.weight * np.where(rows.y > 0, -log_p, lam)
+    return np.asarray(rows.weight * np.where(rows.y > 0, -log_p, lam))
 
 
 def hazard_gradient(rows: HazardRows, log_rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +158,7 @@ def constant_log_rate(rows: HazardRows) -> float:
     exposure = float((rows.weight * rows.w).sum())
     events = float((rows.weight * rows.y).sum())
     if exposure <= 0:
-        return -LOG_RANGE
+        return -RATES.log_range
     crude = np.log((events + 0.5) / exposure)
     if not rows.b.any() and events == 0:
         return float(crude)
@@ -176,4 +173,4 @@ def constant_log_rate(rows: HazardRows) -> float:
 def fold_of(users: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """Fold of each row so that a user is in one fold only; depends on the user's row number and the seed."""
     order = np.random.default_rng(seed).permutation(int(users.max(initial=0)) + 1)
-    return order[users] % folds
+    return np.asarray(order[users] % folds)

@@ -12,21 +12,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from models.rates.likelihood import Rows
+from models.rates.scoring import Regression, scoring_steps
+from models.rates.settings import RATES
 
-PENALTIES = (50.0, 10.0, 2.0)
-"""Candidate penalties in events: the prior deviation of a standardised effect is 1/sqrt(penalty)."""
-KNOTS = 33
-CLIP = 4.0
-MAX_STEPS = 25
-FRESH_STEPS = 4
-TOLERANCE_NATS = 1e-3
-"""A step that improves the log posterior by less than a thousandth cannot matter to any decision."""
-F_LIMIT = 40.0
+
+@dataclass(frozen=True)
+class Scale:
+    """How a numeric column is standardised and ranked.
+
+    Attributes:
+        centre: Mean.
+        spread: Standard deviation.
+        knots: Quantiles on which ranks are read off.
+    """
+
+    centre: float
+    spread: float
+    knots: tuple[float, ...]
+
+    def expand(self, x: np.ndarray) -> list[np.ndarray]:
+        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+        from scipy.special import ndtri
+
+        missing, limit = np.isnan(x), RATES.standardised_limit
+        z = np.clip((x - self.centre) / self.spread, -limit, limit)
+        rank = np.interp(x, np.asarray(self.knots), np.linspace(0.02, 0.98, len(self.knots)))
+        return [np.where(missing, 0.0, z), np.where(missing, 0.0, ndtri(rank)), missing.astype(float)]
 
 
 @dataclass(frozen=True)
@@ -35,70 +50,35 @@ class Design:
 
     Attributes:
         categorical: Number of levels of each category column, by position (text codes 0..n-1).
-        centre: Mean of each numeric column, by position.
-        spread: Standard deviation.
-        knots: Quantiles on which ranks are read off.
+        numeric: Scale of each numeric column that varies, by position.
     """
 
     categorical: Mapping[int, int]
-    centre: Mapping[int, float]
-    spread: Mapping[int, float]
-    knots: Mapping[int, tuple[float, ...]]
+    numeric: Mapping[int, Scale]
 
     @classmethod
     def fit(cls, matrix: np.ndarray, categorical: tuple[int, ...]) -> Design:
         """Learn centres, spreads, quantiles and numbers of levels from a matrix (n, p)."""
-        levels, centre, spread, knots = {}, {}, {}, {}
+        levels, numeric = {}, {}
         for j in range(matrix.shape[1]):
             known = matrix[~np.isnan(matrix[:, j]), j]
             if j in categorical:
                 levels[j] = int(known.max(initial=0.0)) + 1
             elif known.size and np.ptp(known) > 0:
-                centre[j], spread[j] = float(known.mean()), float(known.std())
-                knots[j] = tuple(np.unique(np.quantile(known, np.linspace(0, 1, KNOTS))).tolist())
-        return cls(levels, centre, spread, knots)
+                knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
+                numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
+        return cls(levels, numeric)
 
     def expand(self, matrix: np.ndarray) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        from scipy.special import ndtri
-
         columns: list[np.ndarray] = []
         for j in range(matrix.shape[1]):
             x = matrix[:, j]
             if j in self.categorical:
                 columns += [(x == level).astype(float) for level in range(self.categorical[j])]
-            elif j in self.centre:
-                missing = np.isnan(x)
-                z = np.clip((x - self.centre[j]) / self.spread[j], -CLIP, CLIP)
-                knots = np.asarray(self.knots[j])
-                rank = np.interp(x, knots, np.linspace(0.02, 0.98, knots.size))
-                columns += [
-                    np.where(missing, 0.0, z),
-                    np.where(missing, 0.0, ndtri(rank)),
-                    missing.astype(float),
-                ]
+            elif j in self.numeric:
+                columns += self.numeric[j].expand(x)
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON (positions become texts)."""
-        return {
-            "categorical": {str(j): n for j, n in self.categorical.items()},
-            "numeric": {
-                str(j): {"centre": self.centre[j], "spread": self.spread[j], "knots": list(self.knots[j])}
-                for j in self.centre
-            },
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Design:
-        """Inverse of `to_json`."""
-        numeric = {int(j): one for j, one in value["numeric"].items()}
-        return cls(
-            {int(j): n for j, n in value["categorical"].items()},
-            {j: one["centre"] for j, one in numeric.items()},
-            {j: one["spread"] for j, one in numeric.items()},
-            {j: tuple(one["knots"]) for j, one in numeric.items()},
-        )
 
 
 @dataclass(frozen=True)
@@ -119,29 +99,14 @@ class LinearTerm:
         """Linear predictor of each row, (n,)."""
         expanded = self.design.expand(matrix)
         # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
-        return self.intercept + np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict for JSON."""
-        return {
-            "design": self.design.to_json(),
-            "intercept": self.intercept,
-            "coefficients": list(self.coefficients),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> LinearTerm:
-        """Inverse of `to_json`."""
-        return cls(Design.from_json(value["design"]), value["intercept"], tuple(value["coefficients"]))
+        effect = np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
+        return np.asarray(self.intercept + effect)
 
 
 def fit_linear(
     *, expanded: np.ndarray, rows: Rows, penalty: float, start: np.ndarray | None = None
 ) -> np.ndarray:
     """Maximum a posteriori intercept and coefficients by damped Fisher scoring.
-
-    The information is computed anew for the first steps only: near the optimum it hardly moves, and it is
-    what costs.
 
     Args:
         expanded: Design of each row, (n, q).
@@ -153,35 +118,17 @@ def fit_linear(
         (q + 1,), the intercept first.
     """
     design = np.column_stack([np.ones(expanded.shape[0]), expanded])
-    ridge = np.full(design.shape[1], penalty)
-    ridge[0] = 1e-6
-    centre = np.zeros(design.shape[1])
-    centre[0] = rows.constant()
-    beta = centre.copy() if start is None else start
-
-    def objective(b: np.ndarray, f: np.ndarray) -> float:
-        return float(rows.loss(f).sum() + 0.5 * (ridge * (b - centre) ** 2).sum())
-
-    f = np.clip(design @ beta, -F_LIMIT, F_LIMIT)
-    value = objective(beta, f)
-    hessian = np.diag(ridge)
-    for step_number in range(MAX_STEPS):
-        gradient, information = rows.gradient(f)
-        g = design.T @ gradient + ridge * (beta - centre)
-        if step_number < FRESH_STEPS:
-            hessian = (design * information[:, None]).T @ design + np.diag(ridge)
-        step = np.linalg.solve(hessian, g)
-        factor = 1.0
-        while factor > 1e-3:
-            trial = beta - factor * step
-            trial_f = np.clip(design @ trial, -F_LIMIT, F_LIMIT)
-            trial_value = objective(trial, trial_f)
-            if trial_value <= value:
-                break
-            factor /= 2
-        if factor <= 1e-3:
-            break
-        improved, beta, f, value = value - trial_value, trial, trial_f, trial_value
-        if improved < TOLERANCE_NATS:
+    precision = np.full(design.shape[1], penalty)
+    precision[0] = 1e-6
+    mean = np.zeros(design.shape[1])
+    mean[0] = rows.constant()
+    problem = Regression(rows, design, mean, precision)
+    beta = mean if start is None else start
+    steps = scoring_steps(
+        problem, beta, most=RATES.linear_steps, fresh=RATES.linear_fresh_steps, shortest=1e-3
+    )
+    for stepped, gained in steps:
+        beta = stepped
+        if gained < RATES.linear_tolerance_nats:
             break
     return beta

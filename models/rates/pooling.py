@@ -1,4 +1,6 @@
-"""Partial pooling of rates and ratios: few cells have enough events to stand on their own.
+"""Partial pooling of rates and ratios. In: events and exposure per cell. Out: posterior means and draws.
+
+Few cells have enough events to stand on their own.
 
 events_c ~ Poisson(rate_c * exposure_c), rate_c ~ Gamma with the mean of its group. The strength of the prior
 is learned from how much cells differ beyond chance (method of moments, DerSimonian-Laird style), so equal
@@ -12,21 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-# The between-cell coefficient of variation believed before any data, and how many cells that belief counts
-# for.
-PRIOR_CV = 0.25
-PRIOR_CELLS = 3.0
-# Half an event at the overall rate keeps a group without events from a rate of exactly zero.
-PRIOR_EVENTS = 0.5
-# How far the size of new fans' orders may be off that of the shop's other customers (log scale), and the
-# orders of others below which they say nothing about size.
-ORDER_SD, MIN_OTHER_ORDERS = 0.3, 20
-# Prior deviation around one of the slope of what came on what was promised, if anything was learned at all.
-SLOPE_SD = 0.5
+from models.arrays import FloatArray, IntArray
+from models.rates.evidence import posterior_weights
+from models.rates.settings import RATES
 
 
 @dataclass(frozen=True)
@@ -70,12 +61,12 @@ def pool_rates(
     n_groups = int(group.max()) + 1
     total, at_risk = np.bincount(group, counts, n_groups), np.bincount(group, exposure, n_groups)
     overall = counts.sum() / max(exposure.sum(), 1e-300)
-    prior_risk = PRIOR_EVENTS / max(overall, 1e-300) if overall > 0 else max(exposure.sum(), 1.0)
-    level = (total + PRIOR_EVENTS) / (at_risk + prior_risk)
+    prior_risk = RATES.prior_events / max(overall, 1e-300) if overall > 0 else max(exposure.sum(), 1.0)
+    level = (total + RATES.prior_events) / (at_risk + prior_risk)
     own = level  # what the cells' own data say, so that their deviations are relative to that
     cv2 = _between_cells(counts, exposure, own[group])
     if level_draws is None:
-        gamma = rng.gamma(total + PRIOR_EVENTS, size=(n_draws, n_groups))
+        gamma = rng.gamma(total + RATES.prior_events, size=(n_draws, n_groups))
         levels = gamma / (at_risk + prior_risk)
         # Few cells per group say little about where the group's mean lies.
         cells_per_group = np.maximum(np.bincount(group, (exposure > 0).astype(float), n_groups), 1.0)
@@ -84,7 +75,8 @@ def pool_rates(
         levels, level = level_draws / dispersion, level_draws.mean(axis=0) / dispersion
     shape = 1.0 / cv2
     ratio = (counts + shape) / (exposure * own[group] + shape)
-    drawn_shape = shape * rng.chisquare(PRIOR_CELLS + 5.0, size=(n_draws, 1)) / (PRIOR_CELLS + 5.0)
+    freedom = RATES.prior_cells + RATES.spread_freedom
+    drawn_shape = shape * rng.chisquare(freedom, size=(n_draws, 1)) / freedom
     drawn = rng.gamma(counts + drawn_shape) / (exposure * own[group] + drawn_shape)
     return Pooled(
         mean=level[group] * ratio * dispersion,
@@ -106,52 +98,51 @@ def size_factor(own_cny: FloatArray, others_cny: FloatArray) -> float:
     Size has a heavy tail: the mean of 16 orders may be two or three times its expectation because of one, and
     everything after would promise that again. Orders of the shop's other customers tell what is usual. With
     r the log of the own mean over the others' and v = c^2 (1/n + 1/m) its variance (c the pooled coefficient
-    of variation, n and m the orders), true log ratio ~ N(0, ORDER_SD^2): r is believed to the share
-    ORDER_SD^2 / (ORDER_SD^2 + v), nine tenths with 190 orders, two fifths with 16.
+    of variation, n and m the orders), true log ratio ~ N(0, order_sd^2): r is kept to the share
+    order_sd^2 / (order_sd^2 + v), nine tenths with 190 orders, two fifths with 16.
 
     Args:
         own_cny: Net amount of each of their orders, (n,).
         others_cny: Net amount of each order of anybody else, (m,); fewer than 20 say nothing.
     """
-    if len(others_cny) < MIN_OTHER_ORDERS or len(own_cny) == 0:
+    if len(others_cny) < RATES.min_other_orders or len(own_cny) == 0:
         return 1.0
     relative = np.concatenate([own_cny / own_cny.mean(), others_cny / others_cny.mean()])
     noise = float(relative.var()) * (1.0 / len(own_cny) + 1.0 / len(others_cny))
     log_ratio = float(np.log(own_cny.mean() / others_cny.mean()))
-    return float(np.exp(-log_ratio * noise / (ORDER_SD**2 + noise)))
+    return float(np.exp(-log_ratio * noise / (RATES.order_sd**2 + noise)))
 
 
-def believed_slope(moment: float, precision: float) -> float:
-    """Posterior mean of a slope under two views of equal odds: s = 0, or s ~ N(1, SLOPE_SD^2).
+def shrunk_slope(moment: float, precision: float) -> float:
+    """Posterior mean of a slope under two hypotheses of equal odds: s = 0, or s ~ N(1, slope_sd^2).
 
     Args:
         moment: sum x y / sigma^2 of the out-of-fold regression of y on x.
         precision: sum x^2 / sigma^2, the information about the slope.
 
-    >>> believed_slope(0.0, 0.0), round(believed_slope(900.0, 1000.0), 2)
+    >>> shrunk_slope(0.0, 0.0), round(shrunk_slope(900.0, 1000.0), 2)
     (0.5, 0.9)
     """
-    prior = SLOPE_SD**-2
+    prior = RATES.slope_sd**-2
     free = (moment + prior) / (precision + prior)
-    # log marginal likelihood of the second view less that of the first
-    log_odds = 0.5 * ((precision + prior) * free**2 - prior + np.log(prior / (precision + prior)))
-    return float(free / (1.0 + np.exp(-np.clip(log_odds, -50.0, 50.0))))
+    found = 0.5 * ((precision + prior) * free**2 - prior + np.log(prior / (precision + prior)))
+    return float(free * posterior_weights(np.array([0.0, found]))[1])
 
 
 def _between_cells(counts: FloatArray, exposure: FloatArray, rate: FloatArray) -> float:
-    """Squared coefficient of variation of the cells' true rates, with a prior worth `PRIOR_CELLS` cells."""
+    """Squared coefficient of variation of the cells' true rates, with a prior worth `prior_cells` cells."""
     expected = exposure * rate
     used = expected > 0
     if not used.any():
-        return PRIOR_CV**2
+        return RATES.prior_cv**2
     excess = (counts[used] - expected[used]) ** 2 - expected[used]
     # Weights near the optimum for a cv around the prior's.
-    weight = 1.0 / (1.0 + PRIOR_CV**2 * expected[used]) ** 2
+    weight = 1.0 / (1.0 + RATES.prior_cv**2 * expected[used]) ** 2
     information = float((weight * expected[used] ** 2).sum())
-    # Information of one large cell: its weight * expected^2 tends to 1 / PRIOR_CV^4.
-    prior_information = PRIOR_CELLS / PRIOR_CV**4
-    found = float((weight * excess).sum()) + prior_information * PRIOR_CV**2
-    return float(np.clip(found / (information + prior_information), 0.05**2, 2.0))
+    # Information of one large cell: its weight * expected^2 tends to 1 / prior_cv^4.
+    prior_information = RATES.prior_cells / RATES.prior_cv**4
+    found = float((weight * excess).sum()) + prior_information * RATES.prior_cv**2
+    return float(np.clip(found / (information + prior_information), *RATES.cv2_limits))
 
 
 def _lognormal(rng: np.random.Generator, sd: FloatArray, size: tuple[int, ...]) -> FloatArray:

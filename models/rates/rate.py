@@ -1,22 +1,21 @@
-"""One rate of the funnel: its shape, its calibration on the logs, its correction by a coin.
+"""One rate of the funnel. In: likelihood rows, user features. Out: shape, calibration, randomised correction.
 
 Logs are confounded. The *shape* of a rate is learned from all rows, for precision; then
 log h = a + s log h_shape is fitted on the randomised rows (weights 1/propensity, stabilised and clipped).
-"No correction" and freer ones are averaged by how well each explains the randomised rows: a few coins add no
-noise, many coins decide. The first map alone is kept to judge calibration on the logs as they are.
+"No correction" and freer ones are averaged by how well each explains the randomised rows: a few of them add
+no noise, many decide. The first map alone is kept to judge calibration on the logs as they are.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from models.rates.boosting import HazardBooster, fit_boosted
+from models.rates.boosted_fit import fit_boosted
+from models.rates.boosting import HazardBooster
 from models.rates.calibration import fit_calibration
 from models.rates.likelihood import HazardRows
 from models.rates.rate_maps import LogRateMap, chain
@@ -58,37 +57,20 @@ class Rate:
         maps = self.logged + self.causal if causal else self.logged
         return chain(self.booster.log_rate(matrix, threads=threads), maps)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict; the trees' text goes under `text`."""
-        return {
-            "booster": self.booster.to_json(),
-            "logged": [one.to_json() for one in self.logged],
-            "causal": [one.to_json() for one in self.causal],
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Rate:
-        """Inverse of `to_json`."""
-        return cls(
-            HazardBooster.from_json(value["booster"]),
-            tuple(LogRateMap.from_json(one) for one in value["logged"]),
-            tuple(LogRateMap.from_json(one) for one in value["causal"]),
-        )
-
 
 @dataclass(frozen=True)
 class Shape:
     """A fitted rate with what cross-validation says of it.
 
     Attributes:
-        rate: Fitted, calibrated on out-of-fold rows and, where asked for, corrected by a coin.
-        honest: Out-of-fold log rate of every user before the coin's correction, (n_users,).
+        rate: Fitted, calibrated on out-of-fold rows and, where asked for, corrected on randomised rows.
+        out_of_fold: Out-of-fold log rate of every user before that correction, (n_users,).
         rounds: Trees.
         events: Events logged.
     """
 
     rate: Rate
-    honest: np.ndarray
+    out_of_fold: np.ndarray
     rounds: int
     events: float
 
@@ -104,6 +86,6 @@ def fit_shape(fitting: Fitting, rows: HazardRows) -> Shape:
         threads=fitting.threads,
     )
     maps = (fit_calibration(rows, fit.out_of_fold),)
-    honest = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
-    honest[rows.user] = fit.out_of_fold
-    return Shape(Rate(fit.booster, maps), chain(honest, maps), fit.rounds, events)
+    out_of_fold = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
+    out_of_fold[rows.user] = fit.out_of_fold
+    return Shape(Rate(fit.booster, maps), chain(out_of_fold, maps), fit.rounds, events)

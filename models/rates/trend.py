@@ -1,4 +1,4 @@
-"""Drift: whether a rate rises or falls over the logged days, and where it stands today.
+"""Drift of a rate over the logged days. In: events observed and expected by age. Out: where it stands today.
 
 Videos wear out, a shop becomes known, and whoever follows easily has followed already: people who are left
 are not like those of a month ago even where their features are. Averaged over the window, a rate is that of
@@ -8,26 +8,22 @@ days,
     log((O_d + 1/2) / (E_d + 1/2)) = a + beta x_d + e_d,     Var(e_d) = 1 / (E_d + 1/2) + tau^2,
 
 x_d in units of the window, so that beta is the change from its first day to its last; tau^2, the days' own
-luck (festivals, ranking), is what the residuals vary more than counts would (method of moments). Two views
-of equal odds before, no drift (beta = 0) and drift (beta ~ N(0, DRIFT_SD^2)), are averaged by how well they
-explain the days; the level a stays what it was.
+luck (festivals, ranking), is what the residuals vary more than counts would (method of moments). Two
+hypotheses of equal odds before, no drift (beta = 0) and drift (beta ~ N(0, drift_sd^2)), are averaged by how
+well they explain the days; the level a stays what it was.
 
 It must not import anything above numpy.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-DRIFT_SD = 0.4
-"""Prior deviation of the log change over the window, where there is drift."""
-MIN_DAYS = 10
-"""Days below which a line is drawn through luck."""
+from models.arrays import FloatArray
+from models.rates.evidence import posterior_weights
+from models.rates.settings import RATES
 
 
 @dataclass(frozen=True)
@@ -51,10 +47,6 @@ class Trend:
         """Log of the rate at the end of the window over its average."""
         return self.per_day * (self.middle_days - self.end_days)
 
-    def to_json(self) -> dict[str, float]:
-        """Plain dict for JSON."""
-        return asdict(self)
-
 
 NO_TREND = Trend()
 
@@ -68,11 +60,11 @@ def fit_trend(*, age_days: FloatArray, observed: FloatArray, expected: FloatArra
         expected: Events that a rate without days expects of it, (n,).
 
     Returns:
-        No trend where fewer than `MIN_DAYS` days have anything to say.
+        No trend where fewer than `min_days` days have anything to say.
     """
     days, index = np.unique(np.floor(age_days), return_inverse=True)
     seen, due = (np.bincount(index, x, len(days)) for x in (observed, expected))
-    if len(days) < MIN_DAYS or due.sum() <= 0 or seen.sum() <= 0:
+    if len(days) < RATES.min_days or due.sum() <= 0 or seen.sum() <= 0:
         return NO_TREND
     span = float(np.ptp(days)) + 1.0
     x = -days / span
@@ -84,13 +76,13 @@ def fit_trend(*, age_days: FloatArray, observed: FloatArray, expected: FloatArra
     centre = float(np.average(x, weights=weight))
     information = float((weight * (x - centre) ** 2).sum())
     slope = float((weight * (x - centre) * y).sum()) / information
-    free = information / (information + DRIFT_SD**-2)
-    log_odds = 0.5 * (slope**2 * information * free + np.log(1.0 - free))
-    drifts = 1.0 / (1.0 + np.exp(-log_odds))
-    believed = drifts * free * slope
-    variance = drifts * (free / information + (free * slope - believed) ** 2) + (1.0 - drifts) * believed**2
+    free = information / (information + RATES.drift_sd**-2)
+    found = 0.5 * (slope**2 * information * free + np.log(1.0 - free))
+    drifts = float(posterior_weights(np.array([0.0, found]))[1])
+    shrunk = drifts * free * slope
+    variance = drifts * (free / information + (free * slope - shrunk) ** 2) + (1.0 - drifts) * shrunk**2
     return Trend(
-        per_day=believed / span,
+        per_day=shrunk / span,
         middle_days=-centre * span,
         end_days=float(days.min()),
         sd=float(np.sqrt(variance)) * float(x.max() - centre),
@@ -106,4 +98,4 @@ def _excess(x: FloatArray, y: FloatArray, counted: FloatArray) -> float:
     q = float((weight * (y - design @ beta) ** 2).sum())
     leverage = np.linalg.solve(gram, design.T @ (design * (weight**2)[:, None]))
     free = weight.sum() - float(np.trace(leverage))
-    return max(0.0, (q - (len(x) - 2)) / free)
+    return max(0.0, float((q - (len(x) - 2)) / free))

@@ -8,16 +8,18 @@ knows nothing about what a follow is worth.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from models.errors import DataError
 from models.events.daily_delivery import DAILY_SCHEMA, daily_delivery
+from models.stored import Array, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
 from models.supply.draws import draw_supply
 from models.supply.family_choice import Choice, choose_family
@@ -27,6 +29,15 @@ from models.supply.price_shapes import SUPPLY_FAMILIES
 
 __all__ = ["DAILY_SCHEMA", "ResponseModel", "daily_delivery", "fit_response"]
 FloatArray = NDArray[np.float64]
+
+_CELL_SCHEMA = {
+    "segment": pl.String,
+    "placement": pl.String,
+    "size": pl.Float64,
+    "observed_max_cny": pl.Float64,
+    "days": pl.Int64,
+    "seen": pl.Boolean,
+}
 
 
 @dataclass(frozen=True)
@@ -45,14 +56,14 @@ class ResponseModel:
         diagnostics: losses of the families, spreads, day effects, how many rows were used.
     """
 
-    cells: pl.DataFrame
+    cells: Annotated[pl.DataFrame, Rows(_CELL_SCHEMA)]
     family: str
-    log_price: FloatArray
-    log_capacity: FloatArray
-    log_price_draws: FloatArray
-    log_capacity_draws: FloatArray
-    reference_log: FloatArray
-    halfway_log: FloatArray
+    log_price: Array
+    log_capacity: Array
+    log_price_draws: Array
+    log_capacity_draws: Array
+    reference_log: Array
+    halfway_log: Array
     per_user: bool
     diagnostics: Mapping[str, float | str] = field(default_factory=dict)
 
@@ -84,28 +95,12 @@ class ResponseModel:
 
     def to_json(self) -> str:
         """The model as JSON text."""
-        return json.dumps(
-            {
-                "cells": self.cells.to_dicts(),
-                "family": self.family,
-                "per_user": self.per_user,
-                "diagnostics": dict(self.diagnostics),
-                **{name: getattr(self, name).tolist() for name in _ARRAYS},
-            },
-            ensure_ascii=False,
-        )
+        return written(_STORED, self)
 
     @classmethod
     def from_json(cls, text: str) -> ResponseModel:
         """The model that `to_json` wrote."""
-        raw = json.loads(text)
-        return cls(
-            cells=pl.DataFrame(raw["cells"], schema=_CELL_SCHEMA),
-            family=raw["family"],
-            per_user=raw["per_user"],
-            diagnostics=raw["diagnostics"],
-            **{name: np.asarray(raw[name], dtype=np.float64) for name in _ARRAYS},
-        )
+        return read(_STORED, text, source="response.json", what="supply response")
 
     def _size(self, users: Mapping[str, float] | None) -> FloatArray:
         size = self.cells["size"].to_numpy()
@@ -133,22 +128,7 @@ class ResponseModel:
         return CurveSet(family=family, top=top, scale_cny=scale, shape=shape, base=np.zeros_like(top))
 
 
-_ARRAYS = (
-    "log_price",
-    "log_capacity",
-    "log_price_draws",
-    "log_capacity_draws",
-    "reference_log",
-    "halfway_log",
-)
-_CELL_SCHEMA = {
-    "segment": pl.String,
-    "placement": pl.String,
-    "size": pl.Float64,
-    "observed_max_cny": pl.Float64,
-    "days": pl.Int64,
-    "seen": pl.Boolean,
-}
+_STORED = TypeAdapter(ResponseModel)
 
 
 def fit_response(

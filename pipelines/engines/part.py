@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 import polars as pl
 import pyarrow as pa
 
-from models.audience.model import SCORE_COLUMNS, AudienceModel, score_schema
+from models.audience.model import AudienceModel
+from models.audience.score_table import SCORE_COLUMNS, score_schema
 from models.contracts import REJECTED, conform
 from models.contracts.features import Odd, add_up
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
-from models.events.event_log import FOLLOW_WINDOW
+from models.events.event_log import FOLLOW_WINDOW, EventLog, known_exposures
 from targeting.planning_state import last_moment
 
 
@@ -80,24 +80,21 @@ def known_at(dataset: Dataset, moment: datetime) -> Dataset:
             f"users: every snapshot_at is after {moment:%Y-%m-%d} (the first is {first!s}): the features"
             " would know the days they are to predict; give a snapshot from before the windows"
         )
-    seen = pl.col("followed").fill_null(False) & (pl.coalesce("followed_at", "exposed_at") < moment)
     return Dataset(
         users=users,
-        exposures=dataset.exposures.filter(pl.col("exposed_at") < moment).with_columns(
-            followed=seen, followed_at=pl.when(seen).then("followed_at")
-        ),
+        exposures=known_exposures(dataset.exposures, moment),
         orders=dataset.orders.filter(pl.col("ordered_at") < moment),
     )
 
 
-def rows_of(dataset: Dataset, window: Window) -> pl.DataFrame:
+def rows_of(log: EventLog, window: Window) -> pl.DataFrame:
     """Exposures of a window."""
     at = pl.col("exposed_at")
-    return dataset.exposures.filter((at >= window.start) & (at < window.stop))
+    return log.exposures.filter((at >= window.start) & (at < window.stop))
 
 
-def eligible_at(dataset: Dataset, window: Window) -> pl.DataFrame:
+def eligible_at(log: EventLog, window: Window) -> pl.DataFrame:
     """user_id of people known by the window's start who did not follow yet."""
-    past = known_at(dataset, window.start)
-    fans = past.exposures.filter("followed").select("user_id").unique()
-    return past.users.filter(~pl.col("is_fan")).select("user_id").join(fans, on="user_id", how="anti")
+    known = log.users.filter((pl.col("snapshot_at") <= window.start) & ~pl.col("is_fan"))
+    fans = log.follows.filter(pl.col("followed_at") < window.start)
+    return known.select("user_id").join(fans, on="user_id", how="anti")

@@ -18,8 +18,9 @@ import polars as pl
 
 from models.contracts import Dataset
 from targeting.evaluation import reasons
-from targeting.evaluation.evaluation import Evaluation, totals
-from targeting.evaluation.experiment import Experiment, judge_experiment
+from targeting.evaluation.beside import FIGURES, beside, promised_cells, with_cost_per_fan
+from targeting.evaluation.evaluation import Evaluation
+from targeting.evaluation.experiment import judge_experiment
 from targeting.evaluation.organic_baseline import organic_note, own_note
 from targeting.evaluation.plan_drift import curve_drift
 from targeting.evaluation.realised import OUTSIDE, Came, what_came
@@ -31,10 +32,11 @@ from targeting.evaluation.runoff import (
     projected_days,
     retention,
 )
+from targeting.evaluation.totals import totals
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.offers import CELL
 
-_CELL = ["segment", "placement"]
-CHAIN = ("spend_cny", "impressions", "fans", "gmv_cny")
+CHAIN = tuple(FIGURES)
 
 
 def evaluate_campaign(
@@ -63,19 +65,24 @@ def evaluate_campaign(
     """
     came = what_came(plan, dataset, as_of=as_of, horizon_days=horizon_days, campaign_id=campaign_id)
     cells = reasons.with_reasons(_cells(plan, came), chain=CHAIN, final="projected_gmv_cny")
-    maturity = _maturity(cells)
+    spent, maturity = float(cells["realised_spend_cny"].sum()), _maturity(cells)
     return Evaluation(
         source="logs",
         cells=cells,
         totals=_totals(plan, came, cells),
         reasons=reasons.summary(cells),
-        windows=_windows(came, dataset.orders, cells),
+        windows=attribution(
+            came.fans, dataset.orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS
+        ),
         retention=retention(came.fans, _known_snapshots([dataset.users, *later], as_of), days=RETENTION_DAYS),
         maturity=maturity,
         drift=curve_drift(plan, cells),
-        experiment=_experiment(plan, came, dataset.orders, seed=seed),
+        experiment=judge_experiment(
+            plan, came.rows, log=came.log, horizon_days=came.horizon_days, known_by=came.known_by,
+            rng=np.random.default_rng(seed),
+        ),
         notes=_notes(plan, came, orders=dataset.orders, maturity=maturity),
-    )
+    )  # fmt: skip
 
 
 def _totals(plan: DecidedPlan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
@@ -90,23 +97,6 @@ def _totals(plan: DecidedPlan, came: Came, cells: pl.DataFrame) -> dict[str, dic
         gmv_error_cny=_gmv_error(came.orders) * final / observed if observed > 0 else None,
         incremental_fans=None if came.organic is None else max(fans - came.organic[0], 0.0),
         incremental_error=0.0 if came.organic is None else came.organic[1],
-    )
-
-
-def _windows(came: Came, orders: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    spent = float(cells["realised_spend_cny"].sum())
-    return attribution(came.fans, orders, spend_cny=spent, known_by=came.known_by, days=ATTRIBUTION_DAYS)
-
-
-def _experiment(plan: DecidedPlan, came: Came, orders: pl.DataFrame, *, seed: int) -> Experiment | None:
-    return judge_experiment(
-        plan,
-        came.rows,
-        exposures=came.exposures,
-        orders=orders,
-        horizon_days=came.horizon_days,
-        known_by=came.known_by,
-        rng=np.random.default_rng(seed),
     )
 
 
@@ -130,30 +120,17 @@ def _known_snapshots(snapshots: Sequence[pl.DataFrame], as_of: datetime | None) 
 
 
 def _cells(plan: DecidedPlan, came: Came) -> pl.DataFrame:
-    """Promised beside realised, per segment x placement, cells that only one side has included."""
-    promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
-        pl.col("spend_cny").sum().alias("promised_spend_cny"),
-        pl.col("impressions").sum().alias("promised_impressions"),
-        pl.col("new_fans").sum().alias("promised_fans"),
-        pl.col("new_fan_gmv_cny").sum().alias("promised_gmv_cny"),
-    )
-    paid = came.rows.filter(pl.col("placement") != "none").group_by(_CELL).agg(
+    """Promised beside realised and projected."""
+    paid = came.rows.filter(pl.col("placement") != "none").group_by(CELL).agg(
         pl.col("cost_cny").sum().alias("realised_spend_cny"),
         pl.col("impressions").sum().cast(pl.Float64).alias("realised_impressions"),
     )  # fmt: skip
-    won = came.fans.group_by(_CELL).agg(pl.len().cast(pl.Float64).alias("realised_fans"))
-    sold = came.orders.group_by(_CELL).agg(pl.col("net_cny").sum().alias("realised_gmv_cny"))
+    won = came.fans.group_by(CELL).agg(pl.len().cast(pl.Float64).alias("realised_fans"))
+    sold = came.orders.group_by(CELL).agg(pl.col("net_cny").sum().alias("realised_gmv_cny"))
     projected = project_gmv(
         came.fans, came.orders, older=came.older, horizon_days=came.horizon_days, known_by=came.known_by
     )
-    joined = promised.join(paid, on=_CELL, how="full", coalesce=True)
-    for frame in (won, sold, projected):
-        joined = joined.join(frame, on=_CELL, how="left")
-    cells = joined.with_columns(pl.selectors.numeric().fill_null(0.0)).sort(
-        "promised_spend_cny", "realised_spend_cny", *_CELL, descending=[True, True, False, False]
-    )
-    fans_or_null = pl.when(pl.col("realised_fans") > 0).then(pl.col("realised_fans"))
-    return cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans_or_null)
+    return with_cost_per_fan(beside(promised_cells(plan, CHAIN), paid, won, sold, projected))
 
 
 def _notes(plan: DecidedPlan, came: Came, *, orders: pl.DataFrame, maturity: float) -> tuple[str, ...]:
@@ -166,9 +143,10 @@ def _notes(plan: DecidedPlan, came: Came, *, orders: pl.DataFrame, maturity: flo
     outside = paid.filter(pl.col("segment") == OUTSIDE)
     if outside.height:
         notes.append(f"{_amount(outside)} went to people outside the plan")
-    blind = int(came.rows.filter("followed")["followed_at"].null_count())
-    if blind:
-        notes.append(f"{blind:,} follows have no time: they are taken to be of their impression's")
+    if came.follows_without_time:
+        notes.append(
+            f"{came.follows_without_time:,} follows have no time: they are taken to be of their impression's"
+        )
     if plan.claims.get("kind") != "causal":
         notes.append(
             "the plan's claim was observational, so a difference may also be an effect that was never caused"

@@ -13,13 +13,13 @@ import polars as pl
 
 from models.errors import DataError
 from targeting.evaluation import reasons
-from targeting.evaluation.evaluation import Evaluation, totals
+from targeting.evaluation.beside import FIGURES, beside, promised_cells, with_cost_per_fan
+from targeting.evaluation.evaluation import Evaluation
 from targeting.evaluation.plan_drift import curve_drift
+from targeting.evaluation.totals import totals
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.offers import CELL
 
-_CELL = ["segment", "placement"]
-_FIGURES = {"impressions": "impressions", "new_fans": "fans", "new_fan_gmv_cny": "gmv_cny"}
-"""Figure of a plan -> its link in the chain."""
 ORDERS_STAND_IN = "orders stand for new fans"
 """How a plan's claim says that its fans are orders (`targeting.delivery`)."""
 
@@ -48,10 +48,7 @@ def evaluate_delivery(
     measures, about_fans = _measures(plan, rows)
     cells = _cells(plan, rows, measures)
     chain = ("spend_cny", *measures)
-    cells = reasons.with_reasons(cells, chain=chain, final=f"realised_{chain[-1]}")
-    if "fans" in measures:
-        fans = pl.when(pl.col("realised_fans") > 0).then(pl.col("realised_fans"))
-        cells = cells.with_columns(cost_per_fan_cny=pl.col("realised_spend_cny") / fans)
+    cells = with_cost_per_fan(reasons.with_reasons(cells, chain=chain, final=f"realised_{chain[-1]}"))
     summed = {x: float(cells[f"realised_{x}"].sum()) for x in chain}
     return Evaluation(
         source="delivery",
@@ -102,18 +99,17 @@ def _measures(plan: DecidedPlan, rows: pl.DataFrame) -> tuple[dict[str, str], tu
     if ORDERS_STAND_IN in plan.claims.get("why", ""):
         fans = "orders"
         notes.append("the plan counted orders as new fans, so orders are compared")
-    column = {"impressions": "impressions", "new_fans": fans, "new_fan_gmv_cny": "gmv_cny"}
     found, missing = {}, []
-    for figure, link in _FIGURES.items():
-        if figure in plan.provenance.unknown:
+    for link, column in {"impressions": "impressions", "fans": fans, "gmv_cny": "gmv_cny"}.items():
+        if FIGURES[link] in plan.provenance.unknown:
             continue
-        if rows[column[figure]].null_count() == rows.height:
-            missing.append(column[figure])
+        gaps = rows[column].null_count()
+        if gaps == rows.height:
+            missing.append(column)
             continue
-        found[link] = column[figure]
-        gaps = rows[column[figure]].null_count()
+        found[link] = column
         if gaps:
-            notes.append(f"{column[figure]} is empty in {gaps} of {rows.height} rows: taken as 0")
+            notes.append(f"{column} is empty in {gaps} of {rows.height} rows: taken as 0")
     if missing:
         notes.append(f"the report has no {' and no '.join(missing)}: that part of the promise is not judged")
     if not found and not missing:
@@ -127,32 +123,24 @@ def _measures(plan: DecidedPlan, rows: pl.DataFrame) -> tuple[dict[str, str], tu
 
 def _cells(plan: DecidedPlan, rows: pl.DataFrame, measures: dict[str, str]) -> pl.DataFrame:
     """Promised beside realised, per segment x placement, cells that only one side has included."""
-    figure = {link: name for name, link in _FIGURES.items()}
-    promised = plan.allocation.group_by(_CELL, maintain_order=True).agg(
-        pl.col("spend_cny").sum().alias("promised_spend_cny"),
-        *[pl.col(figure[link]).sum().alias(f"promised_{link}") for link in measures],
-    )
-    came = rows.group_by(_CELL).agg(
+    promised = promised_cells(plan, ("spend_cny", *measures))
+    came = rows.group_by(CELL).agg(
         pl.col("cost_cny").sum().alias("realised_spend_cny"),
         *[pl.col(c).sum().cast(pl.Float64).alias(f"realised_{link}") for link, c in measures.items()],
     )
-    if promised.join(came, on=_CELL, how="inner").is_empty():
+    if promised.join(came, on=CELL, how="inner").is_empty():
         theirs, ours = (
-            "; ".join(f"{s}, {p}" for s, p in f.select(_CELL).head(3).rows()) for f in (came, promised)
+            "; ".join(f"{s}, {p}" for s, p in f.select(CELL).head(3).rows()) for f in (came, promised)
         )
         raise DataError(
             f"delivery: none of its cells ({theirs}) is one of the plan's ({ours}); use its names"
         )
-    return (
-        promised.join(came, on=_CELL, how="full", coalesce=True)
-        .with_columns(pl.selectors.numeric().fill_null(0.0))
-        .sort("promised_spend_cny", "realised_spend_cny", *_CELL, descending=[True, True, False, False])
-    )
+    return beside(promised, came)
 
 
 def _notes(plan: DecidedPlan, cells: pl.DataFrame) -> tuple[str, ...]:
-    known = plan.allocation.select(_CELL).unique()
-    outside = cells.join(known, on=_CELL, how="anti")
+    known = plan.allocation.select(CELL).unique()
+    outside = cells.join(known, on=CELL, how="anti")
     notes = [
         "a report counts what the console attributes in its own window: windows, retention and who would have"
         " followed anyway need user logs"

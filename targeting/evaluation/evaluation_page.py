@@ -1,21 +1,21 @@
 """An evaluation on one page: self-contained HTML, no script, no network.
 
-Exists to keep the template free of logic: everything it prints is prepared here as text or rows. jinja2 is
-imported on use. It must not decide or recompute anything.
+Exists to keep the template free of logic: everything it prints is prepared here as text or rows. It must not
+decide or recompute anything.
 """
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 import polars as pl
 
 from targeting.evaluation.evaluation import RATIOS, Evaluation
+from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.evaluation.plan_drift import summary as drift_summary
 from targeting.plan.decided import DecidedPlan
+from targeting.report.template import filled
 
-ROWS = 40
 TERMS = {
     "spend_cny": "Spend 花费, yuan",
     "new_fans": "New fans 涨粉",
@@ -31,15 +31,7 @@ WIDEST = 100.0
 
 def render(found: Evaluation, plan: DecidedPlan) -> str:
     """The evaluation as one HTML document that needs nothing else."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(
-        files("targeting.evaluation").joinpath("template.html.j2").read_text("utf-8")
-    )
-    return template.render(**_context(found, plan))
+    return filled("targeting.evaluation", _context(found, plan))
 
 
 def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, Any]:
@@ -52,7 +44,7 @@ def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, Any]:
         "reasons": _reasons(found.reasons),
         "unit": UNITS.get(found.reasons["unit"][0], found.reasons["unit"][0]) if found.reasons.height else "",
         "cells": _cells(found.cells),
-        "more_cells": max(found.cells.height - ROWS, 0),
+        "more_cells": max(found.cells.height - SETTINGS.page_rows, 0),
         "windows": found.windows.to_dicts(),
         "retention": found.retention.to_dicts(),
         "policies": () if coin is None else [_numbers(r) for r in coin.values.iter_rows(named=True)],
@@ -62,7 +54,9 @@ def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, Any]:
         else [_numbers(r) for r in coin.rankings.cost.iter_rows(named=True)],
         "coin_notes": () if coin is None else coin.notes,
         "drift_summary": drift_summary(found.drift),
-        "drift": [{**r, "psi": _text(r["psi"])} for r in found.drift.head(ROWS).iter_rows(named=True)],
+        "drift": [
+            {**r, "psi": _text(r["psi"])} for r in found.drift.head(SETTINGS.page_rows).iter_rows(named=True)
+        ],
         "notes": found.notes,
     }
 
@@ -123,7 +117,7 @@ def _reasons(found: pl.DataFrame) -> list[dict[str, Any]]:
 def _cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
     paid = cells.filter((pl.col("promised_spend_cny") > 0) | (pl.col("realised_spend_cny") > 0))
-    for row in paid.head(ROWS).iter_rows(named=True):
+    for row in paid.head(SETTINGS.page_rows).iter_rows(named=True):
         because = {
             c.removeprefix("because_").split("_", 1)[0]: row[c] for c in row if c.startswith("because_")
         }

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models.events.event_log import EventLog
 from models.judging.policy_value import policy_difference, policy_value, uniform_policy
 from models.judging.propensity import Logged, cross_fitted_outcomes, usable_propensities
-from targeting.evaluation.follow_credit import at_risk, known_by_then
+from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.evaluation.randomised_rows import (
     NOBODY,
     in_its_days,
@@ -34,13 +35,11 @@ from targeting.evaluation.randomised_rows import (
     with_outcomes,
     with_scores,
 )
-from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
+from targeting.evaluation.ranking import Rankings, rankings, sentences
 from targeting.plan.decided import DecidedPlan
 
 PLAN = "the plan"
 OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
-MIN_ROWS = 200
-"""Randomised rows below which nothing is estimated."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +77,7 @@ class Experiment:
         plan = self.values.filter((pl.col("policy") == PLAN) & (pl.col("outcome") != "cost_cny"))
         for row in plan.iter_rows(named=True):
             thin = "" if row["overlap"] == "good" else ", too little was tried to rely on it"
-            if row["events"] < MIN_EVENTS:
+            if row["events"] < SETTINGS.least_events:
                 thin = f", from {row['events']} rows with any: a hint at most"
             said.append(
                 f"the coin's verdict on the plan: {row['value']:.3g} {row['outcome']} a person and day"
@@ -91,20 +90,18 @@ def judge_experiment(
     plan: DecidedPlan,
     campaign: pl.DataFrame,
     *,
-    exposures: pl.DataFrame,
-    orders: pl.DataFrame,
+    log: EventLog,
     horizon_days: int,
     known_by: datetime,
     rng: np.random.Generator,
 ) -> Experiment | None:
-    """Judge a plan by the randomised rows of its campaign's days; None where there are under `MIN_ROWS`, or
+    """Judge a plan by the randomised rows of its campaign's days; None where there are under `least_rows`, or
     where the coin never showed anybody anything.
 
     Args:
         plan: With the audience it was made for.
         campaign: Exposures of the campaign.
-        exposures: Exposures of everybody: held-out people often belong to no campaign.
-        orders: Orders of everybody.
+        log: Events of everybody: held-out people often belong to no campaign.
         horizon_days: How long a new fan's purchases count.
         known_by: What is known by then; younger purchases are missing for every action alike.
         rng: Folds and resamples.
@@ -112,12 +109,11 @@ def judge_experiment(
     if plan.audience is None:
         return None
     actions = (NOBODY, *plan.campaign.placements)
-    known = known_by_then(exposures, known_by)
-    days = at_risk(in_its_days(known, campaign), known)
+    days = in_its_days(log.exposures, campaign).filter("at_risk")
     randomised = randomised_rows(days, plan.audience.segments, actions)
-    if randomised.height < MIN_ROWS or (randomised["placement"] == NOBODY).all():
+    if randomised.height < SETTINGS.least_rows or (randomised["placement"] == NOBODY).all():
         return None
-    randomised = with_outcomes(randomised, orders, horizon_days=horizon_days, known_by=known_by)
+    randomised = with_outcomes(randomised, log.orders, horizon_days=horizon_days, known_by=known_by)
     randomised, features = with_scores(randomised, plan.audience.scores, plan.campaign.placements)
     action = randomised["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
     propensities = usable_propensities(

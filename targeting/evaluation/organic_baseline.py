@@ -11,34 +11,35 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from targeting.evaluation.follow_credit import at_risk
+from models.events.event_log import CONTROL, EventLog
 from targeting.evaluation.randomised_rows import in_its_days
 
 
-def organic_fans(rows: pl.DataFrame, exposures: pl.DataFrame) -> tuple[float, float, int] | None:
+def organic_fans(rows: pl.DataFrame, log: EventLog) -> tuple[float, float, int] | None:
     """New fans the campaign would have had anyway, the standard error, and held-out person-days behind it.
 
     Held-out people of the campaign's days, of whatever campaign, tell how often a person follows in a day;
     the campaign's own shown person-days are taken to be like them. None without held-out rows.
 
     Args:
-        rows: Exposures of the campaign.
-        exposures: Those of all campaigns; who follows already is left out of both.
+        rows: Exposures of the campaign in the log.
+        log: Of all campaigns; who follows already is left out of both.
     """
     day = pl.col("exposed_at").dt.date()
     held_out = (
-        at_risk(in_its_days(exposures, rows), exposures)
-        .filter(pl.col("placement") == "none")
+        in_its_days(log.exposures, rows)
+        .filter(pl.col("at_risk") & (pl.col("placement") == CONTROL))
         .group_by("user_id", day)
-        .agg(pl.col("followed").fill_null(False).any())
+        .agg(pl.col("followed").any())
     )
     if held_out.is_empty():
         return None
-    shown = at_risk(rows, exposures).filter(pl.col("placement") != "none").select("user_id", day).n_unique()
+    shown = rows.filter(pl.col("at_risk") & (pl.col("placement") != CONTROL))
+    person_days = shown.select("user_id", day).n_unique()
     n, k = held_out.height, int(held_out["followed"].sum())
     # The error by one more follow and one more without (Laplace): none among few does not mean never.
     rate = (k + 1) / (n + 2)
-    return k / n * shown, shown * float(np.sqrt(rate * (1 - rate) / n)), n
+    return k / n * person_days, person_days * float(np.sqrt(rate * (1 - rate) / n)), n
 
 
 def organic_note(organic: tuple[float, float, int] | None, fans: int) -> str:

@@ -14,13 +14,12 @@ from models.contracts.features import feature_columns
 from models.judging.drift import Drift, drift_of, drift_of_curve, drift_of_frames, drift_table, worst_verdict
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Metric
+from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.plan.decided import DecidedPlan
 
 METRIC: dict[str, Metric] = {"impressions": "impressions", "fans": "fans", "gmv_cny": "gmv"}
 KINDS = ("curve", "feature", "score")
 LOW, HIGH = 0.1, 0.9
-MIN_SPEND_CNY = 1.0
-"""A cell that got less says nothing about its curve."""
 SCORES = ("p_follow", "gmv_per_fan_cny", "p_precise")
 SCHEMA = {
     "kind": pl.String, "name": pl.String, "psi": pl.Float64, "noise": pl.Float64, "verdict": pl.String,
@@ -42,7 +41,7 @@ def curve_drift(plan: DecidedPlan, cells: pl.DataFrame, *, basis: str = "impress
     promised = _bought(plan, cells, METRIC[basis])
     found = []
     for row in promised.join(cells, on=["segment", "placement"], maintain_order="left").iter_rows(named=True):
-        if row["realised_spend_cny"] >= MIN_SPEND_CNY and row["promised"] > 0:
+        if row["realised_spend_cny"] >= SETTINGS.least_spend_cny and row["promised"] > 0:
             found.append(
                 drift_of_curve(
                     name=f"{row['segment']}, {row['placement']}",

@@ -10,7 +10,6 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from targeting.evaluation.follow_credit import credited
 from targeting.evaluation.runoff import fan_orders
 
 NOBODY = "none"
@@ -60,7 +59,7 @@ def with_outcomes(
         horizon_days: How long a new fan's purchases count.
         known_by: Later orders are not known.
     """
-    fans = credited(randomised)
+    fans = randomised.filter("followed")
     bought = fan_orders(
         fans.select("user_id", "segment", "placement", "followed_at"),
         orders,

@@ -8,15 +8,15 @@ import the optimiser or the planner.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from models.judging.heterogeneity import MIN_ARM_ROWS, cost_curve_band, heterogeneity
+from models.judging.heterogeneity import MIN_ARM_ROWS, Heterogeneity, cost_curve_band, heterogeneity
+from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.evaluation.randomised_rows import NOBODY, score_column
 
-MIN_EVENTS = 10
-"""Rows with an outcome below which a ranking is not judged by it, and a value is called a hint."""
 QINI = {
     "placement": pl.String, "outcome": pl.String, "qini": pl.Float64, "qini_low": pl.Float64,
     "qini_high": pl.Float64, "advantage": pl.Float64, "effect": pl.Float64, "effect_low": pl.Float64,
@@ -62,7 +62,11 @@ def rankings(
         for outcome, kind in _OUTCOMES:
             score = score_column(name, kind)
             enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
-            if score not in randomised.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
+            if (
+                score not in randomised.columns
+                or not enough
+                or (judged[outcome] > 0).sum() < SETTINGS.least_events
+            ):
                 continue
             rows = {
                 "outcome": judged[outcome].clip(lower_bound=0.0).to_numpy(),
@@ -72,26 +76,27 @@ def rankings(
                 "cluster": judged["user_id"].rank("dense").to_numpy(),
             }
             found = heterogeneity(**rows, rng=rng)
-            qini.append(
-                {
-                    "placement": name,
-                    "outcome": outcome,
-                    "qini": found.qini.value,
-                    "qini_low": found.qini.low,
-                    "qini_high": found.qini.high,
-                    "advantage": found.advantage.value,
-                    "effect": found.effect.value,
-                    "effect_low": found.effect.low,
-                    "effect_high": found.effect.high,
-                    "p_value": found.p_value,
-                    "verdict": found.verdict,
-                }
-            )
+            qini.append({"placement": name, "outcome": outcome, **_flat(found)})
             band = cost_curve_band(**rows, cost_cny=judged["cost_cny"].to_numpy(), rng=rng)
             cost += [
                 (name, outcome, share, cny, gain.value, gain.low, gain.high) for share, cny, gain in band
             ]
     return Rankings(pl.DataFrame(qini, schema=QINI), pl.DataFrame(cost, schema=COST, orient="row"))
+
+
+def _flat(found: Heterogeneity) -> dict[str, Any]:
+    """The columns of `QINI` after placement and outcome."""
+    return {
+        "qini": found.qini.value,
+        "qini_low": found.qini.low,
+        "qini_high": found.qini.high,
+        "advantage": found.advantage.value,
+        "effect": found.effect.value,
+        "effect_low": found.effect.low,
+        "effect_high": found.effect.high,
+        "p_value": found.p_value,
+        "verdict": found.verdict,
+    }
 
 
 def sentences(found: Rankings) -> tuple[str, ...]:

@@ -22,69 +22,17 @@ import polars as pl
 
 from models.contracts import Dataset
 from models.errors import DataError
+from models.events.event_log import EventLog, read_events
 from targeting.campaign import Campaign
 from targeting.campaign.constraints import Constraint
 from targeting.evaluation import score_outcomes
+from targeting.evaluation.backtest_result import PREDICTIONS, Backtest, notes_of
 from targeting.evaluation.backtest_windows import Window, known_at, walk_through
 from targeting.evaluation.reliability import Calibration, calibration
 from targeting.evaluation.window_verdicts import TABLE, judged_by_randomised_rows, together
 from targeting.plan.verbs import Plan
 from targeting.planner import Planner, as_campaign
-from targeting.planning_state import present_users
-
-PREDICTIONS = (
-    "follows of randomised shown rows",
-    "buyers among fans the coin won",
-    "buyers among fans ranked delivery won (picked by the platform, so more may come)",
-)
-
-
-@dataclass(frozen=True, repr=False)
-class Backtest:
-    """Plans of the past against what their days brought.
-
-    Attributes:
-        windows: The walk.
-        plans: The plan of each window.
-        table: `TABLE`, a row per window x outcome (new_fans, new_fan_gmv_cny, spend_cny), and window 0 for
-            all windows together: promised with its interval, realised (doubly robust, incremental over
-            showing nobody, for all people and days of the plan) with standard error and interval, the same by
-            inverse propensity and self-normalised, and the verdict.
-        calibrations: `PREDICTIONS` over all windows, those of which enough was expected.
-        horizon_days: How long purchases count.
-        notes: What to know when reading it.
-    """
-
-    windows: tuple[Window, ...]
-    plans: tuple[Plan, ...]
-    table: pl.DataFrame
-    calibrations: tuple[Calibration, ...]
-    horizon_days: int
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able values; unknown numbers are null."""
-        finite = pl.selectors.float()
-        return {
-            "horizon_days": self.horizon_days,
-            "table": self.table.with_columns(pl.when(finite.is_finite()).then(finite)).to_dicts(),
-            "calibration": [
-                {
-                    "outcome": one.outcome, "events": one.events, "ratio": one.ratio, "low_95": one.low_95,
-                    "high_95": one.high_95, "ece": one.ece, "ece_of_chance": one.ece_of_chance,
-                    "groups": one.groups.to_dicts(),
-                }
-                for one in self.calibrations
-            ],
-            "notes": list(self.notes),
-        }  # fmt: skip
-
-    def __str__(self) -> str:
-        """A line per row of the table, the calibrations, the notes."""
-        lines = [_line(row) for row in self.table.iter_rows(named=True)]
-        return "\n".join([*lines, *map(str, self.calibrations), *self.notes])
-
-    __repr__ = __str__
+from targeting.planning_state import last_moment, present_users
 
 
 def backtest(
@@ -124,6 +72,7 @@ def backtest(
         train_days=train_days,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
+    log = read_events(dataset, as_of=last_moment(dataset))
     steps: list[_Step] = []
     for window in walk:
         tell(f"window {window.number} of {windows}, from {window.start:%Y-%m-%d}")
@@ -131,7 +80,7 @@ def backtest(
             dataset, brief, window, horizon_days=horizon, min_audience=min_audience, n_draws=n_draws,
             seed=seed, threads=threads,
         )  # fmt: skip
-        steps.append(_judge(planner, plan, dataset, window, horizon_days=horizon, rng=rng))
+        steps.append(_judge(planner, plan, log, window, horizon_days=horizon, rng=rng))
     return _joined(steps, dataset, brief, walk, horizon_days=horizon)
 
 
@@ -147,7 +96,7 @@ class _Step:
 def _judge(
     planner: Planner,
     plan: Plan,
-    dataset: Dataset,
+    log: EventLog,
     window: Window,
     *,
     horizon_days: int,
@@ -157,11 +106,11 @@ def _judge(
     model = planner.model
     return _Step(
         plan,
-        judged_by_randomised_rows(plan, dataset, window, horizon_days=horizon_days, rng=rng),
+        judged_by_randomised_rows(plan, log, window, horizon_days=horizon_days, rng=rng),
         (
-            score_outcomes.follows(model, dataset, window),
-            score_outcomes.buyers(model, dataset, window, horizon_days=horizon_days, randomised=True),
-            score_outcomes.buyers(model, dataset, window, horizon_days=horizon_days, randomised=False),
+            score_outcomes.follows(model, log, window),
+            score_outcomes.buyers(model, log, window, horizon_days=horizon_days, randomised=True),
+            score_outcomes.buyers(model, log, window, horizon_days=horizon_days, randomised=False),
         ),
     )
 
@@ -187,7 +136,7 @@ def _joined(
         table=pl.concat([pl.DataFrame(judged, schema=TABLE), together(judged)]),
         calibrations=tuple(one for one in found if one is not None),
         horizon_days=horizon_days,
-        notes=_notes(dataset, brief, walk, plans, judged, horizon_days=horizon_days),
+        notes=notes_of(dataset, brief, walk, plans, judged, horizon_days=horizon_days),
     )
 
 
@@ -238,53 +187,3 @@ def _scaled(constraint: Constraint, share: float) -> Constraint:
 def _pooled(name: str, parts: list[tuple[np.ndarray, np.ndarray]]) -> Calibration | None:
     probability, happened = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
     return calibration(name, probability=probability, happened=happened) if probability.size else None
-
-
-def _notes(
-    dataset: Dataset,
-    brief: Campaign,
-    walk: tuple[Window, ...],
-    plans: list[Plan],
-    judged: list[dict[str, Any]],
-    *,
-    horizon_days: int,
-) -> tuple[str, ...]:
-    notes = [
-        f"{len(walk)} window{'s' if len(walk) > 1 else ''} from {walk[0].start:%Y-%m-%d}"
-        f" to {walk[-1].stop:%Y-%m-%d};"
-        f" purchases count {horizon_days} days after the follow"
-    ]
-    if horizon_days < brief.horizon_days:
-        notes.append(f"the brief's {brief.horizon_days} days would not be over within the data")
-    late = dataset.users.filter(pl.col("snapshot_at") > walk[0].start).height
-    if late:
-        notes.append(f"{late:,} people whose snapshot is later than a window's start were left out of it")
-    if any(c.kind == "change_limit" for c in brief.constraints):
-        notes.append("change_limit was left out: a past window has no last plan")
-    unjudged = len(walk) - len({row["window"] for row in judged})
-    if unjudged:
-        notes.append(f"{unjudged} windows had too few randomised rows to be judged")
-    notes.append(
-        "realised GMV is all that the fans bought after they followed, the promise only what the follow adds"
-    )
-    kinds = sorted({plan.claims["kind"] for plan in plans})
-    notes.append(f"the plans claimed: {', '.join(kinds)}")
-    return (*notes, *dataset.warnings)
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    where = "all windows" if row["window"] == 0 else f"from {row['start']:%Y-%m-%d}"
-    promised = "nothing" if row["promised"] is None else _number(row["promised"])
-    if row["promised_low_80"] is not None:
-        promised += f" ({_number(row['promised_low_80'])} to {_number(row['promised_high_80'])})"
-    # Without an event the estimate has no spread, which is not certainty.
-    band = f"80 %: {_number(row['low_80'])} to {_number(row['high_80'])}; " if row["events"] else ""
-    events = f"{row['events']} event{'' if row['events'] == 1 else 's'}"
-    return (
-        f"{where}, {row['outcome']}: promised {promised}, realised {_number(row['realised'])}"
-        f" ({band}{events}): {row['verdict']}"
-    )
-
-
-def _number(number: float | None) -> str:
-    return "unknown" if number is None else f"{number:,.4g}" if abs(number) < 10 else f"{number:,.0f}"

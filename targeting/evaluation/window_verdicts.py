@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.contracts import Dataset
+from models.events.event_log import EventLog
+from models.judging.policy_value import Z80, Z95
 from targeting.evaluation.backtest_windows import Window, rows_of
+from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.evaluation.experiment import PLAN, judge_experiment
-from targeting.evaluation.ranking import MIN_EVENTS
 from targeting.plan.decided import DecidedPlan
 
 NOBODY = "all none"
-Z80, Z95 = 1.2815515655446004, 1.959963984540054
 PROMISES = {"new_fans": "new_fans", "new_fan_gmv_cny": "new_fan_gmv_cny", "cost_cny": "spend_cny"}
 """Outcome of the experiment -> figure of the plan."""
 TABLE: dict[str, Any] = {
@@ -33,17 +33,16 @@ TABLE: dict[str, Any] = {
 
 
 def judged_by_randomised_rows(
-    plan: DecidedPlan, dataset: Dataset, window: Window, *, horizon_days: int, rng: np.random.Generator
+    plan: DecidedPlan, log: EventLog, window: Window, *, horizon_days: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Promised against the coin's verdict, a row per outcome; none where the coin chose too little."""
-    rows = rows_of(dataset, window)
+    rows = rows_of(log, window)
     if rows.is_empty() or plan.audience is None:
         return []
     found = judge_experiment(
         plan,
         rows,
-        exposures=dataset.exposures,
-        orders=dataset.orders.filter(pl.col("ordered_at") < window.known_by),
+        log=log.before(window.known_by),
         horizon_days=horizon_days,
         known_by=window.known_by,
         rng=rng,
@@ -69,16 +68,21 @@ def judged_by_randomised_rows(
             "promised_high_80": high,
             "realised": realised,
             "standard_error": error,
-            "low_80": realised - Z80 * error,
-            "high_80": realised + Z80 * error,
             "ips": (mine["ips"] - nobody["ips"]) * person_days,
             "self_normalised": (mine["self_normalised"] - nobody["self_normalised"]) * person_days,
             "coin_rows": found.rows,
             "events": mine["events"],
             "overlap": mine["overlap"],
         }
-        judged.append({**row, "verdict": verdict(row)})
+        judged.append(_with_verdict(row))
     return judged
+
+
+def _with_verdict(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of `TABLE` with its 80 % interval and its verdict."""
+    reach = Z80 * row["standard_error"]
+    band = {"low_80": row["realised"] - reach, "high_80": row["realised"] + reach}
+    return {**row, **band, "verdict": verdict(row)}
 
 
 def verdict(row: Mapping[str, Any]) -> str:
@@ -93,7 +97,7 @@ def verdict(row: Mapping[str, Any]) -> str:
         return "at the prices of the logged pressure"
     if promised is None:
         return "nothing was promised"
-    if row["events"] < MIN_EVENTS:
+    if row["events"] < SETTINGS.least_events:
         return f"cannot be told from {row['events']} events"
     if row["overlap"] != "good":
         return "cannot be told: the coin hardly tried what the plan would do"
@@ -119,7 +123,7 @@ def together(judged: list[dict[str, Any]]) -> pl.DataFrame:
     rows = []
     for outcome in dict.fromkeys(row["outcome"] for row in judged):
         mine = [row for row in judged if row["outcome"] == outcome]
-        total = {c: sum(row[c] for row in mine) for c in ("realised", "ips", "self_normalised")}
+        summed = ("realised", "ips", "self_normalised", "coin_rows", "events")
         error = math.sqrt(sum(row["standard_error"] ** 2 for row in mine))
         known = all(row["promised"] is not None for row in mine)
         promised = sum(row["promised"] for row in mine) if known else None
@@ -134,13 +138,9 @@ def together(judged: list[dict[str, Any]]) -> pl.DataFrame:
             "promised": promised,
             "promised_low_80": low,
             "promised_high_80": high,
-            **total,
+            **{c: sum(row[c] for row in mine) for c in summed},
             "standard_error": error,
-            "low_80": total["realised"] - Z80 * error,
-            "high_80": total["realised"] + Z80 * error,
-            "coin_rows": sum(row["coin_rows"] for row in mine),
-            "events": sum(row["events"] for row in mine),
             "overlap": min((row["overlap"] for row in mine), key=("none", "poor", "good").index),
         }
-        rows.append({**whole, "verdict": verdict(whole)})
+        rows.append(_with_verdict(whole))
     return pl.DataFrame(rows, schema=TABLE)

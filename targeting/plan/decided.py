@@ -155,28 +155,17 @@ class DecidedPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """What plan.json holds (`PlanFile`); infinite or unknown numbers are null."""
-        solution, provenance = self.solution, self.provenance
+        solved = ("status", "value", "upper_bound", "gap", "shadow_prices", "binding")
         content = PlanFile(
-            status=solution.status,
+            **vars(self.provenance),
+            **{name: getattr(self.solution, name) for name in solved},
             objective=self.campaign.objective,
-            value=solution.value,
-            upper_bound=solution.upper_bound,
-            gap=solution.gap,
             budget_cny=self.budget_cny,
             spend_cny=self.spend_cny,
             expected=self.expected,
-            shadow_prices=solution.shadow_prices,
-            binding=solution.binding,
-            claims=provenance.claims,
-            model_uri=provenance.model_uri,
-            fingerprints=provenance.fingerprints,
-            versions=provenance.versions,
             baselines=self.baselines,
             diagnosis=None if self.audience is None else self.audience.diagnosis,
             last_spend_cny=self.last_spend_cny,
-            unknown=provenance.unknown,
-            rejected_rows=provenance.rejected_rows,
-            warnings=provenance.warnings,
             campaign=self.campaign.model_dump(mode="json"),
         )
         return content.model_dump(mode="json")

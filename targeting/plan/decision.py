@@ -11,10 +11,12 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from models.contracts import as_frame
 from models.errors import DataError, InfeasibleError, SolverError
 from models.supply.curves import FloatArray
 from targeting.allocation.explain.conflict import solve_or_explain
@@ -27,7 +29,8 @@ from targeting.audience import Audience
 from targeting.campaign import Campaign
 from targeting.plan.curve_table import curve_table
 from targeting.plan.decided import ALLOCATION_COLUMNS
-from targeting.plan.promise import promise
+from targeting.plan.plan_settings import SETTINGS
+from targeting.plan.promise import EXPECTED, promise
 from targeting.plan.provenance import Provenance
 from targeting.plan.questions import broken_by, compiled
 from targeting.plan.usual_plans import past_spend, usual_plans
@@ -42,7 +45,7 @@ def decide(
     market: Market,
     provenance: Provenance,
     audience: Audience | None = None,
-    last_plan: pl.DataFrame | FloatArray | None = None,
+    last_plan: Any = None,
     history: pl.DataFrame | None = None,
     gap_tol: float = 1e-6,
     time_limit_s: float = 60.0,
@@ -54,8 +57,8 @@ def decide(
         market: what money buys.
         provenance: where market and data come from.
         audience: the people, for the files and the report.
-        last_plan: the plan before (segment, placement, spend_cny), to compare with and, for change_limit, to
-            limit change from.
+        last_plan: the plan before (a table segment, placement, spend_cny, or (n_cells,) yuan), to compare
+            with and, for change_limit, to limit change from.
         history: logged spend per segment x placement; stands in for segments that `last_plan` does not name.
         gap_tol: stop when upper_bound / value - 1 is at most this.
         time_limit_s: stop then, whatever the gap.
@@ -66,19 +69,15 @@ def decide(
         SolverError: the optimiser's answer does not pass the independent check.
     """
     _refuse_uncounted(market, campaign=campaign)
+    before = last_plan if last_plan is None or isinstance(last_plan, np.ndarray) else as_frame(last_plan)
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
-    last = last_spend(market, last_plan) if limited and last_plan is not None else None
+    last = last_spend(market, before) if limited and before is not None else None
     problem = compiled(market, campaign=campaign, last=last)
-    exact = solve_or_explain(problem, gap_tol=0.5 * gap_tol, time_limit_s=time_limit_s)
+    exact = solve_or_explain(problem, gap_tol=SETTINGS.solved_share * gap_tol, time_limit_s=time_limit_s)
     solution = in_whole_li(problem, exact, gap_tol=gap_tol)
     _refuse_broken(market, campaign=campaign, solution=solution, exact=exact, last=last)
-    log.info(
-        "plan: %s, gap %.2g, %.2f s, %d rounds",
-        solution.status,
-        solution.gap,
-        solution.seconds,
-        solution.rounds,
-    )
+    told = solution.status, solution.gap, solution.seconds, solution.rounds
+    log.info("plan: %s, gap %.2g, %.2f s, %d rounds", *told)
     return assembled(
         campaign=campaign,
         problem=problem,
@@ -86,7 +85,7 @@ def decide(
         provenance=provenance,
         audience=audience,
         last=last,
-        past=past_spend(market, last_plan=last_plan, history=history),
+        past=past_spend(market, last_plan=before, history=history),
     )
 
 
@@ -103,8 +102,8 @@ def _refuse_uncounted(market: Market, *, campaign: Campaign) -> None:
 def in_whole_li(problem: Problem, exact: Solution, *, gap_tol: float) -> Solution:
     """The solution with spend in whole 厘, its value recomputed there.
 
-    `exact` was solved to half of the gap: the rest is kept for what rounding costs; where that is not enough
-    (few yuan) the status says so.
+    `exact` was solved to a part of the gap: the rest is kept for what rounding costs; where that is not
+    enough (few yuan) the status says so.
     """
     whole = rounded(problem, exact)
     if whole.gap <= gap_tol:
@@ -152,11 +151,7 @@ def assembled(
         problem=problem,
         solution=solution,
         allocation=_allocation(problem, solution, promised.cells, unknown=provenance.unknown),
-        expected={
-            "new_fans": promised.new_fans,
-            "new_fan_gmv_cny": promised.new_fan_gmv_cny,
-            "profit_cny": promised.profit_cny,
-        },
+        expected={name: getattr(promised, name) for name in EXPECTED},
         baselines=usual_plans(
             problem,
             campaign=campaign,
@@ -184,7 +179,7 @@ def _allocation(
     market, spend = problem.market, solution.spend_cny
     marginal = np.full(len(market), np.nan)
     if "new_fan_gmv_cny" not in unknown:
-        step = max(1e-6 * problem.budget_cny, 1e-3)
+        step = max(SETTINGS.marginal_step * problem.budget_cny, SETTINGS.marginal_step_cny)
         marginal = marginals(
             market, spend_cny=spend, coefficients={"gmv": np.ones(len(market))}, step_cny=step
         )

@@ -56,31 +56,34 @@ def allocate(
         DataError: a curve that decreases, has NaN or a single point.
         CampaignError, InfeasibleError: the constraints are wrong or contradict each other.
     """
-    unknown: tuple[str, ...]
     brief = campaign or parse_campaign(
         {
             "campaign_id": "allocate",
             "budget_cny": budget_cny,
             "objective": objective,
             "constraints": list(constraints),
-            **({"economics": dict(economics)} if economics is not None else {}),
-            **({"last_plan": "last_plan"} if last_plan is not None else {}),
+            "economics": None if economics is None else dict(economics),
+            "last_plan": None if last_plan is None else "last_plan",
         },
         "allocate",
     )
-    if isinstance(curves, Market):
-        market, prints, unknown = curves, {}, ()
-    else:
-        table = as_frame(curves)
-        market, prints = supplied_market(table), {"curves": fingerprint(table)}
-        unknown = ("impressions", "new_fan_gmv_cny" if brief.objective == "new_fans" else "new_fans")
+    market, provenance = _given(curves, objective=brief.objective)
     return decide(
-        campaign=brief,
-        market=market,
-        provenance=Provenance(claims=SUPPLIED, fingerprints=prints, versions=versions(), unknown=unknown),
-        last_plan=None if last_plan is None else as_frame(last_plan),
-        gap_tol=gap_tol,
+        campaign=brief, market=market, provenance=provenance, last_plan=last_plan, gap_tol=gap_tol,
         time_limit_s=time_limit_s,
+    )  # fmt: skip
+
+
+def _given(curves: Any, *, objective: str) -> tuple[Market, Provenance]:
+    """The market, and that nothing more is known of it; points speak of the objective's outcome only."""
+    if isinstance(curves, Market):
+        return curves, Provenance(claims=SUPPLIED, versions=versions())
+    table = as_frame(curves)
+    return supplied_market(table), Provenance(
+        claims=SUPPLIED,
+        fingerprints={"curves": fingerprint(table)},
+        versions=versions(),
+        unknown=("impressions", "new_fan_gmv_cny" if objective == "new_fans" else "new_fans"),
     )
 
 

@@ -10,18 +10,15 @@ import polars as pl
 from targeting.allocation.whatif.sensitivity import SCHEMA, exploration_budget
 from targeting.plan import questions
 from targeting.plan.decided import DecidedPlan
-from targeting.report.sentences import count, placement_term, yuan
-
-MOST_CELLS = 400  # beyond it, the many small solves behind these figures would delay the report
-SHOWN = 3
+from targeting.report.report_settings import SETTINGS
+from targeting.report.sentences import amount_of, placement_term, yuan
 
 
 def experiments(plan: DecidedPlan, information: pl.DataFrame) -> list[tuple[str, str, str, str]]:
     """(segment, placement, what to try, what knowing it is worth) of the cells worth an experiment."""
-    show = yuan if plan.campaign.objective in ("new_fan_gmv", "profit") else count
     return [
-        (r["segment"], placement_term(r["placement"]), yuan(r["probe_cny"]), show(r["evpi"]))
-        for r in information.filter(pl.col("worth_probing")).head(SHOWN).to_dicts()
+        (r["segment"], placement_term(r["placement"]), yuan(r["probe_cny"]), amount_of(plan, r["evpi"]))
+        for r in information.filter(pl.col("worth_probing")).head(SETTINGS.experiments).to_dicts()
     ]
 
 
@@ -33,6 +30,6 @@ def exploration(plan: DecidedPlan, information: pl.DataFrame) -> str:
 def information_of(plan: DecidedPlan) -> pl.DataFrame:
     """`Plan.experiments`, without rows where there is no uncertainty to speak of or too much to compute."""
     cheapest = any(c.kind == "target" for c in plan.campaign.constraints)
-    if plan.market.draws is None or len(plan.market) > MOST_CELLS or cheapest:
+    if plan.market.draws is None or len(plan.market) > SETTINGS.most_cells or cheapest:
         return pl.DataFrame(schema=SCHEMA)
     return questions.experiments(plan)

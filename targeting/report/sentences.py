@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from math import floor, log10
 
+import numpy as np
+
+from targeting.plan.curve_table import beyond_logs
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
+from targeting.report.report_settings import SETTINGS
 
 PLACEMENT_TERMS = {"video": "video 短视频", "live": "live room 直播间"}
 OBJECTIVE_TERMS = {
@@ -18,6 +22,8 @@ OBJECTIVE_TERMS = {
     "live_entries": "live entries",
     "profit": "profit",
 }
+MONEY = ("new_fan_gmv", "profit")
+"""Objectives in yuan."""
 _KIND_WORDS = {
     "total": "the budget",
     "bounds": "a spend limit",
@@ -65,6 +71,17 @@ def share(part: float) -> str:
     ('12 %', '0.4 %', '100 %')
     """
     return f"{100 * part:.0f} %" if part == 0 or abs(part) >= 0.0995 else f"{100 * part:.1f} %"
+
+
+def amount_of(plan: DecidedPlan, amount: float) -> str:
+    """So much of what the brief counts: yuan, or people."""
+    return yuan(amount) if plan.campaign.objective in MONEY else count(amount)
+
+
+def objective_axis(plan: DecidedPlan) -> str:
+    """Title of an axis of what the brief counts."""
+    objective = plan.campaign.objective
+    return OBJECTIVE_TERMS[objective] + (", yuan" if objective in MONEY else "")
 
 
 def certificate(plan: DecidedPlan) -> str:
@@ -151,9 +168,8 @@ def _gain(plan: DecidedPlan, amount: float) -> str:
     if set(plan.problem.objective) == {"spend"}:
         return f"save about {yuan(amount)}"
     what = OBJECTIVE_TERMS[plan.campaign.objective]
-    if plan.campaign.objective in ("new_fan_gmv", "profit"):
-        return f"bring about {yuan(amount)} of {what}"
-    return f"bring about {count(amount)} {what}"
+    of = "of " if plan.campaign.objective in MONEY else ""
+    return f"bring about {amount_of(plan, amount)} {of}{what}"
 
 
 def claim_sentences(plan: DecidedPlan) -> list[str]:
@@ -165,12 +181,12 @@ def claim_sentences(plan: DecidedPlan) -> list[str]:
             "The effect is <b>observational</b> 观察性, not proven to be caused by the advertising: "
         ) + claims.get("why", "no reason was given") + "."
     ]  # fmt: skip
-    beyond = extrapolated(plan)
+    beyond, most = extrapolated(plan), SETTINGS.extrapolated
     if beyond:
         cells = "; ".join(
-            f"{s} in {placement_term(p)} ({yuan(x)} planned, {yuan(o)} seen)" for s, p, x, o in beyond[:4]
+            f"{s} in {placement_term(p)} ({yuan(x)} planned, {yuan(o)} seen)" for s, p, x, o in beyond[:most]
         )
-        more = f" and {len(beyond) - 4} more" if len(beyond) > 4 else ""
+        more = f" and {len(beyond) - most} more" if len(beyond) > most else ""
         lines.append(
             f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent "
             f"there in a comparable period: {cells}{more}. Raise these in steps and watch the first day."
@@ -186,10 +202,11 @@ def extrapolated(plan: DecidedPlan) -> list[tuple[str, str, float, float]]:
     worst first.
     """
     market, spend = plan.market, plan.solution.spend_cny
+    where = np.flatnonzero(beyond_logs(market, spend))
+    cells = market.cells[where].select("segment", "placement").rows()
     beyond = [
-        (row["segment"], row["placement"], float(spend[i]), float(market.observed_max_cny[i]))
-        for i, row in enumerate(market.cells.iter_rows(named=True))
-        if spend[i] > market.observed_max_cny[i] * 1.001 + 0.01
+        (s, p, float(spend[i]), float(market.observed_max_cny[i]))
+        for i, (s, p) in zip(where, cells, strict=True)
     ]
     return sorted(beyond, key=lambda cell: cell[3] - cell[2])
 

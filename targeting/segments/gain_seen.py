@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from models.rates.pooling import believed_slope, dispersion_of
+from models.rates.pooling import dispersion_of, shrunk_slope
 from targeting.segments.segment_tree import FloatArray, IntArray
 
 COLUMNS = ("matured_impressions", "gmv_cny")
@@ -51,4 +51,4 @@ def gain_seen(
         information = shown[some] ** 2 / (unit * promised[some])
         moment += float((information * x * y).sum())
         precision += float((information * x * x).sum())
-    return min(1.0, max(0.0, believed_slope(moment, precision)))
+    return min(1.0, max(0.0, shrunk_slope(moment, precision)))

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag
 
+from targeting.segments.segment_settings import SETTINGS
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-# Candidate thresholds per feature and node: quantiles of its values; more changes the value by < 0.1 %.
-MAX_CANDIDATES = 128
-# A split must add this share of the user-level plan value, or it is not worth a segment of its own.
-MIN_GAIN = 0.001
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def grow(
     while len(rows) < max_leaves and share * (1.0 - _kept(rows, worth, ideal)) > 1.0 - value_goal:
         leaf = max(best, key=lambda number: (best[number].gain, -number))
         choice = best.pop(leaf)
-        if share * choice.gain <= 2.0 * MIN_GAIN * ideal:  # d sqrt(x) = dx / 2 sqrt(x)
+        if share * choice.gain <= 2.0 * SETTINGS.least_gain * ideal:  # d sqrt(x) = dx / 2 sqrt(x)
             break
         for child in _apply(
             splits, rows, features, leaf=leaf, feature=choice.feature, threshold=choice.threshold
@@ -150,7 +148,7 @@ def _best_split(features: FloatArray, worth: FloatArray, min_leaf: int) -> _Cand
     for feature in range(features.shape[1]):
         order = np.argsort(features[:, feature], kind="stable")
         values = features[order, feature]
-        cuts = np.unique(np.linspace(min_leaf, n - min_leaf, MAX_CANDIDATES).astype(np.int64))
+        cuts = np.unique(np.linspace(min_leaf, n - min_leaf, SETTINGS.candidates).astype(np.int64))
         # Equal values stay together: move each cut to the first row of its run of ties.
         cuts = np.unique(np.searchsorted(values, values[cuts[cuts < n]], side="left"))
         cuts = cuts[(cuts >= min_leaf) & (cuts <= n - min_leaf)]

@@ -48,10 +48,6 @@ class Segmenter:
             DataError: a score is missing, not finite, or a placement is absent.
         """
         wide = widen(scores, placements=self.placements, everyone=everyone)
-        if wide.height == 0:
-            return pl.DataFrame(
-                {"user_id": [], "segment": []}, schema={"user_id": pl.String, "segment": pl.String}
-            )
         leaves = leaf_of(self.root, tree_features(wide, self.placements))
         names = np.asarray(self.names, dtype=object)[leaves]
         return pl.DataFrame({"user_id": wide["user_id"], "segment": pl.Series(list(names), dtype=pl.String)})

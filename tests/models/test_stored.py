@@ -7,8 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 from pydantic import TypeAdapter
+from stored_copy import read_back
 
+from models.audience.funnel import Funnel, PlacementFunnel
 from models.errors import DataError
+from models.rates.boosting import HazardBooster
+from models.rates.linear import Design, LinearTerm, Scale
+from models.rates.rate import Rate
+from models.rates.rate_maps import LogRateMap
 from models.stored import Array, File, Rows, read, written
 
 
@@ -57,3 +63,33 @@ def test_rows_that_do_not_vary_are_written_once():
 def test_what_is_wrong_is_named_by_file_and_key(changes, key):
     with pytest.raises(DataError, match=rf"^small.json: is not a small thing \({key}: .*`targeting` wrote$"):
         small(**changes)
+
+
+MAPS = (LogRateMap(-1.0, 1e-300, 0.1 + 0.2, (1.0,), (2.0,)),)
+FUNNEL = Funnel({"video": PlacementFunnel(Rate(HazardBooster(1 / 3), MAPS))}, None, {"follows": 3.0})
+TERM = LinearTerm(Design({1: 3}, {0: Scale(0.5, 2.0, (0.0, 1.0))}), -3.0, (0.1,) * 6)
+
+
+@pytest.mark.parametrize("value", [FUNNEL, TERM], ids=["maps in maps", "positions as keys"])
+def test_fitted_objects_come_back_to_the_last_digit(value):
+    assert read_back(type(value), value) == value
+
+
+def test_a_loaded_booster_does_not_write_its_cache():
+    booster = HazardBooster(1.0, text="")
+    booster.log_rate(np.zeros((2, 1)))
+    assert TypeAdapter(HazardBooster).dump_python(booster) == {"constant": 1.0, "linear": None, "text": ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (('"slope": 0.30000000000000004', '"slope": "0.3"'), "placements.video.follow.logged.0.slope"),
+        (('"organic": null, ', ""), "organic"),
+        (('"organic": null, ', '"organic": null, "old": 1, '), "old"),
+    ],
+)
+def test_the_wrong_key_of_a_fitted_object_is_named(change, key):
+    text = written(TypeAdapter(Funnel), FUNNEL).replace(*change)
+    with pytest.raises(DataError, match=rf"audience.json: is not a funnel \({key}: "):
+        read(TypeAdapter(Funnel), text, source="audience.json", what="funnel")

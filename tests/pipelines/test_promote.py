@@ -10,18 +10,18 @@ from models import registry
 from models.errors import DataError
 from models.judging.champion import ModelComparison
 from models.judging.heterogeneity import Interval
-from pipelines import promote as promotion
+from pipelines.jobs import promotion
+from pipelines.jobs.train import run_train
 from pipelines.store import read_dataset, write_table
-from pipelines.train import run_train
 
 SETTINGS = "min_audience: 100\ndraws: 20\nthreads: 1\nmodel_name: {name}\n"
 
 
 @pytest.fixture(scope="module")
-def two_versions(data_dir, tmp_path_factory):
+def two_versions(data_dir, new_store, tmp_path_factory):
     """A first version, the same again, and one from data without the last days: (store, three results)."""
     folder = tmp_path_factory.mktemp("promotion")
-    store = f"sqlite:///{folder / 'mlflow.db'}"
+    store = new_store(folder)
     settings = folder / "train.yaml"
     settings.write_text(SETTINGS.format(name="fans"))
     dataset = read_dataset(data_dir)

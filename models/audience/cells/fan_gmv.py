@@ -14,7 +14,7 @@ from models.audience.cells.tables import CellTable, FloatArray
 from models.audience.delay import fit_curve
 from models.audience.followers import fit_log_refunds, kept_orders
 from models.events.event_log import CONTROL, EventLog
-from models.events.fan_orders import age_days, fan_orders
+from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.pooling import size_factor
 
 
@@ -31,7 +31,7 @@ def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizo
     """
     kept = kept_orders(log, fit_log_refunds(log))
     fans = _fans(log, scored, keys, horizon_days=horizon_days)
-    bought = fan_orders(fans.select("user_id", "followed_at"), kept, horizon_days=horizon_days).sort(
+    bought = orders_since_follow(fans.select("user_id", "followed_at"), kept, horizon_days=horizon_days).sort(
         "user_id", "age_days", "net_cny"
     )
     # The scores were fitted to sizes drawn towards the usual; judged by others they would be corrected back.

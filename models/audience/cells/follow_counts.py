@@ -12,7 +12,7 @@ import polars as pl
 
 from models.audience.cells.tables import CellTable, FloatArray
 from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
-from models.events.fan_orders import age_days
+from models.events.orders_since_follow import age_days
 from models.rates.trend import Trend
 
 

@@ -10,7 +10,9 @@ import pytest
 from known_truth import make_logs
 
 from models.audience.held_out import claim
-from models.audience.model import FORMAT, AudienceModel, score_schema
+from models.audience.model import AudienceModel
+from models.audience.model_files import FORMAT
+from models.audience.score_table import score_schema
 from models.errors import DataError
 from models.events.event_log import EventLog, read_events
 from models.events.training_rows import training_log

@@ -12,7 +12,8 @@ from models.audience.followers import Followers
 from models.audience.model import AudienceModel
 from models.audience.spend import gmv_factors, temper_amounts
 from models.rates.likelihood import HazardRows
-from models.rates.rate_maps import LogRateMap, View, average_views
+from models.rates.rate_maps import LogRateMap, average_maps
+from models.rates.settings import MapPrior
 
 
 class Fans:
@@ -61,10 +62,10 @@ def test_a_view_with_a_mean_pulls_a_few_coins_towards_it():
     x = rng.normal(-2.0, 0.5, 150)
     y = (rng.random(150) < -np.expm1(-np.exp(x - 0.4))).astype(float)
     rows = HazardRows(np.arange(150), y, np.ones(150), np.zeros(150), np.ones(150))
-    view = (View(0.02, 1e-3, shift=-0.4),)
-    found = average_views(rows, x, view)
+    view = (MapPrior(0.02, 1e-3, shift=-0.4),)
+    found = average_maps(rows, x, view)
     assert found.shift == pytest.approx(-0.4, abs=0.03)
-    assert average_views(rows.take(np.zeros(150, bool)), x[:0], view) == LogRateMap()
+    assert average_maps(rows.take(np.zeros(150, bool)), x[:0], view) == LogRateMap()
 
 
 def test_values_are_positive_and_precise_counts_organic_orders():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from stored_copy import read_back
 
 from models.audience.delay import DelayCurve, RefundMaturity, fit_curve, fit_refunds
 
@@ -41,7 +42,7 @@ def test_beyond_the_oldest_follower_the_curve_is_extended_not_cut():
     assert curve.reached_days < 8.01
     assert curve.at(np.array([8.0]))[0] < 0.95
     assert (np.diff(curve.share) >= 0).all()
-    assert DelayCurve.from_json(curve.to_json()) == curve
+    assert read_back(DelayCurve, curve) == curve
 
 
 def test_no_event_gives_a_straight_line():
@@ -61,7 +62,7 @@ def test_refunds_still_to_come():
     young = found.amount_factor(np.array([0.5]))[0]
     assert young == pytest.approx(0.7 / (1 - 0.3 * -np.expm1(-1 / 5)), abs=0.06)
     assert found.order_factor(np.array([39.0]))[0] == 1.0
-    assert RefundMaturity.from_json(found.to_json()) == found
+    assert read_back(RefundMaturity, found) == found
 
 
 def test_no_refund_trend_no_correction():

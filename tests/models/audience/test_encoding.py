@@ -5,8 +5,10 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 import pytest
+from stored_copy import read_back
 
-from models.audience.encoding import MAX_LEVELS, FeatureEncoder
+from models.audience.encoding import FeatureEncoder
+from models.audience.settings import AUDIENCE
 from models.errors import DataError
 
 
@@ -45,7 +47,7 @@ def test_unknown_level_null_and_infinity_are_missing():
 
 def test_json_round_trip_and_extra_columns_are_ignored():
     encoder = FeatureEncoder.fit(users())
-    again = FeatureEncoder.from_json(encoder.to_json())
+    again = read_back(FeatureEncoder, encoder)
     assert again == encoder
     frame = users().with_columns(more=pl.lit(3)).select(pl.all().reverse())
     np.testing.assert_array_equal(again.encode(frame), encoder.encode(frame))
@@ -56,7 +58,7 @@ def test_high_cardinality_keeps_the_frequent_and_shares_a_code_for_the_rest():
     frame = pl.DataFrame({"user_id": [str(i) for i in range(2200)], "city": city})
     encoder = FeatureEncoder.fit(frame)
     (column,) = encoder.columns
-    assert len(column.levels) == 40 <= MAX_LEVELS
+    assert len(column.levels) == 40 <= AUDIENCE.most_levels
     coded = encoder.encode(pl.DataFrame({"user_id": ["a", "b", "c"], "city": ["c1", "never seen", None]}))[
         :, 0
     ]

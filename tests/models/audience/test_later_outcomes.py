@@ -33,7 +33,7 @@ def later(logs):
 
 def test_everybody_is_on_trial_once_per_placement():
     logs, model = fitted()
-    trial = model.trial
+    trial = model.later_outcomes
     assert trial.height == 2 * logs.users.height
     assert trial.select("user_id", "placement").is_unique().all()
     assert trial.filter(pl.col("matured_impressions") == 0)["gmv_cny"].sum() == 0
@@ -42,7 +42,7 @@ def test_everybody_is_on_trial_once_per_placement():
 def test_only_later_impressions_count_and_only_as_far_as_they_can_have_paid():
     logs, model = fitted()
     shown = later(logs).group_by("user_id", "placement").agg(pl.col("impressions").sum())
-    both = model.trial.join(shown, on=["user_id", "placement"], how="left").fill_null(0)
+    both = model.later_outcomes.join(shown, on=["user_id", "placement"], how="left").fill_null(0)
     assert (both["matured_impressions"] <= both["impressions"] + 1e-9).all()
     assert ((both["matured_impressions"] > 0) <= (both["impressions"] > 0)).all()
     share = both["matured_impressions"].sum() / shown["impressions"].sum()
@@ -58,13 +58,15 @@ def test_what_came_is_what_later_followers_bought():
         .select((pl.col("gmv_cny") - pl.col("refund_cny")).sum())
         .item()
     )
-    assert model.trial["gmv_cny"].sum() == pytest.approx(net, rel=0.1)  # organic orders are taken off
+    assert model.later_outcomes["gmv_cny"].sum() == pytest.approx(
+        net, rel=0.1
+    )  # organic orders are taken off
 
 
 def test_the_trial_is_not_part_of_the_model():
     _, model = fitted()
     again = AudienceModel.from_files(model.to_files())
-    assert again.trial is None
+    assert again.later_outcomes is None
     assert again == model
 
 
@@ -72,7 +74,7 @@ def test_where_nobody_could_be_tried_nothing_was_seen():
     logs = make_logs(users=400, seed=2, days=3, per_user=2, base=0.01)
     model = AudienceModel.fit(logs, placements=BOTH, as_of=logs.as_of, horizon_days=30, seed=1, threads=1)
     assert any("calibration cannot be judged" in warning for warning in model.warnings)
-    assert model.trial.select(pl.col("matured_impressions", "gmv_cny").sum()).row(0) == (0.0, 0.0)
+    assert model.later_outcomes.select(pl.col("matured_impressions", "gmv_cny").sum()).row(0) == (0.0, 0.0)
 
 
 def test_a_trial_by_other_people_does_not_learn_from_their_orders():

@@ -13,7 +13,7 @@ from models.audience.cells.fan_gmv import fan_table
 from models.audience.cells.follow_counts import follow_table
 from models.events.daily_delivery import daily_delivery
 from models.events.event_log import read_events
-from models.events.fan_orders import fan_orders
+from models.events.orders_since_follow import orders_since_follow
 
 DAY = datetime(2020, 11, 11)
 LATER = DAY + timedelta(days=30)
@@ -161,10 +161,10 @@ def test_orders_count_from_the_follow_to_exactly_the_horizon():
     fans = pl.DataFrame({"user_id": ["u"], "followed_at": [at(0)]})
     hours = [-1, 0, 24 * 30 - 1 / 3600, 24 * 30]
     orders = pl.DataFrame({"user_id": ["u"] * 4, "ordered_at": [at(h) for h in hours], "n": [0, 1, 2, 3]})
-    inside = fan_orders(fans, orders, horizon_days=30).sort("n")
+    inside = orders_since_follow(fans, orders, horizon_days=30).sort("n")
     assert inside["n"].to_list() == [1, 2]
     assert inside["age_days"].to_list() == pytest.approx([0.0, 30 - 1 / 86400], abs=1e-9)
-    assert fan_orders(fans, orders)["n"].sort().to_list() == [1, 2, 3]
+    assert orders_since_follow(fans, orders)["n"].sort().to_list() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -77,11 +77,12 @@ def test_a_copy_with_twice_the_hazard_is_worse_calibrated():
 
 def _twice(one):
     from models.rates.likelihood import HazardRows
-    from models.rates.rate_maps import LogRateMap, View, fit_affine
+    from models.rates.rate_maps import LogRateMap, fit_affine
+    from models.rates.settings import MapPrior
 
     n = 4000
     rows = HazardRows(np.arange(n), np.ones(n), np.full(n, 2.0), np.zeros(n), np.ones(n))
-    shift = fit_affine(rows, np.zeros(n), View(shift_sd=10.0, slope_sd=1e-6))
+    shift = fit_affine(rows, np.zeros(n), MapPrior(shift_sd=10.0, slope_sd=1e-6))
     assert isinstance(shift, LogRateMap)
     return (shift,)
 

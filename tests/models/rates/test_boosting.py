@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from stored_copy import read_back
 
-from models.rates.boosting import HazardBooster, fit_boosted
+from models.rates.boosted_fit import fit_boosted
+from models.rates.boosting import HazardBooster
 from models.rates.likelihood import AmountRows, HazardRows
 
 
@@ -60,7 +62,7 @@ def test_same_seed_same_text_and_survives_json():
     matrix, rows, _ = make(n=4000, step=True)
     first, second = fit(matrix, rows), fit(matrix, rows)
     assert first.booster.text == second.booster.text
-    again = HazardBooster.from_json(first.booster.to_json())
+    again = read_back(HazardBooster, first.booster)
     np.testing.assert_array_equal(again.log_rate(matrix), first.booster.log_rate(matrix))
     one_by_one = np.concatenate([again.log_rate(matrix[i : i + 1]) for i in range(50)])
     np.testing.assert_array_equal(one_by_one, again.log_rate(matrix)[:50])

@@ -5,11 +5,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored_copy import read_back
 
 from models.rates.calibration import fit_calibration, reliability
 from models.rates.likelihood import HazardRows
-from models.rates.randomised import CORRECTIONS, randomised_map, randomised_views
-from models.rates.rate_maps import LogRateMap, View, average_views, fit_affine
+from models.rates.randomised import randomised_fits, randomised_map
+from models.rates.rate_maps import LogRateMap, average_maps, fit_affine
+from models.rates.settings import RATES, MapPrior
 
 
 def rows_of(log_rate, seed=0):
@@ -22,7 +24,7 @@ def rows_of(log_rate, seed=0):
 def test_affine_finds_shift_and_slope():
     x = np.random.default_rng(1).normal(-3, 1, 20_000)
     rows = rows_of(-3 + 0.4 + 0.6 * (x + 3))
-    found = fit_affine(rows, x, View(1.0, 0.5))
+    found = fit_affine(rows, x, MapPrior(1.0, 0.5))
     assert found.slope == pytest.approx(0.6, abs=0.06)
     expected = -np.expm1(-np.exp(found.apply(x)))
     assert expected.sum() == pytest.approx(rows.events, rel=0.03)
@@ -30,9 +32,9 @@ def test_affine_finds_shift_and_slope():
 
 def test_affine_without_information_changes_nothing():
     x = np.array([-8.0, -9.0, -10.0])
-    found = fit_affine(rows_of(x), x, View(0.3, 0.1))
+    found = fit_affine(rows_of(x), x, MapPrior(0.3, 0.1))
     np.testing.assert_allclose(found.apply(x), x, atol=0.01)
-    assert fit_affine(rows_of(x).take(np.zeros(3, bool)), x[:0], View(1, 1)) == LogRateMap()
+    assert fit_affine(rows_of(x).take(np.zeros(3, bool)), x[:0], MapPrior(1, 1)) == LogRateMap()
 
 
 def test_a_bent_curve_is_bent_back():
@@ -40,7 +42,7 @@ def test_a_bent_curve_is_bent_back():
     floor, ceiling = -3.2, -1.9
     truth = np.clip(x - 0.3, floor, ceiling)
     bent = fit_calibration(rows_of(truth), x)
-    straight = fit_affine(rows_of(truth), x, View(1.0, 0.5))
+    straight = fit_affine(rows_of(truth), x, MapPrior(1.0, 0.5))
     at = np.quantile(x, [0.02, 0.2, 0.5, 0.8, 0.98])
     wanted = np.clip(at - 0.3, floor, ceiling)
     assert np.abs(bent.apply(at) - wanted).max() < 0.2
@@ -60,10 +62,10 @@ def test_few_events_do_not_bend_a_straight_line():
 def test_maps_never_reorder(seed, slope, n):
     x = np.random.default_rng(seed).normal(-2, 1, n)
     rows = rows_of(-2 + slope * (x + 2), seed)
-    bends_only = average_views(rows, x, [View(1.0, 0.5, bend_sd=3.0)])
-    for one in (fit_affine(rows, x, View(1.0, 0.5)), fit_calibration(rows, x), bends_only):
+    bends_only = average_maps(rows, x, [MapPrior(1.0, 0.5, bend_sd=3.0)])
+    for one in (fit_affine(rows, x, MapPrior(1.0, 0.5)), fit_calibration(rows, x), bends_only):
         assert (np.diff(one.apply(np.linspace(-9, 5, 300))) > 0).all()
-        assert LogRateMap.from_json(one.to_json()) == one
+        assert read_back(LogRateMap, one) == one
 
 
 def test_one_value_for_everybody_cannot_bend():
@@ -96,12 +98,12 @@ def test_a_shape_that_is_noise_is_flattened_and_one_that_holds_is_kept(events):
 
 def test_correction_is_no_noise_where_logs_agree_and_full_where_they_do_not():
     x = np.random.default_rng(3).normal(-4, 0.5, 9000)
-    agree = [average_views(rows_of(x, seed), x, CORRECTIONS).shift for seed in range(8)]
-    free = [fit_affine(rows_of(x, seed), x, View(1.0, 0.3)).shift for seed in range(8)]
+    agree = [average_maps(rows_of(x, seed), x, RATES.corrections).shift for seed in range(8)]
+    free = [fit_affine(rows_of(x, seed), x, MapPrior(1.0, 0.3)).shift for seed in range(8)]
     assert np.std(agree) < 0.8 * np.std(free)
-    differ = average_views(rows_of(x - 1.0), x, CORRECTIONS)
+    differ = average_maps(rows_of(x - 1.0), x, RATES.corrections)
     assert differ.shift == pytest.approx(-1.0, abs=0.25)
-    assert average_views(rows_of(x).take(np.zeros(x.size, bool)), x[:0], CORRECTIONS) == LogRateMap()
+    assert average_maps(rows_of(x).take(np.zeros(x.size, bool)), x[:0], RATES.corrections) == LogRateMap()
 
 
 def coin_rows(n, *, shift=0.0, seed=0):
@@ -121,8 +123,9 @@ def coin_rows(n, *, shift=0.0, seed=0):
 
 
 def coin_of(rows, logged):
-    return randomised_views(
-        rows, event="followed", exposure="impressions", baseline=None, honest=np.full(rows.height, logged)
+    out_of_fold = np.full(rows.height, logged)
+    return randomised_fits(
+        rows, event="followed", exposure="impressions", baseline=None, out_of_fold=out_of_fold
     )
 
 

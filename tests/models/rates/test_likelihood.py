@@ -1,5 +1,7 @@
 """The hazard likelihood against numerical differentiation and direct maximisation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -70,8 +72,7 @@ def test_thinned_rows_stand_for_all_of_them(monkeypatch):
     y = (rng.random(n) < -np.expm1(-np.exp(x))).astype(float)
     rows = likelihood.HazardRows(np.arange(n), y, np.ones(n), np.zeros(n), np.ones(n))
     assert rows.thinned(0).y.size == n, "few rows are all kept"
-    monkeypatch.setattr(likelihood, "MOST_EVENTS", 700)
-    monkeypatch.setattr(likelihood, "MOST_QUIET", 3000)
+    monkeypatch.setattr(likelihood, "RATES", replace(likelihood.RATES, most_events=700, most_quiet=3000))
     few = rows.thinned(0)
     assert few.y.size == 3700
     assert (few.weight * few.y).sum() == pytest.approx(y.sum())

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from models.contracts import Dataset
+from models.events.event_log import read_events
 from targeting.evaluation import score_outcomes
 from targeting.evaluation.backtest_windows import Window
 
@@ -60,7 +61,8 @@ def data(*given, orders=()):
         },
         orient="row",
     )  # fmt: skip
-    return Dataset(users=users, exposures=exposures, orders=bought)
+    everything = Dataset(users=users, exposures=exposures, orders=bought)
+    return read_events(everything, as_of=START + timedelta(days=99))
 
 
 def test_whoever_was_shown_before_the_window_and_follows_in_it_is_at_risk_until_then():

@@ -10,11 +10,14 @@ import pytest
 import targeting as tg
 from models.contracts import Dataset, gather
 from models.errors import DataError
+from models.events.event_log import read_events
 from targeting.campaign import parse_campaign
+from targeting.evaluation.backtest_result import _line
 from targeting.evaluation.backtest_windows import eligible_at, known_at, walk_through
-from targeting.evaluation.walk_forward import _line, _scaled, backtest, plan_window
+from targeting.evaluation.walk_forward import _scaled, backtest, plan_window
 from targeting.evaluation.window_verdicts import TABLE, together, verdict
 from targeting.planner import as_campaign
+from targeting.planning_state import last_moment
 
 OPTIONS = {"n_draws": 20, "min_audience": 200, "threads": 1, "seed": 0}
 
@@ -164,6 +167,7 @@ def test_the_table_holds_every_window_and_all_together(found, dataset):
 @pytest.mark.slow
 def test_calibration_counts_people_at_risk_once(found, walk, dataset):
     follows = found.calibrations[0]
+    log = read_events(dataset, as_of=last_moment(dataset))
     coin = 0
     for window in walk[0]:
         rows = dataset.exposures.filter(
@@ -171,7 +175,7 @@ def test_calibration_counts_people_at_risk_once(found, walk, dataset):
             & pl.col("randomized")
             & (pl.col("placement") != "none")
             & pl.col("followed")
-        ).join(eligible_at(dataset, window), on="user_id", how="semi")
+        ).join(eligible_at(log, window), on="user_id", how="semi")
         coin += rows["user_id"].n_unique()
     assert follows.events <= coin
     assert follows.events > 0

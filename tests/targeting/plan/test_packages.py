@@ -14,7 +14,7 @@ from targeting.audience import Audience
 from targeting.campaign import parse_campaign
 from targeting.market import Learned, market_of
 from targeting.plan.decision import decide
-from targeting.plan.packages import OFFER_COLUMNS
+from targeting.plan.offers import OFFER_COLUMNS
 from targeting.plan.provenance import Provenance
 from targeting.plan.verbs import plan_from_files
 from targeting.segments import form_segments
