@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from models.errors import DataError
+from targeting.plan.provenance import versions
 
 EXPERIMENT = "targeting"
 REPLAY_FILE = "replay.json"
 MODEL_TAG = "targeting.model_uri"
 _LIBRARIES = ("fan-targeting", "polars", "lightgbm", "cvxpy", "highspy", "numpy", "scikit-learn", "mlflow")
 _PARAMETER_LIMIT = 500  # characters; longer values go into the replay file only
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,8 @@ def job_run(
             opened.tag(f"targeting.fingerprint.{name}", print_)
         recorded = _recordable(inputs)
         opened.parameters(recorded.get("settings", {}))
-        replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": versions()}
+        of = {"python": platform.python_version(), **versions(_LIBRARIES)}
+        replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": of}
         opened.mapping(replay, REPLAY_FILE)
         yield opened
         if opened.lost:
@@ -242,11 +241,12 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
     from mlflow.exceptions import MlflowException
 
     uri = connect(tracking_uri)
+    fetch = partial(
+        mlflow.artifacts.download_artifacts, run_id=run_id, dst_path=str(folder), tracking_uri=uri
+    )
     try:
         mlflow.get_run(run_id)
-        path = mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path=REPLAY_FILE, dst_path=str(folder), tracking_uri=uri
-        )
+        path = fetch(artifact_path=REPLAY_FILE)
     except (MlflowException, OSError) as error:
         raise DataError(
             f"run {run_id}: not found in {uri}, or not a run of `targeting`; "
@@ -254,12 +254,9 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
         ) from error
     record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     try:
-        plan = mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path="plan", dst_path=str(folder), tracking_uri=uri
-        )
+        return record, Path(fetch(artifact_path="plan"))
     except (MlflowException, OSError):
         return record, None
-    return record, Path(plan)
 
 
 def tag_of(run_id: str, name: str) -> str | None:
@@ -268,17 +265,6 @@ def tag_of(run_id: str, name: str) -> str | None:
 
     value = mlflow.get_run(run_id).data.tags.get(name)
     return None if value is None else str(value)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that shape a result."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            logger.debug("%s is not installed as a distribution", name)
-    return found
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

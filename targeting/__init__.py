@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from targeting.audience import Audience as Audience
     from targeting.campaign import Campaign as Campaign
     from targeting.campaign import parse_campaign as parse_campaign
-    from targeting.delivery import plan_delivery as plan_delivery
+    from targeting.decision.delivery_plan import plan_delivery as plan_delivery
+    from targeting.decision.supplied_curves import allocate as allocate
+    from targeting.decision.verbs import Plan as Plan
+    from targeting.decision.verbs import plan_from_files as plan_from_files
     from targeting.evaluation import evaluate_campaign as evaluate_campaign
     from targeting.evaluation import evaluate_delivery as evaluate_delivery
     from targeting.evaluation.walk_forward import backtest as backtest
-    from targeting.plan.supplied_curves import allocate as allocate
-    from targeting.plan.verbs import Plan as Plan
-    from targeting.plan.verbs import plan_from_files as plan_from_files
     from targeting.planner import Planner as Planner
     from targeting.world import simulate as simulate
 
@@ -39,18 +39,18 @@ _EXPORTS = {
     "CampaignError": "models.errors",
     "DataError": "models.errors",
     "InfeasibleError": "models.errors",
-    "Plan": "targeting.plan.verbs",
+    "Plan": "targeting.decision.verbs",
     "Planner": "targeting.planner",
     "SolverError": "models.errors",
     "TargetingError": "models.errors",
-    "allocate": "targeting.plan.supplied_curves",
+    "allocate": "targeting.decision.supplied_curves",
     "assign": "targeting.assignment",
     "backtest": "targeting.evaluation.walk_forward",
     "evaluate_campaign": "targeting.evaluation",
     "evaluate_delivery": "targeting.evaluation",
     "parse_campaign": "targeting.campaign",
-    "plan_delivery": "targeting.delivery",
-    "plan_from_files": "targeting.plan.verbs",
+    "plan_delivery": "targeting.decision.delivery_plan",
+    "plan_from_files": "targeting.decision.verbs",
     "simulate": "targeting.world",
 }
 

@@ -2,8 +2,7 @@
 
 A `Planner` is what a registered model version carries: the audience model and the planning state (segment
 thresholds, response curves, evidence), so that next week's users can be planned for without last month's
-logs. It holds no connection, clock or path; only `load` reaches the registry. Everything heavy is imported
-where it is used.
+logs. It holds no connection, clock or path; only `load` reaches the registry.
 """
 
 from __future__ import annotations
@@ -16,16 +15,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models import registry
 from models.audience.model import AudienceModel
 from models.contracts import Dataset, as_frame, conform, gather
 from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 from targeting.market import build_market
-from targeting.plan.decision import decide
 from targeting.plan.provenance import Provenance, versions
-from targeting.plan.verbs import Plan
 from targeting.planning_state import PlanningState, last_moment, learn_state, logged_placements, tables
 from targeting.segments import Segmenter, segmented
 
@@ -100,8 +100,6 @@ class Planner:
         Raises:
             DataError: no such model, or one without planning state.
         """
-        from models import registry
-
         bundle = registry.load(uri)
         return replace(cls.from_files(bundle.files), model_uri=bundle.uri)
 

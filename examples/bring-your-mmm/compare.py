@@ -4,7 +4,7 @@
 
 Reads the `curves.csv` and `proposals.json` that the `from_*.py` wrote, runs `targeting plan --curves` for
 each budget, and prints one row each. Both splits are worth what the exported curves say, straight lines
-between their points, and at the end what is really true of the simulated shop.
+between their points; the last three columns are what is really true of the simulated shop.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import yaml
-from bridge import PLACEMENT
+from bridge import LEVELS, PLACEMENT
 from shop import HORIZON_WEEKS, true_sales_cny
+
+import targeting as tg
 
 
 def value_cny(curves: pl.DataFrame, split_cny: Mapping[str, float]) -> float:
@@ -31,18 +33,33 @@ def value_cny(curves: pl.DataFrame, split_cny: Mapping[str, float]) -> float:
     return total
 
 
+def limits(caps_cny: Mapping[str, float]) -> list[dict[str, object]]:
+    """Each channel up to its cap, as the library was told."""
+    return [
+        {"kind": "bounds", "name": f"cap {channel}", "segment": channel, "max_cny": cap}
+        for channel, cap in caps_cny.items()
+    ]
+
+
+def true_best_cny(budget_cny: float, caps_cny: Mapping[str, float]) -> float:
+    """Sales of the best split of all, had the shop's true curves been known."""
+    points = [
+        {"segment": name, "placement": PLACEMENT, "spend_cny": x, "value": true_sales_cny({name: x})}
+        for name in caps_cny
+        for x in np.linspace(0.0, caps_cny[name], LEVELS).tolist()
+    ]
+    return tg.allocate(pl.DataFrame(points), budget_cny=budget_cny, constraints=limits(caps_cny)).value
+
+
 def brief(budget_cny: float, caps_cny: Mapping[str, float]) -> dict[str, object]:
-    """The quarter's money, each channel up to its cap: the limits that the library was given."""
+    """The quarter's money under the limits that the library was given."""
     return {
         "campaign_id": "quarter-ahead",
         "objective": "new_fan_gmv",
         "days": 7 * HORIZON_WEEKS,
         "budget_cny": budget_cny,
         "placements": [PLACEMENT],
-        "constraints": [
-            {"kind": "bounds", "name": f"cap {channel}", "segment": channel, "max_cny": cap}
-            for channel, cap in caps_cny.items()
-        ],
+        "constraints": limits(caps_cny),
     }
 
 
@@ -67,23 +84,24 @@ def compared(folder: Path) -> list[dict[str, object]]:
     curves = pl.read_csv(folder / "curves.csv")
     rows = []
     for proposal in exported["proposals"]:
-        theirs, budget = proposal["split_cny"], proposal["budget_cny"]
-        plan, ours = planned(folder, budget, exported["caps_cny"])
+        theirs, budget, caps = proposal["split_cny"], proposal["budget_cny"], exported["caps_cny"]
+        plan, ours = planned(folder, budget, caps)
         value, bound = value_cny(curves, theirs), plan["upper_bound"]
         rows.append({
             "library": exported["library"],
             "budget": round(budget),
             "their value": round(value),
             "their word": proposal["message"],
-            "read": value / proposal["promised_cny"] - 1.0,
+            "read": (value - proposal["promised_cny"]) / bound,
             "their use": sum(theirs.values()) / budget,
             "our value": round(plan["value"]),
             "our use": plan["spend_cny"] / budget,
             "our bound": round(bound),
             "our gap": plan["gap"],
-            "they miss": max(1.0 - value / bound, 0.0),
+            "they miss": 1.0 - value / bound,
             "true, theirs": round(true_sales_cny(theirs)),
             "true, ours": round(true_sales_cny(ours)),
+            "true, best": round(true_best_cny(budget, caps)),
         })  # fmt: skip
     return rows
 
@@ -99,7 +117,7 @@ def main() -> None:
         table.write_csv(arguments.table)
     with pl.Config(
         tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_cols=-1, tbl_rows=-1,
-        tbl_width_chars=220,
+        tbl_width_chars=260, fmt_str_lengths=40,
     ):  # fmt: skip
         print(table)
 

@@ -72,7 +72,7 @@ def quarter_ahead(weekly: Weekly) -> DataTensors:
 def curves(model: Meridian, weekly: Weekly) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Its response curves: mean incremental sales of the quarter scaled from nothing to the cap."""
     multipliers = np.linspace(0.0, 2.0, LEVELS)
-    found = Analyzer(model).response_curves(
+    found = Analyzer(model_context=model.model_context, inference_data=model.inference_data).response_curves(
         new_data=quarter_ahead(weekly), spend_multipliers=multipliers.tolist()
     )
     sales = found["incremental_outcome"].sel(metric="mean")

@@ -144,8 +144,8 @@ def _encode(column: pl.Series, feature: Feature, snapshot_at: pl.Series | None) 
     for odd in odds:
         if odd.what == "unreadable":  # a table that came through the door has none
             raise DataError(
-                f"users: column {feature.name} holds {odd.example!r}, expected a {feature.kind} as in training;"
-                " convert it"
+                f"users: column {feature.name} holds {odd.example!r}, expected a {feature.kind} as in"
+                " training; convert it"
             )
     if feature.kind != "category":
         return _numbers(read)

@@ -94,13 +94,14 @@ def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
 def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
     """Start of the day after which the last quarter of the exposures lies; None when a side would be too
     thin."""
-    days = log.exposures["exposed_at"].dt.truncate("1d")
-    cut: datetime = days.sort()[int((1 - AUDIENCE.held_out_share) * (len(days) - 1))]
-    if cut <= days.min():  # all in one day or most on the first
-        later = days.filter(days > days.min())
+    days = log.exposures["exposed_at"].dt.truncate("1d").sort()
+    first: datetime = days[0]
+    cut: datetime = days[int((1 - AUDIENCE.held_out_share) * (len(days) - 1))]
+    if cut <= first:  # all in one day or most on the first
+        later = days.filter(days > first)
         if later.is_empty():
             return None
-        cut = later.min()
+        cut = later[0]
     follows = log.exposures.filter("followed")
     for name in placements:
         mine = follows.filter(pl.col("placement") == name)

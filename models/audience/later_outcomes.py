@@ -1,4 +1,4 @@
-"""A model's worth on trial: what people brought after it last looked, beside what it had promised of them.
+"""What people brought after a model last looked. In: its scores, later rows. Out: scores with what came.
 
 The model of the earlier exposures scores everybody; the later exposures tell, per user and placement, how
 much GMV came of how many impressions. Whoever has to decide how finely to tell people apart (the segments)

@@ -1,4 +1,4 @@
-"""The audience model: from a user's columns to what showing a placement to this user is worth.
+"""The audience model. In: a user's columns. Out: what showing a placement to this user is worth.
 
 One frozen object, fitted once, scored by any engine (a pure function from Arrow batch to Arrow batch),
 written as text files and read back to the same numbers. Features are coded by `encoding`, events come from

@@ -1,7 +1,7 @@
 """Every tuning number of the audience model and of its cells. It imports `models.rates.settings` only.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/audience/test_settings.py that fails when it is changed threefold either way,
+has a property in tests/models/audience/test_audience_settings.py that fails when it is changed by 2.5,
 *cited* names a source, *convention* is a choice that nothing here justifies further.
 """
 
@@ -27,12 +27,12 @@ class AudienceSettings:
         two_steps: How far the product of two fitted steps may be off the follows that both lead to.
             Convention.
         placement_buys: A placement's fans buy like all others, or unlike them by any factor: with 25 buyers
-            in one placement and 40 in the other, chance alone makes a factor of 1.3. Tested.
+            in one placement and 40 in the other, chance alone makes a factor of 1.3. Convention.
         same_sd: Of the shift from logged to randomised followers' buying, where there is none. Derived: as
             good as exactly none.
         like_follows_sd: The same where it is that of following, which the funnel knows from hundreds of
             events: the same intent is at work. Tested.
-        any_sd: The same where it may be any factor up to about two. Tested.
+        any_sd: The same where it may be any factor up to about two. Convention.
         fan_buyers: Buying fans below which their purchases are not asked about. Convention.
         arrived_share: Least share of a delay curve: a follower of an hour ago counts a little, and never
             divides by zero. Convention.

@@ -195,8 +195,7 @@ def fit_value(
         fitting, log, kept=kept, followers=followers, curve=first_order,
         organic=organic.hazard, ranking_shift=ranking_shift,
     )  # fmt: skip
-    later = later_orders(log, kept)
-    amounts, amount, amount_metrics = fit_amounts(fitting, later, followers, first_order, gmv)
+    amounts, amount, told = fit_amounts(fitting, later_orders(log, kept), followers, first_order, gmv)
     expected = -np.expm1(-buy.hazard) * amount * gmv.at(followers.age_days)
     anyway = organic.hazard[followers.user] * organic.cny * followers.age_days / horizon_days
     return ValueModel(
@@ -213,5 +212,5 @@ def fit_value(
         first_order=first_order,
         gmv=gmv,
         refunds=refunds,
-        metrics={**buy.metrics, **amount_metrics, **organic.metrics},
+        metrics={**buy.metrics, **told, **organic.metrics},
     )

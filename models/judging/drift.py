@@ -1,4 +1,4 @@
-"""Whether today's people, scores and curves are still those that a model was trained on.
+"""Are people, scores and curves those that a model was trained on? In: columns then and now. Out: verdicts.
 
 Two samples of a column are compared by the population stability index over B bins (deciles of the reference,
 or its levels; missing is a bin of its own),
@@ -25,13 +25,9 @@ import numpy as np
 import polars as pl
 
 from models.errors import DataError
+from models.judging.settings import JUDGING
 
 Verdict = Literal["stable", "watch", "act"]
-WATCH, ACT = 0.10, 0.25
-BINS = 10
-CERTAINTY = 0.99
-MOST_LEVELS = 30
-"""Levels of a text column that get a bin; the rarer ones share one."""
 MISSING = "(missing)"
 RARE = "(others)"
 _ORDER: tuple[Verdict, ...] = ("stable", "watch", "act")
@@ -75,7 +71,7 @@ def noise_level(*, reference_rows: int, current_rows: int, bins: int) -> float:
 
     if bins < 2 or min(reference_rows, current_rows) < 1:
         return 0.0
-    return float(chi2.ppf(CERTAINTY, bins - 1)) * (1 / reference_rows + 1 / current_rows)
+    return float(chi2.ppf(JUDGING.certainty, bins - 1)) * (1 / reference_rows + 1 / current_rows)
 
 
 def drift_of(reference: pl.Series, current: pl.Series) -> Drift:
@@ -132,9 +128,9 @@ def drift_table(found: Iterable[Drift]) -> pl.DataFrame:
 
 def judged(found: float, *, noise: float) -> Verdict:
     """Verdict on a PSI, or on |log(realised / promised)| of a curve, given what chance alone could do."""
-    if found < WATCH or found <= noise:
+    if found < JUDGING.watch or found <= noise:
         return "stable"
-    return "act" if found >= ACT else "watch"
+    return "act" if found >= JUDGING.act else "watch"
 
 
 def worst_verdict(verdicts: Iterable[str]) -> Verdict:
@@ -185,10 +181,11 @@ def _floats(values: pl.Series) -> np.ndarray:
 def _number_bins(reference: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:
     known = reference[np.isfinite(reference)]
     levels = np.unique(known)
-    if levels.size <= BINS:  # few values: one bin each, or a move between two of them would stay unseen
+    if levels.size <= JUDGING.bins:
+        # few values: one bin each, or a move between two of them would stay unseen
         edges = (levels[1:] + levels[:-1]) / 2
     else:
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, JUDGING.bins + 1)[1:-1]))
     labels = [f"up to {edge:.4g}" for edge in edges] + [
         f"over {edges[-1]:.4g}" if edges.size else "any value"
     ]
@@ -202,7 +199,7 @@ def _number_bins(reference: np.ndarray, current: np.ndarray) -> tuple[np.ndarray
 
 def _level_bins(reference: pl.Series, current: pl.Series) -> tuple[np.ndarray, np.ndarray, list[str]]:
     counted = reference.drop_nulls().alias("level").value_counts(name="rows")
-    frequent = counted.sort("rows", "level", descending=[True, False]).head(MOST_LEVELS)
+    frequent = counted.sort("rows", "level", descending=[True, False]).head(JUDGING.most_levels)
     common = frequent["level"].sort().to_list()
     labels = [*common, RARE, MISSING]
     counts = []

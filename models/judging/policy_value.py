@@ -1,4 +1,4 @@
-"""What another policy would have earned, from rows where a coin chose the action.
+"""What another policy would have earned. In: rows where a coin chose the action. Out: values with intervals.
 
 A row has a person's circumstances x, the action a that a coin chose with known probability p(a|x), and an
 outcome y. A policy pi gives a probability pi(a|x) to every action. With w = pi(a|x) / p(a|x) and q(x, a) any
@@ -28,12 +28,9 @@ import numpy as np
 
 from models.errors import DataError
 from models.judging.propensity import Logged
+from models.judging.settings import JUDGING
 
 Z80, Z95 = 1.2815515655446004, 1.959963984540054
-FEW_EFFECTIVE_ROWS = 100.0
-"""Fewer effective rows than this and a normal interval is not believed."""
-SMALL_SHARE = 0.05
-"""Effective share of the rows, or unsupported probability, that makes the overlap poor."""
 
 OverlapVerdict = Literal["good", "poor", "none"]
 
@@ -82,8 +79,8 @@ class Overlap:
         effective_rows: (sum w)^2 / sum w^2, the rows that the weighted mean is worth.
         largest_weight: Largest w.
         unsupported: Mean probability the policy gives to actions that were never tried, 0..1.
-        verdict: `good`; `poor` when under `FEW_EFFECTIVE_ROWS` effective rows or `SMALL_SHARE` of all, or
-            more than `SMALL_SHARE` unsupported; `none` when no row has the policy's action.
+        verdict: `good`; `poor` when under `effective_rows` effective rows or `small_share` of all, or
+            more than `small_share` unsupported; `none` when no row has the policy's action.
     """
 
     rows: int
@@ -164,7 +161,10 @@ def overlap(logged: Logged, *, policy: np.ndarray) -> Overlap:
     effective = float(weight.sum()) ** 2 / square if square > 0 else 0.0
     tried = np.bincount(logged.action, minlength=len(logged.actions)) > 0
     unsupported = float(policy[:, ~tried].sum(axis=1).mean())
-    poor = effective < max(FEW_EFFECTIVE_ROWS, SMALL_SHARE * weight.size) or unsupported > SMALL_SHARE
+    poor = (
+        effective < max(JUDGING.effective_rows, JUDGING.small_share * weight.size)
+        or unsupported > JUDGING.small_share
+    )
     found: OverlapVerdict = "none" if effective == 0 else "poor" if poor else "good"
     return Overlap(weight.size, effective, float(weight.max()), unsupported, found)
 
@@ -182,7 +182,7 @@ def _weight(logged: Logged, policy: np.ndarray) -> np.ndarray:
         raise DataError(f"policy value: the policy has shape {policy.shape}, expected {shape}")
     if (policy < 0).any() or not np.allclose(policy.sum(axis=1), 1.0, atol=1e-6):
         raise DataError("policy value: the policy's probabilities are negative or do not add up to one")
-    return policy[np.arange(shape[0]), logged.action] / logged.propensity
+    return np.asarray(policy[np.arange(shape[0]), logged.action] / logged.propensity)
 
 
 def _doubly_robust(
@@ -192,7 +192,7 @@ def _doubly_robust(
     if outcome_model.shape != policy.shape:
         raise DataError(f"policy value: outcome_model {outcome_model.shape}, expected {policy.shape}")
     own = outcome_model[np.arange(weight.size), logged.action]
-    return (policy * outcome_model).sum(axis=1) + weight * (logged.outcome - own)
+    return np.asarray((policy * outcome_model).sum(axis=1) + weight * (logged.outcome - own))
 
 
 def _estimate(per_row: np.ndarray, person: np.ndarray) -> Estimate:

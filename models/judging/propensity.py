@@ -1,4 +1,4 @@
-"""Rows in which a coin chose the action, made fit for off-policy estimates: propensities and outcome models.
+"""Off-policy rows made fit for use. In: rows in which a coin chose. Out: propensities, outcome models.
 
 Must not import mlflow, lightgbm, targeting or pipelines.
 """
@@ -10,11 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.errors import DataError
-
-ROUGH_PROPENSITY = 0.2
-"""Propensities whose inverse is off by more than this on average are called inconsistent."""
-FOLDS = 5
-RIDGE = 1.0
+from models.judging.settings import JUDGING
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def usable_propensities(*, action: np.ndarray, propensity: np.ndarray, n_actions
     """Propensities of randomised rows, checked against how often each action happened.
 
     For right propensities mean(1{a} / p) = 1 for every action that the coin could choose. Where it is off by
-    more than `ROUGH_PROPENSITY` for an action (logged per campaign instead of per row, say), or a row has
+    more than `rough_propensity` for an action (logged per campaign instead of per row, say), or a row has
     none, the observed frequency of the action takes its place: right for one coin for everybody.
 
     Args:
@@ -86,7 +82,7 @@ def usable_propensities(*, action: np.ndarray, propensity: np.ndarray, n_actions
         )
     inverse = np.bincount(action, weights=1.0 / propensity, minlength=n_actions) / action.size
     off = np.abs(inverse[count > 0] - 1.0)
-    if off.max() > ROUGH_PROPENSITY:
+    if off.max() > JUDGING.rough_propensity:
         return Propensities(
             frequency[action],
             f"the logged propensities do not fit how often the coin chose (off by {100 * off.max():.0f} %):"
@@ -96,7 +92,7 @@ def usable_propensities(*, action: np.ndarray, propensity: np.ndarray, n_actions
 
 
 def cross_fitted_outcomes(
-    logged: Logged, *, features: np.ndarray, rng: np.random.Generator, folds: int = FOLDS
+    logged: Logged, *, features: np.ndarray, rng: np.random.Generator, folds: int = JUDGING.folds
 ) -> np.ndarray:
     """Predicted outcome of each action for each row, from people in other folds, (n, K).
 
@@ -114,7 +110,7 @@ def cross_fitted_outcomes(
     spread = features.std(axis=0)
     scaled = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     design = np.column_stack([np.ones(len(scaled)), scaled])
-    penalty = RIDGE * np.diag([0.0] + [1.0] * scaled.shape[1])
+    penalty = JUDGING.ridge * np.diag([0.0] + [1.0] * scaled.shape[1])
     predicted = np.full((logged.action.size, len(logged.actions)), float(logged.outcome.mean()))
     for k in range(len(logged.actions)):
         for left_out in range(folds):

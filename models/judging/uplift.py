@@ -1,4 +1,4 @@
-"""How well a score ranks people by what showing *adds*: Qini and uplift curves, cost curves.
+"""How well a score ranks people by what showing adds. In: outcomes, scores, arms. Out: Qini, uplift curves.
 
 One stated definition, that of scikit-uplift's `qini_auc_score` and `uplift_auc_score`, so that figures can be
 laid beside published ones. Rows are sorted by falling score and cut at every distinct score (ties enter
@@ -129,58 +129,6 @@ def uplift_auc_score(
 
 
 @dataclass(frozen=True)
-class CostCurve:
-    """Incremental outcome against incremental cost, along a ranking.
-
-    Attributes:
-        cost_cny: Incremental cost of treating everybody ranked so far, (k,), yuan.
-        gain: Incremental outcome so far, (k,).
-    """
-
-    cost_cny: np.ndarray
-    gain: np.ndarray
-
-    @property
-    def area(self) -> float:
-        """Mean share of the whole gain over the share of the whole cost: 0.5 is chance, more is better.
-
-        NaN where the whole treatment costs or gains nothing.
-        """
-        if self.cost_cny[-1] <= 0 or self.gain[-1] == 0:
-            return float("nan")
-        return float(np.trapezoid(self.gain / self.gain[-1], self.cost_cny / self.cost_cny[-1]))
-
-
-def cost_curve(
-    *,
-    outcome: np.ndarray,
-    cost_cny: np.ndarray,
-    score: np.ndarray,
-    treated: np.ndarray,
-    weight: np.ndarray | None = None,
-) -> CostCurve:
-    """What each further yuan adds when people are shown in the order of `score`.
-
-    gain(n) = U(n) with the outcome, cost(n) = U(n) with the cost of the row (control rows usually cost 0):
-    both incremental, both on the scale of "everybody ranked so far is treated" (Du et al. 2019, section 3.3).
-
-    Args:
-        outcome: Outcome per row, (n,).
-        cost_cny: What the row cost, yuan, (n,).
-        score: Ranks the rows, best value for money first, (n,).
-        treated: True where shown, (n,).
-        weight: Weight per row, (n,).
-    """
-    gain, cost = Ranked.of(outcome, score, treated), Ranked.of(cost_cny, score, treated)
-    return cost_curve_of(gain, cost, row_weights(weight, outcome))
-
-
-def cost_curve_of(gain: Ranked, cost: Ranked, weight: np.ndarray) -> CostCurve:
-    """The cost curve of rows already ranked once by their outcome and once by their cost, (n,) weights."""
-    return CostCurve(cost.uplift(weight).gain, gain.uplift(weight).gain)
-
-
-@dataclass(frozen=True)
 class Ranked:
     """Rows sorted by falling score, and where each tie ends: sorted once, weighed many times.
 
@@ -254,7 +202,7 @@ def _normalised(curve: Curve, perfect: Curve) -> float:
 def perfect_qini_score(outcome: np.ndarray, treated: np.ndarray) -> np.ndarray:
     """Ranks treated responders first and control responders last, (n,)."""
     y, t = np.asarray(outcome, dtype=float), np.asarray(treated, dtype=float)
-    return y * t - y * (1.0 - t)
+    return np.asarray(y * t - y * (1.0 - t))
 
 
 def _perfect_uplift(outcome: np.ndarray, treated: np.ndarray) -> np.ndarray:
@@ -266,4 +214,4 @@ def _perfect_uplift(outcome: np.ndarray, treated: np.ndarray) -> np.ndarray:
     control_responders = ((y == 1) & (t == 0)).sum()
     treated_nonresponders = ((y == 0) & (t == 1)).sum()
     tie = y if control_responders > treated_nonresponders else t
-    return 2.0 * (y == t) + tie
+    return np.asarray(2.0 * (y == t) + tie)

@@ -1,4 +1,4 @@
-"""What the rates are fitted to: rows, their likelihoods, gradients and information.
+"""What the rates are fitted to. In: outcomes, exposures, log rates. Out: loss, gradient and information.
 
 Every event of the funnel (organic follow, follow after being shown, entering the live room, first kept order)
 is one model,

@@ -1,4 +1,4 @@
-"""Ridge-penalised linear log rates: what a few hundred events can support, and where the trees start from.
+"""Ridge-penalised linear log rates. In: rows, a matrix. Out: coefficients; where the trees start from.
 
 Trees need many events to draw a smooth trend; a linear term draws it with one number. Every numeric column
 enters twice (standardised, and as a normal score of its rank, so that a heavy tail does not decide), with a

@@ -1,4 +1,4 @@
-"""Log rows as likelihood rows: the frame's columns become arrays, eventless rows of a user are summed.
+"""Log rows as likelihood rows. In: a frame. Out: arrays, the eventless rows of a user summed.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """

@@ -1,7 +1,7 @@
 """Every tuning number of the rates, in one place. It must not import anything but the standard library.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/rates/test_settings.py that fails when it is changed threefold either way,
+has a property in tests/models/rates/test_rate_settings.py that fails when it is changed by 2.5,
 *cited* names a source, *convention* is a choice that nothing here justifies further.
 """
 
@@ -82,7 +82,7 @@ class RateSettings:
         rows_per_thread: Rows that are worth another thread: a tree on fewer takes under a millisecond, and
             waiting for a thread on a busy machine 46. Convention.
         penalties: Candidate penalties in events; a standardised effect has prior deviation 1/sqrt(penalty):
-            0.14, 0.32, 0.71. Tested: with a hundred events a strong one wins, with many a weak one.
+            0.14, 0.32, 0.71. Convention: from weak to strong effects, and cross-validation chooses.
         rank_knots: Quantiles on which a number's rank is read off. Convention.
         standardised_limit: |z| at which a standardised number is held. Derived: P(|z| > 4) = 6e-5.
         linear_steps: Of scoring; each doubles the digits near the optimum. Derived.

@@ -1,4 +1,4 @@
-"""The shapes behind `models.supply.curves`: each family for top 1, scale 1, base 0, in u = spend / scale.
+"""Shapes of curves. In: u = spend / scale. Out: value, two derivatives, inverse slope, for top 1 and base 0.
 
 Every shape knows its value, two derivatives, the point up to which it is convex, and the inverse of its
 slope: all
@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from models.arrays import FloatArray
+
 TINY = 1e-12  # where a slope is infinite at 0 it is read here: money that small buys nothing worth counting
 NEWTON_STEPS = 60
 

@@ -1,4 +1,4 @@
-"""Tabulated response curves behind `models.supply.curves`: straight lines between points, flat after.
+"""Tabulated response curves. In: points, spend. Out: value and slope: lines between points, flat after.
 
 It must not import anything above numpy.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from models.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Knots:
         return np.asarray((np.diff(g, axis=1) <= 1e-12 * np.abs(g[:, :-1])).all(axis=1))
 
     def _piece(self, u: FloatArray) -> NDArray[np.int64]:
-        return np.maximum((u[..., None] >= self.x).sum(axis=-1) - 1, 0)
+        return np.asarray(np.maximum((u[..., None] >= self.x).sum(axis=-1) - 1, 0))
 
     def value(self, u: FloatArray) -> FloatArray:
         """f(u) for u of shape (..., n)."""

@@ -1,4 +1,4 @@
-"""Response-curve families, evaluated for many cells at once.
+"""Response curves of many cells at once. In: families, parameters, spend. Out: value, slope, curvature.
 
 A `CurveSet` holds n curves y(s), spend in yuan to impressions (or straight to a value), one family and five
 parameters each. All families are increasing; `hill` (shape > 1) and `logistic` are S-shaped, the others
@@ -27,11 +27,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import FloatArray as FloatArray
 from models.errors import DataError
 from models.supply.curve_families import SMOOTH, Smooth
 from models.supply.curve_points import Knots
 
-FloatArray = NDArray[np.float64]
 FAMILIES = ("hill", "log", "power", "expsat", "logistic", "points")
 POINTS = FAMILIES.index("points")
 _Index = NDArray[np.int64] | slice

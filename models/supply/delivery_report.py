@@ -1,4 +1,4 @@
-"""What an advertising console's report teaches, for merchants without user-level logs.
+"""What an advertising console's report teaches. In: its rows. Out: supply, hazard and value per cell.
 
 Impressions, fans and GMV per cell and day become the same three pieces that user logs give: a one-day supply
 curve, follows per impression and GMV per fan, each pooled across cells with draws. Where a report has no
@@ -16,25 +16,19 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from models.arrays import FloatArray, IntArray
 from models.errors import DataError
 from models.rates.pooling import Pooled, pool_rates
+from models.supply.elasticity import pooled_elasticity
 from models.supply.misfit import misfit_warnings
 from models.supply.response import ResponseModel, fit_response
+from models.supply.settings import SUPPLY
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
 # What curves may deliver: the earliest step of the way that every placement reports. Entries come last: most
 # reports have them for the live room only.
 BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
-# Elasticity of delivery in spend believed without evidence: another 10 % of money buys about 7 % more. Spread
-# and doubt are large: reports mix audiences of different size, which makes returns look more constant than
-# they are.
-ELASTICITY, ELASTICITY_SD, SCALE_BIAS_SD = 0.7, 0.15, 0.15
-# Cells with fewer paid days than this (median) cannot show their own curvature.
-FEW_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -85,18 +79,13 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
     daily = _daily(rows)
     basis = _basis(daily)
     paid_days = daily.filter(pl.col("cost_cny") > 0).group_by("segment", "placement").len()["len"].to_numpy()
-    pooled = pooled_elasticity(rows, outcome=basis) if np.median(paid_days) < FEW_DAYS else None
+    pooled = pooled_elasticity(rows, outcome=basis) if np.median(paid_days) < SUPPLY.few_days else None
     elasticity = None if pooled is None else (pooled.mean, pooled.sd)
     response = fit_response(
-        daily,
-        users_by_segment=None,
-        rng=rng,
-        n_draws=n_draws,
-        outcome=basis,
-        elasticity=elasticity,
+        daily, users_by_segment=None, rng=rng, n_draws=n_draws, outcome=basis, elasticity=elasticity,
         dispersion=None if pooled is None else pooled.dispersion,
         family=None if pooled is None else "hill",
-    )
+    )  # fmt: skip
     fans = next((name for name in ("new_fans", "orders") if _known(daily, name)), None)
     cells = response.cells.select("segment", "placement")
     group = _group(cells)
@@ -124,53 +113,6 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         elasticity=elasticity,
         warnings=misfit_warnings(response, daily, outcome=basis),
     )
-
-
-@dataclass(frozen=True)
-class Elasticity:
-    """Posterior of d log(outcome) / d log(cost), and the variance over mean of the rows' outcomes."""
-
-    mean: float
-    sd: float
-    dispersion: float
-
-
-def pooled_elasticity(rows: pl.DataFrame, *, outcome: str) -> Elasticity:
-    """Elasticity from rows of different scale inside the same cell (ads, campaigns, hours of one date).
-
-    Poisson quasi-likelihood with one level per cell, profiled out. Its variance grows by `SCALE_BIAS_SD`^2,
-    because rows of one cell may address audiences of different size, and is then combined with the prior
-    `ELASTICITY`.
-    """
-    used = rows.filter((pl.col("cost_cny") > 0) & pl.col(outcome).is_not_null()).sort("segment", "placement")
-    cell = (
-        used.select(pl.struct("segment", "placement").rank("dense")).to_series().to_numpy().astype(np.int64)
-        - 1
-    )
-    x, y = np.log(used["cost_cny"].to_numpy()), used[outcome].cast(pl.Float64).to_numpy()
-    n = int(cell.max()) + 1
-    unit = 1.0 if outcome != "gmv_cny" else 2.0 * float(y[y > 0].mean()) if (y > 0).any() else 1.0
-    prior_only = Elasticity(ELASTICITY, ELASTICITY_SD, unit)
-    m, information = ELASTICITY, 0.0
-    for _ in range(50):
-        grown = np.exp(m * x)
-        level = np.bincount(cell, y, n) / np.bincount(cell, grown, n)
-        mean = np.maximum(level[cell] * grown, 1e-12)
-        weight = np.bincount(cell, mean, n)
-        centre = np.bincount(cell, mean * x, n) / np.maximum(weight, 1e-12)
-        apart = x - centre[cell]
-        information = float((mean * apart**2).sum())
-        if information <= 0:
-            return prior_only
-        m += float(np.clip(((y - mean) * apart).sum() / information, -0.2, 0.2))
-    freedom = len(y) - n - 1
-    if freedom < 3:
-        return prior_only
-    dispersion = float(((y - mean) ** 2 / mean).sum()) / freedom
-    found = 1.0 / (dispersion / information + SCALE_BIAS_SD**2)
-    prior = ELASTICITY_SD**-2
-    mean_elasticity = (m * found + ELASTICITY * prior) / (found + prior)
-    return Elasticity(mean_elasticity, float((found + prior) ** -0.5), max(dispersion, 1e-9))
 
 
 def _normal(delivery: pl.DataFrame) -> pl.DataFrame:

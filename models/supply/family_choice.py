@@ -1,4 +1,4 @@
-"""Which curve family: leave-days-out cross-validation, and how much of the shape stays unknown.
+"""Which curve family. In: a panel. Out: the family by leave-days-out, how much of the shape stays unknown.
 
 Families differ little inside the logged range and much outside it, so the choice is made on days that the fit
 has not seen, and what it leaves open is returned as extra spread for the draws. It must not import anything
@@ -13,21 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.supply.fit import Fit, Panel, fit_supply
+from models.arrays import FloatArray
+from models.supply.panel import Panel
+from models.supply.pooled_fit import SupplyFit, fit_supply
 from models.supply.price_shapes import SUPPLY_FAMILIES
-
-FloatArray = NDArray[np.float64]
-FOLDS = 5
-# With fewer cells in a placement's day its day effect swallows whatever a family gets wrong, and the family
-# with the freest days wins.
-MIN_CELLS_A_DAY = 3.0
-# `hill` stays unless another family predicts better by this many standard errors of the difference: it lies
-# between the abrupt `expsat` and the never-ending `power`, so it is wrong by least when the data cannot tell.
-# With three rivals and a month of days one standard error is passed by luck in every third shop, and a family
-# that won by luck inside the logged range is wrong by a third at four times the spend.
-SWITCH_SE = 3.0
-# Extra standard deviation of log capacity: what the families disagree on beyond the data.
-EXTRA_SD_DECIDED, EXTRA_SD_OPEN = 0.1, 0.15
+from models.supply.settings import SUPPLY
 
 
 @dataclass(frozen=True)
@@ -40,15 +30,15 @@ class Choice:
 
 
 def choose_family(panel: Panel) -> Choice:
-    """Compare the families on held-out days (held-out cell-days where there are fewer than `FOLDS` days)."""
+    """Compare the families on held-out days (held-out cell-days where there are fewer than `folds` days)."""
     n_days = int(panel.day.max()) + 1
     n_obs = len(panel.got)
     repeated = np.bincount(panel.cell, minlength=len(panel.size)).max()
     cells_a_day = n_obs / len(np.unique(panel.period))
-    if n_obs < 4 * FOLDS or repeated < 4 or cells_a_day < MIN_CELLS_A_DAY:
-        return Choice("hill", {"hill": 0.0}, EXTRA_SD_OPEN)
-    fold = panel.day % FOLDS if n_days >= FOLDS else np.arange(n_obs) % FOLDS
-    weights = (fold[None, :] != np.arange(FOLDS)[:, None]).astype(float)
+    if n_obs < 4 * SUPPLY.folds or repeated < SUPPLY.least_days or cells_a_day < SUPPLY.cells_a_day:
+        return Choice("hill", {"hill": 0.0}, SUPPLY.extra_sd_open)
+    fold = panel.day % SUPPLY.folds if n_days >= SUPPLY.folds else np.arange(n_obs) % SUPPLY.folds
+    weights = (fold[None, :] != np.arange(SUPPLY.folds)[:, None]).astype(float)
     each: dict[str, FloatArray] = {}
     for family in SUPPLY_FAMILIES:
         point = fit_supply(panel, family=family)
@@ -58,27 +48,27 @@ def choose_family(panel: Panel) -> Choice:
     best = min(means, key=lambda name: means[name])
     gaps = each["hill"] - each[best]
     error = float(np.std(_by_day(gaps, panel.day), ddof=1) / np.sqrt(n_days)) if n_days > 1 else np.inf
-    decided = best == "hill" or gaps.mean() > SWITCH_SE * error
+    decided = best == "hill" or gaps.mean() > SUPPLY.switch_errors * error
     family = best if decided else "hill"
     rivals = [
         name for name in SUPPLY_FAMILIES if name != family and _close(each[name] - each[family], panel.day)
     ]
-    return Choice(family, means, EXTRA_SD_OPEN if rivals else EXTRA_SD_DECIDED)
+    return Choice(family, means, SUPPLY.extra_sd_open if rivals else SUPPLY.extra_sd_decided)
 
 
 def _close(gaps: FloatArray, day: NDArray[np.int64]) -> bool:
-    """Whether a rival loses by less than two standard errors."""
+    """Whether a rival loses by less than `close_errors` standard errors."""
     by_day = _by_day(gaps, day)
     if len(by_day) < 2:
         return True
-    return bool(by_day.mean() < 2.0 * np.std(by_day, ddof=1) / np.sqrt(len(by_day)))
+    return bool(by_day.mean() < SUPPLY.close_errors * np.std(by_day, ddof=1) / np.sqrt(len(by_day)))
 
 
 def _by_day(values: FloatArray, day: NDArray[np.int64]) -> FloatArray:
-    return np.bincount(day, values) / np.maximum(np.bincount(day), 1)
+    return np.asarray(np.bincount(day, values) / np.maximum(np.bincount(day), 1))
 
 
-def _losses(panel: Panel, fit: Fit, *, fold: NDArray[np.int64]) -> FloatArray:
+def _losses(panel: Panel, fit: SupplyFit, *, fold: NDArray[np.int64]) -> FloatArray:
     """Huber loss of held-out relative error on the log scale, after the day's own (shrunken) effect."""
     log_mean = fit.log_mean[fold, np.arange(len(fold))]
     mean = np.exp(np.clip(log_mean, -30.0, 60.0))
@@ -90,4 +80,4 @@ def _losses(panel: Panel, fit: Fit, *, fold: NDArray[np.int64]) -> FloatArray:
         np.bincount(panel.period, weight, n) + fit.spread.period**-2
     )
     scaled = np.abs(error - effect[panel.period]) / np.sqrt(phi / np.maximum(panel.got, phi) + 0.1**2)
-    return np.where(scaled < 3.0, 0.5 * scaled**2, 3.0 * scaled - 4.5)
+    return np.asarray(np.where(scaled < 3.0, 0.5 * scaled**2, 3.0 * scaled - 4.5))

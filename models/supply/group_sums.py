@@ -1,4 +1,4 @@
-"""Sums over cells, placements, segments and days, for many fits at once, as sparse products.
+"""Sums over cells, placements, segments, days. In: values, indices. Out: sums of many fits at once.
 
 It must not import anything above numpy and scipy.sparse.
 """
@@ -6,10 +6,8 @@ It must not import anything above numpy and scipy.sparse.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from models.arrays import FloatArray, IntArray
 
 
 def typical_log_price(spend: FloatArray, got: FloatArray, group: IntArray, n_groups: int) -> FloatArray:
@@ -32,4 +30,4 @@ def grouped(values: FloatArray, by) -> FloatArray:  # type: ignore[no-untyped-de
     """Sum (n, n_cells, ...) over the cells of each group."""
     moved = np.moveaxis(values, 1, -1)
     summed = (moved.reshape(-1, moved.shape[-1]) @ by).reshape(*moved.shape[:-1], -1)
-    return np.moveaxis(summed, -1, 1).copy()
+    return np.asarray(np.moveaxis(summed, -1, 1).copy())

@@ -1,4 +1,4 @@
-"""Where a fitted curve does not tell what was delivered at the very spends it was learned from.
+"""Where a curve misses its own data. In: the fitted response, its days. Out: one warning a cell.
 
 One curve per cell and a smooth family can miss a cell whose days are of two kinds (many tiny tests, some real
 money). The plan still comes from that curve, so it must be said. Must not fit anything.
@@ -10,14 +10,11 @@ import numpy as np
 import polars as pl
 
 from models.supply.response import ResponseModel
-
-# Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage and the noise
-# of a few days explain a third, not this. Below so many units of delivery chance alone may do it.
-WORTH_A_WORD, ENOUGH = 1.5, 30.0
+from models.supply.settings import SUPPLY
 
 
 def misfit_warnings(response: ResponseModel, daily: pl.DataFrame, *, outcome: str) -> tuple[str, ...]:
-    """One line per cell whose curve misses its own data by more than `WORTH_A_WORD`, worst first.
+    """One line per cell whose curve misses its own data by more than `SUPPLY.misfit`, worst first.
 
     Args:
         response: fitted to `daily`.
@@ -34,13 +31,13 @@ def misfit_warnings(response: ResponseModel, daily: pl.DataFrame, *, outcome: st
     both = (np.bincount(cell, w, len(cells)) for w in (fitted, rows[outcome].cast(pl.Float64).to_numpy()))
     said, delivered = both
     found = []
-    for i in np.flatnonzero(delivered >= ENOUGH):
+    for i in np.flatnonzero(delivered >= SUPPLY.misfit_units):
         ratio = max(float(said[i]), 1e-12) / float(delivered[i])
-        if not 1 / WORTH_A_WORD <= ratio <= WORTH_A_WORD:
+        if not 1 / SUPPLY.misfit <= ratio <= SUPPLY.misfit:
             segment, placement = cells.row(int(i))[1:]
             found.append((abs(np.log(ratio)), f"segment {segment!r}, placement {placement!r}: ", ratio))
     return tuple(
-        f"{where}at the money that was spent its curve gives {ratio:.2f} of the {outcome} that came; its days "
-        "are too different for one curve: plan with care or split the segment"
+        f"{where}at the money that was spent its curve gives {ratio:.2f} of the {outcome} that came; its "
+        "days are too different for one curve: plan with care or split the segment"
         for _, where, ratio in sorted(found, reverse=True)
     )

@@ -1,16 +1,16 @@
-"""The shapes of supply: how the price of an impression rises with pressure, for each curve family.
+"""The shapes of supply. In: log spend per size, log price, capacity. Out: price per impression, slopes.
 
-It must not import anything above numpy.
+It must not import anything above numpy and the settings.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from models.arrays import FloatArray
+from models.supply.settings import SUPPLY
+
 SUPPLY_FAMILIES = ("hill", "expsat", "log", "power")
-CEILING_BEND = 0.25
 
 
 def log_price(
@@ -43,5 +43,5 @@ def capped(t: FloatArray, ceiling: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     A hard limit would leave the fit believing that t can still move, and the price stuck beside it.
     """
-    gap = np.clip((ceiling - t) / CEILING_BEND, -700.0, 700.0)
-    return ceiling - CEILING_BEND * np.logaddexp(0.0, gap), 1.0 / (1.0 + np.exp(-gap))
+    gap = np.clip((ceiling - t) / SUPPLY.ceiling_bend, -700.0, 700.0)
+    return ceiling - SUPPLY.ceiling_bend * np.logaddexp(0.0, gap), 1.0 / (1.0 + np.exp(-gap))

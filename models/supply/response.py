@@ -1,4 +1,4 @@
-"""Response of the platform to money: how many impressions s yuan a day buy in each segment x placement.
+"""Response of the platform to money. In: money and delivery per day and cell. Out: one-day curves and draws.
 
 Logged daily spend and delivery become one pooled, concave `CurveSet` for one day (see `models.supply` for the
 statistics), with draws for the intervals and the largest spend each curve was learned from. The shape is kept
@@ -17,18 +17,19 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from models.arrays import FloatArray
 from models.errors import DataError
 from models.events.daily_delivery import DAILY_SCHEMA, daily_delivery
 from models.stored import Array, Rows, read, written
+from models.supply.curve_draws import draw_supply
 from models.supply.curves import FAMILIES, CurveSet
-from models.supply.draws import draw_supply
 from models.supply.family_choice import Choice, choose_family
-from models.supply.fit import CAPACITY_OVER_OBSERVED, Fit, Panel, fit_supply
-from models.supply.panel import build_panel, paid_days
+from models.supply.panel import Panel, build_panel, paid_days
+from models.supply.pooled_fit import SupplyFit, fit_supply
 from models.supply.price_shapes import SUPPLY_FAMILIES
+from models.supply.settings import SUPPLY
 
 __all__ = ["DAILY_SCHEMA", "ResponseModel", "daily_delivery", "fit_response"]
-FloatArray = NDArray[np.float64]
 
 _CELL_SCHEMA = {
     "segment": pl.String,
@@ -78,7 +79,7 @@ class ResponseModel:
     def observed_max_cny(self, users: Mapping[str, float] | None = None) -> FloatArray:
         """Largest logged spend of one day (n_cells,), in proportion to the audience."""
         ratio = self._size(users) / self.cells["size"].to_numpy()
-        return self.cells["observed_max_cny"].to_numpy() * ratio
+        return np.asarray(self.cells["observed_max_cny"].to_numpy() * ratio)
 
     def take(self, index: NDArray[np.int64]) -> ResponseModel:
         """The cells at `index`, in that order."""
@@ -162,38 +163,44 @@ def fit_response(
         DataError: no paid delivery at all, or none in one of `placements`, or values that are not finite.
     """
     paid = paid_days(daily, outcome=outcome, placements=placements)
-    names = placements or tuple(sorted(paid["placement"].unique().to_list()))
+    names = placements or _ordered(paid["placement"])
     segments = tuple(users_by_segment) if users_by_segment is not None else _ordered(paid["segment"])
     paid = paid.filter(pl.col("segment").is_in(segments))
-    for placement in names:
+    _require_delivery(paid, names, outcome=outcome)
+    panel = build_panel(
+        paid, segments=segments, placements=names, users=users_by_segment, outcome=outcome,
+        elasticity=elasticity, dispersion=dispersion,
+    )  # fmt: skip
+    choice = choose_family(panel) if family is None else Choice(family, {family: 0.0}, 0.3)
+    fit = fit_supply(panel, family=choice.family)
+    drawn = draw_supply(panel, fit, rng=rng, n_draws=n_draws, extra_sd=choice.extra_sd)
+    cells = _cells(panel, segments=segments, placements=names)
+    return _model(panel, fit, drawn, cells=cells, choice=choice, per_user=users_by_segment is not None)
+
+
+def _require_delivery(paid: pl.DataFrame, placements: tuple[str, ...], *, outcome: str) -> None:
+    for placement in placements:
         if paid.filter(pl.col("placement") == placement)[outcome].sum() <= 0:
             raise DataError(
                 f"placement {placement!r}: has no paid {outcome}; expected a day with cost and "
                 "delivery; log such a day or take the placement out of the brief"
             )
-    panel = build_panel(
-        paid,
-        segments=segments,
-        placements=names,
-        users=users_by_segment,
-        outcome=outcome,
-        elasticity=elasticity,
-        dispersion=dispersion,
-    )
-    choice = choose_family(panel) if family is None else Choice(family, {family: 0.0}, 0.3)
-    fit = fit_supply(panel, family=choice.family)
-    drawn = draw_supply(panel, fit, rng=rng, n_draws=n_draws, extra_sd=choice.extra_sd)
+
+
+def _model(
+    panel: Panel, fit: SupplyFit, drawn: SupplyFit, *, cells: pl.DataFrame, choice: Choice, per_user: bool
+) -> ResponseModel:
     place = panel.placement
     return ResponseModel(
-        cells=_cells(panel, segments=segments, placements=names),
+        cells=cells,
         family=choice.family,
         log_price=fit.log_price[0],
         log_capacity=fit.log_capacity[0],
         log_price_draws=drawn.log_price,
         log_capacity_draws=drawn.log_capacity,
         reference_log=panel.reference_log[place],
-        halfway_log=(panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED))[place],
-        per_user=users_by_segment is not None,
+        halfway_log=(panel.capacity_log - np.log(SUPPLY.capacity_over_observed))[place],
+        per_user=per_user,
         diagnostics=_diagnostics(panel, fit, choice),
     )
 
@@ -220,7 +227,7 @@ def _cells(panel: Panel, *, segments: tuple[str, ...], placements: tuple[str, ..
     )
 
 
-def _diagnostics(panel: Panel, fit: Fit, choice: Choice) -> dict[str, float | str]:
+def _diagnostics(panel: Panel, fit: SupplyFit, choice: Choice) -> dict[str, float | str]:
     spread = fit.spread
     return {
         "family": choice.family,

@@ -18,8 +18,8 @@ from models.errors import TargetingError
 from pipelines.app.server import PLAN_VARIABLE
 from pipelines.app.what_if import beside, what_if
 from pipelines.store.plans import read_plan
+from targeting.decision.verbs import Plan
 from targeting.plan.decided import UNITS
-from targeting.plan.verbs import Plan
 
 
 def show() -> None:

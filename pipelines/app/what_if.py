@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from targeting.campaign import Campaign, parse_campaign
-from targeting.plan.decision import decide
-from targeting.plan.verbs import Plan
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 
 
 def what_if(

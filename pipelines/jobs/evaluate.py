@@ -27,11 +27,11 @@ from pipelines.store import (
 )
 from pipelines.store.plans import read_plan, write_files
 from pipelines.tracking import JobRun, connect, job_run
+from targeting.decision.verbs import Plan
 from targeting.evaluation import Evaluation, evaluate_campaign, evaluate_delivery
 from targeting.evaluation.evaluation_page import render
 from targeting.evaluation.experiment import PLAN
 from targeting.evaluation.plan_drift import people_drift
-from targeting.plan.verbs import Plan
 
 PAGE, CONTENT = "evaluation.html", "evaluation.json"
 

@@ -19,8 +19,8 @@ from pipelines.store import check_writable, find_table, read_curves, read_report
 from pipelines.store.fingerprints import content_of
 from pipelines.store.plans import SCORES_MANIFEST
 from targeting.campaign import Campaign
-from targeting.delivery import plan_delivery
-from targeting.plan.supplied_curves import allocate
+from targeting.decision.delivery_plan import plan_delivery
+from targeting.decision.supplied_curves import allocate
 from targeting.planner import Planner
 
 

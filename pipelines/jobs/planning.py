@@ -21,7 +21,7 @@ from pipelines.store import MANIFEST, atomic_directory
 from pipelines.store.fingerprints import content_of
 from pipelines.store.plans import REPORT, rejected_counts, write_plan
 from targeting.audience import Audience
-from targeting.plan.verbs import Plan
+from targeting.decision.verbs import Plan
 from targeting.planner import Planner
 from targeting.report.charts import money_map
 

@@ -20,7 +20,8 @@ from models.contracts import Dataset
 from models.errors import DataError
 from models.events.event_log import read_events
 from models.events.training_rows import training_log
-from models.judging.champion import ModelComparison, compare_models, held_out_since
+from models.judging.champion import compare_models, held_out_since
+from models.judging.comparison import ModelComparison
 from pipelines.tracking import JobRun
 
 TAG = "targeting.promotion"

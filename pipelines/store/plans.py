@@ -14,7 +14,7 @@ import polars as pl
 from models.errors import CampaignError, DataError
 from pipelines.store import read_table, write_table
 from pipelines.store.fingerprints import content_of
-from targeting.plan.verbs import Plan, plan_from_files
+from targeting.decision.verbs import Plan, plan_from_files
 
 REPORT = "report.html"
 SCORES_MANIFEST = "manifest.json"

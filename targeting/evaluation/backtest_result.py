@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from models.contracts import Dataset
 from targeting.campaign import Campaign
+from targeting.decision.verbs import Plan
 from targeting.evaluation.backtest_windows import Window
 from targeting.evaluation.reliability import Calibration
 from targeting.plan.decided import DecidedPlan
-from targeting.plan.verbs import Plan
 
 _CALIBRATIONS = TypeAdapter(tuple[Calibration, ...])
 PREDICTIONS = (

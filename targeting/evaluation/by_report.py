@@ -21,7 +21,7 @@ from targeting.plan.decided import DecidedPlan
 from targeting.plan.offers import CELL
 
 ORDERS_STAND_IN = "orders stand for new fans"
-"""How a plan's claim says that its fans are orders (`targeting.delivery`)."""
+"""How a plan's claim says that its fans are orders (`targeting.decision.delivery_plan`)."""
 
 
 def evaluate_delivery(

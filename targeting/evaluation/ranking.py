@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.judging.heterogeneity import MIN_ARM_ROWS, Heterogeneity, cost_curve_band, heterogeneity
+from models.judging.cost_curve import cost_curve_band
+from models.judging.heterogeneity import Heterogeneity, heterogeneity
+from models.judging.settings import JUDGING
 from targeting.evaluation.evaluation_settings import SETTINGS
 from targeting.evaluation.randomised_rows import NOBODY, score_column
 
@@ -61,7 +63,7 @@ def rankings(
         shown = (judged["placement"] == name).to_numpy()
         for outcome, kind in _OUTCOMES:
             score = score_column(name, kind)
-            enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
+            enough = min(shown.sum(), (~shown).sum()) >= JUDGING.arm_rows
             if (
                 score not in randomised.columns
                 or not enough

@@ -25,12 +25,12 @@ from models.errors import DataError
 from models.events.event_log import EventLog, read_events
 from targeting.campaign import Campaign
 from targeting.campaign.constraints import Constraint
+from targeting.decision.verbs import Plan
 from targeting.evaluation import score_outcomes
 from targeting.evaluation.backtest_result import PREDICTIONS, Backtest, notes_of
 from targeting.evaluation.backtest_windows import Window, known_at, walk_through
 from targeting.evaluation.reliability import Calibration, calibration
 from targeting.evaluation.window_verdicts import TABLE, judged_by_randomised_rows, together
-from targeting.plan.verbs import Plan
 from targeting.planner import Planner, as_campaign
 from targeting.planning_state import last_moment, present_users
 

@@ -1,6 +1,6 @@
-"""The plan. In: a brief and its market (`decision`). Out: a frozen `Plan` and its files.
+"""A plan as data. In: the brief, the market, the solution. Out: figures, files and answers to questions.
 
-`decided` is the data; `promise`, `usual_plans`, `curve_table`, `packages` compute from it, `questions` asks
-the allocator again, `saved` is the directory, `verbs` the object with all of it on top. Nothing is imported
-here, so that `targeting.report` can stand between the data and the verbs.
+`decided` is the data; `promise`, `usual_plans`, `curve_table`, `offers`, `packages` compute from it,
+`questions` asks the allocator again, `saved` and `market_file` are the directory. `targeting.report` reads
+this room; `targeting.decision` puts its functions on the object that users hold.
 """

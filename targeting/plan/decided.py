@@ -1,7 +1,7 @@
 """A decided plan as data: the brief, the market it was decided on, the certified solution, every figure.
 
 The bottom of this room: baselines, packages, files and the report take a `DecidedPlan`; the object with verbs
-(`targeting.plan.verbs.Plan`) adds nothing to it but questions. It must not import anything that computes.
+(`targeting.decision.verbs.Plan`) adds nothing to it but questions. It must not import anything that computes.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def files_of(plan: DecidedPlan) -> dict[str, pl.DataFrame | str]:
 
 
 def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
-    """See `targeting.plan.verbs.plan_from_files`."""
+    """See `targeting.decision.verbs.plan_from_files`."""
     said = read(_PLAN, _text(files, "plan.json"), source="plan.json", what="saved plan")
     market = market_from_json(_text(files, "market.json"))
     allocation = _allocation(_frame(files, "allocation.csv"))

@@ -105,7 +105,7 @@ def trained(data_dir, new_store, tmp_path_factory):
 @pytest.fixture(scope="session")
 def ran(data_dir, new_store, tmp_path_factory):
     """One `run` on the small world, read by all tests of the session: (result, plan directory, store URI)."""
-    from pipelines.run import run_all
+    from pipelines.jobs.run import run_all
 
     silence_libraries()
     folder = tmp_path_factory.mktemp("run")

@@ -8,8 +8,8 @@ import pytest
 
 from models import registry
 from models.errors import DataError
-from models.judging.champion import ModelComparison
-from models.judging.heterogeneity import Interval
+from models.judging.bootstrap import Interval
+from models.judging.comparison import ModelComparison
 from pipelines.jobs import promotion
 from pipelines.jobs.train import run_train
 from pipelines.store import read_dataset, write_table

@@ -7,10 +7,10 @@ from models.supply.curves import CurveSet
 from targeting.allocation.problem import Draws, Market
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 from targeting.market import Learned, market_of
-from targeting.plan.decision import decide
 from targeting.plan.provenance import Provenance
-from targeting.plan.verbs import Plan
 from targeting.segments.diagnosis import Diagnosis
 
 SEGMENTS = (

@@ -13,7 +13,7 @@ how much the ranked rows weigh:
 
 So where both kinds of rows agree, ten times as many ranked ones make the level sharp; where they disagree,
 the randomised ones decide and the interval is as wide as theirs. One fixed b would throw the ranked rows away
-in every shop or believe them in every shop.
+in every shop or trust them in every shop.
 
 It must not import anything above numpy.
 """

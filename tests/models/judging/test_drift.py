@@ -8,8 +8,6 @@ import pytest
 
 from models.errors import DataError
 from models.judging.drift import (
-    ACT,
-    WATCH,
     drift_of,
     drift_of_curve,
     drift_of_frames,
@@ -19,6 +17,7 @@ from models.judging.drift import (
     psi,
     worst_verdict,
 )
+from models.judging.settings import JUDGING
 
 
 def sample(rng, n, *, shift=0.0, women=0.5, missing=0.1):
@@ -104,7 +103,11 @@ def test_dates_booleans_constants_and_a_change_of_kind():
 
 
 def test_thresholds_and_noise_decide_together():
-    assert [judged(x, noise=0.0) for x in (WATCH - 0.01, WATCH, ACT)] == ["stable", "watch", "act"]
+    assert [judged(x, noise=0.0) for x in (JUDGING.watch - 0.01, JUDGING.watch, JUDGING.act)] == [
+        "stable",
+        "watch",
+        "act",
+    ]
     assert judged(0.9, noise=1.0) == "stable"
     assert worst_verdict([]) == "stable"
     assert worst_verdict(["watch", "stable"]) == "watch"

@@ -8,16 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import DataError
-from models.judging.heterogeneity import (
-    Interval,
-    cost_curve_band,
-    heterogeneity,
-    over_splits,
-    resample,
-    verdict,
-)
+from models.judging.bootstrap import Interval, resample
+from models.judging.cost_curve import cost_curve, cost_curve_band
+from models.judging.heterogeneity import heterogeneity, over_splits, verdict
 from models.judging.uplift import (
-    cost_curve,
     perfect_qini_curve,
     perfect_uplift_curve,
     qini_auc_score,
@@ -149,6 +143,7 @@ def test_heterogeneity_is_found_where_it_is_and_only_there():
     assert heterogeneity(**reverse, rng=rng).verdict == "ranked the wrong way round"
 
 
+@pytest.mark.slow
 def test_no_heterogeneity_is_said_at_its_rate():
     """The effect is the same for everybody: at most a few of 40 data sets may claim otherwise."""
     rng, alarms = np.random.default_rng(1), 0

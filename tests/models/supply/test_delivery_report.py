@@ -8,7 +8,9 @@ import pytest
 from paid_days import report
 
 from models.errors import DataError
-from models.supply.delivery_report import ELASTICITY, fit_delivery, pooled_elasticity
+from models.supply.delivery_report import fit_delivery
+from models.supply.elasticity import pooled_elasticity
+from models.supply.settings import SUPPLY
 
 
 def learned(frame, *, n_draws=50):
@@ -95,10 +97,10 @@ def test_rows_of_different_scale_teach_the_elasticity():
             }
         )
         found = pooled_elasticity(rows, outcome="new_fans")
-        assert min(true, ELASTICITY) < found.mean < max(true, ELASTICITY)
-        assert abs(found.mean - true) < abs(ELASTICITY - true) * 0.75
+        assert min(true, SUPPLY.elasticity) < found.mean < max(true, SUPPLY.elasticity)
+        assert abs(found.mean - true) < abs(SUPPLY.elasticity - true) * 0.75
     single = pooled_elasticity(rows.group_by("segment").first().sort("segment"), outcome="new_fans")
-    assert single.mean == ELASTICITY
+    assert single.mean == SUPPLY.elasticity
 
 
 def test_a_cell_that_pays_better_keeps_paying_better():

@@ -16,7 +16,7 @@ from targeting.allocation.problem import Market
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.newton import newton_step
 from targeting.allocation.solver.solve import solve
-from targeting.plan.decision import in_whole_li
+from targeting.decision.decide import in_whole_li
 
 
 def tables(*curves: tuple[list[float], list[float]]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 import targeting as tg
 from models.contracts import conform
 from models.errors import DataError
-from targeting.delivery import plan_delivery
+from targeting.decision.delivery_plan import plan_delivery
 from targeting.evaluation import evaluate_campaign, evaluate_delivery
 from targeting.evaluation.evaluation_page import render
 

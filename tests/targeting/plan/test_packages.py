@@ -12,11 +12,11 @@ from models.errors import CampaignError, DataError
 from models.supply.curves import CurveSet
 from targeting.audience import Audience
 from targeting.campaign import parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import plan_from_files
 from targeting.market import Learned, market_of
-from targeting.plan.decision import decide
 from targeting.plan.offers import OFFER_COLUMNS
 from targeting.plan.provenance import Provenance
-from targeting.plan.verbs import plan_from_files
 from targeting.segments import form_segments
 
 BRIEF = {"campaign_id": "c", "budget_cny": 150, "placements": ["video", "live"]}

@@ -1,4 +1,4 @@
-"""Joint draws of supply curves: what the logged days leave open, and a little more beyond them.
+"""Joint draws of supply curves. In: a panel and its fit. Out: draws of what the days leave open, and beyond.
 
 It must not import anything above `models.supply`.
 """
@@ -9,21 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.supply.fit import CAPACITY_OVER_OBSERVED, Fit, FloatArray, Panel, fit_supply
+from models.arrays import FloatArray
+from models.supply.panel import Panel
+from models.supply.pooled_fit import SupplyFit, fit_supply
 from models.supply.price_shapes import log_price
-
-# Fewer days than this cannot be bootstrapped.
-MIN_BOOTSTRAP_DAYS = 8
-# Most draws x cell-days worked on at once: about 0.3 GB.
-MAX_BATCH = 1_500_000
-# Standard deviation of a cell's log price between how it was bought and how it will be bought.
-TRANSFER_SD = 0.04
+from models.supply.settings import SUPPLY
 
 
-def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: int, extra_sd: float) -> Fit:
+def draw_supply(
+    panel: Panel, fit: SupplyFit, *, rng: np.random.Generator, n_draws: int, extra_sd: float
+) -> SupplyFit:
     """Joint draws of all curves around `fit`.
 
-    Days are reweighted (Bayesian bootstrap); where there are fewer than 8, deliveries are redrawn instead.
+    Days are reweighted (Bayesian bootstrap); where there are too few, deliveries are redrawn instead.
     Prior means are drawn from their priors. `extra_sd` widens log capacity further while holding each curve
     at the cell's typical logged spend: what lies beyond the data is less certain than any one family admits.
     """
@@ -31,7 +29,7 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
     n_days = int(panel.day.max()) + 1
     resampled = panel
     weights = np.ones((n_draws, n_obs))
-    if n_days >= MIN_BOOTSTRAP_DAYS:
+    if n_days >= SUPPLY.bootstrap_days:
         weights = rng.exponential(size=(n_draws, n_days))[:, panel.day]
     else:
         sd = np.sqrt(fit.spread.dispersion * panel.got + (fit.spread.noise * panel.got) ** 2)
@@ -41,7 +39,7 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
         "capacity": rng.normal(0.0, fit.spread.capacity, (n_draws, n_cells)),
         "centre": rng.normal(0.0, panel.capacity_sd, (n_draws, n_placements)),
     }
-    step = max(1, MAX_BATCH // n_obs)
+    step = max(1, SUPPLY.most_at_once // n_obs)
     parts = [
         _batch(resampled, fit, weights=weights, noise=noise, rows=slice(at, at + step))
         for at in range(0, n_draws, step)
@@ -52,12 +50,14 @@ def draw_supply(panel: Panel, fit: Fit, *, rng: np.random.Generator, n_draws: in
         log_capacity=np.concatenate([part.log_capacity for part in parts]),
     )
     # Money for a segment will not be spread over its users just as the logs happened to spread it.
-    transfer = rng.normal(0.0, TRANSFER_SD, (n_draws, n_cells))
+    transfer = rng.normal(0.0, SUPPLY.transfer_sd, (n_draws, n_cells))
     drawn = replace(drawn, log_price=drawn.log_price + transfer)
     return _widened(panel, drawn, shift=rng.normal(0.0, extra_sd, (n_draws, 1)))
 
 
-def _batch(panel: Panel, fit: Fit, *, weights: FloatArray, noise: dict[str, FloatArray], rows: slice) -> Fit:
+def _batch(
+    panel: Panel, fit: SupplyFit, *, weights: FloatArray, noise: dict[str, FloatArray], rows: slice
+) -> SupplyFit:
     """The draws `rows`, few enough at a time to fit in memory."""
     got = panel.got if panel.got.ndim == 1 else panel.got[rows]
     return fit_supply(
@@ -70,12 +70,12 @@ def _batch(panel: Panel, fit: Fit, *, weights: FloatArray, noise: dict[str, Floa
     )
 
 
-def _widened(panel: Panel, fit: Fit, *, shift: FloatArray) -> Fit:
+def _widened(panel: Panel, fit: SupplyFit, *, shift: FloatArray) -> SupplyFit:
     """Move log capacity by `shift`; turn each price so that the curve keeps its typical logged day."""
     rows = np.bincount(panel.cell, minlength=len(panel.size))
     logged = np.bincount(panel.cell, np.log(panel.spend_cny), len(panel.size)) / np.maximum(rows, 1)
     at = np.where(rows > 0, logged - np.log(panel.size), panel.reference_log[panel.placement])
-    halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
+    halfway = panel.capacity_log - np.log(SUPPLY.capacity_over_observed)
     reference = np.stack([panel.reference_log[panel.placement], halfway[panel.placement]])
     aim, _, _ = log_price(
         fit.family, log_spend_per_size=at, beta=fit.log_price, t=fit.log_capacity, reference=reference

@@ -27,6 +27,7 @@ from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.allocation.solver.rounding import rounded
 from targeting.audience import Audience
 from targeting.campaign import Campaign
+from targeting.decision.verbs import Plan
 from targeting.plan.curve_table import curve_table
 from targeting.plan.decided import ALLOCATION_COLUMNS
 from targeting.plan.plan_settings import SETTINGS
@@ -34,7 +35,6 @@ from targeting.plan.promise import EXPECTED, promise
 from targeting.plan.provenance import Provenance
 from targeting.plan.questions import broken_by, compiled
 from targeting.plan.usual_plans import past_spend, usual_plans
-from targeting.plan.verbs import Plan
 
 log = logging.getLogger(__name__)
 

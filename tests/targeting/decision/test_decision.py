@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import targeting as tg
 from models.errors import CampaignError, DataError, InfeasibleError
-from targeting.plan.decision import decide
+from targeting.decision.decide import decide
 from targeting.plan.provenance import Provenance
 
 HILL = pl.DataFrame(
@@ -176,7 +176,7 @@ def test_a_bad_row_of_a_curve_is_an_error_not_a_hole():
 def test_an_answer_that_fails_the_check_is_never_handed_on(monkeypatch):
     from dataclasses import replace
 
-    import targeting.plan.decision as decision
+    import targeting.decision.decide as decision
     from models.errors import SolverError
 
     monkeypatch.setattr(decision, "rounded", lambda _, found: replace(found, spend_cny=2.0 * found.spend_cny))

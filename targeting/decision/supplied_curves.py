@@ -15,9 +15,9 @@ from models.errors import DataError
 from targeting.allocation.problem import Market
 from targeting.allocation.supplied import market_from_curves
 from targeting.campaign import Campaign, parse_campaign
-from targeting.plan.decision import decide
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 from targeting.plan.provenance import Provenance, versions
-from targeting.plan.verbs import Plan
 
 SUPPLIED = {
     "kind": "observational",

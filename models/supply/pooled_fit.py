@@ -1,4 +1,4 @@
-"""Concave one-day supply curves of many cells, fitted together.
+"""Concave one-day supply curves of many cells, fitted together. In: a panel. Out: prices and capacities.
 
 A cell (segment x placement) delivers y impressions for s yuan on a day. Every family is written as a price
 that rises with pressure, which makes four different shapes one regression with two parameters per cell:
@@ -12,13 +12,12 @@ where a day's log p is the cell's, less a day effect of the placement (heavy-tai
     log     y = size tau log(1 + u)         power   y = s^m ... (elasticity m instead of a capacity)
 
 Both are partially pooled: log p around placement and segment effects, log tau around a placement mean that
-itself has a prior. The fit is the posterior mode by Gauss-Newton on a
-quasi-likelihood with variance phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber
-weights against outliers, and all draws at once along the first axis. Draws are a Bayesian bootstrap over days
-with perturbed priors ("randomise, then optimise", Bardsley et al. 2014), so what the data does not say stays
-as wide as the prior.
+itself has a prior. The fit is the posterior mode by Gauss-Newton on a quasi-likelihood with variance
+phi mu + sigma^2 mu^2 (relative noise grows where little is bought), Huber weights against outliers, and all
+draws at once along the first axis: a Bayesian bootstrap over days with perturbed priors ("randomise, then
+optimise", Bardsley et al. 2014), so what the data does not say stays as wide as the prior.
 
-It must not import anything above numpy and scipy.sparse.
+It must not import anything above `models.supply.panel`.
 """
 
 from __future__ import annotations
@@ -26,60 +25,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import FloatArray
 from models.supply.group_sums import grouped, indicator, typical_log_price
-from models.supply.noise import Spread, split_noise
+from models.supply.panel import Panel
 from models.supply.price_shapes import capped, log_price
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-# Without evidence a cell can deliver this many times the most it was seen to deliver, give or take exp(sd).
-CAPACITY_OVER_OBSERVED, CAPACITY_SD = 4.0, 0.8
-HUBER, LEAN_SD, PERIOD_FREEDOM = 2.5, 0.3, 3.0
-# Enough to 1 % of the spread of the draws; learning the spreads takes longer.
-ITERATIONS, LEARNING_ITERATIONS = 20, 40
+from models.supply.settings import SUPPLY
+from models.supply.spread import Residuals, Spread, learned_spread
 
 
 @dataclass(frozen=True)
-class Panel:
-    """Paid cell-days: o indexes observations, c cells, j placements, k placement-days.
-
-    Attributes:
-        spend_cny, got: (n_obs,) both as delivered; spend > 0, got >= 0.
-        cell, day, period: (n_obs,) indices; period numbers placement x day.
-        control: (n_obs,) log spend against the cell's mean where the spend was not randomised, else 0.
-        size: (n_cells,) users, or what the cell delivered at most where users are not known.
-        segment, placement: (n_cells,) indices.
-        capacity_log: (n_placements,) prior mean of log tau.
-        capacity_ceiling_log: (n_placements,) largest log tau believed.
-        reference_log: (n_placements,) typical log spend per size, where `power` has its price.
-        price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where
-            `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
-            saturated one.
-        capacity_sd: prior sd of log tau of a placement.
-        dispersion: phi where it is known; None to learn it with sigma, which needs repeated days.
-    """
-
-    spend_cny: FloatArray
-    got: FloatArray
-    cell: IntArray
-    day: IntArray
-    period: IntArray
-    control: FloatArray
-    size: FloatArray
-    segment: IntArray
-    placement: IntArray
-    capacity_log: FloatArray
-    capacity_ceiling_log: FloatArray
-    reference_log: FloatArray
-    price_offset: FloatArray
-    capacity_sd: float = CAPACITY_SD
-    dispersion: float | None = None
-
-
-@dataclass(frozen=True)
-class Fit:
+class SupplyFit:
     """Parameters, axis 0 the draw: log_price, log_capacity (n, n_cells), period (n, K)."""
 
     family: str
@@ -98,8 +54,8 @@ def fit_supply(
     weights: FloatArray | None = None,
     spread: Spread | None = None,
     noise: dict[str, FloatArray] | None = None,
-    start: Fit | None = None,
-) -> Fit:
+    start: SupplyFit | None = None,
+) -> SupplyFit:
     """Posterior mode of every cell's curve, for each row of observation weights.
 
     Args:
@@ -124,7 +80,7 @@ class _Gauss:
         weights: FloatArray | None,
         spread: Spread | None,
         noise: dict[str, FloatArray] | None,
-        start: Fit | None,
+        start: SupplyFit | None,
     ) -> None:
         self.panel, self.family, self.learn = panel, family, spread is None
         self.spread = spread or Spread(dispersion=1.0 if panel.dispersion is None else panel.dispersion)
@@ -167,17 +123,17 @@ class _Gauss:
             len(panel.capacity_log),
         )
         place = panel.placement[panel.cell]
-        halfway = panel.capacity_log - np.log(CAPACITY_OVER_OBSERVED)
+        halfway = panel.capacity_log - np.log(SUPPLY.capacity_over_observed)
         self.reference = np.stack([panel.reference_log[place], halfway[place]])
 
-    def run(self) -> Fit:
-        for step in range(LEARNING_ITERATIONS if self.learn else ITERATIONS):
+    def run(self) -> SupplyFit:
+        for step in range(SUPPLY.learning_iterations if self.learn else SUPPLY.iterations):
             self._step_curves()
             self._step_periods()
-            if self.learn and step >= 4:
+            if self.learn and step >= SUPPLY.burn_in:
                 self._learn_spread()
         beta, t = self._parameters()
-        return Fit(self.family, beta, t, self.delta, self.lean, self.spread, self._evaluate()[0])
+        return SupplyFit(self.family, beta, t, self.delta, self.lean, self.spread, self._evaluate()[0])
 
     def _parameters(self) -> tuple[FloatArray, FloatArray]:
         place, segment = self.panel.placement, self.panel.segment
@@ -207,12 +163,16 @@ class _Gauss:
         relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
         variance = self.spread.dispersion / mean + self.spread.noise**2
         pearson = np.abs(relative) / np.sqrt(variance)
-        return relative, self.weights * np.minimum(1.0, HUBER / np.maximum(pearson, 1e-12)) / variance
+        return relative, self.weights * np.minimum(1.0, SUPPLY.huber / np.maximum(pearson, 1e-12)) / variance
 
     def _step_curves(self) -> None:
         log_mean, jb, jt = self._evaluate()
         r, w = self._residuals(log_mean)
-        rows = lambda x: np.asarray(x @ self.by_cell)  # noqa: E731 - sums over the observations of each cell
+
+        def rows(x: FloatArray) -> FloatArray:
+            """Sums over the observations of each cell."""
+            return np.asarray(x @ self.by_cell)
+
         info = np.stack([np.stack([rows(w * jb * jb), rows(w * jb * jt)], -1),
                          np.stack([rows(w * jb * jt), rows(w * jt * jt)], -1)], -2)  # fmt: skip
         gradient = np.stack([rows(w * jb * r), rows(w * jt * r)], -1)
@@ -221,11 +181,12 @@ class _Gauss:
         pull = gradient - local @ prior
         inner = np.linalg.inv(info + prior)
         # Placement effects first (Schur complement of the arrow), then the cells given them.
+        tied = SUPPLY.price_sd**-2
         folded = info - info @ inner @ info
         right = gradient - np.einsum("bcij,bcjk,bck->bci", info, inner, pull)
-        system = grouped(folded, self.by_placement) + np.diag([0.25, self.panel.capacity_sd**-2])
+        system = grouped(folded, self.by_placement) + np.diag([tied, self.panel.capacity_sd**-2])
         push = grouped(right, self.by_placement)
-        push[..., 0] -= 0.25 * (self.alpha - self.typical)
+        push[..., 0] -= tied * (self.alpha - self.typical)
         push[..., 1] -= (self.top - self.centre) / self.panel.capacity_sd**2
         common = np.clip(np.linalg.solve(system, push[..., None])[..., 0], -1.0, 1.0)
         self.alpha, self.top = self.alpha + common[..., 0], self.top + common[..., 1]
@@ -260,39 +221,29 @@ class _Gauss:
         if np.any(c != 0.0):
             log_mean, jb, _ = self._evaluate()
             r, w = self._residuals(log_mean)
-            # Prior sd 0.3: a day's demand explains at most about a third of a day's unplanned spend.
-            precision = (w * jb * jb * c * c).sum(axis=1) + LEAN_SD**-2
-            self.lean = self.lean + ((w * -jb * r * c).sum(axis=1) - self.lean * LEAN_SD**-2) / precision
+            precision = (w * jb * jb * c * c).sum(axis=1) + SUPPLY.lean_sd**-2
+            self.lean = (
+                self.lean + ((w * -jb * r * c).sum(axis=1) - self.lean * SUPPLY.lean_sd**-2) / precision
+            )
 
     def _period_precision(self) -> FloatArray:
         """Student-t prior of day effects: most days are alike, a festival is not pulled towards them."""
-        return (PERIOD_FREEDOM + 1.0) / (PERIOD_FREEDOM * self.spread.period**2 + self.delta**2)
+        return (SUPPLY.day_freedom + 1.0) / (SUPPLY.day_freedom * self.spread.period**2 + self.delta**2)
 
     def _learn_spread(self) -> None:
-        """Empirical Bayes updates, each with a few pseudo-observations that keep it from zero."""
-        log_mean, _, _ = self._evaluate()
-        mean = np.exp(np.clip(log_mean[0], -30.0, 60.0))
-        relative = np.clip(self.panel.got / mean - 1.0, -1.0, 4.0)
-        # Without repeated days noise and differences between cells look alike: both stay as believed.
-        phi, sigma2 = self.spread.dispersion, self.spread.noise**2
-        if self.panel.dispersion is None:
-            parameters = float(self.seen.sum()) + self.delta.shape[1] / 2
-            phi, sigma2 = split_noise(relative, mean, old=self.spread, parameters=parameters)
-        n_seen = float(self.seen.sum())
-        b, v = self.b[0][self.seen], self.v[0][self.seen]
-        variance = self.last_variance[0][self.seen]
-        price = ((b**2 + variance[:, 0, 0]).sum() + 2 * 0.15**2) / (n_seen + 2)
-        capacity = ((v**2 + variance[:, 1, 1]).sum() + 10 * 0.3**2) / (n_seen + 10)
-        zeta = self.zeta[0]
-        segment = ((zeta**2).sum() + len(zeta) * price / 3.0 + 2 * 0.15**2) / (len(zeta) + 2)
-        likely = self._period_precision()[0] * self.spread.period**2
-        days = (likely * (self.delta[0] ** 2 + self.period_variance[0])).sum()
-        period = (days + 2 * 0.05**2) / (len(likely) + 2)
-        self.spread = Spread(
-            price=float(np.sqrt(price)) if self.panel.dispersion is None else self.spread.price,
-            capacity=float(np.sqrt(capacity)),
-            segment=float(np.sqrt(segment)),
-            period=float(np.sqrt(period)),
-            noise=float(np.sqrt(sigma2)),
-            dispersion=phi,
+        """Empirical Bayes update of the spreads, from the one fit there is."""
+        mean = np.exp(np.clip(self._evaluate()[0][0], -30.0, 60.0))
+        found = Residuals(
+            relative=np.clip(self.panel.got / mean - 1.0, -1.0, 4.0),
+            mean=mean,
+            price=self.b[0][self.seen],
+            capacity=self.v[0][self.seen],
+            variance=self.last_variance[0][self.seen],
+            segment=self.zeta[0],
+            day=self.delta[0],
+            day_variance=self.period_variance[0],
+            day_weight=self._period_precision()[0] * self.spread.period**2,
+        )
+        self.spread = learned_spread(
+            found, old=self.spread, dispersion_known=self.panel.dispersion is not None
         )

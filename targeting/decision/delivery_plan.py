@@ -17,10 +17,10 @@ from models.contracts.words import respelt
 from models.errors import DataError
 from models.supply.delivery_report import DeliveryModel, fit_delivery
 from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 from targeting.market import delivery_market
-from targeting.plan.decision import decide
 from targeting.plan.provenance import Provenance, versions
-from targeting.plan.verbs import Plan
 
 
 def plan_delivery(

@@ -8,8 +8,8 @@ import pytest
 
 from models.errors import CampaignError, DataError
 from targeting.allocation.outcomes import outcomes
+from targeting.decision.verbs import plan_from_files
 from targeting.plan.decided import ALLOCATION_COLUMNS
-from targeting.plan.verbs import plan_from_files
 
 NUMBER_OR_NULL = {"type": ["number", "null"]}
 INTERVAL = {
@@ -143,6 +143,26 @@ def test_an_incomplete_plan_directory_is_named(plan, name):
     files = {k: v for k, v in plan.files(html=False).items() if k != name}
     with pytest.raises(DataError, match=f"{name}: is missing"):
         plan_from_files(files)
+
+
+def test_a_plan_of_an_earlier_version_is_read_and_a_changed_one_named_by_key(plan):
+    files = plan.files(html=False)
+    said = json.loads(files["plan.json"])
+
+    def read(**changes):
+        content = {k: v for k, v in {**said, **changes}.items() if v != "left out"}
+        return plan_from_files({**files, "plan.json": json.dumps(content)})
+
+    assert read(warnings="left out").to_dict() == plan.to_dict()
+    for changes, key in (
+        ({"budget_cny": "20,000"}, "budget_cny"),
+        ({"status": "perfect"}, "status"),
+        ({"expected": {"new_fans": {"value": 1.0, "low": "few"}}}, r"expected.new_fans.low"),
+        ({"claims": "left out"}, "claims"),
+        ({"note": "mine"}, "note"),
+    ):
+        with pytest.raises(DataError, match=rf"^plan.json: is not a saved plan \({key}: "):
+            read(**changes)
 
 
 def test_damaged_plan_files_are_named(plan):
