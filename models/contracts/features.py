@@ -206,24 +206,34 @@ def read_features(
 
 
 def guess(column: pl.Series, *, decimal: DecimalMark = ".") -> Kind:
-    """What kind a column is, by all of its cells: numbers (or dates), else truth values, else words."""
+    """What kind a column is, by all of its cells: numbers (or dates), else truth values, else words.
+
+    Whole numbers that a float cannot tell apart are codes (a hashed city), not amounts.
+    """
     column = as_text(column)
     if column.dtype == pl.Boolean:
         return "bool"
     if column.dtype != pl.String:
-        return "number"
+        return "category" if column.dtype.is_integer() and _is_code(column) else "number"
     # A glance first: reading a million words as numbers only to learn that they are words is slow.
     for part in (column.drop_nulls().head(1000), column):
         if values.number(part, decimal=decimal, by_cell=True).bad.any():
             break
     else:
-        return "number"
+        whole = column.drop_nulls().str.contains(r"^\s*\d{16,20}\s*$")
+        codes = column.drop_nulls().filter(whole).str.strip_chars().cast(pl.UInt64, strict=False)
+        return "category" if len(codes) and _is_code(codes) else "number"
     distinct = column.drop_nulls().unique()
     if not values.truth(distinct).bad.any():
         return "bool"
     filled = distinct.filter(~is_blank(distinct))
     dated = is_written_date(filled).all() and not values.time(filled, by_cell=True).bad.any()
     return "number" if dated else "category"
+
+
+def _is_code(whole: pl.Series) -> bool:
+    held = [int(end) for end in (whole.min(), whole.max()) if isinstance(end, int)]
+    return any(abs(end) > 2**53 for end in held)
 
 
 def _number(
