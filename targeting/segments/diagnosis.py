@@ -168,8 +168,9 @@ def _columns(table: pl.DataFrame) -> list[str]:
 
 
 def _level(column: pl.Series) -> pl.Expr:
-    whole = pl.col(column.name).cast(pl.Int64) if column.dtype.is_float() else pl.col(column.name)
-    return whole.cast(pl.String).fill_null(UNKNOWN).alias("level")
+    written = pl.col(column.name).cast(pl.String)
+    whole = written.str.strip_suffix(".0") if column.dtype.is_float() else written
+    return whole.fill_null(UNKNOWN).alias("level")
 
 
 def _segments(users: pl.DataFrame, scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
