@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.contracts.schemas import CONTROL
-from models.contracts.values import placement_name, text
+from models.contracts.values import WrongTypeError, placement_name, text
 from models.errors import DataError
 from models.supply.curves import FloatArray
 
@@ -139,8 +139,12 @@ def _refuse_missing(table: pl.DataFrame) -> None:
 
 def _named(table: pl.DataFrame) -> pl.DataFrame:
     """Ids as text, placements under the names they have everywhere, worth and cost checked."""
+    others = [k for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String]
+    table = table.with_columns(_as_text(table[k]) for k in others) if others else table
     for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
-        table = table.with_columns(_text(table[name]))
+        if table[name].null_count():  # a NaN among ids that pandas made floats is one by now
+            row = int(table[name].is_null().arg_true()[0])
+            raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
     names = {str(p): placement_name(str(p)) for p in table["placement"].unique().to_list()}
     if CONTROL in names.values():
         raise DataError(
@@ -155,22 +159,20 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _text(ids: pl.Series) -> pl.Series:
-    """Ids or names as text: pandas makes 1.0 of an id as soon as one is missing, which is read as 1."""
-    found = ids
-    if ids.dtype.is_float():
-        parsed = text(ids)
-        found = parsed.values
-        if parsed.bad.any():
-            row = int(parsed.bad.arg_true()[0])
-            raise DataError(
-                f"offers: row {row + 1}: {ids.name} is {ids[row]!r}, a number that is no id or lost its last "
-                f"digits; expected text or whole numbers below 2^53; read the column as text"
-            )
-    if found.null_count():
-        row = int(found.is_null().arg_true()[0])
-        raise DataError(f"offers: row {row + 1}: {ids.name} is empty; every offer is for a person somewhere")
-    return found if found.dtype == pl.String else found.cast(pl.String)
+def _as_text(column: pl.Series) -> pl.Series:
+    """Ids that pandas made floats as their digits; a fraction, or one whose digits a float lost, is named."""
+    try:
+        read = text(column)
+    except WrongTypeError as error:
+        raise DataError(
+            f"offers: column {column.name!r} holds {error}; expected text or whole numbers"
+        ) from None
+    if read.bad.any():
+        row = int(read.bad.arg_true()[0])
+        raise DataError(
+            f"offers: row {row + 1}: {column.name} is {column[row]!r}; expected text or a whole number"
+        )
+    return read.values.alias(column.name)
 
 
 def _numbers(
