@@ -26,6 +26,7 @@ from models.audience.later_outcomes import add_outcomes, without_outcomes
 from models.audience.model_files import MODEL_FILE, read_files, write_files
 from models.audience.score_table import NUMBERS, score_batch, score_table
 from models.audience.value import ValueModel, fit_value
+from models.contracts.features import Feature
 from models.errors import DataError
 from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
@@ -138,6 +139,11 @@ class AudienceModel:
         earlier = replace(self, funnel=past.funnel, value=past.value)
         scores = earlier.score(past.judged.users)
         return add_outcomes(scores, value=past.value, judged=past.judged, matrix=fitting.matrix)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """How scoring reads each feature column: by its kind in training, whatever a batch makes of it."""
+        return self.encoder.columns
 
     @property
     def schema(self) -> tuple[str, ...]:
