@@ -22,13 +22,17 @@ from models.contracts.times import is_written_date
 from models.contracts.words import TRUTH, fold_name
 from models.errors import DataError
 
+# A number so many times larger than any in training is a slip or an attack, and a linear term would follow it.
+ABSURD = 1e3
 KEYS = ("user_id", "snapshot_at", "is_fan")
 Kind = Literal["number", "bool", "category"]
-What = Literal["unseen", "unreadable", "infinite", "times"]
+What = Literal["unseen", "unreadable", "infinite", "absurd", "negative", "times"]
 _WORDS: Mapping[What, str] = {
     "unseen": "{cells} cells with a value that training never saw, such as {example!r}; taken as empty",
     "unreadable": "{cells} cells that are not what it was in training, such as {example!r}; taken as empty",
     "infinite": "{cells} NaN or infinite cells; taken as empty",
+    "absurd": "{cells} cells a thousand times beyond what training saw, such as {example}; taken as empty",
+    "negative": "{cells} cells below 0, such as {example}; training saw none",
     "times": "times in {cells} cells; taken as days before snapshot_at",
 }
 
@@ -39,7 +43,8 @@ class Odd:
 
     Attributes:
         feature: Its name.
-        what: `unseen` level, cell `unreadable` as the feature's kind, `infinite` number, or `times`.
+        what: `unseen` level, cell `unreadable` as the feature's kind, `infinite`, `absurd` or `negative`
+            number, or `times`.
         cells: How many.
         example: The first of them, empty where it says nothing.
     """
@@ -75,12 +80,15 @@ class Feature:
         kind: `number` (also dates, as days before the snapshot), `bool` or `category`.
         levels: Sorted texts of a category that training saw; empty where it is not known yet.
         has_other: Texts beyond `levels` share a code (rare levels shared it while fitting).
+        low, high: Range of a number in training; None where it is not known yet.
     """
 
     name: str
     kind: Kind
     levels: tuple[str, ...] = ()
     has_other: bool = False
+    low: float | None = None
+    high: float | None = None
 
     def read(
         self,
@@ -119,6 +127,12 @@ class Feature:
             infinite = ~read.is_finite().fill_null(True)
             odds += self._told("infinite", column, infinite, example=False)
             read = read.set(infinite, None)
+        if self.low is not None and self.high is not None:
+            absurd = (read.abs() > ABSURD * max(abs(self.low), abs(self.high), 1.0)).fill_null(False)
+            odds += self._told("absurd", read, absurd)
+            read = read.set(absurd, None)
+            if self.low >= 0:
+                odds += self._told("negative", read, (read < 0).fill_null(False))
         return read.alias(self.name), tuple(odds)
 
     def _words(self, column: pl.Series) -> tuple[pl.Series, tuple[Odd, ...]]:
@@ -192,24 +206,34 @@ def read_features(
 
 
 def guess(column: pl.Series, *, decimal: DecimalMark = ".") -> Kind:
-    """What kind a column is, by all of its cells: numbers (or dates), else truth values, else words."""
+    """What kind a column is, by all of its cells: numbers (or dates), else truth values, else words.
+
+    Whole numbers that a float cannot tell apart are codes (a hashed city), not amounts.
+    """
     column = as_text(column)
     if column.dtype == pl.Boolean:
         return "bool"
     if column.dtype != pl.String:
-        return "number"
+        return "category" if column.dtype.is_integer() and _is_code(column) else "number"
     # A glance first: reading a million words as numbers only to learn that they are words is slow.
     for part in (column.drop_nulls().head(1000), column):
         if values.number(part, decimal=decimal, by_cell=True).bad.any():
             break
     else:
-        return "number"
+        whole = column.drop_nulls().str.contains(r"^\s*\d{16,20}\s*$")
+        codes = column.drop_nulls().filter(whole).str.strip_chars().cast(pl.UInt64, strict=False)
+        return "category" if len(codes) and _is_code(codes) else "number"
     distinct = column.drop_nulls().unique()
     if not values.truth(distinct).bad.any():
         return "bool"
     filled = distinct.filter(~is_blank(distinct))
     dated = is_written_date(filled).all() and not values.time(filled, by_cell=True).bad.any()
     return "number" if dated else "category"
+
+
+def _is_code(whole: pl.Series) -> bool:
+    held = [int(end) for end in (whole.min(), whole.max()) if isinstance(end, int)]
+    return any(abs(end) > 2**53 for end in held)
 
 
 def _number(

@@ -12,7 +12,8 @@ from pipelines.shell import Tell, silent
 from pipelines.store import read_dataset
 from pipelines.tracking import JobRun, job_run
 from targeting.campaign import parse_campaign
-from targeting.evaluation.walk_forward import Backtest, backtest
+from targeting.evaluation.backtest_result import Backtest
+from targeting.evaluation.walk_forward import backtest
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def run_backtest(
     brief = read_yaml(campaign)
     parsed = parse_campaign(brief, str(campaign))
     tell("reading")
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     found = backtest(
         dataset,
         parsed,

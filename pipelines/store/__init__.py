@@ -6,6 +6,7 @@ from pipelines.store.dataset import (
     read_conformed,
     read_curves,
     read_dataset,
+    read_report,
     read_scores,
     read_users,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "read_curves",
     "read_dataset",
     "read_raw",
+    "read_report",
     "read_scores",
     "read_table",
     "read_users",

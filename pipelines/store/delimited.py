@@ -1,9 +1,9 @@
 """Reading CSV as merchants export it: UTF-8 with or without BOM, GBK, UTF-16; comma, tab or semicolon; lines
 above the header; ragged lines; quotes that nobody closes.
 
-Well-formed files go straight through polars. What polars refuses, or reads as fewer rows than there are lines,
-is read again line by line by the standard library's forgiving reader: every line ends as a row, and the odd
-ones in the quarantine like any other bad row.
+Well-formed files go straight through polars. What polars refuses, or reads as fewer rows than there are
+lines, is read again line by line by the standard library's forgiving reader: every line ends as a row, and
+the odd ones in the quarantine like any other bad row.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _splits_most(line: str) -> str:
 
 
 def _cells(lines: Sequence[str]) -> list[str]:
-    """Cells of the first line; a quote left open continues on the next: `"花费\\n(元)"`."""
+    r"""Cells of the first line; a quote left open continues on the next: `"花费\n(元)"`."""
     return next(csv.reader(lines, delimiter=_splits_most(lines[0])), [])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -145,9 +146,12 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         else:
             raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
         os.replace(part, path)
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
+        # polars names the number of what the system refused, in its own words before it.
+        told = re.search(r"os error (\d+)", str(error))
+        reason = os.strerror(int(told[1])) if told else getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}; choose another place"
+            f"{path}: cannot be written: {reason}; free space or choose another place"
         ) from error
     finally:
         if part.parent.is_dir():

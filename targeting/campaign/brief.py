@@ -31,6 +31,7 @@ from targeting.campaign.constraints import (
     Share,
     Text,
     Trial,
+    Whole,
     name_by_position,
     refuse_duplicate_names,
 )
@@ -78,9 +79,9 @@ class Merchant(_Part):
     category: Text | None = None
     opened_on: Annotated[date, BeforeValidator(_as_date, json_schema_input_type=str)] | None = None
     month_gmv_cny: Money | None = None
-    fans: Annotated[int, Field(ge=0)] | None = None
+    fans: Annotated[Whole, Field(ge=0)] | None = None
     stars: Annotated[Number, Field(ge=0, le=5)] | None = None
-    violations: Annotated[int, Field(ge=0)] | None = None
+    violations: Annotated[Whole, Field(ge=0)] | None = None
 
 
 class Economics(_Part):
@@ -111,7 +112,7 @@ class SlotPlan(_Part):
     effective spend that still works in the next one (geometric adstock).
     """
 
-    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    count: Annotated[Whole, Field(ge=1, le=1000)] = 1
     carryover: Annotated[Number, Field(ge=0, lt=1)] = 0.0
 
 
@@ -121,9 +122,9 @@ class Campaign(_Part):
     campaign_id: Text
     merchant: Merchant | None = None
     objective: Objective = "new_fan_gmv"
-    horizon_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    horizon_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     starts_at: Annotated[datetime, BeforeValidator(_as_datetime, json_schema_input_type=str)] | None = None
-    days: Annotated[int, Field(ge=1, le=3650)] = 1
+    days: Annotated[Whole, Field(ge=1, le=3650)] = 1
     budget_cny: Annotated[Number, Field(gt=0)]
     placements: Annotated[Placements, AfterValidator(_distinct_placements)] = ("video", "live")
     economics: Economics | None = None

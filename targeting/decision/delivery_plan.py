@@ -107,9 +107,8 @@ def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
     if others.is_empty():
         return ()
     names = ", ".join(others["placement"].unique().sort().to_list())
-    return (
-        f"delivery: {others.height} of {placed.height} rows are of placements outside the brief: {names}",
-    )
+    count = f"{others.height} of {placed.height} rows"
+    return (f"delivery: {count} are of placements that the brief does not buy: {names}",)
 
 
 def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
+# What shapes a plan, in plan.json; a run in MLflow names a few more.
 PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
 
 
@@ -33,10 +34,10 @@ class Provenance:
     warnings: tuple[str, ...] = ()
 
 
-def versions() -> dict[str, str]:
-    """package -> installed version, for plan.json."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """package -> installed version; one that is not installed as a distribution is left out."""
     found = {}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -98,8 +98,7 @@ def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: l
             title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", frame="group", offset=8
         )
         panels.append(alt.layer(*layers).properties(width=214, height=128, title=heading))
-    spacing = {"column": 50, "row": 80}
-    return drawing.svg(alt.concat(*panels, columns=3, spacing=spacing, bounds="flush"))
+    return drawing.grid(panels, columns=3, spacing={"column": 50, "row": 80})
 
 
 def _curve(drawing: Drawing, points: pl.DataFrame, *, colour: Any) -> list[Any]:

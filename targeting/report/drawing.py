@@ -23,6 +23,21 @@ _SHORT = (
     "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, '~g') + 'm' : "
     "abs(datum.value) >= 1e3 ? format(datum.value / 1e3, '~g') + 'k' : format(datum.value, '~g')"
 )
+# As altair's own `configure_*` would say it; each of those copies the whole chart once more.
+LOOK = {
+    "font": FONT,
+    "background": "transparent",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED, "labelFontSize": 11, "titleColor": MUTED, "titleFontWeight": "normal",
+        "titleFontSize": 11, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE, "gridOpacity": 0.7,
+    },
+    "axisY": {"labelColor": INK, "minExtent": 34},
+    "title": {
+        "fontSize": 12, "fontWeight": 600, "color": INK, "subtitleColor": MUTED, "subtitleFontSize": 11,
+    },
+    "legend": {"labelFontSize": 12, "labelColor": INK, "columnPadding": 36},
+}  # fmt: skip
 
 
 class Drawing:
@@ -44,22 +59,22 @@ class Drawing:
 
     def svg(self, chart: Any) -> str:
         """The chart as an SVG that scales with the page (width by CSS, height by its view box)."""
+        return self._text(chart.to_dict(validate=False))
+
+    def grid(self, panels: list[Any], *, columns: int, spacing: dict[str, int]) -> str:
+        """Charts in rows of `columns`, one SVG; altair's own `concat` copies every panel dozens of times."""
+        parts = [panel.to_dict(validate=False) for panel in panels]
+        inner = [
+            {key: held for key, held in part.items() if key not in ("$schema", "config")} for part in parts
+        ]
+        return self._text({"concat": inner, "columns": columns, "spacing": spacing, "bounds": "flush"})
+
+    def _text(self, spec: dict[str, Any]) -> str:
         import altair as alt
         import vl_convert
 
-        chart = (
-            chart.configure(font=FONT, background="transparent")
-            .configure_view(stroke=None)
-            .configure_axis(
-                labelColor=MUTED, labelFontSize=11, titleColor=MUTED, titleFontWeight="normal",
-                titleFontSize=11, gridColor=RULE, domainColor=RULE, tickColor=RULE, gridOpacity=0.7,
-            )
-            .configure_axisY(labelColor=INK, minExtent=34)
-            .configure_title(fontSize=12, fontWeight=600, color=INK, subtitleColor=MUTED, subtitleFontSize=11)
-            .configure_legend(labelFontSize=12, labelColor=INK, columnPadding=36)
-        )  # fmt: skip
         svg = vl_convert.vegalite_to_svg(
-            {**chart.to_dict(validate=False), "datasets": self._records},
+            {**spec, "config": LOOK, "datasets": self._records},
             vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0],
         )
         width = re.search(r'width="([\d.]+)"', svg)

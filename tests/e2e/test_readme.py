@@ -51,6 +51,21 @@ def test_files_that_contributors_are_sent_to_exist():
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_the_walks_lead_through_functions_that_are_there():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    hops = re.findall(r"`([\w/]+\.py)`: `(\w+)`", text)
+    assert len(hops) > 40
+    missing = [f"{path}: {name}" for path, name in hops if not has_function(ROOT / path, name)]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("walk", "most"), [("One yuan", 21), ("One follow", 15), ("One constraint", 12)])
+def test_a_walk_does_not_get_longer(walk, most):
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.split(f"### {walk}")[1].split("###")[0]
+    assert len(re.findall(r"^\d+\. `", section, re.MULTILINE)) <= most
+
+
 def test_the_brief_in_the_docs_is_valid():
     import yaml
 
@@ -59,3 +74,7 @@ def test_the_brief_in_the_docs_is_valid():
     text = (ROOT / "docs" / "bring-your-own-data.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert parse_campaign(yaml.safe_load(block)).budget_cny == 200000
+
+
+def has_function(path, name):
+    return path.exists() and f"def {name}(" in path.read_text(encoding="utf-8")

@@ -21,7 +21,8 @@ from targeting.allocation.problem import Market, Metric, Problem, Solution
 
 Code = Literal[
     "margin", "cap", "floor", "minimum", "marginal_floor", "held_back", "held_up", "saturated",
-    "no_value", "closed", "trial", "untried", "too_weak", "slow_start", "below_minimum", "held_out", "near_tie",
+    "no_value", "closed", "trial", "untried", "too_weak", "slow_start", "below_minimum", "held_out",
+    "near_tie",
 ]  # fmt: skip
 REASONS: Mapping[Code, str] = {
     "margin": "funded until the next yuan returns no more than elsewhere",

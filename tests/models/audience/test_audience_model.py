@@ -99,6 +99,7 @@ def test_shape_of_scores():
     assert nobody.schema == scores.schema
 
 
+@pytest.mark.slow
 def test_nothing_after_as_of_matters():
     logs = shop()
     as_of = logs.as_of - timedelta(days=5)
@@ -149,6 +150,7 @@ def test_unknown_levels_missing_columns_and_extra_columns():
         model().score(users.drop("user_id"))
 
 
+@pytest.mark.slow
 def test_confounded_delivery_is_corrected_by_the_coin():
     logs = make_logs(users=12_000, seed=3, intent=0.8, randomized_share=0.4, base=0.006)
     observed = logs.exposures.with_columns(
@@ -164,6 +166,7 @@ def test_confounded_delivery_is_corrected_by_the_coin():
     assert "are needed" in blind.claims.why
 
 
+@pytest.mark.slow
 def test_a_placement_that_wears_out_is_scored_as_of_now():
     logs = shop()
     middle = logs.exposures["exposed_at"].median()
@@ -178,6 +181,7 @@ def test_a_placement_that_wears_out_is_scored_as_of_now():
     assert abs(trends["live"].now) < 0.1
 
 
+@pytest.mark.slow
 def test_young_followers_are_censored_not_barren():
     fresh = make_logs(users=12_000, days=6, seed=8, delay_days=10.0, per_user=5, base=0.01)
     model_ = fit(fresh)

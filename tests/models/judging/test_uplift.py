@@ -143,6 +143,7 @@ def test_heterogeneity_is_found_where_it_is_and_only_there():
     assert heterogeneity(**reverse, rng=rng).verdict == "ranked the wrong way round"
 
 
+@pytest.mark.slow
 def test_no_heterogeneity_is_said_at_its_rate():
     """The effect is the same for everybody: at most a few of 40 data sets may claim otherwise."""
     rng, alarms = np.random.default_rng(1), 0

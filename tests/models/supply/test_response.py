@@ -36,6 +36,7 @@ def test_the_family_is_found_where_it_shows():
     assert flat.family == "expsat"
 
 
+@pytest.mark.slow
 def test_luck_does_not_choose_a_family():
     chosen = [fitted(shop(seed, family="hill", segments=4), n_draws=2).family for seed in range(20, 32)]
     assert chosen.count("hill") >= 11
