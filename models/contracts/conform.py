@@ -113,7 +113,8 @@ def conform(
             f"{source}: none of {raw.height} rows of table {table} is usable; {worst_in_words(rejected)}"
         )
     warnings += _of_set_aside(faults, source=source)
-    rows, good, odd = good[ROW], good.drop(ROW), ()
+    rows, good = good[ROW], good.drop(ROW)
+    odd: tuple[Odd, ...] = ()
     if contract.features and not good.is_empty():
         # From the good rows only: a shifted row must not turn a column of numbers into text.
         held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]

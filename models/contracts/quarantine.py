@@ -91,7 +91,7 @@ def worst(rejected: pl.DataFrame, *, count: int = 1) -> list[tuple[str, int]]:
 
 
 def worst_in_words(rejected: pl.DataFrame) -> str:
-    """The most frequent reason with its first row and what stands there: `3 of them: is_fan: expected ...`."""
+    """The most frequent reason, its first row and what stands there: `3 of them: is_fan: expected ...`."""
     [(reason, count)] = worst(rejected)
     first = rejected.filter(pl.col("reason") == reason).row(0, named=True)
     column = reason.partition(":")[0]
