@@ -164,7 +164,9 @@ def _as_text(column: pl.Series) -> pl.Series:
     try:
         read = text(column)
     except WrongTypeError as error:
-        raise DataError(f"offers: column {column.name!r} holds {error}; expected text or whole numbers") from None
+        raise DataError(
+            f"offers: column {column.name!r} holds {error}; expected text or whole numbers"
+        ) from None
     if read.bad.any():
         row = int(read.bad.arg_true()[0])
         raise DataError(
