@@ -54,7 +54,6 @@ OWN_TODAY = {
     "targeting.allocation.solver.generation -> targeting.allocation.solver.master",
     "targeting.allocation.solver.stops -> targeting.allocation.solver.solve",
     "targeting.allocation.whatif.frontier -> targeting.allocation.solver.solve",
-    "targeting.assignment.result -> targeting.assignment.hull",
     "targeting.campaign.constraints -> models.contracts.numbers",
     "targeting.campaign.constraints -> models.contracts.values",
 }
