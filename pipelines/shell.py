@@ -188,7 +188,8 @@ def _of_machine(error: OSError | MemoryError) -> str | None:
     if number not in _MACHINE:
         return None
     where = error.filename or "a file"
-    return f"{where}: cannot be used: {os.strerror(number)}; free space, check permissions or choose another place"
+    todo = "free space, check permissions or choose another place"
+    return f"{where}: cannot be used: {os.strerror(number)}; {todo}"
 
 
 def _of_ours(error: Exception) -> int:

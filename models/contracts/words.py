@@ -33,7 +33,7 @@ _TOTAL = (
     r"|(?:合计|小计|总计)$"
 )
 _EVERYBODY = frozenset(
-    (
+    [
         "全部",
         "全部人群",
         "所有",
@@ -45,7 +45,7 @@ _EVERYBODY = frozenset(
         "overall",
         "everyone",
         "all_segments",
-    )
+    ]
 )
 # Excel shows a long number as 9.00001E+17 and saves it so.
 _LOST_DIGITS = r"^\d(?:\.\d+)?[eE]\+\d{1,3}$"

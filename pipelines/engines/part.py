@@ -66,7 +66,7 @@ def score_part(model: AudienceModel, raw: pl.DataFrame, *, source: str, first_ro
     nobody = conformed.good.is_empty()  # every row of this part is bad; other parts may be fine
     scores = _no_scores() if nobody else model.score(conformed.good)
     shift = pl.lit(None, dtype=pl.Int64) if first_row is None else pl.col("row") + first_row
-    rejected = conformed.rejected.with_columns(shift.alias("row")).cast(dict(REJECTED))
+    rejected = conformed.rejected.with_columns(shift.alias("row")).cast(REJECTED)
     odd = pl.DataFrame({ODD: [json.dumps(asdict(found)) for found in conformed.odd]}, schema={ODD: pl.String})
     return pl.concat([scores, rejected, odd], how="diagonal").to_arrow().cast(part_schema())
 

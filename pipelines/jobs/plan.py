@@ -95,12 +95,11 @@ def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Te
     report = read_report(path, max_rejected_share=settings.max_rejected_share)
     tell("learning the curves and dividing the budget")
     plan = plan_delivery(
-        report.good,
+        report,
         campaign=brief.campaign,
         last_plan=brief.last_plan,
         rng=np.random.default_rng(settings.seed),
         n_draws=settings.draws,
-        rejected_rows=report.rejected.height,
         gap_tol=settings.gap_tol,
         time_limit_s=settings.time_limit_s,
     )

@@ -106,7 +106,6 @@ def _refuse_edited(folder: Path) -> None:
         raise DataError(f"{seal}: cannot be read ({error}); expected a file of `targeting plan`") from error
     if edited:
         raise DataError(
-            f"{folder}/{edited[0]}: was edited after the plan was written"
-            f"{f' (and {len(edited) - 1} more files)' if len(edited) > 1 else ''}; what the plan promises is of"
-            " the file as it was: restore it, or plan again"
+            f"{folder}: edited after the plan was written: {', '.join(edited)}; what the plan promises is of"
+            " the files as they were: restore them, or plan again"
         )

@@ -150,9 +150,7 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         # polars names the number of what the system refused, in its own words before it.
         told = re.search(r"os error (\d+)", str(error))
         reason = os.strerror(int(told[1])) if told else getattr(error, "strerror", None) or error
-        raise DataError(
-            f"{path}: cannot be written: {reason}; free space or choose another place"
-        ) from error
+        raise DataError(f"{path}: cannot be written: {reason}; free space or choose another place") from error
     finally:
         if part.parent.is_dir():
             part.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from targeting.assignment import assign
-from targeting.assignment.result import Certified
+from targeting.assignment.assigned import Certified
 from targeting.plan.decided import UNITS, DecidedPlan
 from targeting.plan.person_offers import CELL, impressions_each, objective_of, offers_of, rated_people
 from targeting.plan.plan_settings import SETTINGS

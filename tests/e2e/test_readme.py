@@ -34,6 +34,7 @@ def test_every_command_is_in_the_table():
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/bring-your-own-data.md",
+        "docs/measured.md",
         "docs/measuring.md",
     ],
 )

@@ -1,4 +1,4 @@
-"""Text files and workbooks as consoles export them: every line is a row or counted, every number what was meant."""
+"""Text files and workbooks as consoles export them: every line is a row or counted, as it was meant."""
 
 import zipfile
 from xml.sax.saxutils import escape
@@ -9,7 +9,9 @@ from models.errors import DataError
 from pipelines.store import read_conformed, read_raw, read_table
 
 HEADER = "日期,人群,投放位置,花费,曝光数,涨粉数"
-LINES = [f"2024-05-{day:02d},{who},短视频,{10 + day},{100 * day},{day}" for day in range(1, 21) for who in "AB"]
+LINES = [
+    f"2024-05-{day:02d},{who},短视频,{10 + day},{100 * day},{day}" for day in range(1, 21) for who in "AB"
+]
 
 
 def written(folder, text, name="delivery.csv", encoding="utf-8"):
@@ -66,12 +68,18 @@ def test_lines_above_the_header_are_skipped_and_told(tmp_path, above, encoding):
 def test_words_of_other_consoles_in_the_header(tmp_path):
     text = "时间,人群包,投放场景,消耗(元),展现量(万),直播间观看人数,涨粉\n2024/5/1,A,直播间,5,0.2,7,3\n"
     [row] = read_conformed(written(tmp_path, text), "delivery").good.to_dicts()
-    assert (row["placement"], row["impressions"], row["live_entries"], row["new_fans"]) == ("live", 2000, 7.0, 3.0)
+    assert [row[k] for k in ("placement", "impressions", "live_entries", "new_fans")] == [
+        "live",
+        2000,
+        7.0,
+        3.0,
+    ]
 
 
 def test_a_comma_begins_the_fraction_where_semicolons_separate(tmp_path):
     head = HEADER.replace(",", ";")
-    lines = [f"2024-05-01;A;短视频;{cost};{count};3" for cost, count in (("123,450", "1.234"), ("1234,5", "7"))]
+    cells = (("123,450", "1.234"), ("1234,5", "7"))
+    lines = [f"2024-05-01;A;短视频;{cost};{count};3" for cost, count in cells]
     path = written(tmp_path, "\n".join([head, *lines]))
     assert read_raw(path, "delivery").decimal == ","
     good = read_conformed(path, "delivery").good
@@ -80,39 +88,43 @@ def test_a_comma_begins_the_fraction_where_semicolons_separate(tmp_path):
 
 
 def test_what_stays_open_where_semicolons_separate_is_refused(tmp_path):
-    lines = [f"2024-05-01;A;短视频;{cost};{count};3" for cost, count in (("5", "1.234"), ("7", "12"), ("8", "13"))]
+    cells = (("5", "1.234"), ("7", "12"), ("8", "13"))
+    lines = [f"2024-05-01;A;短视频;{cost};{count};3" for cost, count in cells]
     read = read_conformed(written(tmp_path, "\n".join([HEADER.replace(",", ";"), *lines])), "delivery")
     assert read.rejected["row"].to_list() == [1]
     assert "1.234" in read.rejected["raw"][0]
 
 
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
+
 def workbook(path, sheets):
     """A minimal .xlsx: text and number cells only."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    numbers = range(1, len(sheets) + 1)
+    named = zip(numbers, sheets, strict=True)
+    names = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in named)
+    links = "".join(f'<Relationship Id="r{n}" Type="{OFFICE}/worksheet" Target="s{n}.xml"/>' for n in numbers)
+    parts = "".join(
+        f'<Override PartName="/xl/s{n}.xml" ContentType="{SHEET}.worksheet+xml"/>' for n in numbers
+    )
+    root = f'<Relationship Id="b" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    kinds = (
+        f'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{SHEET}.sheet.main+xml"/>{parts}'
+    )
     with zipfile.ZipFile(path, "w") as book:
-        names, parts, links = [], [], []
-        for number, (name, rows) in enumerate(sheets.items(), 1):
-            names.append(f'<sheet name="{name}" sheetId="{number}" r:id="r{number}"/>')
-            parts.append(f'<Override PartName="/xl/s{number}.xml" ContentType="{kind}.worksheet+xml"/>')
-            links.append(f'<Relationship Id="r{number}" Type="{office}/worksheet" Target="s{number}.xml"/>')
+        for n, rows in zip(numbers, sheets.values(), strict=True):
             cells = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
-            book.writestr(f"xl/s{number}.xml", f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>')
-        book.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{"".join(names)}</sheets></workbook>')
-        book.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{package}/relationships">{"".join(links)}</Relationships>')
-        book.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{package}/relationships"><Relationship Id="b" Type="{office}/officeDocument"'
-            ' Target="xl/workbook.xml"/></Relationships>',
-        )
-        book.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{package}/content-types"><Default Extension="rels" ContentType="application/vnd.'
-            f'openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="{kind}'
-            f'.sheet.main+xml"/>{"".join(parts)}</Types>',
-        )
+            body = f'<worksheet xmlns="{MAIN}"><sheetData>{cells}</sheetData></worksheet>'
+            book.writestr(f"xl/s{n}.xml", body)
+        body = f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>{names}</sheets></workbook>'
+        book.writestr("xl/workbook.xml", body)
+        for name, held in (("xl/_rels/workbook.xml.rels", links), ("_rels/.rels", root)):
+            book.writestr(name, f'<Relationships xmlns="{PACKAGE}/relationships">{held}</Relationships>')
+        book.writestr("[Content_Types].xml", f'<Types xmlns="{PACKAGE}/content-types">{kinds}</Types>')
 
 
 def _cell(value):
@@ -147,5 +159,6 @@ def test_what_is_no_workbook_is_one_line(tmp_path):
 def test_an_allocation_in_chinese_is_a_last_plan(tmp_path):
     path = written(tmp_path, "人群,投放位置,花费(万元)\nA,短视频,0.5\nA,直播间,1\n", "last.csv")
     read = read_conformed(path, "allocation")
-    assert read.good.select("segment", "placement", "spend_cny").rows() == [("A", "video", 5000.0), ("A", "live", 1e4)]
+    cells = read.good.select("segment", "placement", "spend_cny").rows()
+    assert cells == [("A", "video", 5000.0), ("A", "live", 1e4)]
     assert read.rejected.is_empty()

@@ -1,4 +1,4 @@
-"""Numbers that may mean two things, a factor of a thousand apart: read where nothing is left open, else refused."""
+"""Numbers that may mean two things a thousandfold apart: read where nothing is open, else refused."""
 
 import polars as pl
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.contracts import conform
 from models.contracts.numbers import decimal_mark, number, read_number
 from models.contracts.words import identifier
+from models.errors import DataError
 
 
 def read(*cells, **how):
@@ -103,5 +104,5 @@ def test_ids_that_lost_their_digits_are_refused_by_that_name():
     assert identifier(pl.Series(["12.0", "7.0", None])).values.to_list() == ["12", "7", None]
     assert identifier(pl.Series(["12.0", "7.5"])).values.to_list() == ["12.0", "7.5"]
     raw = pl.DataFrame({"user_id": ["9.00001E+17"] * 3, "snapshot_at": "2024-05-01", "is_fan": "0"})
-    with pytest.raises(Exception, match=r"scientific notation .*export ids as text \(first: row 1, which holds '9"):
+    with pytest.raises(DataError, match=r"scientific notation .*ids as text \(first: row 1, which holds '9"):
         conform(raw, "users", source="users.csv")
