@@ -34,7 +34,8 @@ class AudienceScores(PythonModel):
 
         A request has no quarantine: anything wrong in it is an answer of status 400 that says what.
         """
-        from mlflow.exceptions import INVALID_PARAMETER_VALUE, MlflowException
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
         from models.audience.request import score_request
         from models.errors import DataError

@@ -179,10 +179,11 @@ def signature(model: AudienceModel) -> ModelSignature:
 
     # Any type: our own reader knows whole numbers, words and truth values in all their types, and says what
     # is wrong; MLflow would refuse the very table that the model was trained on.
+    anything: Any = AnyType  # untyped in MLflow
     inputs: list[Any] = [
-        ColSpec(AnyType(), "user_id"),
-        *(ColSpec(AnyType(), name, required=False) for name in ("is_fan", "snapshot_at")),
-        *(ColSpec(AnyType(), feature.name) for feature in model.features),
+        ColSpec(anything(), "user_id"),
+        *(ColSpec(anything(), name, required=False) for name in ("is_fan", "snapshot_at")),
+        *(ColSpec(anything(), feature.name) for feature in model.features),
     ]
     text = {"user_id": DataType.string, "placement": DataType.string, "eligible": DataType.boolean}
     outputs: list[Any] = [

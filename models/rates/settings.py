@@ -95,7 +95,7 @@ class RateSettings:
         map_steps: Of scoring. Derived: as above, with room for hard limits.
         map_tolerance_nats: Gain of a step at which a map is final. Derived: a thousandth of its deviation.
         calibration: The shape holds, give or take half of its slope; it holds but bends (there is a floor or
-            a ceiling that a log-linear rate does not know); nobody differs. Tested.
+            a ceiling that a log-linear rate does not know); nobody differs. Convention.
         calibration_odds: Of these before the rows speak: people differ or they do not, and two ways to differ
             are not two votes for it. Derived.
         inverse_propensity_limits: Stabilised inverse propensities outside are clipped: a few rows must not
