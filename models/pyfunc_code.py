@@ -13,7 +13,7 @@ from typing import Any
 # every class. A data frame's columns are in the signature, which the registry gives.
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 
 class AudienceScores(PythonModel):

@@ -12,8 +12,7 @@ import polars as pl
 from models.contracts.quarantine import no_rejects, worst
 from targeting.segments import Segmentation
 from targeting.segments.diagnosis import Diagnosis
-
-SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
+from targeting.segments.wide_scores import SCORE_COLUMNS
 
 
 @dataclass(frozen=True, repr=False)

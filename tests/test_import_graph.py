@@ -27,6 +27,7 @@ MAY_WAIT = {
     "pandas",
     "pyarrow",
     "pyspark",
+    "requests",
     "rich",
     "scipy",
     "sklearn",
@@ -54,6 +55,7 @@ OWN_TODAY = {
     "targeting.allocation.solver.stops -> targeting.allocation.solver.solve",
     "targeting.allocation.whatif.frontier -> targeting.allocation.solver.solve",
     "targeting.assignment.result -> targeting.assignment.hull",
+    "targeting.campaign.constraints -> models.contracts.numbers",
     "targeting.campaign.constraints -> models.contracts.values",
 }
 

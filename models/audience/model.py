@@ -130,7 +130,8 @@ class AudienceModel:
 
     def _since(self, past: Past | None, log: EventLog, fitting: Fitting) -> pl.DataFrame | None:
         """What came of people after the earlier model had scored them: of nobody, where it knew of no buyer;
-        None where there are no promises in money."""
+        None where there are no promises in money.
+        """
         if self.value is None:
             return None
         if past is None or past.value is None:
@@ -152,7 +153,8 @@ class AudienceModel:
     @property
     def value_known(self) -> bool:
         """False when no follower had a kept order: gmv_per_fan_cny is then 0 and only counts of fans can
-        be planned."""
+        be planned.
+        """
         return self.value is not None
 
     def score(self, users: pl.DataFrame) -> pl.DataFrame:
@@ -185,7 +187,8 @@ class AudienceModel:
 
     def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
-        most one."""
+        most one.
+        """
         funnel = self.funnel.placements[name]
         follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads)), 1.0)
         if funnel.enter is None:

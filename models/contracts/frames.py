@@ -69,7 +69,7 @@ def _column(held: Any, name: str, where: str) -> pl.Series:
     if kind == "object" and not _is_of_one_kind(held):
         return _as_text(name, held, kind, where)
     try:
-        column = pl.from_pandas(held, nan_to_null=True).alias(name)
+        column: pl.Series | None = pl.from_pandas(held, nan_to_null=True).alias(name)
     except (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError, NotImplementedError):
         column = None
     if column is None or isinstance(column.dtype, pl.BaseExtension):

@@ -165,7 +165,7 @@ def spend_vector(market: Market, other: DecidedPlan | pl.DataFrame | Mapping[Any
         )
     joined = market.cells.join(given, on=keys, how="left", maintain_order="left")
     shared = market.cells.select(pl.len().over(keys).alias("n"))["n"].to_numpy()
-    return joined["spend_cny"].fill_null(0.0).to_numpy() / shared
+    return np.asarray(joined["spend_cny"].fill_null(0.0).to_numpy() / shared)
 
 
 def _as_spend_frame(other: Any) -> pl.DataFrame:

@@ -20,8 +20,8 @@ from models.stored import Rows
 from targeting.segments.diagnosis_words import UNKNOWN, fan_sentences, profile_sentences, segment_sentences
 from targeting.segments.formation import Segmentation
 from targeting.segments.rules import NOT_FEATURES
-from targeting.segments.score_table import tree_features, widen
 from targeting.segments.segment_settings import SETTINGS
+from targeting.segments.wide_scores import tree_features, widen
 
 # Columns asked about first; others follow by how much fans and money differ on them.
 FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")

@@ -262,7 +262,7 @@ def test_a_finished_campaign_is_judged_against_its_promise(ran, tmp_path, store)
 
 
 @pytest.mark.slow
-def test_the_whole_chain_on_a_real_mlflow_server(server, data_dir, tmp_path, store):
+def test_the_whole_chain_on_a_real_mlflow_server(server, data_dir, tmp_path, own_folder):
     (tmp_path / "run.yaml").write_text(SETTINGS)
     result = run_all(
         data=data_dir,

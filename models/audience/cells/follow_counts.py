@@ -31,22 +31,12 @@ def follow_table(
     )
     overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
     score = scored.select("user_id", "placement", "segment", "p_follow")
-    age = age_days(pl.lit(log.as_of), "exposed_at")
-    per_day, end_days = (
-        pl.col("placement").replace_strict(
-            {name: getattr(one, part) for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
-        )
-        for part in ("per_day", "end_days")
-    )
     paid = (
         rows.filter(pl.col("placement") != CONTROL)
         .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
         .join(organic, on="segment", how="left", maintain_order="left")
         .with_columns(
-            expected=1.0
-            - (
-                -pl.col("impressions") * pl.col("p_follow").clip(0.0) * (-per_day * (age - end_days)).exp()
-            ).exp(),
+            expected=1.0 - (-pl.col("impressions") * _hazard_of_the_day(log, trends)).exp(),
             organic=pl.col("organic").fill_null(overall),
             observed=pl.col("followed").cast(pl.Float64),
         )
@@ -77,6 +67,18 @@ def follow_table(
             "shown_rows": float(paid.height),
         },
     )
+
+
+def _hazard_of_the_day(log: EventLog, trends: Mapping[str, Trend]) -> pl.Expr:
+    """p_follow taken back from `as_of` to the row's day along the placement's trend."""
+    per_day, end_days = (
+        pl.col("placement").replace_strict(
+            {name: getattr(one, part) for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
+        )
+        for part in ("per_day", "end_days")
+    )
+    age = age_days(pl.lit(log.as_of), "exposed_at")
+    return pl.col("p_follow").clip(0.0) * (-per_day * (age - end_days)).exp()
 
 
 def _organic_follow(held_out: pl.DataFrame) -> pl.DataFrame:
