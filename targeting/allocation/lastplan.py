@@ -10,8 +10,8 @@ import polars as pl
 
 from models.curves import FloatArray
 from models.errors import CampaignError
-from targeting.allocation.formulation.selection import listed
 from targeting.allocation.problem import Market
+from targeting.campaign.messages import listed
 
 
 def last_spend(market: Market, last_plan: pl.DataFrame | FloatArray) -> FloatArray:

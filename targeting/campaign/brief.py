@@ -22,17 +22,8 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
-from targeting.campaign.constraints import (
-    KINDS,
-    Constraint,
-    Money,
-    Number,
-    Placements,
-    Share,
-    Text,
-    name_by_position,
-    refuse_duplicate_names,
-)
+from targeting.campaign.constraints import KINDS, Constraint, name_by_position, refuse_duplicate_names
+from targeting.campaign.fields import Money, Number, Placements, Share, Text
 from targeting.campaign.messages import one_line
 
 SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving since 1991
@@ -106,12 +97,10 @@ class Economics(_Part):
 class SlotPlan(_Part):
     """Hours of a live session or days of a festival that are planned jointly.
 
-    `count` slots, numbered from 0, share the campaign's `days` evenly; `carryover` is the share of a slot's
-    effective spend that still works in the next one (geometric adstock).
+    `count` slots, numbered from 0, share the campaign's `days` evenly.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1
-    carryover: Annotated[Number, Field(ge=0, lt=1)] = 0.0
 
 
 class Campaign(_Part):

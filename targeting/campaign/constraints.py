@@ -7,12 +7,10 @@ the limits mean for cells is decided in `allocation.compile`. It must not import
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,84 +21,16 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
+from targeting.campaign.fields import Money, Number, Selection, Share, as_text
 from targeting.campaign.messages import one_line
 
 Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
-_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
-
-
-def _as_number(value: Any) -> Any:
-    """YAML 1.1 reads 8.0e5 as text (it wants 8.0e+5); a planner means the number."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        return float(value.replace("_", ""))
-    return value
-
-
-def _as_text(value: Any) -> Any:
-    """Ids are text; YAML reads `campaign_id: 1111` as a number."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, (list, set, frozenset)):
-        return tuple(value)
-    return value if isinstance(value, tuple) or value is None else (value,)
-
-
-def _as_the_tables_say(placements: tuple[str, ...]) -> tuple[str, ...]:
-    """Placements under the names that tables have after reading: a planner may write 短视频 for video."""
-    from models.contracts.values import placement_name
-
-    return tuple(map(placement_name, placements))
-
-
-# `json_schema_input_type` is what may be written, for `targeting schema campaign`; the model holds less.
-_T = TypeVar("_T")
-_Some = Annotated[tuple[_T, ...], Field(min_length=1)]
-_Digits = Annotated[str, Field(pattern=f"^{_NUMBER.pattern}$")]
-Number = Annotated[
-    float,
-    BeforeValidator(_as_number, json_schema_input_type=float | _Digits),
-    Field(allow_inf_nan=False),
-]
-Money = Annotated[Number, Field(ge=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
-Texts = Annotated[
-    tuple[Text, ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_Some[str | int] | str | int),
-    Field(min_length=1),
-]
-Placements = Annotated[Texts, AfterValidator(_as_the_tables_say)]
-Slots = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_Some[int] | int),
-    Field(min_length=1),
-]
-
-
-class Selection(BaseModel):
-    """Which cells: every key given must match (a value or a list of values); nothing given = everything."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    segment: Texts | None = None
-    placement: Placements | None = None
-    slot: Slots | None = None
-    fan_kind: Texts | None = None
-    campaign_id: Texts | None = None
-    merchant_id: Texts | None = None
-
-    def given(self) -> dict[str, tuple[Any, ...]]:
-        """The keys that were given, with their values."""
-        keys = {key: getattr(self, key) for key in Selection.model_fields}
-        return {key: values for key, values in keys.items() if values is not None}
 
 
 class _Constraint(Selection):
     """What every kind has: a name (default `<kind>-<position>`, counted from 1), a selection and `each`."""
 
-    name: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)] = ""
+    name: Annotated[str, BeforeValidator(as_text, json_schema_input_type=str | int)] = ""
     each: Each | None = None
 
 
@@ -282,7 +212,11 @@ def name_by_position(entries: Any) -> Any:
     return tuple(named)
 
 
-def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Constraint, ...]:
+class Parsed(tuple[Any, ...]):
+    """Constraints that were read and named already, so that nothing reads them a second time."""
+
+
+def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> Parsed:
     """The same constraints; ValueError where two share a name or one takes the budget's name `total`."""
     seen: dict[str, int] = {}
     for position, constraint in enumerate(constraints, start=1):
@@ -296,18 +230,20 @@ def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Const
                 f"rename one"
             )
         seen[constraint.name] = position
-    return constraints
+    return Parsed(constraints)
 
 
 _LIST: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[Constraint, ...], config=ConfigDict(strict=True))
 
 
-def parse_constraints(entries: Sequence[Any], *, source: str = "campaign") -> tuple[Any, ...]:
-    """Constraints from mappings (or models), each with a name.
+def parse_constraints(entries: Sequence[Any], *, source: str = "campaign") -> Parsed:
+    """Constraints from mappings (or models), each with a name; those of a brief are what they are.
 
     Raises:
         CampaignError: one line naming the entry, the key, what was expected and the nearest known key.
     """
+    if isinstance(entries, Parsed):
+        return entries
     try:
         return refuse_duplicate_names(_LIST.validate_python(name_by_position(entries)))
     except ValidationError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from models.curves import FloatArray
-from targeting.allocation.explain.trial import Neighbours
+from targeting.allocation.moves import Neighbours
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 from targeting.plan.promise import HIGH, LOW

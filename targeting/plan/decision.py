@@ -18,13 +18,13 @@ import polars as pl
 from models.curves import FloatArray
 from models.errors import DataError, InfeasibleError, SolverError
 from targeting.allocation.audit.check import Violation, violations
-from targeting.allocation.explain.conflict import solve_or_explain
-from targeting.allocation.explain.trial import marginals
+from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.explain.words import reasons
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
+from targeting.allocation.moves import marginals
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
-from targeting.allocation.solver.rounding import rounded
+from targeting.allocation.solver.wholeli import rounded
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
 from targeting.plan.baselines import past_spend, usual_plans

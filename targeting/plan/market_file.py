@@ -35,8 +35,6 @@ def market_to_json(market: Market) -> str:
             "hazard": _numbers(draws.hazard),
             "gmv_per_fan_cny": _numbers(draws.gmv_per_fan_cny),
         },
-        "carryover": market.carryover,
-        "carry_in_cny": None if market.carry_in_cny is None else _numbers(market.carry_in_cny),
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
@@ -65,8 +63,6 @@ def market_from_json(text: str, *, source: str = "market.json") -> Market:
                 hazard=_array(drawn["hazard"]),
                 gmv_per_fan_cny=_array(drawn["gmv_per_fan_cny"]),
             ),
-            carryover=float(raw["carryover"]),
-            carry_in_cny=None if raw["carry_in_cny"] is None else _array(raw["carry_in_cny"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(

@@ -89,7 +89,7 @@ def supplied_market(table: pl.DataFrame) -> Market:
     curve.
     """
     from models.contracts import conform
-    from targeting.allocation.supplied import market_from_curves
+    from targeting.allocation.tabled import market_from_curves
 
     conformed = conform(table, "curves", source="curves")
     if conformed.rejected.height:

@@ -1,7 +1,7 @@
 """What each constraint kind means for the checker: actual against limit, in plain loops.
 
-Exists as the second, independent reading of DESIGN 4.3 (the first is rows.py). It must not import compile.py,
-rows.py, selection.py, outcomes.py or the solver.
+Exists as the second, independent reading of DESIGN 4.3 (the first is `formulation.rows`). It must not import
+`formulation`, `outcomes` or the solver.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import CampaignError
-from targeting.allocation.audit.truth import (
+from targeting.allocation.audit.recount import (
     Outcome,
     counted,
     independent_parts,

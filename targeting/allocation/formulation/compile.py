@@ -2,7 +2,7 @@
 
 Exists so that the solver knows nothing of briefs. Every row is linear in the metrics of `problem.py`; a limit
 that concerns single cells goes to `Limits`, where the pricing of columns enforces it exactly. It must not
-import the solver or evaluate a curve, and `check.py` must not import it: the two are independent answers to
+import the solver or evaluate a curve, and `audit` must not import it: the two are independent answers to
 the same question.
 """
 
@@ -18,7 +18,7 @@ from models.curves import FloatArray
 from models.errors import CampaignError
 from targeting.allocation.formulation import rows
 from targeting.allocation.lastplan import last_spend
-from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk, Row
+from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk
 from targeting.campaign.constraints import parse_constraints
 
 _WORTH: Mapping[str, Metric] = {
@@ -74,19 +74,13 @@ def compile_problem(
         worth=worth,
         last_spend_cny=None if last_plan is None else last_spend(market, last_plan),
     )
-    sources: list[CellLimit] = []
-    coupling: list[Row] = []
-    for constraint in parsed:
-        if constraint.kind != "risk":
-            found = rows.COMPILERS[constraint.kind](brief, constraint)
-            sources += found.limits
-            coupling += found.rows
+    compiled = [rows.COMPILERS[c.kind](brief, c) for c in parsed if c.kind != "risk"]
     return Problem(
         market=market,
         objective=_objective(objective, economics, market, brief, parsed),
         budget_cny=float(budget_cny),
-        limits=combine(sources, n),
-        rows=tuple(coupling),
+        limits=combine([limit for part in compiled for limit in part.limits], n),
+        rows=tuple(row for part in compiled for row in part.rows),
         risk=_risk(market, parsed),
         worth=worth,
     )

@@ -3,7 +3,7 @@
 Exists so that "infeasible" is never the whole answer. A deletion filter (Chinneck, Feasibility and
 Infeasibility in Optimization, 2008, ch. 6) over the constraints' names leaves a minimal conflicting set:
 taking away any of it makes the rest feasible. Contradictions between limits of spend are judged by the exact
-MILP of spendlp.py; where curves are involved the solver itself is the judge. It must not be called by the
+MILP of `spendlp`; where curves are involved the solver itself is the judge. It must not be called by the
 solver, which only reports that there is no plan.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,13 +19,11 @@ from models.errors import InfeasibleError, SolverError
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
 from targeting.allocation.problem import CellLimit, Problem, Row, Solution
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.solve import Warm
 from targeting.allocation.solver.stops import solve_with_stops
 
-if TYPE_CHECKING:
-    from targeting.allocation.solver.solve import Warm
-
 Judge = Callable[[Problem], bool]
-_HALVINGS = 12  # a relaxation is known to 1 / 4096 of the first shortfall, and rounded up
 
 
 def explain(problem: Problem, *, feasible: Judge | None = None) -> InfeasibleError:
@@ -93,7 +90,7 @@ def solver_finds_a_plan(problem: Problem) -> bool:
         problem, objective={"spend": np.zeros(len(problem.market))}, worth=problem.worth or problem.objective
     )
     try:
-        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=20.0)
+        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=SETTINGS.feasibility_seconds)
     except InfeasibleError:
         return False
     except SolverError:
@@ -154,7 +151,7 @@ def _relaxed_by_curves(problem: Problem, name: str, judge: Judge) -> float | Non
     else:
         return None
     low = 0.0
-    for _ in range(_HALVINGS):
+    for _ in range(SETTINGS.relaxation_halvings):
         middle = 0.5 * (low + high)
         low, high = (low, middle) if judge(loosened(problem, name, middle)) else (middle, high)
     return high
