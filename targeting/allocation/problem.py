@@ -99,7 +99,7 @@ class Row:
     """One coupling limit: lower <= sum over metrics and cells of coefficient * metric <= upper.
 
     `name` is the constraint's name in the brief (several rows may share it; `where` tells them apart, e.g.
-    "live").
+    "live"). `aim` marks a target: a plan that spends nothing does not reach it.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Row:
     upper: float = np.inf
     unit: str = "CNY"
     where: str = ""
+    aim: bool = False
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class Campaign(_Part):
     ] = ()
     last_plan: Annotated[str, Field(min_length=1)] | None = None
     slots: SlotPlan = SlotPlan()
+    min_ticket_cny: Money = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Campaign:

@@ -212,6 +212,9 @@ def name_by_position(entries: Any) -> Any:
     return tuple(named)
 
 
+TAKEN = {"total": "the budget", "min_ticket_cny": "the smallest ticket"}
+
+
 class Parsed(tuple[Any, ...]):
     """Constraints that were read and named already, so that nothing reads them a second time."""
 
@@ -220,9 +223,10 @@ def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> Parsed:
     """The same constraints; ValueError where two share a name or one takes the budget's name `total`."""
     seen: dict[str, int] = {}
     for position, constraint in enumerate(constraints, start=1):
-        if constraint.name == "total":
+        if constraint.name in TAKEN:
             raise ValueError(
-                f"constraint {position} is called 'total', which is the budget's name; rename it"
+                f"constraint {position} is called '{constraint.name}', which is {TAKEN[constraint.name]}'s "
+                f"name; rename it"
             )
         if constraint.name in seen:
             raise ValueError(

@@ -111,6 +111,7 @@ def compiled(
         budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
         constraints=campaign.constraints,
         last_plan=last,
+        min_ticket_cny=campaign.min_ticket_cny,
     )
 
 
@@ -149,6 +150,7 @@ def _refuse_broken(
         return violations(
             market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=spend_cny,
             objective=campaign.objective, last_plan=last,
+            min_ticket_cny=campaign.min_ticket_cny,
         )  # fmt: skip
 
     found = broken(solution.spend_cny)
@@ -184,6 +186,7 @@ def assembled(
         return not violations(
             market, budget_cny=campaign.budget_cny, constraints=campaign.constraints, spend_cny=rival,
             objective=campaign.objective, last_plan=last,
+            min_ticket_cny=campaign.min_ticket_cny,
         )  # fmt: skip
 
     cheapest = any(c.kind == "target" for c in campaign.constraints)

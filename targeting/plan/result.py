@@ -133,6 +133,7 @@ class Plan:
             spend_cny=self.solution.spend_cny,
             objective=self.campaign.objective,
             last_plan=self.last_spend_cny,
+            min_ticket_cny=self.campaign.min_ticket_cny,
             tolerance=tolerance,
         )
 

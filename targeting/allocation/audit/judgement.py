@@ -6,6 +6,7 @@ Exists as the second, independent reading of DESIGN 4.3 (the first is `formulati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,18 @@ def total(facts: Facts) -> list[Finding]:
     return found
 
 
+def _whole_li(cny: float) -> float:
+    """A share of the budget is kept to the 厘 (0.001 CNY) below."""
+    return math.floor(1000.0 * cny + 1e-6) / 1000.0
+
+
+def ticket(facts: Facts, least_cny: float) -> list[Finding]:
+    """Every cell with spend has at least the smallest ticket."""
+    return [
+        Finding(f"cell {i}", s, least_cny, False, "CNY", least_cny) for i, s in enumerate(facts.spend) if s > 0
+    ]
+
+
 def _bounds(facts: Facts, c: Any) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
@@ -98,7 +111,7 @@ def _bounds(facts: Facts, c: Any) -> list[Finding]:
         for limit, at_most in (
             (c.min_cny, False),
             (c.max_cny, True),
-            (None if c.min_share is None else c.min_share * facts.budget_cny, False),
+            (None if c.min_share is None else _whole_li(c.min_share * facts.budget_cny), False),
             (None if c.max_share is None else c.max_share * facts.budget_cny, True),
         ):
             if limit is not None:

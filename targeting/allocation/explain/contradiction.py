@@ -18,6 +18,7 @@ from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
+from targeting.allocation.moves import trial_gains
 from targeting.allocation.problem import CellLimit, Problem, Row, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.solve import Warm
@@ -77,11 +78,35 @@ def solve_or_explain(
         DataError, SolverError: as `solve`.
     """
     try:
-        return solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        found = solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
         raise explain(problem) from None
+    _refuse_nothing(problem, found.spend_cny)
+    return found
+
+
+def _refuse_nothing(problem: Problem, spend_cny: FloatArray) -> None:
+    """A return that no yuan brings is "kept" by spending nothing, which is no plan for a target."""
+    for row in problem.rows:
+        least = -np.asarray(row.coefficients.get("spend", 0.0)) + np.zeros(len(spend_cny))
+        here = least > 0
+        if not row.aim or not here.any() or (spend_cny[here] > 0).any():
+            continue
+        worth = {m: x for m, x in row.coefficients.items() if m != "spend"}
+        most = np.minimum(problem.limits.upper_cny, problem.budget_cny)
+        tried = np.geomspace(1e-6, 1.0, SETTINGS.trial_spends)[:, None] * most
+        nothing = np.zeros(len(spend_cny))
+        gains = trial_gains(problem.market, spend_cny=nothing, trials_cny=tried, coefficients=worth)
+        best = float((gains / np.where(tried > 0, tried, np.inf))[:, here].max(initial=0.0))
+        asked, place = float(least[here].max()), f" for {row.where}" if row.where else ""
+        raise InfeasibleError(
+            f"no spend reaches target '{row.name}' of {asked:,.6g} per CNY{place}: "
+            f"the best average return found is {best:,.6g}; lower the target below that",
+            conflict=(row.name,),
+            relaxation={row.name: asked - best},
+        )
 
 
 def solver_finds_a_plan(problem: Problem) -> bool:

@@ -46,6 +46,7 @@ def compile_problem(
     budget_cny: float,
     constraints: Sequence[Any] = (),
     last_plan: pl.DataFrame | FloatArray | None = None,
+    min_ticket_cny: float = 0.0,
 ) -> Problem:
     """The problem that the brief describes on this market.
 
@@ -57,6 +58,7 @@ def compile_problem(
         constraints: models of `targeting.campaign.constraints`, or mappings as in the brief.
         last_plan: spend to limit change from: (n_cells,), or a frame with segment, placement, spend_cny and
             optionally campaign_id and slot (an `allocation.csv`).
+        min_ticket_cny: no cell gets less than this unless it gets nothing; called so in prices and conflicts.
 
     Raises:
         CampaignError: a selection that matches nothing, risk without draws, a minimum above the budget,
@@ -79,11 +81,16 @@ def compile_problem(
         market=market,
         objective=_objective(objective, economics, market, brief, parsed),
         budget_cny=float(budget_cny),
-        limits=combine([limit for part in compiled for limit in part.limits], n),
+        limits=combine([*_ticket(min_ticket_cny, n), *(x for part in compiled for x in part.limits)], n),
         rows=tuple(row for part in compiled for row in part.rows),
         risk=_risk(market, parsed),
         worth=worth,
     )
+
+
+def _ticket(min_ticket_cny: float, n_cells: int) -> list[CellLimit]:
+    ticket = CellLimit("min_ticket_cny", "min_if_used_cny", np.full(n_cells, float(min_ticket_cny)))
+    return [ticket] if min_ticket_cny > 0 else []
 
 
 def combine(sources: Sequence[CellLimit], n_cells: int) -> Limits:
@@ -121,15 +128,14 @@ def _objective(
             f"constraints '{cheapest[0].name}' and '{other.name}': one target asks for the cheapest plan, "
             f"the other for as much as pays back; keep one, or write roi as a roi_floor"
         )
-    plain: dict[Metric, FloatArray] = dict(brief.worth)
-    if objective == "profit":
-        plain = {"gmv": _kept(economics, market), "spend": -np.ones(n)}
     if cheapest:
         return {"spend": -np.ones(n)}
-    for target in priced:
-        price = np.where(rows.chosen(brief, target), target.value, 0.0)
-        plain["spend"] = plain.get("spend", np.zeros(n)) - price
-    return plain
+    kept = _kept(economics, market) if objective == "profit" else np.ones(n)
+    charge = np.full(n, 1.0 if objective == "profit" else 0.0)
+    for target in priced:  # returns are counted in what the brief counts as value, not in profit
+        charge = np.where(rows.chosen(brief, target), np.maximum(charge, target.value * kept), charge)
+    plain: dict[Metric, FloatArray] = {metric: c * kept for metric, c in brief.worth.items()}
+    return {**plain, "spend": -charge} if charge.any() else plain
 
 
 def _kept(economics: Any, market: Market) -> FloatArray:

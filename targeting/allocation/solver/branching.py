@@ -14,18 +14,18 @@ import logging
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
 
 from models.curves import POINTS, FloatArray
 from models.errors import InfeasibleError, SolverError
 from targeting.allocation.problem import relative_gap
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.generation import Relaxed, generate
 from targeting.allocation.solver.incumbent import Incumbent
-from targeting.allocation.solver.master import Pool
+from targeting.allocation.solver.master import Pool, row_scale, sheet
 from targeting.allocation.solver.pricing import legal
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,8 @@ class _Tree:
     def visit(self, parent: Pool, child: Program, most: float) -> None:
         """Solve a child's relaxation, take its plans, keep it open with its bound (no more than `most`)."""
         pool = Pool(child, parent.group)
-        for sheet in {id(s): s for s in parent.sheets}.values():
-            pool.add(legal(child, sheet.spend))
+        for old in {id(s): s for s in parent.sheets}.values():
+            pool.add(legal(child, old.spend))
         tolerance = max(1e-7, 0.1 * self.best.gap_tol)
         try:
             found = generate(pool, self.deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds)
@@ -170,14 +170,9 @@ def _children(program: Program, pool: Pool, relaxed: Relaxed) -> list[Program]:
 
 
 def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
-    """The cell of the block whose mixture promises most above the value of its average."""
+    """The cell to cut: in the block whose mixture is furthest from its average, the least sure one."""
     share = relaxed.mixture.share[: len(pool.sheets), pool.group]
-    sheets = pool.sheets[: share.shape[0]]
-    weights = program.weights(relaxed.prices)
-    values = np.array([block_value(program, weights, s.spend) for s in sheets])
-    average = legal(program, relaxed.spend)
-    loss = (share * values).sum(axis=0) - block_value(program, weights, average)
-    spends = np.array([s.spend for s in sheets])
+    spends = np.array([s.spend for s in pool.sheets[: share.shape[0]]])
     wide = np.repeat(share, program.width, axis=1)
     spread = (wide * np.abs(spends - relaxed.spend)).sum(axis=0)
     on = (wide * (spends > 0)).sum(axis=0)
@@ -189,8 +184,23 @@ def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
     usable = grid.max(axis=1) > 0
     if not usable.any():
         return None
-    block = int(np.argmax(np.where(usable, loss, -np.inf)))
+    block = int(np.argmax(np.where(usable, _promised(program, pool, relaxed, share), -np.inf)))
     return block * program.width + int(np.argmax(grid[block]))
+
+
+def _promised(program: Program, pool: Pool, relaxed: Relaxed, share: FloatArray) -> FloatArray:
+    """(n_blocks,) how far each block's mixture is from its average: in the objective, and in every row at its
+    price, or at what a whole row is worth where that is more. A row's price may cancel a value, so that an
+    error in both moves the goal by nothing.
+    """
+    average = sheet(program, legal(program, relaxed.spend))
+    size = row_scale(program, pool)
+    price = np.maximum(np.abs(relaxed.prices), np.abs(average.value).sum() / size)
+    value, rows = -average.value, -average.activity
+    for each, own in zip(pool.sheets, share, strict=False):
+        value = value + own * each.value
+        rows = rows + each.activity @ sparse.diags(own)
+    return np.asarray(np.abs(value) + price @ abs(rows))
 
 
 def _most_convex(program: Program) -> int | None:
