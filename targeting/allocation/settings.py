@@ -67,6 +67,7 @@ class Settings:
         near_hurdle: a return within 2 % of what a yuan must return counts as equal. Derived: money comes in
             whole 厘 and steps.
         relaxation_halvings: a relaxation is known to 1 / 4096 of the first shortfall, rounded up. Derived.
+        relaxation_gap: certificate of a relaxation found by one solve. Derived: it is told to three digits.
         feasibility_seconds: that one question "is there any plan" may take. Measured.
         tail_steps, tail_settled, tail_radius: of the climb under a CVaR floor: quadratic programs, gain in
             shares of the objective and radius in cells' ranges at which it ends. Measured.
@@ -130,6 +131,7 @@ class Settings:
     trial_spends: int = 48
     near_hurdle: float = 0.02
     relaxation_halvings: int = 12
+    relaxation_gap: float = 1e-4
     feasibility_seconds: float = 20.0
     known_spends: int = 40
     tail_steps: int = 40

@@ -99,9 +99,8 @@ def _whole_li(cny: float) -> float:
 
 def ticket(facts: Facts, least_cny: float) -> list[Finding]:
     """Every cell with spend has at least the smallest ticket."""
-    return [
-        Finding(f"cell {i}", s, least_cny, False, "CNY", least_cny) for i, s in enumerate(facts.spend) if s > 0
-    ]
+    used = [(i, s) for i, s in enumerate(facts.spend) if s > 0]
+    return [Finding(f"cell {i}", s, least_cny, False, "CNY", least_cny) for i, s in used]
 
 
 def _bounds(facts: Facts, c: Any) -> list[Finding]:

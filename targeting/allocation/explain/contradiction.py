@@ -21,46 +21,53 @@ from targeting.allocation.formulation.compile import combine
 from targeting.allocation.moves import trial_gains
 from targeting.allocation.problem import CellLimit, Problem, Row, Solution
 from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.solve import Warm
 from targeting.allocation.solver.stops import solve_with_stops
 
 Judge = Callable[[Problem], bool]
 
 
-def explain(problem: Problem, *, feasible: Judge | None = None) -> InfeasibleError:
+def explain(
+    problem: Problem, *, feasible: Judge | None = None, proven: bool = False, time_limit_s: float = 60.0
+) -> InfeasibleError:
     """The error to raise for a problem that has no plan.
 
     Args:
         problem: infeasible, as the solver found (or as found here; a feasible one gets an error that says
-        so). feasible: judge of problems with curves; default: the solver's own search for any plan.
+            so).
+        feasible: judge of problems with curves; default: the solver's own search for any plan.
+        proven: the solver proved already that there is no plan.
+        time_limit_s: seconds after which names are no longer left out and relaxations no longer sought.
 
     Returns:
         InfeasibleError with `conflict`, names of a minimal set, and `relaxation`, for each of them alone the
         least change of its limit, in its unit, that lets a plan exist (missing where no change of it alone
         would).
     """
+    deadline = Deadline.of(time_limit_s)
     judge = feasible or solver_finds_a_plan
-    names = all_names(problem)
-    linear = set(linear_names(problem))
-    conflict, by_curves = names, True
-    if least_slack(problem, names=linear) is None:
-        by_curves = False
-        conflict = _shrink(
-            [n for n in names if n in linear], lambda kept: least_slack(problem, names=kept) is not None
-        )
-    elif not judge(problem):
-        conflict = _shrink(names, lambda kept: judge(restricted(problem, kept)))
+
+    def may_hold(kept: list[str]) -> bool:
+        return deadline.over or judge(restricted(problem, kept))
+
+    names, linear = all_names(problem), set(linear_names(problem))
+    by_curves = least_slack(problem, names=linear) is not None
+    if not by_curves:
+        among = [n for n in names if n in linear]
+        conflict = _shrink(among, lambda kept: least_slack(problem, names=kept) is not None)
+    elif proven or not judge(problem):
+        conflict = _shrink(names, may_hold)
     else:
         return InfeasibleError(
             "the solver found no plan, but every constraint can be kept; raise its time limit"
         )
     relaxation: dict[str, float] = {}
     for name in conflict:
-        amount = (
-            _relaxed_by_curves(problem, name, judge)
-            if by_curves
-            else _relaxed_by_limits(problem, conflict, name)
-        )
+        amount = _relaxed_by_limits(problem, conflict, name) if not by_curves else None
+        if by_curves and not deadline.over:
+            amount = _relaxed_at_best(problem, name) if feasible is None else None
+            amount = _relaxed_by_judge(problem, name, judge, deadline) if amount is None else amount
         if amount is not None:
             relaxation[name] = amount
     return InfeasibleError(
@@ -82,7 +89,7 @@ def solve_or_explain(
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
-        raise explain(problem) from None
+        raise explain(problem, proven=True, time_limit_s=time_limit_s) from None
     _refuse_nothing(problem, found.spend_cny)
     return found
 
@@ -166,17 +173,50 @@ def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str) -> floa
     return None
 
 
-def _relaxed_by_curves(problem: Problem, name: str, judge: Judge) -> float | None:
+def _relaxed_at_best(problem: Problem, name: str) -> float | None:
+    """By one solve: how far the named limit is from the best that plans which keep the others can do for it.
+
+    None where the name stands for several limits, or for cells' own, or the others cannot be kept either.
+    """
+    n = len(problem.market)
+    rest = restricted(problem, [k for k in all_names(problem) if k != name])
+    mine = [r for r in problem.rows if r.name == name]
+    if name == BUDGET:
+        row = Row(BUDGET, {"spend": np.ones(n)}, upper=problem.budget_cny)
+    elif len(mine) == 1 and not any(s.name == name for s in problem.limits.sources):
+        row = mine[0]
+    else:
+        return None
+    if np.isfinite(row.lower) and np.isfinite(row.upper):
+        return None
+    sign = 1.0 if np.isfinite(row.lower) else -1.0
+    goal = {metric: sign * np.asarray(x) for metric, x in row.coefficients.items()}
+    try:
+        found = solve_with_stops(
+            replace(rest, objective=goal, worth=problem.worth or problem.objective),
+            gap_tol=SETTINGS.relaxation_gap, time_limit_s=SETTINGS.feasibility_seconds,
+        )  # fmt: skip
+    except (InfeasibleError, SolverError):
+        return None
+    missing = (row.lower if sign > 0 else -row.upper) - found.value
+    return max(missing, 0.0) * (1 + 1e-9)
+
+
+def _relaxed_by_judge(problem: Problem, name: str, judge: Judge, deadline: Deadline) -> float | None:
     """By bisection on the judge; starts from a change that takes the limit away in effect."""
     high = _scale(problem, name)
     for _ in range(8):
         if judge(loosened(problem, name, high)):
             break
         high *= 4.0
+        if deadline.over:
+            return None
     else:
         return None
     low = 0.0
     for _ in range(SETTINGS.relaxation_halvings):
+        if deadline.over:
+            break
         middle = 0.5 * (low + high)
         low, high = (low, middle) if judge(loosened(problem, name, middle)) else (middle, high)
     return high
