@@ -1,6 +1,6 @@
 """The allocator on the instances of issue 3: certified gap, time, and what independent answers say.
 
-    python benchmarks/allocation.py [--quick] [--ipinyou FOLDER]
+    python benchmarks/allocation.py [PART ...] [--quick] [--ipinyou FOLDER]
 
 One line per figure, the machine named, medians and ratios. Seconds are wall time; `cpu` is processor time,
 which does not suffer from neighbours on a shared machine; `HiGHS` is the solver's own share of the wall time.
@@ -33,7 +33,7 @@ from targeting.allocation.whatif.frontier import frontier
 
 HOME = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HOME / "tests" / "targeting" / "allocation"))
-import random_problems as oracle
+import random_problems as oracle  # noqa: E402 - beside the tests that use it
 
 PEERS = ("pymc_marketing", "meridian", "robyn")
 
@@ -210,7 +210,7 @@ def brute_force(runs: int) -> None:
 
 
 def mixtures(runs: int) -> None:
-    """Random sets of three or four kinds of constraints on 14 competing cells, through what a planner calls."""
+    """Random sets of three or four kinds of constraints on 14 competing cells."""
     done, empty, slowest = [], [], 0.0
     for seed in range(runs):
         problem, start = mixed(seed), time.perf_counter()
@@ -250,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("parts", nargs="*", help="some of them by name; all where none is given")
     parser.add_argument("--quick", action="store_true", help="fewer runs, no 20,000-segment instance")
     parser.add_argument("--ipinyou", type=Path, default=HOME.parent / "shared" / "data" / "ipinyou")
     arguments = parser.parse_args()
@@ -259,20 +260,20 @@ def main() -> None:
     missing = [p for p in PEERS if importlib.util.find_spec(p) is None]
     print(f"peers not installed, skipped: {', '.join(missing) or 'none'}")
     CLOCK.watch()
-    solve(hills(3, 0))  # loads cvxpy
-    parts: tuple[Callable[[], None], ...] = (
-        lambda: competing_hazards((100, 1000) if quick else (100, 1000, 20000)),
-        frontier_of_budgets,
-        lambda: s_curves(3 if quick else 20, 1 if quick else 5),
-        invariance,
-        lambda: shadow_prices(8 if quick else 50),
-        lambda: brute_force(20 if quick else 200),
-        lambda: mixtures(10 if quick else 60),
-        lambda: cvar(20 if quick else 100, 200),
-        lambda: ipinyou(arguments.ipinyou),
-    )
-    for part in parts:
-        part()
+    solve(hills(3, 0))  # loads what is loaded once
+    parts: dict[str, Callable[[], None]] = {
+        "competing": lambda: competing_hazards((100, 1000) if quick else (100, 1000, 20000)),
+        "frontier": frontier_of_budgets,
+        "s_curves": lambda: s_curves(3 if quick else 20, 1 if quick else 5),
+        "invariance": invariance,
+        "prices": lambda: shadow_prices(8 if quick else 50),
+        "brute_force": lambda: brute_force(20 if quick else 200),
+        "cvar": lambda: cvar(20 if quick else 100, 200),
+        "ipinyou": lambda: ipinyou(arguments.ipinyou),
+        "mixtures": lambda: mixtures(10 if quick else 60),
+    }
+    for name in arguments.parts or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

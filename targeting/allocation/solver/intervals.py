@@ -22,9 +22,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.curves import CurveSet, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value, phi_jet
@@ -54,7 +53,6 @@ class Search:
         users = np.where(self.finite, program.users, 1.0)[:, None]
         least = np.where(box.loose, 0.0, box.low)
         a_low, a_high = grid(program.curves.value(least)), grid(program.curves.value(box.high))
-        self.ends = grid(program.curves.value(box.low)), a_high
         self.rate = grid(program.hazard) / users  # x_c = rate_c a_c
         self.inside = np.clip(spend, least, box.high)
         start = grid(program.curves.value(self.inside))
@@ -62,10 +60,11 @@ class Search:
         self.z_start = np.clip((self.rate * start).sum(axis=1), self.z_low, self.z_high)
         self.fans = grid(weights["fans"] * program.hazard)
         self.mass = (self.fans * start).sum(axis=1)
-        linear, self.constant = _reached_lines(
-            grid(weights["reached"]), start, a_low, a_high, users[:, 0], self.finite
-        )
-        self.linear = grid(weights["impressions"]) + linear
+        self.reached, self.impressions = grid(weights["reached"]), grid(weights["impressions"])
+        self.users = users[:, 0]
+        self.y_start = start.sum(axis=1) / self.users
+        touched = self.reached * np.exp(-self.y_start)[:, None]
+        self.linear = self.impressions + np.where(self.finite[:, None], touched, self.reached)
         self.cost = -grid(weights["spend"])
         self.bonus = grid(weights["active"] * ((program.switch | (program.lower > 0)) & (box.high > 0)))
         worth = np.abs(self.fans) + np.abs(self.linear)
@@ -77,6 +76,8 @@ class Search:
         n = len(self.span)
         left, bound = self._first(), np.full(n, -np.inf)
         for level in range(SETTINGS.interval_halvings):
+            if level >= SETTINGS.narrowing_level:
+                self._narrow(left)
             upper = self._bound(left)
             alive = (upper > (self.value + self.tolerance)[left.block]) & self.finite[left.block]
             alive &= left.z1 > left.z0
@@ -105,7 +106,7 @@ class Search:
         near = np.clip(self.z_start[block], z0, z1)  # the end that dominates, as a rule
         span = self.span[block]  # a cell next to nothing bends so much that `slope` means nothing
         mu = at[block] + np.clip(slope[block] * (near - self.z_start[block]), -span, span)
-        return Intervals(block, z0, z1, mu)
+        return Intervals(block, z0, z1, mu, self.low[block], self.high[block])
 
     def _multiplier(self) -> tuple[FloatArray, FloatArray]:
         """(n_blocks,) the multiplier of z at the start, phi'(z) Q, and how fast it moves with z.
@@ -126,17 +127,34 @@ class Search:
         return mu, np.where(reach > 0, pull / np.where(reach > 0, reach, 1.0), 0.0)
 
     def _bound(self, left: Intervals) -> FloatArray:
-        """Upper bound of J on each interval; leaves the multiplier it was got with in `left.mu`.
+        """(n,) upper bound of J on each interval; leaves the multiplier it was got with in `left.mu`."""
+        program = self.program
+        if program.floors is not None:
+            stops = joint_stops(
+                program, program.floors, self.rate, self.low, self.high, left.block, left.z0, left.z1
+            )
+            left.high = np.minimum(left.high, stops)
+            left.low = np.minimum(left.low, left.high)
+        ends = self._shown(left.block, left.low), self._shown(left.block, left.high)
+        users = self.users[left.block]
+        y0 = np.where(self.loose[left.block], 0.0, ends[0]).sum(axis=1) / users
+        y1 = ends[1].sum(axis=1) / users
+        best = self._bound_touching(left, ends, np.clip(self.y_start[left.block], y0, y1))
+        open_ = np.flatnonzero(best > (self.value + self.tolerance)[left.block])
+        if len(open_) and self.reached.any():  # reach is touched in the middle, too
+            again, those = left[open_], (ends[0][open_], ends[1][open_])
+            best[open_] = np.minimum(best[open_], self._bound_touching(again, those, 0.5 * (y0 + y1)[open_]))
+        return best
+
+    def _bound_touching(
+        self, left: Intervals, ends: tuple[FloatArray, FloatArray], y: FloatArray
+    ) -> FloatArray:
+        """`_bound` with reach replaced by a line that touches it at y (n,) impressions per person.
 
         Any multiplier bounds, so an interval whose bound is already below what is looked for is left alone;
         the others step towards a surplus of none, then take false positions and halves in turn.
         """
-        n, program = len(left), self.program
-        high = None
-        if program.floors is not None:
-            high = joint_stops(
-                program, program.floors, self.rate, self.low, self.high, left.block, left.z0, left.z1
-            )
+        n = len(left)
         goal = (self.value + self.tolerance)[left.block]
         lines = Lines.of(left, tangent=bool((self.fans < 0).any()))
         walk = Walk.of(left.mu, 0.5 * self.span[left.block] * (left.z1 - left.z0))
@@ -144,9 +162,9 @@ class Search:
         for attempt in range(SETTINGS.multiplier_steps):
             mu = walk.mu[at]
             gain, surplus, spend = self._relaxed(
-                left.block[at], lines.take(at), mu, None if high is None else high[at]
+                left[at], lines.take(at), mu, (ends[0][at], ends[1][at]), y[at]
             )
-            if attempt == 0 and high is None:  # the relaxation's maximiser may break a floor
+            if attempt == 0 and self.program.floors is None:  # the relaxation's maximiser may break a floor
                 self._learn(left.block, spend[1])
             better = gain.max(axis=0) < best[at]
             best_mu[at[better]] = mu[better]
@@ -162,29 +180,93 @@ class Search:
         return best
 
     def _relaxed(
-        self, block: Numbers, lines: Lines, mu: FloatArray, high: FloatArray | None
+        self,
+        left: Intervals,
+        lines: Lines,
+        mu: FloatArray,
+        ends: tuple[FloatArray, FloatArray],
+        y: FloatArray,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """K(z) at both ends (2, n), its surplus (sum of x at its maximiser - z) and that maximiser
-        (2, n, width); `high` (n, width) where it is lower than the box's.
+        """K(z) at both ends (2, n), its surplus (sum of x at its maximiser - z) and that maximiser (2, n,
+        width).
+
+        Args:
+            left: the intervals; lines: z and phi at their ends; mu: (n,) multipliers.
+            ends: impressions (n, width) at the least and the most that cells may spend.
+            y: (n,) impressions per person where reach is touched.
         """
-        fans, rate, k = self.fans[block], self.rate[block], self.program.width
-        curves = self.program.curves.take((block[:, None] * k + np.arange(k)).ravel())
+        block = left.block
+        reach, constant = self._reach(block, ends, y)
+        fans, rate = self.fans[block], self.rate[block]
         level = np.where(fans >= 0, lines.phi[:, :, None], lines.below[:, :, None])
         level = np.where(self.finite[block][:, None], level, 1.0)
-        alpha = self.linear[block] + level * fans + mu[:, None] * rate
+        alpha = self.impressions[block] + reach + level * fans + mu[:, None] * rate
         shape = alpha.shape
-        most = (self.high[block] if high is None else high).ravel()
-        ends = (
-            self.ends[0][block].ravel(),
-            self.ends[1][block].ravel() if high is None else curves.value(most),
-        )
         top = best_or_none(
-            curves, alpha.reshape(2, -1), self.cost[block].ravel(), self.low[block].ravel(), most,
-            bonus=self.bonus[block].ravel(), loose=self.loose[block].ravel(), ends=ends,
+            self._curves(block), alpha.reshape(2, -1), self.cost[block].ravel(), left.low.ravel(),
+            left.high.ravel(), bonus=self.bonus[block].ravel(), loose=self.loose[block].ravel(),
+            ends=(ends[0].ravel(), ends[1].ravel()),
         )  # fmt: skip
-        gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * lines.z + self.constant[block]
-        x = rate * top.y.reshape(shape)
-        return gain, x.sum(axis=2) - lines.z, top.spend.reshape(shape)
+        gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * lines.z + constant
+        surplus = (rate * top.y.reshape(shape)).sum(axis=2) - lines.z
+        return gain, surplus, top.spend.reshape(shape)
+
+    def _curves(self, block: Numbers) -> CurveSet:
+        k = self.program.width
+        return self.program.curves.take((block[:, None] * k + np.arange(k)).ravel())
+
+    def _shown(self, block: Numbers, spend: FloatArray) -> FloatArray:
+        """Impressions (n, width)."""
+        return self._curves(block).value(spend.ravel()).reshape(spend.shape)
+
+    def _narrow(self, left: Intervals) -> None:
+        """Leave out spends with which z cannot be in [z0, z1], whatever the block's other cells do.
+
+        Without it a cell that a price pays for spending less than nothing (a ratio's) answers only "nothing"
+        or "everything", and halving its interval changes nothing.
+        """
+        rate, curves = self.rate[left.block], self._curves(left.block)
+        least = np.where(self.loose[left.block], 0.0, left.low)
+        few, many = (rate * self._shown(left.block, s) for s in (least, left.high))
+        hair = 1e-12 * (1e-300 + left.z1)[:, None]
+        most = left.z1[:, None] - (few.sum(axis=1, keepdims=True) - few) + hair
+        need = left.z0[:, None] - (many.sum(axis=1, keepdims=True) - many) - hair
+        low, high = left.low, left.high
+        below, above = low.copy(), high.copy()  # of the spend that just meets `need`; that just meets `most`
+        for _ in range(SETTINGS.narrowing_halvings):
+            mid_low, mid_high = 0.5 * (low + above), 0.5 * (below + high)
+            x_low, x_high = (rate * curves.value(s.ravel()).reshape(s.shape) for s in (mid_low, mid_high))
+            short, over = x_low < need, x_high > most
+            low, above = np.where(short, mid_low, low), np.where(short, above, mid_low)
+            high, below = np.where(over, mid_high, high), np.where(over, below, mid_high)
+        left.low, left.high = np.minimum(low, high), high
+
+    def _reach(
+        self, block: Numbers, ends: tuple[FloatArray, FloatArray], y: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """(per-impression weight (n, k), constant (n,)) of a linear function above sum weight x reached, that
+        touches it at y (n,) impressions per person.
+
+        reached_c = phi(y) a_c, y = sum a / N. With R the largest weight, sum R_c reached_c = R N (1 -
+        exp(-y)) - sum (R - R_c) phi(y) a_c; the last sum is at least that with phi at the largest y. A
+        positive R takes the tangent of the concave 1 - exp(-y), a negative one its chord.
+        """
+        weight, users, finite = self.reached[block], self.users[block], self.finite[block]
+        if not weight.any():
+            return np.zeros_like(weight), np.zeros(len(block))
+        few = np.where(self.loose[block], 0.0, ends[0])
+        y0, y1 = few.sum(axis=1) / users, ends[1].sum(axis=1) / users
+        largest = np.where(weight != 0, weight, -np.inf).max(axis=1)
+        some_none = np.where((weight == 0).any(axis=1), np.maximum(largest, 0), largest)
+        largest = np.where(np.isfinite(largest), some_none, 0.0)
+        drop = (largest[:, None] - weight) * phi_jet(y1)[0][:, None]
+        wide = y1 - y0 > 1e-12 * (1.0 + y1)
+        chord = np.where(wide, (np.exp(-y0) - np.exp(-y1)) / np.where(wide, y1 - y0, 1.0), np.exp(-y1))
+        slope = np.where(largest >= 0, np.exp(-y), chord)
+        at = np.where(largest >= 0, y, y0)
+        constant = largest * users * (-np.expm1(-at) - slope * at)
+        lines = largest[:, None] * slope[:, None] - drop
+        return np.where(finite[:, None], lines, weight), np.where(finite, constant, 0.0)
 
     def _learn(self, block: Numbers, spend: FloatArray) -> None:
         """Keep a maximiser of the relaxation as the block's best plan where it beats the one so far (first
@@ -198,36 +280,3 @@ class Search:
         better = value > self.value
         self.spend = np.where(np.repeat(better, self.program.width), trial, self.spend)
         self.value = np.where(better, value, self.value)
-
-
-def _reached_lines(
-    weight: FloatArray,
-    start: FloatArray,
-    a_low: FloatArray,
-    a_high: FloatArray,
-    users: FloatArray,
-    finite: NDArray[np.bool_],
-) -> tuple[FloatArray, FloatArray]:
-    """(per-impression weight (n_blocks, k), constant (n_blocks,)) of a linear function above sum weight x
-    reached.
-
-    reached_c = phi(y) a_c, y = sum a / N. With R the largest weight, sum R_c reached_c = R N (1 - exp(-y)) -
-    sum (R - R_c) phi(y) a_c; the last sum is at least that with phi at the largest y. A positive R takes the
-    tangent of
-    the concave 1 - exp(-y), a negative one its chord.
-    """
-    if not weight.any():
-        return np.zeros_like(weight), np.zeros(len(users))
-    y, y0, y1 = ((a.sum(axis=1) / users) for a in (start, a_low, a_high))
-    largest = np.where(weight != 0, weight, -np.inf).max(axis=1)
-    largest = np.where(
-        np.isfinite(largest), np.where((weight == 0).any(axis=1), np.maximum(largest, 0), largest), 0.0
-    )
-    drop = (largest[:, None] - weight) * phi_jet(y1)[0][:, None]
-    wide = y1 - y0 > 1e-12 * (1.0 + y1)
-    chord = np.where(wide, (np.exp(-y0) - np.exp(-y1)) / np.where(wide, y1 - y0, 1.0), np.exp(-y1))
-    slope = np.where(largest >= 0, np.exp(-y), chord)
-    at = np.where(largest >= 0, y, y0)
-    constant = largest * users * (-np.expm1(-at) - slope * at)
-    lines = largest[:, None] * slope[:, None] - drop
-    return np.where(finite[:, None], lines, weight), np.where(finite, constant, 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,28 @@ Numbers = NDArray[np.int64]
 
 @dataclass
 class Intervals:
-    """Stretches [z0, z1] of blocks' z, each with the multiplier it is bounded with; all (n,)."""
+    """Stretches [z0, z1] of blocks' z, each with the multiplier it is bounded with, all (n,), and what its
+    cells may spend (n, width).
+    """
 
     block: Numbers
     z0: FloatArray
     z1: FloatArray
     mu: FloatArray
+    low: FloatArray
+    high: FloatArray
 
     def __len__(self) -> int:
         return len(self.block)
 
-    def __getitem__(self, keep: NDArray[np.bool_]) -> Intervals:
-        return Intervals(self.block[keep], self.z0[keep], self.z1[keep], self.mu[keep])
+    def __getitem__(self, keep: NDArray[np.bool_] | Numbers) -> Intervals:
+        return Intervals(*(getattr(self, f.name)[keep] for f in fields(self)))
 
     def halved(self) -> Intervals:
         """Both halves of every stretch."""
+        twice = self[np.tile(np.arange(len(self)), 2)]
         middle = 0.5 * (self.z0 + self.z1)
-        return Intervals(
-            np.tile(self.block, 2), np.r_[self.z0, middle], np.r_[middle, self.z1], np.tile(self.mu, 2)
-        )
+        return replace(twice, z0=np.r_[self.z0, middle], z1=np.r_[middle, self.z1])
 
 
 @dataclass(frozen=True)
