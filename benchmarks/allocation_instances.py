@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from models.curves import CurveSet
+from models.supply.curves import CurveSet
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Draws, Limits, Market, Problem, Row

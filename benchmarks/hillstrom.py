@@ -1,4 +1,4 @@
-"""Uplift and policy value on a real randomised experiment: 64,000 customers, two e-mails or none, by a coin.
+r"""Uplift and policy value on a real randomised experiment: 64,000 customers, two e-mails or none, by a coin.
 
     python -m benchmarks.hillstrom --data ../shared/data/hillstrom --splits 10
 
@@ -8,8 +8,8 @@ fitted on 70 % of the customers and ranks the other 30 %. Printed:
 1. Qini (scikit-uplift's `qini_auc_score`) for Womens/visit and Mens/visit over stratified splits, mean +- sd,
    with an interval of the mean that respects that the splits share customers (Nadeau & Bengio 2003:
    sd^2 (1/J + n_test / n_train)). The verdict is the doubled median of the splits' one-sided p-values
-   (`models.heterogeneity.over_splits`) at 5 %. Beside it, on the same splits, a logistic T-learner (two
-   regressions, no model of ours), and the peers that are installed.
+   (`models.judging.heterogeneity.over_splits`) at 5 %. Beside it, on the same splits, a logistic T-learner
+   (two regressions, no model of ours), and the peers that are installed.
 2. Three folds, every customer scored by a model that did not see it: how much more than by lot the ranking
    gains, and the doubly robust value in spend less cost per customer of "the e-mail with the largest
    predicted spend less cost, if any", with its interval, beside mailing everybody and nobody.
@@ -47,12 +47,12 @@ import numpy as np
 import polars as pl
 
 from benchmarks.hillstrom_peers import design, learners, same_qini
-from models.audience import AudienceModel
+from models.audience.model import AudienceModel
 from models.contracts import gather
-from models.heterogeneity import heterogeneity, over_splits
-from models.logged import Logged, cross_fitted_outcomes
-from models.policy_value import policy_difference, policy_value, uniform_policy
-from models.uplift import qini_auc_score, uplift_auc_score
+from models.judging.heterogeneity import heterogeneity, over_splits
+from models.judging.policy_value import policy_difference, policy_value, uniform_policy
+from models.judging.propensity import Logged, cross_fitted_outcomes
+from models.judging.uplift import qini_auc_score, uplift_auc_score
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "hillstrom" / "run.py"
 MAILS = ("womens_email", "mens_email")

@@ -21,7 +21,7 @@ class AudienceScores(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read the text files once."""
-        from models.audience import AudienceModel
+        from models.audience.model import AudienceModel
 
         folder = Path(context.artifacts["files"])
         files = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.audience import SCORE_COLUMNS, AudienceModel
+from models.audience.model import AudienceModel
+from models.audience.score_table import SCORE_COLUMNS
 from models.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +33,17 @@ ALIAS = "champion"
 CHALLENGER = "challenger"
 ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "lightgbm", "scikit-learn", "scipy")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "lightgbm",
+    "pydantic",
+    "scikit-learn",
+    "scipy",
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,7 @@ def save(
     name: str = NAME,
     alias: str | None = ALIAS,
 ) -> str:
-    """Log a model in the active MLflow run (a new one if none is active), register it and point the alias at
-    it.
+    """Log a model in the active MLflow run (a new one if none is active), register it, point the alias at it.
 
     Args:
         model: What to save.
@@ -78,18 +88,13 @@ def save(
     import mlflow
     from mlflow import MlflowClient
 
-    own = model.to_files()
-    extra = dict(extra_files or {})
-    clash = sorted(set(own) & set(extra))
-    if clash:
-        raise DataError(f"model: extra file {clash[0]} has the name of a model file; rename it")
+    files = _all_files(model, extra_files or {})
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
-        # MLflow advises type hints for signatures and warns of them at once; the signature is given
-        # explicitly
+        # MLflow advises type hints for signatures and warns of them at once; the signature is explicit
         warnings.simplefilter("ignore")
         folder = Path(temporary) / ARTIFACT
         folder.mkdir()
-        for file_name, text in (own | extra).items():
+        for file_name, text in files.items():
             (folder / file_name).write_text(text, encoding="utf-8")
         info = mlflow.pyfunc.log_model(
             name="model",
@@ -105,6 +110,14 @@ def save(
     if alias is not None:
         MlflowClient().set_registered_model_alias(name, alias, str(version))
     return f"models:/{name}/{version}"
+
+
+def _all_files(model: AudienceModel, extra: Mapping[str, str]) -> dict[str, str]:
+    own = model.to_files()
+    clash = sorted(set(own) & set(extra))
+    if clash:
+        raise DataError(f"model: extra file {clash[0]} has the name of a model file; rename it")
+    return own | dict(extra)
 
 
 def load(uri: str) -> Bundle:

@@ -6,25 +6,28 @@ It must not import a job.
 
 from __future__ import annotations
 
+import fcntl
 import json
-import logging
+import math
+import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from models.errors import DataError
+from targeting.plan.provenance import versions
 
 EXPERIMENT = "targeting"
 REPLAY_FILE = "replay.json"
 MODEL_TAG = "targeting.model_uri"
 _LIBRARIES = ("fan-targeting", "polars", "lightgbm", "cvxpy", "highspy", "numpy", "scikit-learn", "mlflow")
 _PARAMETER_LIMIT = 500  # characters; longer values go into the replay file only
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,6 @@ class JobRun:
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log the numbers that are finite; MLflow stores refuse the others."""
-        import math
-
         import mlflow
 
         finite = {
@@ -102,7 +103,7 @@ def job_run(
     Args:
         job: name of the command.
         tracking_uri: an MLflow tracking URI; None takes MLFLOW_TRACKING_URI, then `sqlite:///mlflow.db` here.
-        inputs: everything that `targeting replay` needs to do it again: paths, settings, the brief.
+        inputs: everything that `targeting replay` needs to do it again: paths, `settings`, the brief.
         fingerprints: name -> fingerprint of each input, compared again before a replay.
 
     Raises:
@@ -118,10 +119,23 @@ def job_run(
         opened.tag("targeting.job", job)
         for name, print_ in fingerprints.items():
             opened.tag(f"targeting.fingerprint.{name}", print_)
-        opened.parameters(inputs.get("settings", {}))
-        replay = {"job": job, "inputs": inputs, "fingerprints": dict(fingerprints), "versions": versions()}
+        recorded = _recordable(inputs)
+        opened.parameters(recorded.get("settings", {}))
+        of = {"python": platform.python_version(), **versions(_LIBRARIES)}
+        replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": of}
         opened.mapping(replay, REPLAY_FILE)
         yield opened
+
+
+def _recordable(value: Any) -> Any:
+    """Inputs as JSON: paths absolute, since a replay may start elsewhere, and settings key by key."""
+    if isinstance(value, Path):
+        return str(value.resolve())
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: _recordable(held) for key, held in value.items()}
+    return [_recordable(held) for held in value] if isinstance(value, list | tuple) else value
 
 
 def connect(tracking_uri: str | None) -> str:
@@ -130,8 +144,6 @@ def connect(tracking_uri: str | None) -> str:
     Raises:
         DataError: the store cannot be reached or written.
     """
-    import os
-
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -158,9 +170,6 @@ def connect(tracking_uri: str | None) -> str:
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
     """Hold a lock on the folder of a sqlite store; a server needs none."""
-    import fcntl
-    import os
-
     database = _database(uri)
     if database is None:
         yield
@@ -195,11 +204,12 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
     from mlflow.exceptions import MlflowException
 
     uri = connect(tracking_uri)
+    fetch = partial(
+        mlflow.artifacts.download_artifacts, run_id=run_id, dst_path=str(folder), tracking_uri=uri
+    )
     try:
         mlflow.get_run(run_id)
-        path = mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path=REPLAY_FILE, dst_path=str(folder), tracking_uri=uri
-        )
+        path = fetch(artifact_path=REPLAY_FILE)
     except (MlflowException, OSError) as error:
         raise DataError(
             f"run {run_id}: not found in {uri}, or not a run of `targeting`; "
@@ -207,12 +217,9 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
         ) from error
     record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     try:
-        plan = mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path="plan", dst_path=str(folder), tracking_uri=uri
-        )
+        return record, Path(fetch(artifact_path="plan"))
     except (MlflowException, OSError):
         return record, None
-    return record, Path(plan)
 
 
 def tag_of(run_id: str, name: str) -> str | None:
@@ -221,17 +228,6 @@ def tag_of(run_id: str, name: str) -> str | None:
 
     value = mlflow.get_run(run_id).data.tags.get(name)
     return None if value is None else str(value)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that shape a result."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            logger.debug("%s is not installed as a distribution", name)
-    return found
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,16 +5,12 @@ A value passed from `Planner.audience` to `Planner.plan`; it must not import the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
-from models.errors import DataError
-from targeting.segments import Segmentation, Segmenter, aggregate, summarise
-from targeting.segments.diagnosis import GROUPS, Diagnosis
-from targeting.segments.rules import describe_segments
+from targeting.segments import Segmentation
+from targeting.segments.diagnosis import Diagnosis
 
 SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
 
@@ -53,55 +49,3 @@ class Audience:
         return f"{head}\n{self.summary}"
 
     __repr__ = __str__
-
-
-def resegment(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | None) -> Segmentation:
-    """Scored people in the segments that were formed before.
-
-    Args:
-        segmenter: thresholds of the trained planner.
-        scores: long score table.
-        users: their features, for the platform rules; None leaves the rules out.
-
-    Raises:
-        DataError: nobody is eligible.
-    """
-    assignment = segmenter.assign(scores)
-    if assignment.is_empty():
-        raise DataError(
-            "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
-        )
-    cells = aggregate(scores, assignment, segmenter=segmenter)
-    summary = summarise(cells, segmenter=segmenter)
-    if users is not None:
-        rules = describe_segments(users, assignment)
-        summary = summary.join(rules, on="segment", how="left", maintain_order="left")
-    return Segmentation(assignment=assignment, summary=summary, cells=cells, segmenter=segmenter)
-
-
-_PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
-_SEGMENTS = {"segment": pl.String, "fan_kind": pl.String, "users": pl.Float64, "fans": pl.Float64}
-
-
-def diagnosis_to_dict(diagnosis: Diagnosis | None) -> dict[str, Any] | None:
-    """The diagnosis as JSON-able values, for plan.json and the registered planner."""
-    if diagnosis is None:
-        return None
-    return {
-        "sentences": list(diagnosis.sentences),
-        "numbers": dict(diagnosis.numbers),
-        "profile": diagnosis.profile.to_dicts(),
-        "segments": diagnosis.segments.to_dicts(),
-    }
-
-
-def diagnosis_from_dict(raw: Mapping[str, Any] | None) -> Diagnosis | None:
-    """The diagnosis that `diagnosis_to_dict` wrote."""
-    if raw is None:
-        return None
-    return Diagnosis(
-        numbers=raw["numbers"],
-        profile=pl.DataFrame(raw["profile"], schema=_PROFILE),
-        segments=pl.DataFrame(raw["segments"], schema=_SEGMENTS, strict=False),
-        sentences=tuple(raw["sentences"]),
-    )

@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.curves import CurveSet
-from models.delivery import DeliveryModel
+from models.audience.cells import CellFactors
 from models.errors import CampaignError, DataError
-from models.evidence import Evidence
-from models.response import ResponseModel
+from models.supply.curves import CurveSet
+from models.supply.delivery_report import DeliveryModel
+from models.supply.response import ResponseModel
 from targeting.allocation.problem import Draws, Learned, Market
 from targeting.campaign import Campaign
 from targeting.segments import Segmentation
@@ -96,7 +96,7 @@ def _chosen(cells: pl.DataFrame, placements: Sequence[str]) -> NDArray[np.int64]
 
 
 def build_market(
-    *, segmentation: Segmentation, response: ResponseModel, evidence: Evidence, campaign: Campaign
+    *, segmentation: Segmentation, response: ResponseModel, evidence: CellFactors, campaign: Campaign
 ) -> Market:
     """The market of a campaign for people: scores' means, daily supply and evidence brought together.
 

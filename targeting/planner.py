@@ -2,13 +2,11 @@
 
 A `Planner` is what a registered model version carries: the audience model and the planning state (segment
 thresholds, response curves, evidence), so that next week's users can be planned for without last month's
-logs. It holds no connection, clock or path; only `load` reaches the registry. Everything heavy is imported
-where it is used.
+logs. It holds no connection, clock or path; only `load` reaches the registry.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,26 +15,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.audience import AudienceModel
+from models import registry
+from models.audience.model import AudienceModel
 from models.contracts import Dataset, as_frame, conform, gather
 from models.errors import CampaignError, DataError
-from targeting.audience import Audience, resegment
+from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
-from targeting.learning import (
-    PlanningState,
-    last_moment,
-    learn_state,
-    logged_placements,
-    present_users,
-    tables,
-)
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 from targeting.market import build_market
-from targeting.plan import Plan, Provenance
-from targeting.plan.decision import decide
-from targeting.plan.provenance import versions
-from targeting.segments import Segmenter, form_segments
+from targeting.plan.provenance import Provenance, versions
+from targeting.planning_state import PlanningState, last_moment, learn_state, logged_placements, tables
+from targeting.segments import Segmenter, segmented
 
-log = logging.getLogger(__name__)
 DEFAULT_HORIZON_DAYS = 30
 GMV_OBJECTIVES = ("new_fan_gmv", "profit")
 
@@ -93,20 +84,9 @@ class Planner:
         model = AudienceModel.fit(
             dataset, placements=chosen, as_of=known_by, horizon_days=horizon, seed=seed, threads=threads
         )
-        users = present_users(dataset)
-        scores = model.score(users)
-        segmentation = form_segments(scores, users, min_audience=min_audience, trial=model.trial)
-        log.info(
-            "planner: %d segments of %d users", segmentation.summary.height, segmentation.assignment.height
-        )
+        rng = np.random.default_rng(seed)
         state = learn_state(
-            dataset,
-            model=model,
-            scores=scores,
-            segmentation=segmentation,
-            as_of=known_by,
-            rng=np.random.default_rng(seed),
-            n_draws=n_draws,
+            dataset, model=model, as_of=known_by, rng=rng, n_draws=n_draws, min_audience=min_audience
         )
         return cls(model=model, state=state)
 
@@ -117,8 +97,6 @@ class Planner:
         Raises:
             DataError: no such model, or one without planning state.
         """
-        from models import registry
-
         bundle = registry.load(uri)
         return replace(cls.from_files(bundle.files), model_uri=bundle.uri)
 
@@ -137,7 +115,7 @@ class Planner:
         """Segment people who are already scored (`targeting score` writes such a table); users give the
         rules.
         """
-        segmentation = resegment(self.state.segmenter, scores, users)
+        segmentation = segmented(self.state.segmenter, scores, users)
         return Audience(
             scores=scores,
             segments=segmentation.assignment,
@@ -182,20 +160,24 @@ class Planner:
         return decide(
             campaign=brief,
             market=market,
-            provenance=Provenance(
-                claims={"kind": self.model.claims.kind, "why": self.model.claims.why},
-                model_uri=self.model_uri,
-                fingerprints=self.state.fingerprints,
-                versions=versions(),
-                rejected_rows=self.state.rejected_rows,
-                # Without a kept order the value of a fan is unknown, which is not the same as nothing.
-                unknown=() if self.model.value_known else ("new_fan_gmv_cny",),
-            ),
+            provenance=self._provenance(),
             audience=audience,
-            last_plan=None if last_plan is None else as_frame(last_plan),
+            last_plan=last_plan,
             history=self.state.history,
             gap_tol=gap_tol,
             time_limit_s=time_limit_s,
+        )
+
+    def _provenance(self) -> Provenance:
+        claims = self.model.claims
+        return Provenance(
+            claims={"kind": claims.kind, "why": claims.why},
+            model_uri=self.model_uri,
+            fingerprints=self.state.fingerprints,
+            versions=versions(),
+            rejected_rows=self.state.rejected_rows,
+            # Without a kept order the value of a fan is unknown, which is not the same as nothing.
+            unknown=() if self.model.value_known else ("new_fan_gmv_cny",),
         )
 
     def _refuse_unlearned(self, campaign: Campaign) -> None:

@@ -7,13 +7,92 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_USER = ("uid", "用户ID", "用户编号", "用户标识", "用户")
-_CAMPAIGN = ("计划ID", "计划编号", "广告计划ID", "活动ID", "推广计划ID", "campaign")
-_PLACEMENT = ("投放位置", "版位", "广告位", "展示位置", "推广位置")
-_SEGMENT = ("人群", "人群包", "人群名称", "定向人群", "受众", "audience")
-_COST = ("cost", "spend", "spend_cny", "花费", "消耗", "消费", "广告花费", "投放金额")
-_IMPRESSIONS = ("曝光数", "曝光次数", "曝光量", "展示数", "展示次数", "展现数", "imps")
-_GMV = ("gmv", "支付金额", "成交金额", "订单金额", "支付GMV", "成交额", "销售额")
+_USER = ("uid", "用户ID", "用户编号", "用户标识", "用户", "userid", "open_id")
+_CAMPAIGN = (
+    "计划ID",
+    "计划编号",
+    "广告计划ID",
+    "活动ID",
+    "推广计划ID",
+    "campaign",
+    "campaign_name",
+    "计划",
+    "计划名称",
+    "广告计划",
+    "推广计划",
+)
+_PLACEMENT = (
+    "投放位置",
+    "版位",
+    "广告位",
+    "展示位置",
+    "推广位置",
+    "投放场景",
+    "推广场景",
+    "营销场景",
+    "场景",
+    "资源位",
+    "投放版位",
+    "流量位",
+)
+_SEGMENT = (
+    "人群",
+    "人群包",
+    "人群名称",
+    "人群包名称",
+    "人群标签",
+    "定向人群",
+    "定向包",
+    "目标人群",
+    "受众",
+    "audience",
+    "audience_name",
+)
+_COST = (
+    "cost",
+    "spend",
+    "spend_cny",
+    "花费",
+    "消耗",
+    "消费",
+    "广告花费",
+    "投放金额",
+    "总花费",
+    "总消耗",
+    "消耗金额",
+    "花费金额",
+    "投放花费",
+    "推广花费",
+    "amount_spent",
+)
+_IMPRESSIONS = (
+    "曝光数",
+    "曝光次数",
+    "曝光量",
+    "曝光",
+    "展示数",
+    "展示次数",
+    "展示量",
+    "展现数",
+    "展现量",
+    "展现次数",
+    "imps",
+    "impr",
+)
+_GMV = (
+    "gmv",
+    "支付金额",
+    "成交金额",
+    "订单金额",
+    "支付GMV",
+    "成交GMV",
+    "成交额",
+    "销售额",
+    "直接成交金额",
+    "直播间成交金额",
+    "订单支付金额",
+    "revenue",
+)
 _RANDOMIZED = ("randomised", "is_randomized", "是否随机", "是否随机投放", "随机投放", "随机")
 _MERCHANT = ("商家ID", "店铺ID")
 _SLOT = ("时段序号",)
@@ -21,7 +100,7 @@ _SLOT = ("时段序号",)
 ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "users": {
         "user_id": _USER,
-        "snapshot_at": ("快照时间", "快照日期", "统计时间", "snapshot_time"),
+        "snapshot_at": ("快照时间", "快照日期", "统计时间", "数据日期", "snapshot_time", "snapshot_date"),
         "is_fan": ("是否粉丝", "是否已关注", "是否为粉丝", "粉丝"),
     },
     "exposures": {
@@ -47,8 +126,21 @@ ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "product_id": ("商品ID", "商品编号", "商品", "sku_id"),
     },
     "delivery": {
-        "date": ("日期", "统计日期", "投放日期", "day"),
-        "hour": ("时段", "小时", "投放时段"),
+        "date": (
+            "日期",
+            "时间",
+            "统计日期",
+            "统计时间",
+            "投放日期",
+            "投放时间",
+            "数据日期",
+            "天",
+            "day",
+            "dt",
+            "stat_date",
+            "report_date",
+        ),
+        "hour": ("时段", "小时", "投放时段", "时间段", "分时"),
         "campaign_id": _CAMPAIGN,
         "segment": _SEGMENT,
         "placement": _PLACEMENT,
@@ -59,13 +151,53 @@ ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "进入直播间数",
             "直播间进入人数",
             "进房数",
+            "直播间进入次数",
+            "直播间进入人次",
+            "进入直播间次数",
             "直播间观看数",
+            "直播间观看人数",
+            "直播间观看次数",
+            "直播间观众数",
+            "直播观看人数",
+            "进房人数",
             "entries",
         ),
-        "new_fans": ("涨粉数", "新增粉丝数", "新增关注数", "关注数", "涨粉量", "follows"),
-        "orders": ("支付订单数", "订单数", "成交订单数", "支付单量"),
+        "new_fans": (
+            "涨粉数",
+            "涨粉",
+            "涨粉量",
+            "新增粉丝数",
+            "新增粉丝",
+            "新增粉丝量",
+            "新增关注数",
+            "新增关注",
+            "关注数",
+            "粉丝增量",
+            "直播间涨粉数",
+            "follows",
+            "new_followers",
+        ),
+        "orders": (
+            "支付订单数",
+            "支付订单量",
+            "支付单量",
+            "订单数",
+            "订单量",
+            "成交订单数",
+            "成交订单量",
+            "成交单量",
+            "直接成交订单数",
+            "purchases",
+        ),
         "gmv_cny": _GMV,
         "randomized": _RANDOMIZED,
+    },
+    "allocation": {
+        "campaign_id": _CAMPAIGN,
+        "segment": _SEGMENT,
+        "placement": _PLACEMENT,
+        "slot": _SLOT,
+        "spend_cny": ("cost_cny", *(name for name in _COST if name != "spend_cny"), "预算", "budget_cny"),
     },
     "curves": {
         "campaign_id": _CAMPAIGN,

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.contracts import values
-from models.contracts.features import read_features
+from models.contracts.columns import SET_ASIDE, Fault, named_totals, read_columns
+from models.contracts.doubles import exact_repeats, fold_names, sums_of_others
+from models.contracts.features import Feature, Odd, read_features
 from models.contracts.headers import Headers, absent, bind, means
-from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst
+from models.contracts.numbers import DecimalMark
+from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst_in_words
 from models.contracts.schemas import (
     CONTRACTS,
     CURVE_PARAMETERS,
@@ -24,7 +26,6 @@ from models.contracts.schemas import (
     SURPLUS,
     Contract,
     Table,
-    expected_of,
     reason_of,
 )
 from models.errors import DataError
@@ -33,7 +34,8 @@ from models.errors import DataError
 TABLE_ORDER: tuple[Table, ...] = ("delivery", "users", "exposures", "orders")
 # Tables whose optional columns are worth a word when they are missing; reports and curves have many forms.
 LOGS = ("exposures", "orders")
-Fault = tuple[pl.Series, str]
+# Columns whose names are folded to one spelling, see `doubles`.
+NAMES = ("segment", "placement")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Conformed:
         warnings: One line each.
         rows: Row number of each good row, to find it again in `origin`.
         origin: Where the rows come from.
+        odd: What was met in the features of users; in `warnings` too.
     """
 
     good: pl.DataFrame
@@ -53,6 +56,7 @@ class Conformed:
     warnings: tuple[str, ...]
     rows: pl.Series
     origin: Origin
+    odd: tuple[Odd, ...] = ()
 
 
 def conform(
@@ -62,15 +66,19 @@ def conform(
     source: str,
     parts: Sequence[tuple[str, int]] = (),
     is_part: bool = False,
+    features: Sequence[Feature] = (),
+    decimal: DecimalMark = ".",
 ) -> Conformed:
     """Check a raw table against its contract.
 
     Args:
         raw: All text (CSV) or typed (Parquet, a frame in memory), headers as found.
-        table: users, exposures, orders, delivery or curves.
+        table: users, exposures, orders, delivery, curves or allocation.
         source: Name for messages and for the quarantine.
         parts: (source, rows) per file where `raw` was read from several.
         is_part: `raw` is one of many parts that are conformed apart; such a part may have no good row.
+        features: What a model was trained with: these columns of users are read by its kinds.
+        decimal: What begins the fraction of numbers, see `numbers.decimal_mark`.
 
     Returns:
         Good rows, quarantined rows with reasons, warnings.
@@ -84,31 +92,74 @@ def conform(
     contract = contract_of(columns, table, source=source)
     headers = bind(columns, table, contract, source=source)
     _refuse_empty(raw, headers, table, source=source)
-    typed, faults = _typed(raw, contract, headers, source=source)
-    warnings: list[str] = []
+    typed, faults = read_columns(raw, contract, headers, source=source, decimal=decimal)
     good, more = _checked(typed, contract)
     faults += more
-    good, repeats = _first_of_each(good, contract, faults)
-    faults += repeats
+    totals = named_totals(raw, contract, headers)
+    if len(parts_of := _without(good, [*faults, *totals])):
+        good, faults = parts_of, [*totals, *faults]
+    good, more = _first_of_each(_without(good, faults), contract)
+    faults += more
+    warnings = _of_headers(headers, table, contract, source=source)
+    if table == "delivery":
+        good, more, notes = _counted_once(good, raw, source=source)
+        faults, warnings = faults + more, warnings + notes
     rejected = reject(raw, gather_faults(faults), origin) if faults else no_rejects()
     if good.is_empty() and not raw.is_empty() and not is_part:
-        [(reason, count)] = worst(rejected)
         raise DataError(
-            f"{source}: none of {raw.height} rows of table {table} is usable; {count} of them: {reason}"
+            f"{source}: none of {raw.height} rows of table {table} is usable; {worst_in_words(rejected)}"
         )
-    if headers.ignored:
-        warnings.append(f"{source}: ignored unknown column{_s(headers.ignored)} {', '.join(headers.ignored)}")
-    if table in LOGS and (left_out := [name for name in contract.optional if name not in headers.bound]):
-        warnings.append(f"{source}: no column {', '.join(left_out)}; taken as empty")
-    rows, good = good[ROW], good.drop(ROW)
+    warnings += _of_set_aside(faults, source=source)
+    rows, good, odd = good[ROW], good.drop(ROW), ()
     if contract.features and not good.is_empty():
         # From the good rows only: a shifted row must not turn a column of numbers into text.
         held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]
-        features, notes = read_features(held, headers.features, good["snapshot_at"], source=source)
-        good = pl.concat([good, features], how="horizontal") if features.width else good
-        warnings += notes
+        read, odd = read_features(
+            held, headers.features, good["snapshot_at"], source=source, known=features, decimal=decimal
+        )
+        good = pl.concat([good, read], how="horizontal") if read.width else good
+        warnings += [f"{source}: {found.line()}" for found in odd]
     good, notes = _settled(good, table, source)
-    return Conformed(good, rejected, (*warnings, *notes), rows, origin)
+    return Conformed(good, rejected, (*warnings, *notes), rows, origin, odd)
+
+
+def _of_headers(headers: Headers, table: Table, contract: Contract, *, source: str) -> list[str]:
+    said = []
+    if headers.ignored:
+        said.append(f"{source}: ignored unknown column{_s(headers.ignored)} {', '.join(headers.ignored)}")
+    if table in LOGS and (left_out := [name for name in contract.optional if name not in headers.bound]):
+        said.append(f"{source}: no column {', '.join(left_out)}; taken as empty")
+    return said
+
+
+def _of_set_aside(faults: Sequence[Fault], *, source: str) -> list[str]:
+    said = []
+    for rows, why in faults:
+        if SET_ASIDE in why and len(rows):
+            said.append(
+                f"{source}: {len(rows)} rows repeat an earlier row in every cell and are set aside"
+                if "repeats" in why
+                else f"{source}: {len(rows)} rows are {SET_ASIDE}: {why}"
+            )
+    return said
+
+
+def _counted_once(
+    good: pl.DataFrame, raw: pl.DataFrame, *, source: str
+) -> tuple[pl.DataFrame, list[Fault], list[str]]:
+    """A report's rows without those that another row already counts; see `doubles`."""
+    good, notes = fold_names(good, NAMES, source=source)
+    faults = exact_repeats(raw, good) if len(good) else []
+    good = _without(good, faults)
+    more = sums_of_others(good)
+    return _without(good, more), [*faults, *more], notes
+
+
+def _without(good: pl.DataFrame, faults: Sequence[Fault]) -> pl.DataFrame:
+    """Rows that are at no fault."""
+    if not (at_fault := [rows for rows, _ in faults if len(rows)]):
+        return good
+    return good.filter(~pl.col(ROW).is_in(pl.concat(at_fault).unique().implode()))
 
 
 def _refuse_empty(raw: pl.DataFrame, headers: Headers, table: Table, *, source: str) -> None:
@@ -153,41 +204,6 @@ def recognise(columns: Sequence[str], *, source: str) -> Table:
     return table
 
 
-def _typed(
-    raw: pl.DataFrame, contract: Contract, headers: Headers, *, source: str
-) -> tuple[pl.DataFrame, list[Fault]]:
-    """The contract's columns in their dtypes (null where empty or bad), and the faults a null would hide."""
-    row = pl.int_range(1, raw.height + 1, dtype=pl.UInt32, eager=True).alias(ROW)
-    columns, faults = [row], []
-    if SURPLUS in raw.columns:
-        shifted = row.filter(raw[SURPLUS].is_not_null())
-        faults.append(
-            (shifted, f"line: expected {raw.width - 1} fields as in the header, found more (unquoted comma?)")
-        )
-    for name, declared in contract.columns.items():
-        if name not in headers.bound:
-            columns.append(pl.repeat(None, raw.height, dtype=declared.dtype, eager=True).alias(name))
-            continue
-        binding = headers.bound[name]
-        held = values.clock_hour(raw[binding.raw]) if name == "hour" else raw[binding.raw]
-        try:
-            parsed = values.parse(held, declared.dtype, factor=binding.factor, nullable=declared.nullable)
-        except values.WrongTypeError as error:
-            raise DataError(
-                f"{source}: column {binding.raw!r} holds {error}; expected {expected_of(contract, name)}"
-            ) from None
-        # A bad cell of a required column is null by now and fails the contract; an optional one would pass
-        # as empty.
-        if declared.nullable and parsed.bad.any():
-            faults.append((row.filter(parsed.bad), f"{name}: expected {expected_of(contract, name)}"))
-        column = values.placement(parsed.values) if name == "placement" else parsed.values
-        columns.append(column.alias(name))
-    frame = pl.DataFrame(columns)
-    if "family" in frame.columns:
-        frame = frame.with_columns(pl.col("family").str.to_lowercase().fill_null("hill"))
-    return frame, faults
-
-
 def _checked(typed: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, list[Fault]]:
     """Rows that fulfil the schema, and the faults of the others."""
     good, failure = contract.schema.filter(typed)
@@ -201,12 +217,8 @@ def _checked(typed: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, lis
     return pl.DataFrame(good), faults
 
 
-def _first_of_each(
-    good: pl.DataFrame, contract: Contract, faults: Sequence[Fault]
-) -> tuple[pl.DataFrame, list[Fault]]:
-    """Good rows without those already at fault, the first of each id; and the faults of the repeats."""
-    if optional := [rows for rows, _ in faults if len(rows)]:
-        good = good.filter(~pl.col(ROW).is_in(pl.concat(optional).unique().implode()))
+def _first_of_each(good: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, list[Fault]]:
+    """The first good row of each id; and the faults of the repeats."""
     key = contract.unique
     if key is None or good.is_empty():
         return good, []

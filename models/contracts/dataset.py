@@ -15,7 +15,14 @@ from models.contracts.conform import Conformed, conform
 from models.contracts.features import feature_columns
 from models.contracts.fingerprint import fingerprint
 from models.contracts.frames import as_frame
-from models.contracts.quarantine import gather_faults, no_rejects, reject, worst
+from models.contracts.quarantine import (
+    REJECT_CEILING,
+    gather_faults,
+    no_rejects,
+    refuse_many,
+    reject,
+    worst,
+)
 from models.contracts.schemas import CONTROL
 from models.errors import DataError
 
@@ -46,14 +53,22 @@ class Dataset:
         return feature_columns(self.users)
 
 
-def assemble(users: Conformed, exposures: Conformed, orders: Conformed) -> Dataset:
+def assemble(
+    users: Conformed, exposures: Conformed, orders: Conformed, *, ceiling: float = REJECT_CEILING
+) -> Dataset:
     """Check the tables against each other.
 
     Exposures and orders of people who are not in `users` are quarantined and counted.
 
+    Args:
+        users, exposures, orders: After their contracts.
+        ceiling: Largest share of bad rows of each table; strangers are not bad.
+
     Raises:
-        DataError: No exposure belongs to a known user.
+        DataError: No exposure belongs to a known user, or a table has too many bad rows.
     """
+    for table in (users, exposures, orders):
+        refuse_many(table.origin.source, table.good.height, table.rejected, ceiling=ceiling)
     known = users.good.select("user_id")
     shown, strangers = _of_known_users(exposures, known)
     bought, buyers = _of_known_users(orders, known)
@@ -87,12 +102,13 @@ def assemble(users: Conformed, exposures: Conformed, orders: Conformed) -> Datas
     )
 
 
-def gather(*, users: Any, exposures: Any, orders: Any) -> Dataset:
+def gather(*, users: Any, exposures: Any, orders: Any, ceiling: float = REJECT_CEILING) -> Dataset:
     """A dataset from frames in memory (polars, pandas, Arrow): each is conformed, then all are assembled."""
     return assemble(
-        conform(as_frame(users), "users", source="users"),
-        conform(as_frame(exposures), "exposures", source="exposures"),
-        conform(as_frame(orders), "orders", source="orders"),
+        conform(as_frame(users, source="users"), "users", source="users"),
+        conform(as_frame(exposures, source="exposures"), "exposures", source="exposures"),
+        conform(as_frame(orders, source="orders"), "orders", source="orders"),
+        ceiling=ceiling,
     )
 
 

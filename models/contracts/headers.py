@@ -22,8 +22,28 @@ UNITS: dict[str, float] = {
     **dict.fromkeys(("li", "厘"), 1e-3),
     **dict.fromkeys(("fen", "分"), 1e-2),
     **dict.fromkeys(("cny", "yuan", "rmb", "元", "¥", "人民币"), 1.0),
-    **dict.fromkeys(("万", "万元"), 1e4),
+    **dict.fromkeys(("千", "千元", "k"), 1e3),
+    **dict.fromkeys(("万", "万元", "w"), 1e4),
+    **dict.fromkeys(("百万", "百万元"), 1e6),
+    **dict.fromkeys(("亿", "亿元"), 1e8),
 }
+# The same in the header of a count, `曝光数(万次)`; any other bracket there is a remark, `曝光数(次)`.
+COUNT_UNITS: dict[str, float] = {
+    **dict.fromkeys(("千", "k", "thousand", "thousands", "000", "000s", "'000"), 1e3),
+    **dict.fromkeys(("万", "w"), 1e4),
+    **dict.fromkeys(("百万", "million", "millions", "mm"), 1e6),
+    **dict.fromkeys(("千万",), 1e7),
+    **dict.fromkeys(("亿",), 1e8),
+    "%": 1e-2,
+}
+MINUTES: dict[str, float] = {
+    **dict.fromkeys(("小时", "时", "h", "hour", "hours"), 60.0),
+    **dict.fromkeys(("秒", "s", "sec", "second", "seconds"), 1.0 / 60.0),
+}
+# Units that may follow a name without a bracket; `orders_w` may be those of women.
+_SUFFIXES = (UNITS.keys() | COUNT_UNITS.keys()) - {"w", "%", "mm"}
+# Lines that consoles put above the header: name of the report, period, time of export.
+PREAMBLE_LINES = 30
 _BRACKETED = re.compile(r"^(?P<name>.+?)_?[(\[【〔](?P<unit>[^)\]】〕]*)[)\]】〕]$")
 
 # A row index that pandas wrote, or an empty header: never a feature.
@@ -71,7 +91,18 @@ def _split_unit(folded: str) -> tuple[str, str]:
     if match := _BRACKETED.match(folded):
         return match["name"], match["unit"].strip("_ ")
     stem, _, unit = folded.rpartition("_")
-    return (stem, unit) if stem and unit in UNITS else (folded, "")
+    return (stem, unit) if stem and unit in _SUFFIXES else (folded, "")
+
+
+def _factor(name: str, unit: str) -> float | None:
+    """What a unit in a header makes of the numbers of a contract column; None where the column is another."""
+    unit = re.sub(r"^(?:单位|unit)[_:]*", "", unit)
+    if name.endswith("_cny"):
+        # Money in a unit we do not know (`cost (usd)`) is not this column.
+        return UNITS.get(unit) if unit else 1.0
+    if "_min_" in name:
+        return MINUTES.get(unit, 1.0)
+    return COUNT_UNITS.get(re.sub(r"[次人个单件条位名]+$", "", unit), 1.0)
 
 
 def _lookup(names: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -89,11 +120,8 @@ def _find(header: str, lookup: Mapping[str, str]) -> tuple[str, float] | None:
         name = lookup.get(candidate)
         if name is None:
             continue
-        if not name.endswith("_cny"):
-            # On a count the bracket is a remark, `曝光数(次)`; on a share it may say percent.
-            return name, 0.01 if unit == "%" else 1.0
-        # Money in a unit we do not know (`cost (usd)`) is not this column.
-        return (name, UNITS.get(unit, 1.0)) if not unit or unit in UNITS else None
+        factor = _factor(name, unit)
+        return None if factor is None else (name, factor)
     return None
 
 
@@ -110,10 +138,25 @@ def meanings(columns: Sequence[str], table: Table, contract: Contract) -> dict[s
     return {column: hit for column, hit in found.items() if hit}
 
 
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether a line is a header: at least two of its cells are names that we know.
+
+    >>> is_header(["报表名称: 日报"]), is_header(["日期", "人群", "投放位置", "花费(元)", "点击"])
+    (False, True)
+    """
+    known = {word for table in ALIASES.values() for word in _lookup(table)}
+    return len(known & {form for cell in cells for form in (fold(cell), _split_unit(fold(cell))[0])}) >= 2
+
+
 def absent(columns: Sequence[str], table: Table, contract: Contract) -> list[str]:
     """Required columns of the contract that no header means."""
     found = {name for name, _ in meanings(columns, table, contract).values()}
     return [name for name in contract.required if name not in found]
+
+
+def is_unnamed(header: str) -> bool:
+    """Whether a header is empty or the row index that pandas wrote."""
+    return _UNNAMED.match(fold(header)) is not None
 
 
 def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: str) -> Headers:
@@ -128,7 +171,7 @@ def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: st
     features: dict[str, Binding] = {}
     ignored: list[str] = []
     for column in columns:
-        if column not in known and (not contract.features or _UNNAMED.match(fold(column))):
+        if column not in known and (not contract.features or is_unnamed(column)):
             ignored.append(column)
             continue
         name, factor = known.get(column, (column.replace("\ufeff", "").strip(), 1.0))

@@ -5,16 +5,25 @@ Must not import anything that reads a file, a clock or the environment.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from models.contracts.headers import means
 from models.contracts.schemas import ROW
+from models.errors import DataError
 
 REJECTED = pl.Schema(
     {"table": pl.String, "source": pl.String, "row": pl.Int64, "reason": pl.String, "raw": pl.String}
 )
+
+
+# Share of bad rows above which a job stops instead of learning from the rest, and the rows of a small table
+# that are let through all the same.
+REJECT_CEILING = 0.05
+FEW_REJECTS = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,45 @@ def worst(rejected: pl.DataFrame, *, count: int = 1) -> list[tuple[str, int]]:
     """The most frequent reasons with their counts, most frequent first."""
     table = rejected.group_by("reason").len().sort(["len", "reason"], descending=[True, False]).head(count)
     return [(str(reason), int(rows)) for reason, rows in table.iter_rows()]
+
+
+def worst_in_words(rejected: pl.DataFrame) -> str:
+    """The most frequent reason with its first row and what stands there: `3 of them: is_fan: expected ...`."""
+    [(reason, count)] = worst(rejected)
+    first = rejected.filter(pl.col("reason") == reason).row(0, named=True)
+    column = reason.partition(":")[0]
+    held = json.loads(first["raw"])
+    cell = next((value for header, value in held.items() if means(header, first["table"], column)), None)
+    found = "" if cell is None else f", which holds {str(cell)[:60]!r}"
+    return f"{count} of them: {reason} (first: row {first['row']}{found})"
+
+
+def refuse_many(source: str, good: int, rejected: pl.DataFrame, *, ceiling: float) -> None:
+    """Refuse to go on with what is left of a table of which much could not be read.
+
+    Args:
+        source: The table, for the message.
+        good: Its good rows.
+        rejected: Its quarantined rows.
+        ceiling: Largest share of bad rows, e.g. `REJECT_CEILING`. Up to `FEW_REJECTS` bad rows are let
+            through in a small table, if most of it is good.
+
+    Raises:
+        DataError: There are more.
+    """
+    wrong = rejected.filter(_is_wrong())
+    bad, rows = wrong.height, good + wrong.height
+    if bad <= max(ceiling * rows, min(FEW_REJECTS, rows / 2)):
+        return
+    raise DataError(
+        f"{source}: {bad} of {rows} rows are bad, more than {ceiling:.3g} of the table; "
+        f"{worst_in_words(wrong)}: mend the file, or raise max_rejected_share to go on without them"
+    )
+
+
+def _is_wrong() -> pl.Expr:
+    """Rows that hold something wrong: those set aside because another row says the same do not."""
+    return ~pl.col("reason").str.contains("set aside|repeats an earlier row")
 
 
 def gather_faults(found: Sequence[tuple[pl.Series, str]]) -> pl.DataFrame:

@@ -14,12 +14,14 @@ from typing import Any, Literal
 import dataframely as dy
 import polars as pl
 
-Table = Literal["users", "exposures", "orders", "delivery", "curves"]
+Table = Literal["users", "exposures", "orders", "delivery", "curves", "allocation"]
 ROW = "row"
 CONTROL = "none"
 # Column in which a reader leaves what a line has beyond its header; such a line is shifted and cannot be
 # trusted.
 SURPLUS = "__surplus__"
+# What a reader leaves there of a line with a quote that nobody closes.
+OPEN_QUOTE = "\0open quote"
 FOLLOW_WINDOW_HOURS = 24
 # A refund may exceed what was paid by shipping and compensation (clipped to gmv_cny with a warning); beyond
 # twice the payment it is a wrong unit or a wrong row.
@@ -122,6 +124,16 @@ class Delivery(Numbered):
         return pl.any_horizontal(pl.col(*OUTCOMES).is_not_null())
 
 
+class Allocation(Numbered):
+    """Money of each cell of a plan: the last plan of a brief."""
+
+    campaign_id = dy.String(nullable=True)
+    segment = dy.String(min_length=1)
+    placement = dy.String(min_length=1)
+    slot = dy.Int64(min=0, nullable=True)
+    spend_cny = dy.Float64(min=0)
+
+
 class CurvePoints(Numbered):
     """A response curve as points; value is 0 at no spend unless a point says otherwise."""
 
@@ -173,6 +185,7 @@ class Contract:
         unique: Column whose repeats are quarantined, the first row being kept; None where rows have no id.
         rules: dataframely rule name -> reason, for rules that concern several columns.
         features: Whether unknown columns are features (users) or ignored with one warning.
+        keys: Columns that say what a row is about; 合计 in one of them makes the row a total of others.
     """
 
     schema: type[dy.Schema]
@@ -180,6 +193,7 @@ class Contract:
     unique: str | None = None
     rules: Mapping[str, str] = field(default_factory=dict)
     features: bool = False
+    keys: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, dy.Column]:
@@ -218,9 +232,13 @@ CONTRACTS: dict[Table, Contract] = {
     "delivery": Contract(
         Delivery,
         optional=("hour", "campaign_id", *OUTCOMES, "randomized"),
+        keys=("date", "campaign_id", "segment", "placement"),
         rules={
             "has_an_outcome": f"{OUTCOMES[0]}: expected at least one of {', '.join(OUTCOMES)} to be filled"
         },
+    ),
+    "allocation": Contract(
+        Allocation, optional=("campaign_id", "slot"), keys=("campaign_id", "segment", "placement")
     ),
 }
 _CURVE_KEYS = ("campaign_id", "merchant_id", "slot")

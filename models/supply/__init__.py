@@ -1,4 +1,6 @@
-"""Supply: how many impressions money buys, cell by cell.
+"""What money buys. In: money and delivery per day and cell, or a console's report. Out: response curves.
 
-`fit` holds the regression, `shapes` its curves, `panel` its input, `choice` the family, `draws` the doubt.
+`pooled_fit` holds the regression, `price_shapes` its curves, `panel` its input, `family_choice` the family,
+`curve_draws` the doubt; `response` puts them together; `curves` evaluates any curve; `delivery_report` learns
+from reports alone.
 """

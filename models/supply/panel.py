@@ -1,4 +1,4 @@
-"""From daily delivery to the arrays that the supply fit works on, with the prior of every placement.
+"""The supply fit's input. In: money and delivery per day and cell. Out: arrays, the prior of every placement.
 
 It must not import anything above `models.supply`.
 """
@@ -6,18 +6,51 @@ It must not import anything above `models.supply`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from models.arrays import FloatArray, IntArray
 from models.errors import DataError
-from models.supply.fit import CAPACITY_OVER_OBSERVED, CAPACITY_SD, Panel
+from models.supply.settings import SUPPLY
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-# No user is shown one merchant more often than this a day, whatever is paid, unless the logs say otherwise.
-CAP_PER_USER_DAY = 20.0
+
+@dataclass(frozen=True)
+class Panel:
+    """Paid cell-days: o indexes observations, c cells, j placements, k placement-days.
+
+    Attributes:
+        spend_cny, got: (n_obs,) both as delivered; spend > 0, got >= 0.
+        cell, day, period: (n_obs,) indices; period numbers placement x day.
+        control: (n_obs,) log spend against the cell's mean where the spend was not randomised, else 0.
+        size: (n_cells,) users, or what the cell delivered at most where users are not known.
+        segment, placement: (n_cells,) indices.
+        capacity_log: (n_placements,) prior mean of log tau.
+        capacity_ceiling_log: (n_placements,) largest log tau possible.
+        reference_log: (n_placements,) typical log spend per size, where `power` has its price.
+        price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where
+            `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
+            saturated one.
+        capacity_sd: prior sd of log tau of a placement.
+        dispersion: phi where it is known; None to learn it with sigma, which needs repeated days.
+    """
+
+    spend_cny: FloatArray
+    got: FloatArray
+    cell: IntArray
+    day: IntArray
+    period: IntArray
+    control: FloatArray
+    size: FloatArray
+    segment: IntArray
+    placement: IntArray
+    capacity_log: FloatArray
+    capacity_ceiling_log: FloatArray
+    reference_log: FloatArray
+    price_offset: FloatArray
+    capacity_sd: float = SUPPLY.capacity_sd
+    dispersion: float | None = None
 
 
 def paid_days(daily: pl.DataFrame, *, outcome: str, placements: tuple[str, ...] | None) -> pl.DataFrame:
@@ -68,29 +101,27 @@ def build_panel(
 ) -> Panel:
     """Index the paid days and set the priors; cells are segments x placements, placements fastest.
 
-    Arguments as in `models.response.fit_response`; `paid` from `paid_days`, with delivery in every placement.
+    Arguments as in `models.supply.response.fit_response`; `paid` with delivery in every placement.
     """
-    segment_of = np.repeat(np.arange(len(segments)), len(placements))
-    placement_of = np.tile(np.arange(len(placements)), len(segments))
+    segment_of, placement_of = (x.ravel() for x in np.indices((len(segments), len(placements))))
     place = _numbered(paid["placement"], placements)
     cell = _numbered(paid["segment"], segments) * len(placements) + place
     day = paid["date"].rank("dense").to_numpy().astype(np.int64) - 1
     spend, got = paid["cost_cny"].to_numpy(), paid[outcome].to_numpy()
     delivered, offset = _delivered(spend, got, cell=cell, placement_of=placement_of, dispersion=dispersion)
     if users is None:
-        size = np.where(delivered > 0, delivered, np.median(delivered[delivered > 0]))
-        ceiling = np.inf
+        size, ceiling = np.where(delivered > 0, delivered, np.median(delivered[delivered > 0])), np.inf
     else:
         size = np.array([max(float(users[s]), 1.0) for s in segments])[segment_of]
-        offset = np.zeros_like(offset)
-        ceiling = np.log(_often(paid, outcome=outcome)) if outcome == "impressions" else np.inf
+        offset, ceiling = np.zeros_like(offset), _ceiling_log(paid, outcome=outcome)
     per_size = np.where(delivered > 0, delivered, np.nan) / size
     log_spend, weight = np.log(spend / size[cell]), np.sqrt(spend)
-    most, reference = np.empty(len(placements)), np.empty(len(placements))
-    for j in range(len(placements)):
-        most[j] = np.log(np.nanquantile(per_size[placement_of == j], 0.75))
-        reference[j] = np.average(log_spend[place == j], weights=weight[place == j])
-    capacity, spread = _capacity_prior(most, elasticity)
+    places = range(len(placements))
+    most = [np.nanquantile(per_size[placement_of == j], SUPPLY.capacity_quantile) for j in places]
+    reference = [np.average(log_spend[place == j], weights=weight[place == j]) for j in places]
+    capacity, spread = _capacity_prior(np.log(most), elasticity)
+    # So many deviations beyond the prior nothing is learned any more: supply is linear there.
+    beyond = capacity + SUPPLY.ceiling_deviations * SUPPLY.capacity_sd
     return Panel(
         spend_cny=spend,
         got=got,
@@ -102,9 +133,8 @@ def build_panel(
         segment=segment_of,
         placement=placement_of,
         capacity_log=capacity,
-        # Four standard deviations beyond the prior nothing is learned any more: supply is linear there.
-        capacity_ceiling_log=np.maximum(np.minimum(ceiling, capacity + 4.0 * CAPACITY_SD), capacity),
-        reference_log=reference,
+        capacity_ceiling_log=np.maximum(np.minimum(ceiling, beyond), capacity),
+        reference_log=np.array(reference),
         price_offset=offset,
         capacity_sd=spread,
         dispersion=dispersion,
@@ -124,8 +154,8 @@ def _delivered(
     rate = np.bincount(place, got, n_placements) / np.bincount(place, spend, n_placements)
     most = np.zeros(n_cells)
     np.maximum.at(most, cell, spend)
-    # A cell's own rate, shrunk to its placement's as if by three more events.
-    events = 3.0 * (dispersion or 1.0)
+    # A cell's own rate, shrunk to its placement's as if by more events.
+    events = SUPPLY.cell_events * (dispersion or 1.0)
     paid = np.bincount(cell, spend, n_cells) + events / rate[placement_of]
     own = (np.bincount(cell, got, n_cells) + events) / paid
     return most * own, np.log(rate[placement_of] / own)
@@ -134,31 +164,33 @@ def _delivered(
 def _capacity_prior(most: FloatArray, elasticity: tuple[float, float] | None) -> tuple[FloatArray, float]:
     """Prior mean and sd of log capacity, from the most delivered or from an elasticity at the most spent."""
     if elasticity is None:
-        return most + np.log(CAPACITY_OVER_OBSERVED), CAPACITY_SD
+        return most + np.log(SUPPLY.capacity_over_observed), SUPPLY.capacity_sd
     mean = float(np.clip(elasticity[0], 0.05, 0.95))
     # Hill: elasticity at spend s is 1 / (1 + u), u = s / (size tau p).
     spread = float(np.clip(elasticity[1] / (mean * (1.0 - mean)), 0.2, 1.5))
     return most - np.log((1.0 - mean) / mean), spread
 
 
-def _often(paid: pl.DataFrame, *, outcome: str) -> float:
-    """Most impressions per user and day believed possible: thrice the usual frequency of a reached user."""
+def _ceiling_log(paid: pl.DataFrame, *, outcome: str) -> float:
+    """Log of the most impressions a user sees on a day: a multiple of a reached user's usual frequency."""
+    if outcome != "impressions":
+        return np.inf
     reached = paid.filter(pl.col("reached") > 0)
     if reached.height == 0:
-        return CAP_PER_USER_DAY
+        return float(np.log(SUPPLY.most_a_day))
     frequency = float(reached[outcome].sum()) / float(reached["reached"].sum())
-    return max(CAP_PER_USER_DAY, 3.0 * frequency)
+    return float(np.log(max(SUPPLY.most_a_day, SUPPLY.usual_times * frequency)))
 
 
 def _control(spend: FloatArray, coin: FloatArray, cell: IntArray, n_cells: int) -> FloatArray:
     """Log spend against the cell's mean on rows whose spend nobody randomised.
 
-    Used only where randomised rows can carry the curve (10 of them): the difference in slope between the two
-    kinds of rows is then credited to demand and kept out of the curve. Without them it would only cost
-    precision.
+    Used only where randomised rows can carry the curve (`randomised_days`): the difference in slope between
+    the two kinds of rows is then credited to demand and kept out of the curve. Without them it would only
+    cost precision.
     """
     random = coin >= 0.5
-    if random.sum() < 10 or random.all():
+    if random.sum() < SUPPLY.randomised_days or random.all():
         return np.zeros(len(spend))
     log_spend = np.log(spend)
     mean = np.bincount(cell, log_spend, n_cells) / np.maximum(np.bincount(cell, minlength=n_cells), 1)

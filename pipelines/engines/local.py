@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from models.audience import AudienceModel
+from models.audience.model import AudienceModel
 from pipelines.engines.part import score_part
 from pipelines.store import stream_parquet
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
-from models.audience import AudienceModel, score_schema
+from models.audience.model import AudienceModel
+from models.audience.score_table import score_schema
 from models.contracts import REJECTED, conform
 
 

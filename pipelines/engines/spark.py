@@ -62,7 +62,7 @@ def _scorer(files: dict[str, str], source: str) -> Any:
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import polars as pl
 
-        from models.audience import AudienceModel
+        from models.audience.model import AudienceModel
         from pipelines.engines.part import score_part
 
         model = AudienceModel.from_files(files)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from models.contracts import Conformed, Dataset, Table, assemble, conform
+from models.contracts.features import Feature
 from models.contracts.headers import missing_message
 from models.errors import DataError
 from pipelines.store.tables import RawTable, find_table, has_table, read_raw, read_table
@@ -22,14 +24,16 @@ SCORES = {
 }
 
 
-def read_conformed(path: str | Path, table: Table) -> Conformed:
-    """A table from disk after its contract."""
-    return conform_raw(read_raw(path, table), table)
+def read_conformed(path: str | Path, table: Table, *, features: Sequence[Feature] = ()) -> Conformed:
+    """A table from disk after its contract; `features` as for `conform`."""
+    return conform_raw(read_raw(path, table), table, features=features)
 
 
-def conform_raw(raw: RawTable, table: Table) -> Conformed:
+def conform_raw(raw: RawTable, table: Table, *, features: Sequence[Feature] = ()) -> Conformed:
     """A table that was read, after its contract; what some of its parts lack is among the warnings."""
-    found = conform(raw.frame, table, source=raw.source, parts=raw.parts)
+    found = conform(
+        raw.frame, table, source=raw.source, parts=raw.parts, features=features, decimal=raw.decimal
+    )
     return replace(found, warnings=(*raw.warnings, *found.warnings))
 
 
@@ -48,10 +52,11 @@ def read_dataset(folder: str | Path) -> Dataset:
     )
 
 
-def read_users(path: str | Path) -> Conformed:
-    """Users to score: a users file or folder, or a data directory that has one."""
+def read_users(path: str | Path, *, features: Sequence[Feature] = ()) -> Conformed:
+    """Users to score: a users file or folder, or a data directory that has one; `features` of the model."""
     path = Path(path)
-    return read_conformed(find_table(path, "users") if has_table(path, "users") else path, "users")
+    found = find_table(path, "users") if has_table(path, "users") else path
+    return read_conformed(found, "users", features=features)
 
 
 def read_curves(path: str | Path) -> Conformed:

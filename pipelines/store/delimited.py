@@ -1,9 +1,9 @@
-"""Reading CSV as merchants export it: UTF-8 with or without BOM, GBK, UTF-16; comma, tab or semicolon;
-ragged lines.
+"""Reading CSV as merchants export it: UTF-8 with or without BOM, GBK, UTF-16; comma, tab or semicolon; lines
+above the header; ragged lines; quotes that nobody closes.
 
-Well-formed files go straight through polars; what polars refuses (a stray quote, a line with too many
-fields) is read again by the standard library's forgiving reader, and the odd lines end up in the quarantine
-like any other bad row.
+Well-formed files go straight through polars. What polars refuses, or reads as fewer rows than there are lines,
+is read again line by line by the standard library's forgiving reader: every line ends as a row, and the odd
+ones in the quarantine like any other bad row.
 """
 
 from __future__ import annotations
@@ -12,55 +12,132 @@ import codecs
 import csv
 import io
 import itertools
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
-from models.contracts.schemas import SURPLUS
+from models.contracts.headers import PREAMBLE_LINES, is_header
+from models.contracts.numbers import DecimalMark, decimal_mark
+from models.contracts.schemas import OPEN_QUOTE, SURPLUS
 from models.errors import DataError
 
 _CHUNK = 1 << 20
 _ROWS = 50_000
+# A cell in quotes may hold line ends; one over more lines than this is a quote left open.
+_CELL_LINES = 50
 _SEPARATORS = ",\t;|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def read_delimited(path: Path) -> pl.DataFrame:
-    """A CSV file as text columns, empty cells null; one row per line after the header.
+@dataclass(frozen=True)
+class TextTable:
+    """A table whose cells are text.
 
-    A line with more fields than the header has its surplus in the column `SURPLUS` (only there if needed).
+    Attributes:
+        frame: Text columns, empty cells null; one row per line below the header.
+        decimal: What begins the fraction of its numbers.
+        warnings: What was skipped, one line each.
+    """
+
+    frame: pl.DataFrame
+    decimal: DecimalMark = "."
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Header:
+    names: list[str]
+    separator: str
+    skipped: int
+    # Whether polars can read on below: the header is one line, and lines do not end as on old Macintoshes.
+    is_plain: bool
+
+
+def read_delimited(path: Path) -> TextTable:
+    """A CSV file.
+
+    A line with more fields than the header has its surplus in the column `SURPLUS` (only there if needed), a
+    line with a quote that nobody closes has `OPEN_QUOTE` there.
 
     Raises:
         DataError: The file is empty, not text, or its header is not a header.
     """
-    return _without_blank_end(_rows_of(path))
+    encoding = detect_encoding(path)
+    header = _header(path, encoding)
+    frame = without_blank_end(_rows(path, encoding, header))
+    # Only where commas do not separate fields can they begin fractions.
+    decimal: DecimalMark = "." if header.separator == "," else decimal_mark(frame)
+    if header.separator != ";" and decimal == "?":
+        decimal = "."
+    return TextTable(frame, decimal, skipped_lines(header.skipped, path=path))
 
 
-def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+def skipped_lines(count: int, *, path: Path) -> tuple[str, ...]:
+    """A word on the lines above the header."""
+    return (f"{path}: skipped {count} line{'s' if count > 1 else ''} above the header",) if count else ()
+
+
+def without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
     """Rows up to the last one that holds anything: the empty lines that Excel leaves below are no rows."""
     filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
     return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
 
 
-def _rows_of(path: Path) -> pl.DataFrame:
-    encoding = detect_encoding(path)
-    names, separator, plain = _header(path, encoding)
-    if not plain:
-        return _forgiving(path, encoding, names, separator)
+def column_names(cells: Sequence[str], *, path: Path) -> list[str]:
+    """The cells of a header as distinct names, made up where empty.
+
+    Raises:
+        DataError: All are empty, a name stands twice, or there are letters that no name has.
+    """
+    if not any(name.strip() for name in cells):
+        raise DataError(f"{path}: the first line is empty; expected column names")
+    if any(ord(letter) < 32 and letter not in "\t\r\n" for name in cells for letter in name):
+        raise DataError(f"{path}: not a text file; expected a header line of column names")
+    named = [name if name.strip() else f"unnamed_{position}" for position, name in enumerate(cells, 1)]
+    if repeated := sorted({name for name in named if named.count(name) > 1}):
+        raise DataError(
+            f"{path}: column {repeated[0]!r} appears twice in the header; expected distinct names"
+        )
+    return named
+
+
+def _rows(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
+    if not header.is_plain:
+        return _forgiving(path, encoding, header)
     body: Path | io.BytesIO = path if encoding.startswith("utf-8") else _as_utf8(path, encoding)
     try:
-        return pl.read_csv(
+        frame = pl.read_csv(
             body,
             has_header=False,
-            skip_lines=1,
-            schema=dict.fromkeys(names, pl.String),
-            separator=separator,
+            skip_lines=header.skipped + 1,
+            schema=dict.fromkeys(header.names, pl.String),
+            separator=header.separator,
             missing_columns="insert",
             glob=False,
         )
     except (pl.exceptions.PolarsError, OSError):
-        return _forgiving(path, encoding, names, separator)
+        return _forgiving(path, encoding, header)
+    # A quote left open makes one cell of many lines, and nobody would miss them.
+    lines, has_quotes = _count_lines(body)
+    if has_quotes and frame.height != lines - header.skipped - 1:
+        return _forgiving(path, encoding, header)
+    return frame
+
+
+def _count_lines(body: Path | io.BytesIO) -> tuple[int, bool]:
+    """Lines of UTF-8 text, and whether there is a quote anywhere."""
+    lines, has_quotes, last = 0, False, b"\n"
+    file: BinaryIO
+    with body.open("rb") if isinstance(body, Path) else io.BytesIO(body.getvalue()) as file:
+        while chunk := file.read(_CHUNK):
+            lines += chunk.count(b"\n")
+            has_quotes = has_quotes or b'"' in chunk
+            last = chunk[-1:]
+    return lines + (last != b"\n"), has_quotes
 
 
 def detect_encoding(path: Path) -> str:
@@ -78,7 +155,7 @@ def detect_encoding(path: Path) -> str:
             return name
     if b"\0" in head:
         raise DataError(
-            f"{path}: not a text file; expected CSV in UTF-8 or GBK (is it an Excel file? export it as CSV)"
+            f"{path}: not a text file; expected CSV in UTF-8 or GBK (an Excel file ends in .xlsx or .xls)"
         )
     for encoding in ("utf-8", "gb18030"):
         if _decodes(path, encoding):
@@ -109,60 +186,113 @@ def _as_utf8(path: Path, encoding: str) -> io.BytesIO:
     return body
 
 
-def _header(path: Path, encoding: str) -> tuple[list[str], str, bool]:
-    """Column names (made up where empty), the separator, and whether polars can read on from the next line.
-
-    The separator is the one that splits the first line most. polars cannot read on after a header over
-    several lines, nor with old Macintosh line ends, which it takes for one long line.
-    """
+def _header(path: Path, encoding: str) -> _Header:
+    """The first line that is a header, else the first line, with the separator that splits it most."""
     try:
         with path.open(encoding=encoding, newline="") as file:
-            line = file.readline(_CHUNK)
-            separator = max(_SEPARATORS, key=line.count)
-            # A quote left open continues on the next line: `"花费\n(元)"`.
-            names = next(csv.reader(itertools.chain([line], file), delimiter=separator), [])
+            lines = list(itertools.islice(iter(lambda: file.readline(_CHUNK), ""), PREAMBLE_LINES))
+        at, separator, cells = 0, _splits_most(lines[0]), _cells(lines)
+        for number, line in enumerate(lines):
+            found = _cells(lines[number:])
+            if is_header(found):
+                at, separator, cells = number, _splits_most(line), found
+                break
     except (UnicodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as {encoding} text: {type(error).__name__}") from error
-    if not any(name.strip() for name in names):
-        raise DataError(f"{path}: the first line is empty; expected column names")
-    if any(ord(letter) < 32 and letter not in "\t\r\n" for name in names for letter in name):
-        raise DataError(f"{path}: not a text file; expected a header line of column names")
-    named = [name if name.strip() else f"unnamed_{position}" for position, name in enumerate(names, 1)]
-    repeated = sorted({name for name in named if named.count(name) > 1})
-    if repeated:
-        raise DataError(
-            f"{path}: column {repeated[0]!r} appears twice in the header; expected distinct names"
-        )
-    return named, separator, line.count('"') % 2 == 0 and not line.endswith("\r")
+    is_plain = lines[at].count('"') % 2 == 0 and not lines[at].endswith("\r")
+    return _Header(column_names(cells, path=path), separator, at, is_plain)
 
 
-def _forgiving(path: Path, encoding: str, names: list[str], separator: str) -> pl.DataFrame:
+def _splits_most(line: str) -> str:
+    return max(_SEPARATORS, key=line.count)
+
+
+def _cells(lines: Sequence[str]) -> list[str]:
+    """Cells of the first line; a quote left open continues on the next: `"花费\\n(元)"`."""
+    return next(csv.reader(lines, delimiter=_splits_most(lines[0])), [])
+
+
+def _forgiving(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
     """The file through the csv module, in pieces of `_ROWS` rows to bound the memory of Python strings."""
-    columns = [*names, SURPLUS]
-    schema = dict.fromkeys(columns, pl.String)
+    names, separator = header.names, header.separator
+    schema = dict.fromkeys([*names, SURPLUS], pl.String)
     pieces = [pl.DataFrame(schema=schema)]
-    rows: list[list[str | None]] = []
-    for fields in _lines(path, encoding, separator):
-        row: list[str | None] = [field or None for field in fields[: len(names)]]
-        row += [None] * (len(names) - len(row))
-        # A trailing separator alone is no surplus.
-        surplus = separator.join(fields[len(names) :])
-        row.append(surplus if surplus.strip(separator + " ") else None)
-        rows.append(row)
-        if len(rows) == _ROWS:
-            pieces.append(pl.DataFrame(rows, schema=schema, orient="row"))
-            rows = []
-    if rows:
-        pieces.append(pl.DataFrame(rows, schema=schema, orient="row"))
+    records = _records(path, encoding, header)
+    while rows := list(itertools.islice(records, _ROWS)):
+        full = []
+        for fields, is_open in rows:
+            row: list[str | None] = [field or None for field in fields[: len(names)]]
+            row += [None] * (len(names) - len(row))
+            # A trailing separator alone is no surplus.
+            surplus = separator.join(fields[len(names) :])
+            row.append(OPEN_QUOTE if is_open else surplus if surplus.strip(separator + " ") else None)
+            full.append(row)
+        pieces.append(pl.DataFrame(full, schema=schema, orient="row"))
     frame = pl.concat(pieces)
     return frame.drop(SURPLUS) if frame[SURPLUS].null_count() == frame.height else frame
 
 
-def _lines(path: Path, encoding: str, separator: str) -> Iterator[list[str]]:
+def _records(path: Path, encoding: str, header: _Header) -> Iterator[tuple[list[str], bool]]:
+    """Fields of each record below the header, and whether a quote of it is left open."""
     with path.open(encoding=encoding, newline="", errors="replace") as file:
-        reader = csv.reader((line.replace("\0", "") for line in file), delimiter=separator)
+        lines = _Ahead(line.replace("\0", "") for line in file)
+        for _ in range(header.skipped):
+            lines.take()
         try:
-            next(reader)
-            yield from reader
+            lines.cell_lines(header.separator, width=len(header.names), is_header=True)
+            while (line := lines.peek()) is not None:
+                held = lines.cell_lines(header.separator, width=len(header.names))
+                if held is None:
+                    yield lines.take().rstrip("\r\n").split(header.separator), True
+                else:
+                    yield next(csv.reader(held, delimiter=header.separator), []), False
         except csv.Error as error:
-            raise DataError(f"{path}: line {reader.line_num}: {error}; expected CSV text") from error
+            raise DataError(f"{path}: {error}, in the line {line!r:.80}; expected CSV text") from error
+
+
+class _Ahead:
+    """Lines of a file that can be looked at before they are taken."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self._held = lines, deque[str]()
+
+    def peek(self, ahead: int = 0) -> str | None:
+        """The line that many lines ahead, None behind the end."""
+        while len(self._held) <= ahead:
+            line = next(self._lines, None)
+            if line is None:
+                return None
+            self._held.append(line)
+        return self._held[ahead]
+
+    def take(self) -> str:
+        """The next line."""
+        self.peek()
+        return self._held.popleft()
+
+    def cell_lines(self, separator: str, *, width: int, is_header: bool = False) -> list[str] | None:
+        """Take the lines of one record; None, and nothing is taken, where its quote is left open.
+
+        A quote is left open if no line near closes it, or if a line before that is a record by itself.
+        """
+        held: list[str] = []
+        while (line := self.peek(len(held))) is not None and len(held) < _CELL_LINES:
+            if held and not is_header and line.count(separator) >= max(width - 1, 1):
+                return None
+            held.append(line)
+            if not _is_open(held, separator):
+                for _ in held:
+                    self.take()
+                return held
+        return None
+
+
+def _is_open(lines: Sequence[str], separator: str) -> bool:
+    """Whether a cell in quotes goes on behind these lines."""
+    if sum(line.count('"') for line in lines) % 2 == 0:
+        return False
+    try:
+        next(csv.reader(lines, delimiter=separator, strict=True), None)
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False

@@ -14,12 +14,15 @@ import polars as pl
 from models.contracts import Table
 from models.contracts import fingerprint as content_fingerprint
 from models.contracts.headers import fold
+from models.contracts.numbers import DecimalMark
 from models.contracts.parts import all_columns, optional_columns, stack, with_empty
 from models.errors import DataError
-from pipelines.store.delimited import read_delimited
+from pipelines.store.delimited import TextTable, read_delimited
+from pipelines.store.sheets import read_sheet
 
 Recognise = Callable[[Sequence[str]], Table]
 _CSV = (".csv", ".tsv", ".txt")
+_EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _PARQUET = (".parquet", ".pq")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -32,13 +35,15 @@ class RawTable:
         frame: Text columns from CSV, typed columns from Parquet; headers as found.
         source: Path as the user gave it.
         parts: (path, rows) of each file of a folder, in reading order; empty for a single file.
-        warnings: What some parts lack, one line each.
+        warnings: What was skipped, or is lacking in some parts, one line each.
+        decimal: What begins the fraction of numbers in text; `?` where parts differ.
     """
 
     frame: pl.DataFrame
     source: str
     parts: tuple[tuple[str, int], ...] = ()
     warnings: tuple[str, ...] = ()
+    decimal: DecimalMark = "."
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
@@ -62,19 +67,20 @@ def read_raw(path: str | Path, table: Table | Recognise | None = None) -> RawTab
         if not path.exists():
             raise DataError(f"{path}: no such file; expected a CSV or Parquet file or a folder of parts")
         if not path.is_dir():
-            return RawTable(_read_file(path), str(path))
-        parts = [
-            (str(part), _read_file(part).pipe(_with_partitions, part.relative_to(path)))
-            for part in _part_files(path)
-        ]
+            whole = _read_file(path)
+            return RawTable(whole.frame, str(path), (), whole.warnings, whole.decimal)
+        read = {part: _read_file(part) for part in _part_files(path)}
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and permissions"
         ) from error
+    parts = [(str(part), _with_partitions(held.frame, part.relative_to(path))) for part, held in read.items()]
     known = table(all_columns(parts)) if callable(table) else table
     stacked = stack(parts, known, source=str(path))
     counts = tuple((source, part.height) for source, part in parts)
-    return RawTable(stacked.frame, str(path), counts, stacked.warnings)
+    said = (*stacked.warnings, *(line for held in read.values() for line in held.warnings))
+    marks = {held.decimal for held in read.values()}
+    return RawTable(stacked.frame, str(path), counts, said, marks.pop() if len(marks) == 1 else "?")
 
 
 def find_table(folder: str | Path, stem: str) -> Path:
@@ -109,7 +115,7 @@ def has_table(folder: str | Path, stem: str) -> bool:
 
 def _candidates(folder: Path, stem: str) -> list[Path]:
     """What may be table `stem`, by name: the extension in any case, or a folder."""
-    known = (*_PARQUET, *_CSV, "")
+    known = (*_PARQUET, *_CSV, *_EXCEL, "")
     found = [path for path in folder.iterdir() if path.stem == stem and path.suffix.lower() in known]
     found = [path for path in found if path.suffix or path.is_dir()]
     return sorted(found, key=lambda path: (known.index(path.suffix.lower()), path.name))
@@ -153,13 +159,15 @@ def fingerprint(table: pl.DataFrame | str | Path) -> str:
     return content_fingerprint(table if isinstance(table, pl.DataFrame) else read_table(table))
 
 
-def _read_file(path: Path) -> pl.DataFrame:
+def _read_file(path: Path) -> TextTable:
     with path.open("rb") as file:
         magic = file.read(4)
     if path.suffix.lower() in _PARQUET or magic == b"PAR1":
-        return _read_parquet(path, magic)
+        return TextTable(_read_parquet(path, magic))
+    if path.suffix.lower() in _EXCEL:
+        return read_sheet(path)
     if path.suffix.lower() not in _CSV:
-        raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
+        raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv, .xlsx or .parquet")
     return read_delimited(path)
 
 
@@ -228,7 +236,7 @@ def _part_files(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.suffix.lower() in (*_CSV, *_PARQUET)
+        and path.suffix.lower() in (*_CSV, *_PARQUET, *_EXCEL)
         and not any(name.startswith(("_", ".")) for name in path.relative_to(folder).parts)
     ]
     kinds = {path.suffix.lower() in _PARQUET for path in found}

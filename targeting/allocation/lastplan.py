@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import Market
 from targeting.campaign.messages import listed
 

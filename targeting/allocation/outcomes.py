@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import Draws, Market, Metric
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.curves import CurveSet, FloatArray
+from models.supply.curves import CurveSet, FloatArray
 
 Metric = Literal["spend", "impressions", "entries", "fans", "gmv", "reached", "active"]
 LI_PER_CNY = 1000  # 厘, the smallest unit a platform charges
@@ -92,6 +92,11 @@ class Market(Learned):
     """
 
     block: NDArray[np.int64]
+
+    @property
+    def untried(self) -> NDArray[np.bool_]:
+        """(n_cells,) cells in which no money was ever seen: their curves are guesses pooled from others."""
+        return ~(self.observed_max_cny > 0)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.curves import FAMILIES, POINTS, CurveSet
 from models.errors import DataError
+from models.supply.curves import FAMILIES, POINTS, CurveSet
 from targeting.allocation.problem import Market
 
 _POINT_COLUMNS = ("spend_cny", "value")

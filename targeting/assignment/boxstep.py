@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.assignment.classes import Classes
 from targeting.assignment.problem import NONE, Choice, People, Reply, fitting, reply, support
 from targeting.assignment.program import Move, move_prices

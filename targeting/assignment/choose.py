@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from models.contracts.frames import as_frame
-from models.curves import FloatArray
 from models.errors import CampaignError, SolverError
+from models.supply.curves import FloatArray
 from targeting.assignment.boxstep import settle
 from targeting.assignment.conflict import conflict
 from targeting.assignment.hull import settle_budget

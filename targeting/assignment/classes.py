@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.assignment.switches import IntArray, Switches, runs
 
 # With fewer switches than this the program is small enough as it is.

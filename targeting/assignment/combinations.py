@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.assignment.classes import alike
 from targeting.assignment.switches import IntArray
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError
+from models.supply.curves import FloatArray
 from targeting.assignment.problem import People, Row, reply
 
 

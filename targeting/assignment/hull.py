@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.assignment.boxstep import Settled
 from targeting.assignment.problem import NONE, Choice, People, reply
 from targeting.assignment.switches import IntArray

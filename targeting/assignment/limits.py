@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import EACH_KEYS
 from targeting.assignment.offers import Offers
 from targeting.assignment.problem import Row

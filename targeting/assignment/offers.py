@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from models.contracts.schemas import CONTROL
 from models.contracts.values import placement_name
-from models.curves import FloatArray
 from models.errors import DataError
+from models.supply.curves import FloatArray
 
 KEYS = ("user_id", "placement")
 PACKAGE = "package"  # a column that tells several packages of one placement apart

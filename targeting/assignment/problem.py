@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 
 Choice = NDArray[np.int16]
 NONE = np.int16(-1)  # the choice of those who are shown nothing

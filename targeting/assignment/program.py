@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, eye_array, hstack
 
-from models.curves import FloatArray
 from models.errors import SolverError
+from models.supply.curves import FloatArray
 from targeting.assignment.classes import Classes
 from targeting.assignment.problem import People
 from targeting.assignment.switches import IntArray, Switches, runs

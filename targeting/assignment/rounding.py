@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError
+from models.supply.curves import FloatArray
 from targeting.assignment.boxstep import Settled
 from targeting.assignment.combinations import Options, combine, pairs
 from targeting.assignment.problem import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.assignment.problem import Choice, People, as_picks, with_none
 
 IntArray = NDArray[np.int64]

@@ -22,7 +22,15 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
-from targeting.campaign.constraints import KINDS, Constraint, name_by_position, refuse_duplicate_names
+from targeting.campaign.constraints import (
+    KINDS,
+    Constraint,
+    MinIfUsed,
+    Parsed,
+    Trial,
+    name_by_position,
+    refuse_duplicate_names,
+)
 from targeting.campaign.fields import Money, Number, Placements, Share, Text
 from targeting.campaign.messages import one_line
 
@@ -123,6 +131,7 @@ class Campaign(_Part):
     last_plan: Annotated[str, Field(min_length=1)] | None = None
     slots: SlotPlan = SlotPlan()
     min_ticket_cny: Money = 0.0
+    trial_cny: Money = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Campaign:
@@ -133,6 +142,14 @@ class Campaign(_Part):
                 "change_limit compares with last_plan, which is missing; give the path of an allocation"
             )
         return self
+
+    @property
+    def limits(self) -> Parsed:
+        """Every constraint: those of the list, and what keys of their own ask for."""
+        own: list[Constraint] = [Trial(kind="trial", name="trial_cny", max_cny=self.trial_cny)]
+        if self.min_ticket_cny > 0:
+            own.append(MinIfUsed(kind="min_if_used", name="min_ticket_cny", min_cny=self.min_ticket_cny))
+        return Parsed((*self.constraints, *own))
 
     @property
     def merchant_id(self) -> str:

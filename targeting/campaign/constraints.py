@@ -176,6 +176,16 @@ class Target(_Constraint):
     value: Annotated[Number, Field(gt=0)]
 
 
+class Trial(_Constraint):
+    """Spend of cells that were never tried (no money was ever seen there) is at most this.
+
+    Every brief has one, of its key `trial_cny`: a curve there is a guess pooled from other cells.
+    """
+
+    kind: Literal["trial"]
+    max_cny: Money = 0.0
+
+
 Constraint = Annotated[
     Bounds
     | Ratio
@@ -188,7 +198,8 @@ Constraint = Annotated[
     | FairnessFloor
     | FrequencyCap
     | RiskFloor
-    | Target,
+    | Target
+    | Trial,
     Field(discriminator="kind"),
 ]
 KINDS: tuple[type[_Constraint], ...] = get_args(get_args(Constraint)[0])
@@ -212,7 +223,7 @@ def name_by_position(entries: Any) -> Any:
     return tuple(named)
 
 
-TAKEN = {"total": "the budget", "min_ticket_cny": "the smallest ticket"}
+TAKEN = {"total": "the budget", "min_ticket_cny": "the smallest ticket", "trial_cny": "the trial money"}
 
 
 class Parsed(tuple[Any, ...]):

@@ -2,10 +2,10 @@
 
 Everything else in an evaluation compares what happened with what was promised, and what happened includes
 what would have happened anyway. Rows where a coin chose who was shown tell the two apart: what the plan, as a
-rule for whom to show where, would have earned per person and day (off-policy value, `models.policy_value`),
-beside showing everybody the one placement, or nothing; and whether the plan's scores rank people by what
-showing adds (`targeting.evaluation.ranking`). Frames in, frames out. It must not import the optimiser or the
-planner.
+rule for whom to show where, would have earned per person and day (off-policy value,
+`models.judging.policy_value`), beside showing everybody the one placement, or nothing; and whether the
+plan's scores rank people by what showing adds (`targeting.evaluation.ranking`). Frames in, frames out. It
+must not import the optimiser or the planner.
 
 The plan as a rule: a person of segment i is shown in placement j on a day with probability
 
@@ -19,24 +19,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from models.logged import Logged, cross_fitted_outcomes, usable_propensities
-from models.policy_value import policy_difference, policy_value, uniform_policy
-from targeting.evaluation.coin import NOBODY, coin_rows, in_its_days, with_outcomes, with_scores
-from targeting.evaluation.follows import at_risk, known_by_then
-from targeting.evaluation.ranking import MIN_EVENTS, Rankings, rankings, sentences
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from models.events.event_log import EventLog
+from models.judging.policy_value import policy_difference, policy_value, uniform_policy
+from models.judging.propensity import Logged, cross_fitted_outcomes, usable_propensities
+from targeting.evaluation.evaluation_settings import SETTINGS
+from targeting.evaluation.randomised_rows import (
+    NOBODY,
+    in_its_days,
+    randomised_rows,
+    with_outcomes,
+    with_scores,
+)
+from targeting.evaluation.ranking import Rankings, rankings, sentences
+from targeting.plan.decided import DecidedPlan
 
 PLAN = "the plan"
 OUTCOMES = ("new_fans", "new_fan_gmv_cny", "cost_cny")
-MIN_ROWS = 200
-"""Randomised rows below which nothing is estimated."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +77,7 @@ class Experiment:
         plan = self.values.filter((pl.col("policy") == PLAN) & (pl.col("outcome") != "cost_cny"))
         for row in plan.iter_rows(named=True):
             thin = "" if row["overlap"] == "good" else ", too little was tried to rely on it"
-            if row["events"] < MIN_EVENTS:
+            if row["events"] < SETTINGS.least_events:
                 thin = f", from {row['events']} rows with any: a hint at most"
             said.append(
                 f"the coin's verdict on the plan: {row['value']:.3g} {row['outcome']} a person and day"
@@ -84,23 +87,21 @@ class Experiment:
 
 
 def judge_experiment(
-    plan: Plan,
+    plan: DecidedPlan,
     campaign: pl.DataFrame,
     *,
-    exposures: pl.DataFrame,
-    orders: pl.DataFrame,
+    log: EventLog,
     horizon_days: int,
     known_by: datetime,
     rng: np.random.Generator,
 ) -> Experiment | None:
-    """Judge a plan by the randomised rows of its campaign's days; None where there are under `MIN_ROWS`, or
+    """Judge a plan by the randomised rows of its campaign's days; None where there are under `least_rows`, or
     where the coin never showed anybody anything.
 
     Args:
         plan: With the audience it was made for.
         campaign: Exposures of the campaign.
-        exposures: Exposures of everybody: held-out people often belong to no campaign.
-        orders: Orders of everybody.
+        log: Events of everybody: held-out people often belong to no campaign.
         horizon_days: How long a new fan's purchases count.
         known_by: What is known by then; younger purchases are missing for every action alike.
         rng: Folds and resamples.
@@ -108,45 +109,44 @@ def judge_experiment(
     if plan.audience is None:
         return None
     actions = (NOBODY, *plan.campaign.placements)
-    known = known_by_then(exposures, known_by)
-    days = at_risk(in_its_days(known, campaign), known)
-    coin = coin_rows(days, plan.audience.segments, actions)
-    if coin.height < MIN_ROWS or (coin["placement"] == NOBODY).all():
+    days = in_its_days(log.exposures, campaign).filter("at_risk")
+    randomised = randomised_rows(days, plan.audience.segments, actions)
+    if randomised.height < SETTINGS.least_rows or (randomised["placement"] == NOBODY).all():
         return None
-    coin = with_outcomes(coin, orders, horizon_days=horizon_days, known_by=known_by)
-    coin, features = with_scores(coin, plan.audience.scores, plan.campaign.placements)
-    action = coin["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
+    randomised = with_outcomes(randomised, log.orders, horizon_days=horizon_days, known_by=known_by)
+    randomised, features = with_scores(randomised, plan.audience.scores, plan.campaign.placements)
+    action = randomised["placement"].replace_strict({a: k for k, a in enumerate(actions)}).to_numpy()
     propensities = usable_propensities(
         action=action,
-        propensity=coin["propensity"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        propensity=randomised["propensity"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         n_actions=len(actions),
     )
-    person = coin["user_id"].rank("dense").to_numpy()
-    policy = plan_policy(plan, coin, actions)
+    person = randomised["user_id"].rank("dense").to_numpy()
+    policy = plan_policy(plan, randomised, actions)
     values = []
     for outcome in OUTCOMES:
-        logged = Logged(actions, action, propensities.value, coin[outcome].to_numpy(), person)
+        logged = Logged(actions, action, propensities.value, randomised[outcome].to_numpy(), person)
         values += _values(logged, outcome, policy, features=features, rng=rng)
     return Experiment(
-        rows=coin.height,
+        rows=randomised.height,
         values=pl.DataFrame(values),
-        rankings=rankings(coin, actions[1:], weight=1.0 / propensities.value, rng=rng),
-        notes=_notes(coin, actions, propensities.note),
+        rankings=rankings(randomised, actions[1:], weight=1.0 / propensities.value, rng=rng),
+        notes=_notes(randomised, actions, propensities.note),
     )
 
 
-def plan_policy(plan: Plan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
+def plan_policy(plan: DecidedPlan, randomised: pl.DataFrame, actions: tuple[str, ...]) -> np.ndarray:
     """The plan's probability of each action for each row, (n, K); see the module's formula.
 
     Args:
         plan: With its audience.
-        coin: segment, placement, impressions of randomised rows.
+        randomised: segment, placement, impressions of randomised rows.
         actions: `none` first, then placements.
     """
     assert plan.audience is not None
     users = plan.audience.segments.group_by("segment").len("users")
     bought = plan.allocation.group_by("segment", "placement").agg(pl.col("impressions").sum())
-    seen = coin.filter(pl.col("placement") != NOBODY).group_by("placement")
+    seen = randomised.filter(pl.col("placement") != NOBODY).group_by("placement")
     per_row = seen.agg(pl.col("impressions").mean().cast(pl.Float64).alias("per_row"))
     chance = (
         bought.join(users, on="segment")
@@ -159,7 +159,7 @@ def plan_policy(plan: Plan, coin: pl.DataFrame, actions: tuple[str, ...]) -> np.
     columns = []
     for name in actions[1:]:
         mine = chance.filter(pl.col("placement") == name).select("segment", "chance")
-        found = coin.select("segment").join(mine, on="segment", how="left", maintain_order="left")
+        found = randomised.select("segment").join(mine, on="segment", how="left", maintain_order="left")
         columns.append(found["chance"].fill_null(0.0).to_numpy())
     shown = np.column_stack(columns)
     shown = shown / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
@@ -199,10 +199,11 @@ def _values(
     return rows
 
 
-def _notes(coin: pl.DataFrame, actions: tuple[str, ...], about_propensities: str) -> tuple[str, ...]:
-    tried = set(coin["placement"].unique().to_list())
+def _notes(randomised: pl.DataFrame, actions: tuple[str, ...], about_propensities: str) -> tuple[str, ...]:
+    tried = set(randomised["placement"].unique().to_list())
     missing = [name for name in actions if name not in tried]
-    notes = [f"the coin chose for {coin.height:,} person-days of {coin['user_id'].n_unique():,} people"]
+    people = randomised["user_id"].n_unique()
+    notes = [f"the coin chose for {randomised.height:,} person-days of {people:,} people"]
     if missing:
         notes.append(f"the coin never chose {' or '.join(missing)}: what it would bring is not known")
     return (*notes, about_propensities) if about_propensities else tuple(notes)

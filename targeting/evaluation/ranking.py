@@ -1,22 +1,24 @@
 """Whether a plan's scores rank people by what showing adds, and what further money adds along that ranking.
 
 On the rows where a coin chose between a placement and nothing: Qini with its interval, and the cost curve at
-a few shares of the money with its band (`models.heterogeneity`). Frames in, frames out. It must not import
-the optimiser or the planner.
+a few shares of the money with its band (`models.judging.heterogeneity`). Frames in, frames out. It must not
+import the optimiser or the planner.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from models.heterogeneity import MIN_ARM_ROWS, cost_curve_band, heterogeneity
-from targeting.evaluation.coin import NOBODY, score_column
+from models.judging.cost_curve import cost_curve_band
+from models.judging.heterogeneity import Heterogeneity, heterogeneity
+from models.judging.settings import JUDGING
+from targeting.evaluation.evaluation_settings import SETTINGS
+from targeting.evaluation.randomised_rows import NOBODY, score_column
 
-MIN_EVENTS = 10
-"""Rows with an outcome below which a ranking is not judged by it, and a value is called a hint."""
 QINI = {
     "placement": pl.String, "outcome": pl.String, "qini": pl.Float64, "qini_low": pl.Float64,
     "qini_high": pl.Float64, "advantage": pl.Float64, "effect": pl.Float64, "effect_low": pl.Float64,
@@ -44,25 +46,29 @@ class Rankings:
 
 
 def rankings(
-    coin: pl.DataFrame, placements: tuple[str, ...], *, weight: np.ndarray, rng: np.random.Generator
+    randomised: pl.DataFrame, placements: tuple[str, ...], *, weight: np.ndarray, rng: np.random.Generator
 ) -> Rankings:
     """Judge the scores of each placement by each outcome, where enough happened.
 
     Args:
-        coin: Randomised rows with outcomes and scores (`targeting.evaluation.coin`).
+        randomised: Randomised rows with outcomes and scores (`targeting.evaluation.randomised_rows`).
         placements: Which.
         weight: Inverse propensity of each row, (n,).
         rng: Resamples.
     """
     qini, cost = [], []
     for name in placements:
-        mine = coin["placement"].is_in([name, NOBODY]).to_numpy()
-        judged = coin.filter(mine)
+        mine = randomised["placement"].is_in([name, NOBODY]).to_numpy()
+        judged = randomised.filter(mine)
         shown = (judged["placement"] == name).to_numpy()
         for outcome, kind in _OUTCOMES:
             score = score_column(name, kind)
-            enough = min(shown.sum(), (~shown).sum()) >= MIN_ARM_ROWS
-            if score not in coin.columns or not enough or (judged[outcome] > 0).sum() < MIN_EVENTS:
+            enough = min(shown.sum(), (~shown).sum()) >= JUDGING.arm_rows
+            if (
+                score not in randomised.columns
+                or not enough
+                or (judged[outcome] > 0).sum() < SETTINGS.least_events
+            ):
                 continue
             rows = {
                 "outcome": judged[outcome].clip(lower_bound=0.0).to_numpy(),
@@ -72,26 +78,27 @@ def rankings(
                 "cluster": judged["user_id"].rank("dense").to_numpy(),
             }
             found = heterogeneity(**rows, rng=rng)
-            qini.append(
-                {
-                    "placement": name,
-                    "outcome": outcome,
-                    "qini": found.qini.value,
-                    "qini_low": found.qini.low,
-                    "qini_high": found.qini.high,
-                    "advantage": found.advantage.value,
-                    "effect": found.effect.value,
-                    "effect_low": found.effect.low,
-                    "effect_high": found.effect.high,
-                    "p_value": found.p_value,
-                    "verdict": found.verdict,
-                }
-            )
+            qini.append({"placement": name, "outcome": outcome, **_flat(found)})
             band = cost_curve_band(**rows, cost_cny=judged["cost_cny"].to_numpy(), rng=rng)
             cost += [
                 (name, outcome, share, cny, gain.value, gain.low, gain.high) for share, cny, gain in band
             ]
     return Rankings(pl.DataFrame(qini, schema=QINI), pl.DataFrame(cost, schema=COST, orient="row"))
+
+
+def _flat(found: Heterogeneity) -> dict[str, Any]:
+    """The columns of `QINI` after placement and outcome."""
+    return {
+        "qini": found.qini.value,
+        "qini_low": found.qini.low,
+        "qini_high": found.qini.high,
+        "advantage": found.advantage.value,
+        "effect": found.effect.value,
+        "effect_low": found.effect.low,
+        "effect_high": found.effect.high,
+        "p_value": found.p_value,
+        "verdict": found.verdict,
+    }
 
 
 def sentences(found: Rankings) -> tuple[str, ...]:

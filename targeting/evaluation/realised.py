@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from models.contracts import Dataset
 from models.errors import DataError
-from targeting.evaluation.anyway import organic_fans
-from targeting.evaluation.follows import credited, known_by_then
+from models.events.event_log import CONTROL, EventLog, read_events
+from targeting.evaluation.organic_baseline import organic_fans
 from targeting.evaluation.runoff import fan_orders
-
-if TYPE_CHECKING:
-    from models.contracts import Dataset
-    from targeting.plan import Plan
+from targeting.plan.decided import DecidedPlan
 
 OUTSIDE = "outside the plan"
 _FAN = ("user_id", "segment", "placement", "followed_at")
@@ -29,18 +26,19 @@ class Came:
     """What came of a campaign, as far as the logs know it.
 
     Attributes:
-        exposures: of all campaigns, as they were known.
-        rows: those of the campaign, each with its person's segment.
+        log: events of all campaigns, as they were known.
+        rows: its exposures of the campaign, each with its person's segment.
         fans: user_id, segment, placement, followed_at of the people it won.
         orders: theirs within the horizon.
         older: all fans in the data, and their orders: how GMV comes in after a follow.
         organic: see `organic_fans`.
         horizon_days: how long purchases count.
         known_by: later is not known.
+        follows_without_time: of the campaign; they are taken to be of their impression's time.
         about_rows: what to know of how the rows were found and cut.
     """
 
-    exposures: pl.DataFrame
+    log: EventLog
     rows: pl.DataFrame
     fans: pl.DataFrame
     orders: pl.DataFrame
@@ -48,38 +46,36 @@ class Came:
     organic: tuple[float, float, int] | None
     horizon_days: int
     known_by: datetime
+    follows_without_time: int
     about_rows: tuple[str, ...]
 
 
 def what_came(
-    plan: Plan, dataset: Dataset, *, as_of: datetime | None, horizon_days: int | None, campaign_id: str | None
+    plan: DecidedPlan,
+    dataset: Dataset,
+    *,
+    as_of: datetime | None,
+    horizon_days: int | None,
+    campaign_id: str | None,
 ) -> Came:
-    """The campaign of a plan in the logs; the arguments are those of `comparison.evaluate_campaign`.
+    """The campaign of a plan in the logs; the arguments are those of `by_logs.evaluate_campaign`.
 
     Raises:
         DataError: the plan has no segments, or the data has no row of the campaign.
     """
-    if plan.audience is None:
-        if plan.provenance.model_uri is not None:
-            raise DataError(
-                "plan: was made for people, but its segments.parquet is not there (a copy from MLflow has"
-                " none); give the directory that `targeting plan` wrote"
-            )
-        raise DataError(
-            "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
-            "be placed; give a data directory that holds a delivery report of the campaign"
-        )
+    people = _people(plan)
     horizon = horizon_days or plan.campaign.horizon_days
     known_by = as_of or _last_event(dataset)
     found, about_rows = _campaign_rows(plan, dataset.exposures, campaign_id or plan.campaign.campaign_id)
-    exposures = known_by_then(dataset.exposures, known_by)
+    # what happened at `known_by` is known
+    log = read_events(dataset, as_of=known_by + timedelta(microseconds=1))
     rows = (
-        exposures.join(found.select("exposure_id"), on="exposure_id", how="semi")
-        .join(plan.audience.segments, on="user_id", how="left", maintain_order="left")
+        log.exposures.join(found.select("exposure_id"), on="exposure_id", how="semi")
+        .join(people, on="user_id", how="left", maintain_order="left")
         .with_columns(pl.col("segment").fill_null(OUTSIDE))
     )
-    _refuse_strangers(rows, plan.audience.segments)
-    everyone = _new_fans(exposures)
+    _refuse_strangers(rows, people)
+    everyone = log.follows.filter(pl.col("placement") != CONTROL).with_columns(segment=pl.lit(""))
     fans = everyone.drop("segment").join(rows.select("exposure_id", "segment"), on="exposure_id")
     fans, everyone = (frame.select(_FAN).sort("followed_at", "user_id") for frame in (fans, everyone))
 
@@ -87,20 +83,36 @@ def what_came(
         return fan_orders(of, dataset.orders, horizon_days=horizon, known_by=known_by)
 
     return Came(
-        exposures=exposures,
+        log=log,
         rows=rows,
         fans=fans,
         orders=bought(fans),
         older=(everyone, bought(everyone)),
-        organic=organic_fans(rows, exposures),
+        organic=organic_fans(rows, log),
         horizon_days=horizon,
         known_by=known_by,
+        follows_without_time=found.filter(pl.col("followed") & pl.col("followed_at").is_null()).height,
         about_rows=(*about_rows, *_about_time(plan, found, rows, horizon_days=horizon, known_by=known_by)),
     )
 
 
+def _people(plan: DecidedPlan) -> pl.DataFrame:
+    """user_id, segment of the people the plan was made for."""
+    if plan.audience is not None:
+        return plan.audience.segments
+    if plan.provenance.model_uri is not None:
+        raise DataError(
+            "plan: was made for people, but its segments.parquet is not there (a copy from MLflow has"
+            " none); give the directory that `targeting plan` wrote"
+        )
+    raise DataError(
+        "plan: has no segments.parquet (made from delivery or supplied curves), so logged users cannot "
+        "be placed; give a data directory that holds a delivery report of the campaign"
+    )
+
+
 def _campaign_rows(
-    plan: Plan, exposures: pl.DataFrame, campaign_id: str
+    plan: DecidedPlan, exposures: pl.DataFrame, campaign_id: str
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Exposures of the campaign; where no shown row carries its id, those of its days; and a word on it."""
     at, shown = pl.col("exposed_at"), pl.col("placement") != "none"
@@ -131,7 +143,7 @@ def _campaign_rows(
 
 
 def _about_time(
-    plan: Plan, found: pl.DataFrame, rows: pl.DataFrame, *, horizon_days: int, known_by: datetime
+    plan: DecidedPlan, found: pl.DataFrame, rows: pl.DataFrame, *, horizon_days: int, known_by: datetime
 ) -> tuple[str, ...]:
     """A word where the promise is of other days than the judgement, or some rows are not known yet."""
     said = []
@@ -175,8 +187,3 @@ def _last_event(dataset: Dataset) -> datetime:
     shown = dataset.exposures
     times = [shown["exposed_at"].max(), shown["followed_at"].max(), dataset.orders["ordered_at"].max()]
     return max(t for t in times if isinstance(t, datetime))
-
-
-def _new_fans(exposures: pl.DataFrame) -> pl.DataFrame:
-    """Rows that won a fan for money, of whatever campaign."""
-    return credited(exposures).filter(pl.col("placement") != "none").with_columns(segment=pl.lit(""))

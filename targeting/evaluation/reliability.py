@@ -1,7 +1,7 @@
 """Predicted against actual in groups, with intervals: so that a ratio on few buyers is not over-read.
 
-Rows are grouped by prediction into groups of equal expected events (`models.calibration`), at least
-`EVENTS_EACH` in each: ten deciles of a hundred buyers would be ten numbers of chance. Each ratio carries the
+Rows are grouped by prediction into groups of equal expected events (`models.rates.calibration`), at least
+`events_each` in each: ten deciles of a hundred buyers would be ten numbers of chance. Each ratio carries the
 exact Poisson interval of its count, and the calibration error stands beside what chance alone would make of a
 perfect model. Frames out. It must not import the optimiser or the planner.
 """
@@ -9,13 +9,15 @@ perfect model. Frames out. It must not import the optimiser or the planner.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import polars as pl
 
-from models.calibration import reliability
+from models.rates.calibration import reliability
+from models.stored import Rows
+from targeting.evaluation.evaluation_settings import SETTINGS
 
-GROUPS, EVENTS_EACH = 10, 20.0
 LEVEL = 0.95
 SCHEMA = {
     "group": pl.Int64, "rows": pl.Int64, "predicted": pl.Float64, "actual": pl.Float64, "ratio": pl.Float64,
@@ -38,13 +40,13 @@ class Calibration:
     """
 
     outcome: str
-    groups: pl.DataFrame
+    events: int
     ratio: float
     low_95: float
     high_95: float
     ece: float
     ece_of_chance: float
-    events: int
+    groups: Annotated[pl.DataFrame, Rows(SCHEMA)]
 
     @property
     def consistent(self) -> bool:
@@ -63,7 +65,7 @@ class Calibration:
 
 
 def calibration(outcome: str, *, probability: np.ndarray, happened: np.ndarray) -> Calibration | None:
-    """Group and compare; None where fewer than `EVENTS_EACH` events were predicted and none happened.
+    """Group and compare; None where fewer than `events_each` events were predicted and none happened.
 
     Args:
         outcome: Its name.
@@ -71,9 +73,9 @@ def calibration(outcome: str, *, probability: np.ndarray, happened: np.ndarray) 
         happened: 1.0 where it happened, (n,).
     """
     expected = float(probability.sum())
-    if expected < EVENTS_EACH and not happened.any():
+    if expected < SETTINGS.events_each and not happened.any():
         return None
-    wanted = max(1, min(GROUPS, int(expected // EVENTS_EACH)))
+    wanted = max(1, min(SETTINGS.calibration_groups, int(expected // SETTINGS.events_each)))
     table = reliability(probability=probability, y=happened, score=probability, groups=wanted)
     predicted, actual = np.array(table.predicted), np.array(table.actual)
     rows = np.array(table.rows)

@@ -2,9 +2,9 @@
 
 A fan who followed yesterday has had one day to buy. The expected GMV by an age t is therefore the mean
 cumulative function M(t) = sum over orders at ages s <= t of net amount(s) / (fans at least s old), which is
-how training counts it (`models.delay`; Nelson 1988): unbiased where old and young fans are alike. Purchases
-count in [follow, follow + horizon), to the second, also as in training; only the attribution windows are
-calendar days, as the field's T0 is. Frames in, frames out.
+how training counts it (`models.audience.delay`; Nelson 1988): unbiased where old and young fans are alike.
+Purchases count in [follow, follow + horizon), to the second, also as in training; only the attribution
+windows are calendar days, as the field's T0 is. Frames in, frames out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from models.events.orders_since_follow import orders_since_follow
+from models.judging.policy_value import Z80
+from targeting.evaluation.evaluation_settings import SETTINGS
+
 ATTRIBUTION_DAYS = (0, 1, 3, 7, 15, 30)
 RETENTION_DAYS = (1, 7, 15, 30)
 RETENTION = {
     "days": pl.Int64, "fans": pl.Int64, "retained": pl.Float64, "low": pl.Float64, "high": pl.Float64,
     "measured_days": pl.Float64, "why": pl.String,
 }  # fmt: skip
-LEVEL_ORDERS = 10.0
-"""Orders that a cell's own level must outweigh: with as many it is half its own, half that of all cells."""
 _CELL = ["segment", "placement"]
 _DAY = timedelta(days=1)
 
@@ -41,18 +43,13 @@ def fan_orders(
 def _since_follow(fans: pl.DataFrame, orders: pl.DataFrame, *, known_by: datetime) -> pl.DataFrame:
     """Orders of new fans from the follow on, however late; `lag_days` counts midnights in between."""
     day = pl.col("ordered_at").dt.date() - pl.col("followed_at").dt.date()
-    return (
-        orders.filter(pl.col("ordered_at") <= known_by)
-        .join(fans, on="user_id", how="inner")
-        .filter(pl.col("ordered_at") >= pl.col("followed_at"))
-        .select(
-            "user_id",
-            *_CELL,
-            "followed_at",
-            age_days=(pl.col("ordered_at") - pl.col("followed_at")) / _DAY,
-            lag_days=day.dt.total_days(),
-            net_cny=pl.col("gmv_cny") - pl.col("refund_cny").fill_null(0.0),
-        )
+    return orders_since_follow(fans, orders.filter(pl.col("ordered_at") <= known_by)).select(
+        "user_id",
+        *_CELL,
+        "followed_at",
+        "age_days",
+        lag_days=day.dt.total_days(),
+        net_cny=pl.col("gmv_cny") - pl.col("refund_cny").fill_null(0.0),
     )
 
 
@@ -70,7 +67,7 @@ def project_gmv(
     The run-off is pooled over all cells (lags need many fans) and scaled to each cell: what cell c is still
     to get is its rest in the run-off times its level, (sold + k L) / (seen + k), where seen is what fans of
     its ages should have bought by now, L is the level of all cells together and k the worth of
-    `LEVEL_ORDERS` orders: a cell with few orders yet has hardly a level of its own.
+    `level_orders` orders: a cell with few orders yet has hardly a level of its own.
 
     Args:
         fans: user_id, segment, placement, followed_at of the campaign's fans.
@@ -97,7 +94,11 @@ def project_gmv(
     )
     total = float(cells["seen"].sum())
     common = float(cells["sold"].sum()) / total if total > 0 else 1.0
-    prior = LEVEL_ORDERS * float(known_orders["net_cny"].to_numpy().mean()) if known_orders.height else 1.0
+    prior = (
+        SETTINGS.level_orders * float(known_orders["net_cny"].to_numpy().mean())
+        if known_orders.height
+        else 1.0
+    )
     prior = max(prior, 1e-9)
     level = (pl.col("sold") + prior * common) / (pl.col("seen") + prior)
     return cells.select(*_CELL, (pl.col("sold") + level * pl.col("rest")).alias("projected_gmv_cny"))
@@ -174,7 +175,7 @@ def retention(fans: pl.DataFrame, snapshots: Sequence[pl.DataFrame], *, days: Se
     return pl.DataFrame(rows, schema=RETENTION, orient="row")
 
 
-def _wilson(kept: int, n: int, z: float = 1.2815515655446004) -> tuple[float, float]:
+def _wilson(kept: int, n: int, z: float = Z80) -> tuple[float, float]:
     """80 % score interval of a share, sensible at 0 and 1 and for few fans (Wilson, JASA 1927)."""
     share, scale = kept / n, 1 + z**2 / n
     middle = (share + z**2 / (2 * n)) / scale

@@ -1,9 +1,6 @@
-"""The plan: what was decided (`result`), how it is made and checked (`decision`), what it promises.
+"""A plan as data. In: the brief, the market, the solution. Out: figures, files and answers to questions.
 
-`baselines` is what the usual ways would do, `saved` and `market_file` read a plan back from its directory.
+`decided` is the data; `promise`, `usual_plans`, `curve_table`, `offers`, `packages` compute from it,
+`questions` asks the allocator again, `saved` and `market_file` are the directory. `targeting.report` reads
+this room; `targeting.decision` puts its functions on the object that users hold.
 """
-
-from targeting.plan.provenance import Provenance
-from targeting.plan.result import ALLOCATION_COLUMNS, UNITS, Plan, plan_from_files
-
-__all__ = ["ALLOCATION_COLUMNS", "UNITS", "Plan", "Provenance", "plan_from_files"]

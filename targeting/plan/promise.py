@@ -7,26 +7,27 @@ because cells err together.
 
 The winner's curse. An optimised plan buys the cells whose estimates are luckiest. What stands against it is
 that every estimate is calibrated out of fold and shrunk by its evidence before the plan looks at it
-(`models.calibration`, `models.evidence`): of posterior means, the chosen ones are not inflated by choosing.
-`benchmarks.decisions` measures what is left, as `curse`. `Interval.low` widens where the spend leaves the
-observed range, because the draws carry the extrapolation. The whole chain is not bootstrapped.
+(`models.rates.calibration`, `models.audience.cells`): of posterior means, the chosen ones are not inflated
+by choosing. `benchmarks.decisions` measures what is left, as `curse`. `Interval.low` widens where the spend
+leaves the observed range, because the draws carry the extrapolation. The whole chain is not bootstrapped.
 
 It must not import cvxpy, the planner or anything above.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 
 LOW, HIGH = 0.1, 0.9
+EXPECTED = ("new_fans", "new_fan_gmv_cny", "profit_cny")
 METRICS: dict[str, Metric] = {"impressions": "impressions", "new_fans": "fans", "new_fan_gmv_cny": "gmv"}
 
 
@@ -38,9 +39,10 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
-    def to_dict(self) -> dict[str, float | None]:
-        """{value, low, high}, as in plan.json."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+    def through(self, rising: Callable[[float], float]) -> Interval:
+        """The interval of a rising function of it."""
+        low, high = (None if end is None else rising(end) for end in (self.low, self.high))
+        return Interval(rising(self.value), low, high)
 
 
 @dataclass(frozen=True)
@@ -76,56 +78,33 @@ def promise(
         unknown: figures that this market's curves cannot speak of (keys of `METRICS`): they become null.
     """
     point = outcomes(market, spend_cny)
-    draws = _draw_outcomes(market, spend_cny)
-    columns: dict[str, FloatArray] = {}
-    totals: dict[str, Interval | None] = {}
+    drawn = None if market.draws is None else outcomes(market, spend_cny, draw=slice(None))
+    columns: dict[str, FloatArray] = dict.fromkeys(METRICS, np.full(len(market), np.nan))
+    totals: dict[str, Interval | None] = dict.fromkeys(METRICS)
     for column, metric in METRICS.items():
-        low, high = _band(draws.get(metric), point[metric])
-        hidden = column in unknown
-        for name, values in ((column, point[metric]), (f"{column}_low", low), (f"{column}_high", high)):
-            columns[name] = np.full_like(values, np.nan) if hidden else values
-        totals[column] = None if hidden else _total(point[metric], draws.get(metric))
-    order = [*METRICS, *(f"{c}_{end}" for c in METRICS for end in ("low", "high"))]
-    gmv = totals["new_fan_gmv_cny"]
-    lost = gmv is None or kept_share is None
+        known, draws = column not in unknown, None if drawn is None else drawn[metric]
+        low, high = _band(draws) if known and draws is not None else np.full((2, len(market)), np.nan)
+        columns |= {f"{column}_low": low, f"{column}_high": high}
+        if known:
+            columns[column] = point[metric]
+            totals[column] = _total(point[metric], draws)
+    gmv, spent = totals["new_fan_gmv_cny"], float(np.sum(spend_cny))
+    kept = None if gmv is None else kept_share
     return Promise(
-        cells=pl.DataFrame({c: columns[c] for c in order}).with_columns(pl.all().fill_nan(None)),
+        cells=pl.DataFrame(columns).with_columns(pl.all().fill_nan(None)),
         new_fans=totals["new_fans"],
         new_fan_gmv_cny=gmv,
-        profit_cny=None if lost else _profit(gmv, kept_share, float(np.sum(spend_cny))),  # type: ignore[arg-type]
+        profit_cny=None if gmv is None or kept is None else gmv.through(lambda yuan: kept * yuan - spent),
     )
 
 
-def _draw_outcomes(market: Market, spend_cny: FloatArray) -> Mapping[Metric, FloatArray]:
-    """metric -> (n_draws, n_cells) at the chosen spend; empty where the market carries no draws."""
-    return {} if market.draws is None else outcomes(market, spend_cny, draw=slice(None))
-
-
-def _band(draws: FloatArray | None, like: FloatArray) -> tuple[FloatArray, FloatArray]:
-    if draws is None:
-        nothing = np.full(like.shape, np.nan)
-        return nothing, nothing
-    low, high = np.quantile(draws, [LOW, HIGH], axis=0)
-    return low, high
+def _band(draws: FloatArray) -> FloatArray:
+    """(2, ...): the ends of the 80 % interval over the draws, axis 0."""
+    return np.quantile(draws, [LOW, HIGH], axis=0)
 
 
 def _total(point: FloatArray, draws: FloatArray | None) -> Interval | None:
     value = float(point.sum())
     if not np.isfinite(value):
         return None
-    if draws is None:
-        return Interval(value)
-    low, high = np.quantile(draws.sum(axis=1), [LOW, HIGH])
-    return Interval(value, float(low), float(high))
-
-
-def _profit(gmv: Interval, kept_share: float, spent: float) -> Interval:
-    def profit(value: float | None) -> float | None:
-        return None if value is None else kept_share * value - spent
-
-    return Interval(kept_share * gmv.value - spent, profit(gmv.low), profit(gmv.high))
-
-
-def known(expected: Mapping[str, Interval | None]) -> dict[str, dict[str, float | None] | None]:
-    """plan.json's `expected`: each total as {value, low, high}, null where it cannot be known."""
-    return {name: None if interval is None else interval.to_dict() for name, interval in expected.items()}
+    return Interval(value, *(() if draws is None else map(float, _band(draws.sum(axis=1)))))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
+# What shapes a plan, in plan.json; a run in MLflow names a few more.
 PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
 
 
@@ -21,6 +22,7 @@ class Provenance:
         rejected_rows: input rows quarantined on the way.
         unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
             are null.
+        warnings: what was left out, folded or assumed on the way, one line each.
     """
 
     claims: Mapping[str, str]
@@ -29,12 +31,13 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     rejected_rows: int = 0
     unknown: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def versions() -> dict[str, str]:
-    """package -> installed version, for plan.json."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """package -> installed version; one that is not installed as a distribution is left out."""
     found = {}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""A plan read back from its files, to be looked at, compared and asked again.
+"""A plan as files, and read back from them, to be looked at, compared and asked again.
 
 The numbers are those of the files, nothing is solved again: a saved plan must say tomorrow what it said
 today. It must not touch the disk and must not import the optimiser.
@@ -8,85 +8,87 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from models.errors import DataError
+from models.stored import read
 from targeting.allocation.problem import LI_PER_CNY, Market, Solution
-from targeting.audience import Audience, diagnosis_from_dict
+from targeting.audience import Audience
 from targeting.campaign import parse_campaign
-from targeting.plan.baselines import SCHEMA, spend_vector
-from targeting.plan.decision import compiled
-from targeting.plan.market_file import market_from_json
-from targeting.plan.promise import Interval
+from targeting.plan.decided import ALLOCATION_COLUMNS, DecidedPlan, PlanFile
+from targeting.plan.market_file import market_from_json, market_to_json
 from targeting.plan.provenance import Provenance
-from targeting.plan.result import ALLOCATION_COLUMNS, Plan
+from targeting.plan.questions import compiled
+from targeting.plan.usual_plans import spend_vector
 from targeting.segments.diagnosis import Diagnosis
 
+_PLAN = TypeAdapter(PlanFile)
 _TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id")
 _WHOLE = ("slot", "spend_li")
 
 
-def read_back(files: Mapping[str, pl.DataFrame | str]) -> Plan:
-    """See `targeting.plan.plan_from_files`."""
-    said = _json(files, "plan.json")
+def files_of(plan: DecidedPlan) -> dict[str, pl.DataFrame | str]:
+    """The files of DESIGN 3.3 but the report, and `market.json`, so that a saved plan can be asked again."""
+    written = json.dumps(plan.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return {
+        **({} if plan.audience is None else plan.audience.files()),
+        "curves.csv": plan.curves,
+        "allocation.csv": plan.allocation,
+        "plan.json": written,
+        "market.json": market_to_json(plan.market),
+    }
+
+
+def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
+    """See `targeting.decision.verbs.plan_from_files`."""
+    said = read(_PLAN, _text(files, "plan.json"), source="plan.json", what="saved plan")
     market = market_from_json(_text(files, "market.json"))
     allocation = _allocation(_frame(files, "allocation.csv"))
-    try:
-        campaign = parse_campaign(said["campaign"], "plan.json: campaign")
-        last = None if said["last_spend_cny"] is None else np.asarray(said["last_spend_cny"], dtype=float)
-        _refuse_edited(said, allocation)
-        return Plan(
-            campaign=campaign,
-            problem=compiled(market, campaign=campaign, last=last),
-            solution=_solution(said, market=market, allocation=allocation),
-            allocation=allocation,
-            expected={n: None if i is None else Interval(**i) for n, i in said["expected"].items()},
-            baselines=pl.DataFrame(said["baselines"], schema=SCHEMA),
-            curves=_text_columns(_frame(files, "curves.csv")) if "curves.csv" in files else pl.DataFrame(),
-            provenance=Provenance(
-                claims=said["claims"],
-                model_uri=said["model_uri"],
-                fingerprints=said["fingerprints"],
-                versions=said["versions"],
-                rejected_rows=int(said["rejected_rows"]),
-                unknown=tuple(said["unknown"]),
-            ),
-            audience=_audience(files, diagnosis_from_dict(said["diagnosis"])),
-            last_spend_cny=last,
-        )
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"plan.json: is not a saved plan ({error!r}); expected a file of `targeting plan`"
-        ) from error
+    _refuse_edited(said, allocation)
+    campaign = parse_campaign(said.campaign, "plan.json: campaign")
+    return DecidedPlan(
+        campaign=campaign,
+        problem=compiled(market, campaign=campaign, last=said.last_spend_cny),
+        solution=_solution(said, market=market, allocation=allocation),
+        allocation=allocation,
+        expected=said.expected,
+        baselines=said.baselines,
+        curves=_text_columns(_frame(files, "curves.csv")) if "curves.csv" in files else pl.DataFrame(),
+        provenance=Provenance(**{name.name: getattr(said, name.name) for name in fields(Provenance)}),
+        audience=_audience(files, said.diagnosis),
+        last_spend_cny=said.last_spend_cny,
+    )
 
 
-def _refuse_edited(said: Mapping[str, Any], allocation: pl.DataFrame) -> None:
+def _refuse_edited(said: PlanFile, allocation: pl.DataFrame) -> None:
     """Refuse an allocation that is not the one whose promises plan.json holds."""
     spend = int(allocation["spend_li"].sum()) / LI_PER_CNY
-    if abs(spend - said["spend_cny"]) > 0.5 / LI_PER_CNY:
+    if abs(spend - said.spend_cny) > 0.5 / LI_PER_CNY:
         raise DataError(
-            f"allocation.csv: spends {spend:,.3f} yuan, plan.json {said['spend_cny']:,.3f}: one of the two"
+            f"allocation.csv: spends {spend:,.3f} yuan, plan.json {said.spend_cny:,.3f}: one of the two"
             " was changed; plan again, or restore them"
         )
 
 
-def _solution(said: Mapping[str, Any], *, market: Market, allocation: pl.DataFrame) -> Solution:
-    bound = said["upper_bound"]
+def _solution(said: PlanFile, *, market: Market, allocation: pl.DataFrame) -> Solution:
     return Solution(
-        status=said["status"],
+        status=said.status,
         spend_cny=spend_vector(market, allocation),
-        value=float(said["value"]),
-        upper_bound=np.inf if bound is None else float(bound),
-        shadow_prices={
-            name: np.inf if price is None else price for name, price in said["shadow_prices"].items()
-        },
-        binding=tuple(said["binding"]),
+        value=said.value,
+        upper_bound=_or_inf(said.upper_bound),
+        shadow_prices={name: _or_inf(price) for name, price in said.shadow_prices.items()},
+        binding=said.binding,
         seconds=0.0,
         rounds=0,
     )
+
+
+def _or_inf(number: float | None) -> float:
+    return np.inf if number is None else number
 
 
 def _allocation(frame: pl.DataFrame) -> pl.DataFrame:
@@ -124,16 +126,6 @@ def _audience(files: Mapping[str, pl.DataFrame | str], diagnosis: Diagnosis | No
         summary=_text_columns(_frame(files, "segment_summary.csv")),
         diagnosis=diagnosis,
     )
-
-
-def _json(files: Mapping[str, pl.DataFrame | str], name: str) -> dict[str, Any]:
-    try:
-        content = json.loads(_text(files, name))
-    except ValueError as error:
-        raise DataError(f"{name}: is not JSON ({error}); expected a file of `targeting plan`") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{name}: expected a JSON object, found {type(content).__name__}")
-    return content
 
 
 def _text(files: Mapping[str, pl.DataFrame | str], name: str) -> str:

@@ -7,12 +7,13 @@ that decides.
 from __future__ import annotations
 
 from math import floor, log10
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from targeting.plan.curve_table import beyond_logs
+from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
-
-if TYPE_CHECKING:
-    from targeting.plan import Plan
+from targeting.report.report_settings import SETTINGS
 
 PLACEMENT_TERMS = {"video": "video 短视频", "live": "live room 直播间"}
 OBJECTIVE_TERMS = {
@@ -21,6 +22,8 @@ OBJECTIVE_TERMS = {
     "live_entries": "live entries",
     "profit": "profit",
 }
+MONEY = ("new_fan_gmv", "profit")
+"""Objectives in yuan."""
 _KIND_WORDS = {
     "total": "the budget",
     "bounds": "a spend limit",
@@ -35,6 +38,7 @@ _KIND_WORDS = {
     "frequency_cap": "the frequency cap",
     "risk": "the risk floor",
     "target": "the target",
+    "trial": "the money for trials",
 }
 
 
@@ -69,7 +73,18 @@ def share(part: float) -> str:
     return f"{100 * part:.0f} %" if part == 0 or abs(part) >= 0.0995 else f"{100 * part:.1f} %"
 
 
-def certificate(plan: Plan) -> str:
+def amount_of(plan: DecidedPlan, amount: float) -> str:
+    """So much of what the brief counts: yuan, or people."""
+    return yuan(amount) if plan.campaign.objective in MONEY else count(amount)
+
+
+def objective_axis(plan: DecidedPlan) -> str:
+    """Title of an axis of what the brief counts."""
+    objective = plan.campaign.objective
+    return OBJECTIVE_TERMS[objective] + (", yuan" if objective in MONEY else "")
+
+
+def certificate(plan: DecidedPlan) -> str:
     """How far from the best possible the plan is, on these curves."""
     cheapest = set(plan.problem.objective) == {"spend"}
     if plan.gap <= 1e-6 and cheapest:
@@ -93,7 +108,7 @@ def range_of(interval: Interval, unit: str) -> str:
     return f"80 % interval {show(interval.low)} to {show(interval.high)}"
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: DecidedPlan) -> str:
     """The plan in one sentence."""
     fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
     promised = [f"{count(plan.value)} live entries"] if plan.campaign.objective == "live_entries" else []
@@ -112,9 +127,9 @@ def placement_term(placement: str) -> str:
     return PLACEMENT_TERMS.get(placement, placement)
 
 
-def constraint_term(plan: Plan, name: str) -> str:
+def constraint_term(plan: DecidedPlan, name: str) -> str:
     """A constraint as the merchant knows it: its kind in words and its name in the brief."""
-    kinds = {c.name: c.kind for c in plan.campaign.constraints}
+    kinds = {c.name: c.kind for c in plan.campaign.limits}
     words = _KIND_WORDS.get(kinds.get(name, name), name)
     return words if name == "total" else f"{words} “{name}”"
 
@@ -131,7 +146,7 @@ def small_change(budget_cny: float) -> float:
 _WORTH = {"fans": "fans", "entries": "live entry"}
 
 
-def price_sentences(plan: Plan) -> list[tuple[str, str]]:
+def price_sentences(plan: DecidedPlan) -> list[tuple[str, str]]:
     """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
     units = {row.name: row.unit for row in plan.problem.rows}
     money = small_change(plan.budget_cny)
@@ -148,17 +163,16 @@ def price_sentences(plan: Plan) -> list[tuple[str, str]]:
     return found
 
 
-def _gain(plan: Plan, amount: float) -> str:
+def _gain(plan: DecidedPlan, amount: float) -> str:
     """What so much more of the plan's objective is: `bring about ¥140 of new-fan GMV`."""
     if set(plan.problem.objective) == {"spend"}:
         return f"save about {yuan(amount)}"
     what = OBJECTIVE_TERMS[plan.campaign.objective]
-    if plan.campaign.objective in ("new_fan_gmv", "profit"):
-        return f"bring about {yuan(amount)} of {what}"
-    return f"bring about {count(amount)} {what}"
+    of = "of " if plan.campaign.objective in MONEY else ""
+    return f"bring about {amount_of(plan, amount)} {of}{what}"
 
 
-def claim_sentences(plan: Plan) -> list[str]:
+def claim_sentences(plan: DecidedPlan) -> list[str]:
     """What is assumed: causal or observational, extrapolation, break-even."""
     claims = plan.claims
     lines = [
@@ -167,12 +181,12 @@ def claim_sentences(plan: Plan) -> list[str]:
             "The effect is <b>observational</b> 观察性, not proven to be caused by the advertising: "
         ) + claims.get("why", "no reason was given") + "."
     ]  # fmt: skip
-    beyond = extrapolated(plan)
+    beyond, most = extrapolated(plan), SETTINGS.extrapolated
     if beyond:
         cells = "; ".join(
-            f"{s} in {placement_term(p)} ({yuan(x)} planned, {yuan(o)} seen)" for s, p, x, o in beyond[:4]
+            f"{s} in {placement_term(p)} ({yuan(x)} planned, {yuan(o)} seen)" for s, p, x, o in beyond[:most]
         )
-        more = f" and {len(beyond) - 4} more" if len(beyond) > 4 else ""
+        more = f" and {len(beyond) - most} more" if len(beyond) > most else ""
         lines.append(
             f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent "
             f"there in a comparable period: {cells}{more}. Raise these in steps and watch the first day."
@@ -183,20 +197,21 @@ def claim_sentences(plan: Plan) -> list[str]:
     return lines
 
 
-def extrapolated(plan: Plan) -> list[tuple[str, str, float, float]]:
+def extrapolated(plan: DecidedPlan) -> list[tuple[str, str, float, float]]:
     """(segment, placement, planned yuan, observed yuan) of funded cells beyond what the logs have seen,
     worst first.
     """
     market, spend = plan.market, plan.solution.spend_cny
+    where = np.flatnonzero(beyond_logs(market, spend))
+    cells = market.cells[where].select("segment", "placement").rows()
     beyond = [
-        (row["segment"], row["placement"], float(spend[i]), float(market.observed_max_cny[i]))
-        for i, row in enumerate(market.cells.iter_rows(named=True))
-        if spend[i] > market.observed_max_cny[i] * 1.001 + 0.01
+        (s, p, float(spend[i]), float(market.observed_max_cny[i]))
+        for i, (s, p) in zip(where, cells, strict=True)
     ]
     return sorted(beyond, key=lambda cell: cell[3] - cell[2])
 
 
-def _break_even(plan: Plan) -> str:
+def _break_even(plan: DecidedPlan) -> str:
     economics = plan.campaign.economics
     assert economics is not None
     roi, gmv = economics.break_even_roi, plan.expected.get("new_fan_gmv_cny")

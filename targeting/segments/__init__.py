@@ -1,10 +1,10 @@
-"""Segments: from scores of users to named groups that a platform can target, and who the present fans are.
+"""Segments. In: scores of users. Out: named groups that a platform can target, and who the present fans are.
 
 `formation` cuts, `segmenter` places other users by the same thresholds, `rules` says each segment in platform
-terms, `diagnosis` compares fans, buyers and segments.
+terms, `diagnosis` compares fans, buyers and segments, `segment_settings` holds the tuning numbers.
 """
 
-from targeting.segments.formation import Segmentation, aggregate, form_segments, summarise
+from targeting.segments.formation import Segmentation, aggregate, form_segments, segmented, summarise
 from targeting.segments.segmenter import Segmenter
 
-__all__ = ["Segmentation", "Segmenter", "aggregate", "form_segments", "summarise"]
+__all__ = ["Segmentation", "Segmenter", "aggregate", "form_segments", "segmented", "summarise"]

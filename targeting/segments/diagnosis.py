@@ -11,25 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 
-import numpy as np
 import polars as pl
 
 from models.errors import DataError
+from models.stored import Rows
+from targeting.segments.diagnosis_words import UNKNOWN, fan_sentences, profile_sentences, segment_sentences
 from targeting.segments.formation import Segmentation
-from targeting.segments.names import CONTENT, MIXED, PRECISE
 from targeting.segments.rules import NOT_FEATURES
-from targeting.segments.scores import tree_features, widen
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_settings import SETTINGS
 
 # Columns asked about first; others follow by how much fans and money differ on them.
 FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")
-MAX_COLUMNS, MAX_LEVELS = 6, 12
-# A difference below this (share points) is not worth a sentence.
-MIN_GAP = 0.05
-UNKNOWN = "unknown"
-WORDS = {("gender", "m"): "Men", ("gender", "f"): "Women"}
-PHRASES = {"age_band": "People aged {}", "age": "People aged {}", "city_tier": "People in cities of tier {}"}
 GROUPS = ("fans", "public", "buyers", "gmv")
+PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
+SEGMENTS = {"segment": pl.String, "fan_kind": pl.String, "users": pl.Float64, "fans": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -37,18 +35,18 @@ class Diagnosis:
     """What is wrong with the fan base, in numbers and sentences.
 
     Attributes:
+        sentences: what follows said to people, most telling first.
         numbers: fans, public, content_share (of fans; absent where kinds cannot be told apart),
             precise_share_public, fans_who_bought (share), gmv_cny, gmv_share_of_fans, buyers.
         profile: column, level, fans, public, buyers, gmv: the share of each group (of net GMV for `gmv`) that
             has the level; the shares of a column sum to 1.
         segments: segment, fan_kind, users, fans: how the public and the present fans fall into the segments.
-        sentences: the same for people, most telling first.
     """
 
-    numbers: Mapping[str, float]
-    profile: pl.DataFrame
-    segments: pl.DataFrame
     sentences: tuple[str, ...]
+    numbers: Mapping[str, float]
+    profile: Annotated[pl.DataFrame, Rows(PROFILE)]
+    segments: Annotated[pl.DataFrame, Rows(SEGMENTS)]
 
 
 def diagnose(
@@ -76,15 +74,17 @@ def diagnose(
     table = users.join(bought, on="user_id", how="left", maintain_order="left").with_columns(
         pl.col("net_cny").fill_null(0.0), pl.col("is_fan").fill_null(False)
     )
-    numbers = _numbers(table, _precise(scores, segmentation))
-    profile = _profile(table)
-    segments = _segments(users, scores, segmentation)
-    sentences = (
-        *_fan_sentences(numbers, segmentation, horizon_days),
-        *_profile_sentences(profile),
-        *_segment_sentences(segmentation),
+    numbers, profile = _numbers(table, _precise(scores, segmentation)), _profile(table)
+    return Diagnosis(
+        numbers=numbers,
+        profile=profile,
+        segments=_segments(users, scores, segmentation),
+        sentences=(
+            *fan_sentences(numbers, segmentation, horizon_days),
+            *profile_sentences(profile),
+            *segment_sentences(segmentation),
+        ),
     )
-    return Diagnosis(numbers=numbers, profile=profile, segments=segments, sentences=sentences)
 
 
 def _bought(orders: pl.DataFrame, *, as_of: datetime, horizon_days: int) -> pl.DataFrame:
@@ -103,7 +103,7 @@ def _precise(scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
     """user_id, precise: which side of the threshold every scored user is on."""
     placements = segmentation.segmenter.placements
     wide = widen(scores, placements=placements, everyone=True)
-    chance = tree_features(wide, placements)[:, 0] if wide.height else np.zeros(0)
+    chance = tree_features(wide, placements)[:, 0]
     return pl.DataFrame({"user_id": wide["user_id"], "precise": chance >= segmentation.p_precise_threshold})
 
 
@@ -138,30 +138,19 @@ def _profile(table: pl.DataFrame) -> pl.DataFrame:
     }
     parts: list[tuple[float, pl.DataFrame]] = []
     for name in _columns(table):
-        sums = table.group_by(_level(table[name])).agg(
-            *(total.sum().alias(group) for group, total in groups.items())
-        )
+        sums = table.group_by(_level(table[name])).agg(**{name: of.sum() for name, of in groups.items()})
         if sums.height < 2:
             continue
-        shares = sums.with_columns(
-            *(
-                pl.when(pl.col(g).sum() > 0).then((pl.col(g) / pl.col(g).sum()).round(9)).alias(g)
-                for g in GROUPS
-            )
-        ).sort("level")
-        gap = (
-            shares.select((pl.col("fans") - pl.col("gmv").fill_null(pl.col("public"))).abs().max()).item()
-            or 0.0
-        )
-        first = FIRST_COLUMNS.index(name) if name in FIRST_COLUMNS else None
-        rank = 10.0 - first if first is not None else float(gap)
+        all_of = pl.col(GROUPS)
+        shares = sums.with_columns(pl.when(all_of.sum() > 0).then((all_of / all_of.sum()).round(9)))
+        shares = shares.sort("level")
+        gap = shares.select((pl.col("fans") - pl.col("gmv").fill_null(pl.col("public"))).abs().max()).item()
+        rank = 10.0 - FIRST_COLUMNS.index(name) if name in FIRST_COLUMNS else float(gap or 0.0)
         parts.append((rank, shares.select(pl.lit(name).alias("column"), "level", *GROUPS)))
     if not parts:
-        return pl.DataFrame(
-            schema={"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.Float64)}
-        )
+        return pl.DataFrame(schema=PROFILE)
     parts.sort(key=lambda part: -part[0])
-    return pl.concat([frame for _, frame in parts[:MAX_COLUMNS]])
+    return pl.concat([frame for _, frame in parts[: SETTINGS.profile_columns]])
 
 
 def _columns(table: pl.DataFrame) -> list[str]:
@@ -169,18 +158,12 @@ def _columns(table: pl.DataFrame) -> list[str]:
     chosen = []
     for name in table.columns:
         column = table[name]
-        if (
-            name in NOT_FEATURES
-            or name == "net_cny"
-            or column.dtype.is_temporal()
-            or column.dtype.is_nested()
-        ):
+        kind = column.dtype
+        if name in (*NOT_FEATURES, "net_cny") or kind.is_temporal() or kind.is_nested():
             continue
-        if not 2 <= column.n_unique() <= MAX_LEVELS:
-            continue
-        if column.dtype.is_float() and not bool((column.drop_nulls() % 1 == 0).all()):
-            continue
-        chosen.append(name)
+        whole = not kind.is_float() or (column.drop_nulls() % 1 == 0).all()
+        if whole and 2 <= column.n_unique() <= SETTINGS.profile_levels:
+            chosen.append(name)
     return chosen
 
 
@@ -199,76 +182,3 @@ def _segments(users: pl.DataFrame, scores: pl.DataFrame, segmentation: Segmentat
     summary = segmentation.summary.select("segment", "fan_kind", pl.col("users").cast(pl.Int64))
     joined = summary.join(fans, on="segment", how="left", maintain_order="left")
     return joined.with_columns(pl.col("fans").fill_null(0))
-
-
-def _fan_sentences(numbers: Mapping[str, float], segmentation: Segmentation, horizon_days: int) -> list[str]:
-    fans, told = int(numbers["fans"]), MIXED not in segmentation.segmenter.kinds
-    if fans == 0:
-        return ["No present fan is in the data, so the fan base cannot be described."]
-    sentences = []
-    line = f"{segmentation.p_precise_threshold:.1%}"
-    if told and "content_share" in numbers:
-        sentences.append(
-            f"Of {fans:,} fans in the data {numbers['content_share']:.0%} are content fans: "
-            f"their estimated chance to buy within {horizon_days} days is below {line}, "
-            "the line between content and precise fans."
-        )
-        if "precise_share_public" in numbers:
-            sentences.append(
-                f"Of the {int(numbers['public']):,} people who do not follow yet "
-                f"{numbers['precise_share_public']:.0%} are above that line, of the present fans "
-                f"{1.0 - numbers['content_share']:.0%}."
-            )
-    elif "content_share" in numbers:
-        sentences.append(f"The data does not tell precise from content fans among {fans:,} fans.")
-    if "gmv_share_of_fans" in numbers:
-        sentences.append(
-            f"In the last {horizon_days} days {numbers['fans_who_bought']:.1%} of the fans bought; "
-            f"{numbers['gmv_share_of_fans']:.0%} of the {numbers['gmv_cny']:,.0f} CNY of net GMV came from "
-            "them."
-        )
-    else:
-        sentences.append(f"Nobody bought in the last {horizon_days} days.")
-    return sentences
-
-
-def _profile_sentences(profile: pl.DataFrame) -> list[str]:
-    """For each telling column the level where the share of fans and the share of the money differ most."""
-    sentences = []
-    told = profile.filter(pl.col("gmv").is_not_null() & pl.col("fans").is_not_null())
-    for name in told["column"].unique(maintain_order=True).to_list():
-        column = told.filter((pl.col("column") == name) & (pl.col("level") != UNKNOWN))
-        if column.height == 0:
-            continue
-        row = column.sort(pl.col("fans") - pl.col("gmv"), "level", descending=[True, False]).row(
-            0, named=True
-        )
-        if row["fans"] - row["gmv"] < MIN_GAP:
-            continue
-        who = WORDS.get(
-            (name, row["level"]), PHRASES.get(name, f"People with {name} {{}}").format(row["level"])
-        )
-        fans, buyers, gmv = (f"{row[group]:.0%}" for group in ("fans", "buyers", "gmv"))
-        sentences.append(
-            f"{who} are {fans} of the fans, {buyers} of the buyers and {gmv} of the buyers' money."
-        )
-    return sentences[:3]
-
-
-def _segment_sentences(segmentation: Segmentation) -> list[str]:
-    cells = segmentation.cells.with_columns(
-        worth=pl.col("users") * pl.col("p_follow") * pl.col("gmv_per_fan_cny")
-    )
-    best = cells.group_by("segment", "fan_kind", maintain_order=True).agg(
-        pl.col("users").first(), pl.col("worth").max()
-    )
-    precise, all_users = best.filter(pl.col("fan_kind") == PRECISE), float(best["users"].sum())
-    worth = float(best["worth"].sum())
-    if precise.height == 0 or worth <= 0 or best.filter(pl.col("fan_kind") == CONTENT).height == 0:
-        return []
-    people, value = float(precise["users"].sum()) / all_users, float(precise["worth"].sum()) / worth
-    who = "precise segment holds" if precise.height == 1 else f"{precise.height} precise segments hold"
-    return [
-        f"The {who} {people:.0%} of the people who can be won "
-        f"and {value:.0%} of what one impression each would bring."
-    ]

@@ -4,7 +4,7 @@ A planner cannot buy single users, so users are grouped, and grouping costs plan
 supply law, spending on groups of n_i users worth w_i an impression returns sqrt(budget * sum n_i w_i^2): what
 a grouping loses is exactly the variance of worth inside its groups. A best-first regression tree on the worth
 p_follow * gmv_per_fan_cny of every placement therefore groups *for the decision*, after one first split by
-fan kind (precise or content). How many groups is decided by cross-validated plan value (`trial`): a split
+fan kind (precise or content). How many groups is decided by cross-validated plan value (`gain_seen`): a split
 must pay by the share of its promised gain that later outcomes show.
 
 It must not import pipelines, the allocator or any estimator: scores in, names out.
@@ -12,18 +12,25 @@ It must not import pipelines, the allocator or any estimator: scores in, names o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from models.errors import DataError
+from targeting.segments.gain_seen import gain_seen
 from targeting.segments.grouping import Grouping
-from targeting.segments.names import name_leaves
 from targeting.segments.rules import describe_segments
-from targeting.segments.scores import tree_features, widen
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_names import name_leaves
+from targeting.segments.segment_settings import SETTINGS
+from targeting.segments.segment_tree import leaf_of
 from targeting.segments.segmenter import Segmenter
-from targeting.segments.tree import leaf_of
-from targeting.segments.trial import gain_seen
+
+NOBODY = "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
+CELL_COLUMNS = (
+    "segment", "fan_kind", "placement", "users", "p_follow", "gmv_per_fan_cny", "p_precise", "p_enter",
+    "hazard_cv",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,9 @@ def form_segments(
     users: pl.DataFrame,
     *,
     min_audience: int | None = None,
-    max_segments: int = 12,
+    max_segments: int = SETTINGS.most_segments,
     p_precise_threshold: float | None = None,
-    value_goal: float = 0.995,
+    value_goal: float = SETTINGS.value_goal,
     rules: bool = True,
     trial: pl.DataFrame | None = None,
 ) -> Segmentation:
@@ -78,7 +85,7 @@ def form_segments(
         p_precise_threshold: line between precise and content; default: see `Grouping`.
         value_goal: stop splitting when this share of the user-level plan value is reached.
         rules: also find platform targeting rules.
-        trial: scores of an earlier model with what came of people since (`AudienceModel.trial`): decides what
+        trial: scores of an earlier model with what came of people since (its `later_outcomes`): decides what
             a split must promise. Without it every promise is believed.
 
     Raises:
@@ -86,18 +93,47 @@ def form_segments(
     """
     placements = tuple(scores["placement"].unique().sort().to_list()) if "placement" in scores.columns else ()
     wide = widen(scores, placements=placements)
-    if wide.height == 0:
-        raise DataError(
-            "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
-        )
+    if wide.is_empty():
+        raise DataError(NOBODY)
     least = usual_audience(wide.height) if min_audience is None else min_audience
     if least < 1 or max_segments < 1:
         raise DataError(f"segments: min_audience {least} and max_segments {max_segments} must be 1 or more")
     grouping = Grouping(len(placements), least, max_segments, value_goal, p_precise_threshold)
     seen = None if trial is None else _gain_seen(trial, grouping, placements)
-    ordered = wide.sort("user_id")  # sums in one order, so shuffled input gives the same floats
-    features = tree_features(ordered, placements)
-    groups = grouping.group(features, share=1.0 if seen is None else seen)
+    segmenter, kept = _learned(wide, grouping, placements, share=1.0 if seen is None else seen)
+    found = segmented(segmenter, scores, users if rules else None)
+    return replace(found, value_kept=kept, gain_seen=seen)
+
+
+def segmented(segmenter: Segmenter, scores: pl.DataFrame, users: pl.DataFrame | None) -> Segmentation:
+    """Scored people in segments that were formed before.
+
+    Args:
+        segmenter: the thresholds.
+        scores: long score table.
+        users: their features, for the platform rules; None leaves the rules out.
+
+    Raises:
+        DataError: nobody is eligible.
+    """
+    assignment = segmenter.assign(scores)
+    if assignment.is_empty():
+        raise DataError(NOBODY)
+    cells = aggregate(scores, assignment, segmenter=segmenter)
+    summary = summarise(cells, segmenter=segmenter)
+    if users is not None:
+        rules = describe_segments(users, assignment)
+        summary = summary.join(rules, on="segment", how="left", maintain_order="left")
+    return Segmentation(assignment=assignment, summary=summary, cells=cells, segmenter=segmenter)
+
+
+def _learned(
+    wide: pl.DataFrame, grouping: Grouping, placements: tuple[str, ...], *, share: float
+) -> tuple[Segmenter, float]:
+    """The thresholds, and the plan value that the groups keep."""
+    # Sums in one order, so shuffled input gives the same floats.
+    features = tree_features(wide.sort("user_id"), placements)
+    groups = grouping.group(features, share=share)
     root, names, kinds = name_leaves(
         groups.root,
         features=features,
@@ -105,24 +141,7 @@ def form_segments(
         threshold=groups.threshold,
         separated=groups.separated,
     )
-    segmenter = Segmenter(
-        placements=placements, root=root, names=names, kinds=kinds, p_precise_threshold=groups.threshold
-    )
-    assignment = segmenter.assign(scores)
-    cells = aggregate(scores, assignment, segmenter=segmenter)
-    summary = summarise(cells, segmenter=segmenter)
-    if rules:
-        summary = summary.join(
-            describe_segments(users, assignment), on="segment", how="left", maintain_order="left"
-        )
-    return Segmentation(
-        assignment=assignment,
-        summary=summary,
-        cells=cells,
-        segmenter=segmenter,
-        value_kept=groups.kept,
-        gain_seen=seen,
-    )
+    return Segmenter(placements, root, names, kinds, p_precise_threshold=groups.threshold), groups.kept
 
 
 def _gain_seen(trial: pl.DataFrame, grouping: Grouping, placements: tuple[str, ...]) -> float | None:
@@ -148,7 +167,7 @@ def usual_audience(eligible: int) -> int:
     >>> [usual_audience(n) for n in (200, 1500, 40_000)]
     [50, 100, 500]
     """
-    return min(500, max(50, eligible // 15))
+    return min(SETTINGS.usual_audience, max(SETTINGS.smallest_audience, eligible // SETTINGS.audiences))
 
 
 def aggregate(scores: pl.DataFrame, assignment: pl.DataFrame, *, segmenter: Segmenter) -> pl.DataFrame:
@@ -186,18 +205,8 @@ def aggregate(scores: pl.DataFrame, assignment: pl.DataFrame, *, segmenter: Segm
     order = pl.DataFrame({"segment": segmenter.names, "fan_kind": segmenter.kinds}).join(
         pl.DataFrame({"placement": segmenter.placements}), how="cross"
     )
-    columns = [
-        "segment",
-        "fan_kind",
-        "placement",
-        "users",
-        "p_follow",
-        "gmv_per_fan_cny",
-        "p_precise",
-        "p_enter",
-    ]
     joined = order.join(found, on=["segment", "placement"], how="inner", maintain_order="left")
-    return joined.select([*columns, "hazard_cv"])
+    return joined.select(CELL_COLUMNS)
 
 
 def summarise(cells: pl.DataFrame, *, segmenter: Segmenter) -> pl.DataFrame:

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from targeting.segments.tree import FloatArray, TreeNode, grow
-
-# Fan kinds are told apart only where their p_precise differs by this factor: below it "precise" means
-# nothing.
-MIN_KIND_LIFT = 1.5
-# Weight of follows beside GMV in what a split saves: the same segments must serve briefs that count fans.
-FAN_WEIGHT = 0.3
+from targeting.segments.segment_settings import SETTINGS
+from targeting.segments.segment_tree import FloatArray, TreeNode, grow
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class Grouping:
         )
         root, kept = grow(
             features=features,
-            worth=np.hstack([worth, hazard * FAN_WEIGHT * _rms(worth) / _rms(hazard)]),
+            worth=np.hstack([worth, hazard * SETTINGS.fan_weight * _rms(worth) / _rms(hazard)]),
             first=(0, threshold) if separated else None,
             min_leaf=self.min_audience,
             max_leaves=self.max_segments,
@@ -102,5 +97,5 @@ def _kind_threshold(p_precise: FloatArray, *, given: float | None, least: int) -
     between = np.where(allowed, below * (n - below) * (high - low) ** 2, -1.0)
     cut = int(np.argmax(between))
     threshold = float(0.5 * (ordered[cut] + ordered[cut + 1]))
-    separated = bool(high[cut] >= MIN_KIND_LIFT * max(low[cut], 1e-12))
+    separated = bool(high[cut] >= SETTINGS.least_kind_lift * max(low[cut], 1e-12))
     return threshold, separated

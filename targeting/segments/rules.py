@@ -14,15 +14,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from targeting.segments.segment_settings import SETTINGS
+
 NOT_FEATURES = ("user_id", "snapshot_at", "is_fan", "segment", "row")
-MAX_LEVELS = 30
-NUMERIC_CUTS = 9
-BEAM = 4
-# Rules are searched on at most this many users, evenly spaced in user_id order (no random state needed) ...
-SEARCH_USERS = 20_000
-# ... and a further condition must raise F1 by this much, or the shorter rule is kept.
-MIN_F1_GAIN = 0.01
 WHOLE_AUDIENCE = "everyone"
+RULES = {
+    "segment": pl.String, "rule": pl.String, "rule_precision": pl.Float64, "rule_recall": pl.Float64,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,9 @@ class _Condition:
     mask: NDArray[np.bool_]
 
 
-def describe_segments(users: pl.DataFrame, assignment: pl.DataFrame, *, max_terms: int = 3) -> pl.DataFrame:
+def describe_segments(
+    users: pl.DataFrame, assignment: pl.DataFrame, *, max_terms: int = SETTINGS.rule_terms
+) -> pl.DataFrame:
     """The best short rule of every segment.
 
     Args:
@@ -45,28 +45,18 @@ def describe_segments(users: pl.DataFrame, assignment: pl.DataFrame, *, max_term
         (share of the segment that it picks), in order of first appearance.
     """
     table = assignment.join(users, on="user_id", how="left", maintain_order="left").sort("user_id")
-    step = max(1, -(-table.height // SEARCH_USERS))
-    sample = table.gather_every(step)
+    # No random state needed: users evenly spaced in the order of their ids.
+    sample = table.gather_every(max(1, -(-table.height // SETTINGS.rule_users)))
     conditions = _conditions(sample)
-    stacked = (
-        np.stack([c.mask for c in conditions]).astype(np.float32)
-        if conditions
-        else np.zeros((0, sample.height))
-    )
+    stacked = np.array([c.mask for c in conditions], dtype=np.float32).reshape(-1, sample.height)
     rows = []
     for segment in assignment["segment"].unique(maintain_order=True).to_list():
         inside = (sample["segment"] == segment).to_numpy()
-        chosen = _search(conditions, stacked.astype(np.float32), inside, max_terms)
+        chosen = _search(conditions, stacked, inside, max_terms)
         precision, recall = _quality(chosen, inside)
         rule = " and ".join(c.text for c in chosen) if chosen else WHOLE_AUDIENCE
         rows.append((segment, rule, precision, recall))
-    schema = {
-        "segment": pl.String,
-        "rule": pl.String,
-        "rule_precision": pl.Float64,
-        "rule_recall": pl.Float64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=RULES, orient="row")
 
 
 def _conditions(table: pl.DataFrame) -> list[_Condition]:
@@ -76,10 +66,8 @@ def _conditions(table: pl.DataFrame) -> list[_Condition]:
         if name in NOT_FEATURES or column.dtype.is_temporal() or column.dtype.is_nested():
             continue
         if column.dtype == pl.Boolean:
-            for value, text in ((True, "yes"), (False, "no")):
-                found.append(
-                    _Condition(name, f"{name} = {text}", (column == value).fill_null(False).to_numpy())
-                )
+            for value, text in ((column, "yes"), (~column, "no")):
+                found.append(_Condition(name, f"{name} = {text}", value.fill_null(False).to_numpy()))
         elif column.dtype.is_numeric():
             found.extend(_numeric(name, column))
         else:
@@ -89,12 +77,11 @@ def _conditions(table: pl.DataFrame) -> list[_Condition]:
 
 def _levels(name: str, column: pl.Series) -> list[_Condition]:
     levels = sorted(column.drop_nulls().unique().to_list())
-    if len(levels) > MAX_LEVELS:
+    if len(levels) > SETTINGS.rule_levels:
         return []
     found = [_Condition(name, f"{name} = {v}", (column == v).fill_null(False).to_numpy()) for v in levels]
-    if (
-        3 <= len(levels) <= 8
-    ):  # runs of ordered levels (age bands, city tiers) read well: "age_band 25-34 or 35-44"
+    fewest, most = SETTINGS.rule_runs
+    if fewest <= len(levels) <= most:  # runs of ordered levels read well: "age_band 25-34 or 35-44"
         for start in range(len(levels)):
             for stop in range(start + 2, min(start + 4, len(levels)) + 1):
                 if stop - start < len(levels):
@@ -110,7 +97,7 @@ def _numeric(name: str, column: pl.Series) -> list[_Condition]:
     if len(known) == 0:
         return []
     cuts = np.unique(
-        np.quantile(known, np.linspace(0, 1, NUMERIC_CUTS + 2)[1:-1], method="closest_observation")
+        np.quantile(known, np.linspace(0, 1, SETTINGS.rule_cuts + 2)[1:-1], method="closest_observation")
     )
     found = []
     for cut in sorted({float(f"{c:.3g}") for c in cuts}):
@@ -135,13 +122,13 @@ def _search(
                 held &= conditions[term].mask
             picked, hits = stacked @ held.astype(np.float32), stacked @ (held & inside).astype(np.float32)
             f1 = 2.0 * hits / (picked + positives)
-            for term in np.argsort(-f1, kind="stable")[: 4 * BEAM].tolist():
+            for term in np.argsort(-f1, kind="stable")[: 4 * SETTINGS.rule_beam].tolist():
                 if _may_join(conditions, terms, term):
                     grown[tuple(sorted((*terms, term)))] = float(f1[term])
         beam = sorted(
             ((score, terms) for terms, score in grown.items()), key=lambda item: (-item[0], item[1])
-        )[:BEAM]
-        if not beam or beam[0][0] < best[0] + MIN_F1_GAIN:
+        )[: SETTINGS.rule_beam]
+        if not beam or beam[0][0] < best[0] + SETTINGS.least_f1_gain:
             break
         best = beam[0]
     return [conditions[i] for i in best[1]]

@@ -5,14 +5,15 @@ It must not import anything but the score table and the tree.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
-from targeting.segments.scores import tree_features, widen
-from targeting.segments.tree import TreeNode, leaf_of, node_from_dict, node_to_dict
+from models.stored import read, written
+from targeting.segments.score_table import tree_features, widen
+from targeting.segments.segment_tree import TreeNode, leaf_of
 
 
 @dataclass(frozen=True)
@@ -47,35 +48,22 @@ class Segmenter:
             DataError: a score is missing, not finite, or a placement is absent.
         """
         wide = widen(scores, placements=self.placements, everyone=everyone)
-        if wide.height == 0:
-            return pl.DataFrame(
-                {"user_id": [], "segment": []}, schema={"user_id": pl.String, "segment": pl.String}
-            )
         leaves = leaf_of(self.root, tree_features(wide, self.placements))
         names = np.asarray(self.names, dtype=object)[leaves]
         return pl.DataFrame({"user_id": wide["user_id"], "segment": pl.Series(list(names), dtype=pl.String)})
 
     def to_json(self) -> str:
         """The segmenter as JSON text."""
-        return json.dumps(
-            {
-                "placements": self.placements,
-                "root": node_to_dict(self.root),
-                "names": self.names,
-                "kinds": self.kinds,
-                "p_precise_threshold": self.p_precise_threshold,
-            },
-            ensure_ascii=False,
-        )
+        return written(_SEGMENTER, self)
 
     @classmethod
     def from_json(cls, text: str) -> Segmenter:
-        """The segmenter that `to_json` wrote."""
-        raw = json.loads(text)
-        return cls(
-            placements=tuple(raw["placements"]),
-            root=node_from_dict(raw["root"]),
-            names=tuple(raw["names"]),
-            kinds=tuple(raw["kinds"]),
-            p_precise_threshold=float(raw["p_precise_threshold"]),
-        )
+        """The segmenter that `to_json` wrote.
+
+        Raises:
+            DataError: the text is not such a segmenter; names the key.
+        """
+        return read(_SEGMENTER, text, source="segmenter.json", what="segmenter")
+
+
+_SEGMENTER = TypeAdapter(Segmenter)

@@ -1,7 +1,7 @@
 """What a merchant would do without us: four ordinary ways to split a budget, to be judged by the truth.
 
 They read only what the merchant has (logs, last plan), never the truth. Written apart from
-`targeting.plan.baselines` on purpose: it must not import anything of the project but its siblings.
+`targeting.plan.usual_plans` on purpose: it must not import anything of the project but its siblings.
 """
 
 from __future__ import annotations

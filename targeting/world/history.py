@@ -59,7 +59,8 @@ def _favour(people: People, kind: Kind) -> FloatArray:
     worth = np.log(people.follow_given_features) + 0.5 * np.log(people.buy_given_features)
     worth = (worth - worth.mean(axis=0)) / np.maximum(worth.std(axis=0), 1e-9)
     weight = np.exp(0.5 * np.clip(worth, -2.5, 2.5) + kind.intent_delivery * people.intent[:, None])
-    return weight / weight.mean(axis=0)
+    pressure: FloatArray = weight / weight.mean(axis=0)
+    return pressure
 
 
 def run_history(

@@ -18,8 +18,8 @@ from targeting.world.damage import damage
 from targeting.world.history import draw_calendar, run_history
 from targeting.world.kinds import HISTORY_DAYS, HORIZON_DAYS, PLACEMENTS, Kind, kind_named
 from targeting.world.people import choose_fans, draw_people, users_frame
-from targeting.world.purchases import joined, orders_frame, orders_of_followers, orders_without_follow
-from targeting.world.showings import Showing, exposures_frame
+from targeting.world.purchases import Seen, orders_frame
+from targeting.world.showings import Showing, exposures_frame, orders_of
 from targeting.world.truth import Truth
 
 STARTS_AT = datetime(2020, 11, 11)
@@ -84,42 +84,24 @@ def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> 
     table = users_frame(people, fans, origin)
     calendar = draw_calendar(rng, chosen)
     rows = run_history(rng, people, chosen, eligible=~fans, calendar=calendar)
-    new = rows.followed
-    orders = joined(
-        orders_of_followers(
-            rng,
-            people,
-            chosen,
-            user=rows.user[new],
-            placement=np.minimum(rows.placement[new], 1),
-            day=rows.followed_day[new],
-        ),
-        orders_without_follow(rng, people, chosen, fans=fans, start=-30.0, end=float(HISTORY_DAYS)),
-    )
-    user_id, end = table["user_id"], float(HISTORY_DAYS)
-    exposures = exposures_frame(
-        rows,
-        user_id=user_id,
-        origin=origin,
-        seen_until=end,
-        campaign_id=_campaigns(rows, calendar.tested),
-        prefix="e",
-    )
-    order_table = orders_frame(rng, orders, user_id=user_id, origin=origin, seen_until=end, prefix="o")
+    end = float(HISTORY_DAYS)
+    orders = orders_of(rng, people, chosen, rows, fans=fans, start=-30.0, end=end)
+    seen = Seen(table["user_id"], origin, until=end)
+    exposures = exposures_frame(rows, seen, campaign_id=_campaigns(rows, calendar.tested), prefix="e")
+    order_table = orders_frame(rng, orders, seen, prefix="o")
     if chosen.damaged:
         exposures, order_table = damage(rng, exposures, order_table)
     eligible = ~fans
-    eligible[rows.user[new]] = False
+    eligible[rows.user[rows.followed]] = False
     truth = Truth(
         kind=chosen,
         people=people,
-        user_id=user_id,
+        user_id=seen.user_id,
         fans=fans,
         eligible=eligible,
         starts_at=STARTS_AT,
         margin=GROSS_MARGIN - FEE_RATE,
     )
-    last_plan = _last_plan(rows)
     daily = float(rows.cost_cny.sum()) / HISTORY_DAYS
     budget = round(daily * rng.uniform(1.5, 3.0), -1)
     return World(
@@ -130,7 +112,7 @@ def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> 
         campaign=_brief(
             chosen, budget=budget, fans=int(fans.sum()), month_gmv=float(order_table["gmv_cny"].sum()) / 2
         ),
-        last_plan=last_plan,
+        last_plan=_last_plan(rows),
         as_of=STARTS_AT,
         truth=truth,
     )

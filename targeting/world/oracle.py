@@ -164,7 +164,7 @@ def _best_spend(table: _Table, budget_cny: float) -> FloatArray:
     under, over = (c.sum() for c in chosen)
     if over <= budget_cny or over <= under:
         return chosen[1] if over <= budget_cny else chosen[0]
-    return chosen[0] + (chosen[1] - chosen[0]) * (budget_cny - under) / (over - under)
+    return np.asarray(chosen[0] + (chosen[1] - chosen[0]) * (budget_cny - under) / (over - under))
 
 
 def _bracket(value: FloatArray, total: FloatArray, budget_cny: float) -> tuple[float, float]:

@@ -58,7 +58,8 @@ class People:
 
 
 def _scaled(x: FloatArray) -> FloatArray:
-    return (x - x.mean()) / max(float(x.std()), 1e-9)
+    scaled: FloatArray = (x - x.mean()) / max(float(x.std()), 1e-9)
+    return scaled
 
 
 def draw_features(rng: np.random.Generator, n: int, *, null_scale: float = 1.0) -> pl.DataFrame:

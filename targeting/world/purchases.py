@@ -52,7 +52,8 @@ def first_delay_days(rng: np.random.Generator, size: int, kind: Kind) -> FloatAr
 def _tail(rng: np.random.Generator, size: int, mean_days: float, start: float) -> FloatArray:
     """Exponential delays cut (by inversion, not by clipping) at the horizon."""
     reach = -np.expm1(-(HORIZON_DAYS - start) / mean_days)
-    return -mean_days * np.log1p(-rng.random(size) * reach)
+    delays: FloatArray = -mean_days * np.log1p(-rng.random(size) * reach)
+    return delays
 
 
 def _complete(
@@ -113,17 +114,18 @@ def stamps(origin: datetime, day: FloatArray) -> pl.Series:
     return pl.Series(base + np.floor(day * 86400).astype(np.int64) * np.timedelta64(1_000_000, "us"))
 
 
-def orders_frame(
-    rng: np.random.Generator,
-    orders: Orders,
-    *,
-    user_id: pl.Series,
-    origin: datetime,
-    seen_until: float,
-    prefix: str,
-) -> pl.DataFrame:
-    """The `orders` table of DESIGN 3.1 as known at day `seen_until`, without later orders and refunds."""
-    keep = np.flatnonzero(orders.day < seen_until)
+@dataclass(frozen=True)
+class Seen:
+    """How a table names people and days: each user's id, the moment of day 0, the first day not seen."""
+
+    user_id: pl.Series
+    origin: datetime
+    until: float
+
+
+def orders_frame(rng: np.random.Generator, orders: Orders, seen: Seen, *, prefix: str) -> pl.DataFrame:
+    """The `orders` table of DESIGN 3.1 as it was seen, without later orders and refunds."""
+    keep = np.flatnonzero(orders.day < seen.until)
     keep = keep[np.argsort(orders.day[keep], kind="stable")]
     product = pl.Series(
         "product_id", np.array(PRODUCTS)[rng.integers(0, len(PRODUCTS), len(keep))], dtype=pl.String
@@ -132,10 +134,10 @@ def orders_frame(
     return pl.DataFrame(
         {
             "order_id": prefix + numbers,
-            "user_id": user_id.gather(orders.user[keep]),
-            "ordered_at": stamps(origin, orders.day[keep]),
+            "user_id": seen.user_id.gather(orders.user[keep]),
+            "ordered_at": stamps(seen.origin, orders.day[keep]),
             "gmv_cny": orders.gmv_cny[keep],
-            "refund_cny": np.where(orders.refund_day[keep] < seen_until, orders.refund_cny[keep], 0.0),
+            "refund_cny": np.where(orders.refund_day[keep] < seen.until, orders.refund_cny[keep], 0.0),
             "product_id": product.set(pl.Series(rng.random(len(keep)) < 0.05, dtype=pl.Boolean), None),
         }
     )

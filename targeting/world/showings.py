@@ -7,15 +7,21 @@ It must not import anything of the project but its siblings.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from targeting.world.kinds import PLACEMENTS
+from targeting.world.kinds import PLACEMENTS, Kind
 from targeting.world.people import People
-from targeting.world.purchases import stamps
+from targeting.world.purchases import (
+    Orders,
+    Seen,
+    joined,
+    orders_of_followers,
+    orders_without_follow,
+    stamps,
+)
 from targeting.world.supply import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -59,15 +65,7 @@ def show(
     with mean a then leads to a follow with exactly 1 - exp(-a h): the closed form of `truth`.
     """
     n = len(held_out)
-    active = held_out | (shown.sum(axis=1) > 0)
-    rate = -np.log1p(-people.follow * hazard_scale)
-    z = np.column_stack([shown * rate, people.organic_follow * active])
-    total = z.sum(axis=1)
-    follows = rng.random(n) < -np.expm1(-total)
-    pick = rng.random(n) * total
-    cause = np.where(
-        follows, np.minimum((pick[:, None] >= np.cumsum(z, axis=1)).sum(axis=1), ORGANIC), NOBODY
-    )
+    cause = _who_follows(rng, people, shown=shown, held_out=held_out, hazard_scale=hazard_scale)
     kept_out_of_fans = np.maximum(people.enter - people.follow[:, 1] * hazard_scale[1], 0.0)
     enters = (rng.poisson(shown[:, 1] * kept_out_of_fans) > 0) | (cause == 1)
     hour = rng.choice(24, n, p=_HOURS / _HOURS.sum()) / 24 + rng.random(n) / 24
@@ -97,6 +95,48 @@ def show(
     )
 
 
+def _who_follows(
+    rng: np.random.Generator,
+    people: People,
+    *,
+    shown: IntArray,
+    held_out: NDArray[np.bool_],
+    hazard_scale: FloatArray,
+) -> IntArray:
+    """What each user follows because of, (n,): a placement, `ORGANIC` or `NOBODY`."""
+    active = held_out | (shown.sum(axis=1) > 0)
+    rate = -np.log1p(-people.follow * hazard_scale)
+    z = np.column_stack([shown * rate, people.organic_follow * active])
+    total = z.sum(axis=1)
+    follows = rng.random(len(total)) < -np.expm1(-total)
+    pick = rng.random(len(total)) * total
+    first = np.minimum((pick[:, None] >= np.cumsum(z, axis=1)).sum(axis=1), ORGANIC)
+    return np.where(follows, first, NOBODY)
+
+
+def orders_of(
+    rng: np.random.Generator,
+    people: People,
+    kind: Kind,
+    rows: Showing,
+    *,
+    fans: NDArray[np.bool_],
+    start: float,
+    end: float,
+) -> Orders:
+    """Orders of the followers that the rows won, and everybody's ordinary orders between two days."""
+    new = rows.followed
+    won = orders_of_followers(
+        rng,
+        people,
+        kind,
+        user=rows.user[new],
+        placement=np.minimum(rows.placement[new], 1),
+        day=rows.followed_day[new],
+    )
+    return joined(won, orders_without_follow(rng, people, kind, fans=fans, start=start, end=end))
+
+
 def gathered(parts: list[Showing]) -> Showing:
     """All days in one, in order of day."""
     return Showing(
@@ -104,31 +144,23 @@ def gathered(parts: list[Showing]) -> Showing:
     )
 
 
-def exposures_frame(
-    rows: Showing,
-    *,
-    user_id: pl.Series,
-    origin: datetime,
-    seen_until: float,
-    campaign_id: pl.Series,
-    prefix: str,
-) -> pl.DataFrame:
-    """The `exposures` table of DESIGN 3.1; a follow after day `seen_until` has not been seen yet."""
-    seen = rows.followed & (rows.followed_day < seen_until)
+def exposures_frame(rows: Showing, seen: Seen, *, campaign_id: pl.Series, prefix: str) -> pl.DataFrame:
+    """The `exposures` table of DESIGN 3.1; a later follow has not been seen yet."""
+    followed = rows.followed & (rows.followed_day < seen.until)
     n = len(rows.user)
     live = pl.Series(rows.placement == 1)
     return pl.DataFrame(
         {
             "exposure_id": prefix + pl.Series(np.arange(n)).cast(pl.String).str.zfill(7),
-            "user_id": user_id.gather(rows.user),
+            "user_id": seen.user_id.gather(rows.user),
             "campaign_id": campaign_id,
             "placement": pl.Series(np.array([*PLACEMENTS, "none"])[rows.placement], dtype=pl.String),
-            "exposed_at": stamps(origin, rows.day),
+            "exposed_at": stamps(seen.origin, rows.day),
             "impressions": rows.impressions.astype(np.int64),
             "cost_cny": np.round(rows.cost_cny, 4),
             "entered_live": pl.Series(rows.entered).set(~live, None),
-            "followed": seen,
-            "followed_at": stamps(origin, rows.followed_day).set(~pl.Series(seen), None),
+            "followed": followed,
+            "followed_at": stamps(seen.origin, rows.followed_day).set(~pl.Series(followed), None),
             "randomized": rows.randomized,
             "propensity": pl.Series(rows.propensity, nan_to_null=True),
         }

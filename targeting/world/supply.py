@@ -30,12 +30,11 @@ def impressions(
 def cost(pressure: ArrayLike, *, capacity: ArrayLike, price_cny: ArrayLike, theta: float) -> FloatArray:
     """Yuan a day for the share `pressure` (in [0, 1)) of the capacity: inverse of `impressions`."""
     x = np.asarray(pressure, float)
-    return (
-        np.asarray(capacity, float) * np.asarray(price_cny, float) * theta * np.expm1(-np.log1p(-x) / theta)
-    )
+    scale = np.asarray(capacity, float) * np.asarray(price_cny, float) * theta
+    return np.asarray(scale * np.expm1(-np.log1p(-x) / theta))
 
 
 def unit_price(pressure: ArrayLike, *, price_cny: ArrayLike, theta: float) -> FloatArray:
     """Average yuan per impression at `pressure`: c psi(x) / x, and c at pressure 0."""
     x = np.maximum(np.asarray(pressure, float), 1e-9)
-    return cost(x, capacity=1.0, price_cny=price_cny, theta=theta) / x
+    return np.asarray(cost(x, capacity=1.0, price_cny=price_cny, theta=theta) / x)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from targeting.world.kinds import HORIZON_DAYS, PLACEMENTS, Kind
 from targeting.world.people import KEPT_SHARE, REFUND_FULL, REPEATS, People
-from targeting.world.purchases import joined, orders_frame, orders_of_followers, orders_without_follow
-from targeting.world.showings import exposures_frame, show
+from targeting.world.purchases import Seen, orders_frame
+from targeting.world.showings import exposures_frame, orders_of, show
 from targeting.world.supply import FloatArray, impressions
 
 IntArray = NDArray[np.int64]
@@ -216,26 +216,13 @@ class Truth:
             propensity=np.full(len(code), np.nan),
             hazard_scale=np.ones(2),
         )
-        new = rows.followed
-        orders = joined(
-            orders_of_followers(
-                rng,
-                self.people,
-                self.kind,
-                user=rows.user[new],
-                placement=np.minimum(rows.placement[new], 1),
-                day=rows.followed_day[new],
-            ),
-            orders_without_follow(
-                rng, self.people, self.kind, fans=self.fans, start=0.0, end=HORIZON_DAYS + 2.0
-            ),
-        )
-        until = HORIZON_DAYS + 90.0  # late enough for every refund to have come
+        end = HORIZON_DAYS + 2.0
+        orders = orders_of(rng, self.people, self.kind, rows, fans=self.fans, start=0.0, end=end)
+        seen = Seen(self.user_id, self.starts_at, until=HORIZON_DAYS + 90.0)  # every refund has come by then
         campaign = pl.Series([campaign_id]).new_from_index(0, len(rows.user))
-        facts = {"user_id": self.user_id, "origin": self.starts_at, "seen_until": until}
         return Realised(
-            exposures=exposures_frame(rows, **facts, campaign_id=campaign, prefix="fe"),  # type: ignore[arg-type]
-            orders=orders_frame(rng, orders, **facts, prefix="fo"),  # type: ignore[arg-type]
+            exposures=exposures_frame(rows, seen, campaign_id=campaign, prefix="fe"),
+            orders=orders_frame(rng, orders, seen, prefix="fo"),
         )
 
 

@@ -28,12 +28,42 @@ def test_every_command_is_in_the_table():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/architecture.md", "docs/bring-your-own-data.md", "docs/measuring.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/bring-your-own-data.md",
+        "docs/measuring.md",
+    ],
 )
 def test_links_lead_somewhere(page):
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
+def test_files_that_contributors_are_sent_to_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    folders = "models|targeting|pipelines|configs|tests|docs|benchmarks"
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", text))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_walks_lead_through_functions_that_are_there():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    hops = re.findall(r"`([\w/]+\.py)`: `(\w+)`", text)
+    assert len(hops) > 40
+    missing = [f"{path}: {name}" for path, name in hops if f"def {name}(" not in (ROOT / path).read_text()]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("walk", "most"), [("One yuan", 21), ("One follow", 15), ("One constraint", 12)])
+def test_a_walk_does_not_get_longer(walk, most):
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = text.split(f"### {walk}")[1].split("###")[0]
+    assert len(re.findall(r"^\d+\. `", section, re.MULTILINE)) <= most
 
 
 def test_the_brief_in_the_docs_is_valid():

@@ -192,7 +192,9 @@ def logs(
         "refund_cny": pl.Float64,
         "product_id": pl.String,
     }
-    users = pl.DataFrame({"user_id": uid, "is_fan": np.full(people, False)})
+    users = pl.DataFrame({"user_id": uid, "is_fan": np.full(people, False)}).with_columns(
+        snapshot_at=pl.lit(START)
+    )
     return Logs(
         users=users,
         exposures=pl.DataFrame(exposures, schema=exposure_schema, orient="row"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from known_truth import make_logs
 
-from models.audience import AudienceModel
+from models.audience.model import AudienceModel
 from models.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow and SQLAlchemy warn of each other
@@ -23,11 +23,11 @@ def fitted():
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(new_store, tmp_path):
     import mlflow
 
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    uri = new_store(tmp_path)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     mlflow.create_experiment("test", artifact_location=(tmp_path / "artifacts").as_uri())

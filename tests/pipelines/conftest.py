@@ -16,18 +16,18 @@ from pipelines.shell import silence_libraries
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(new_store, tmp_path, monkeypatch):
     """URI of a fresh sqlite store; the working directory is the test's own."""
     silence_libraries()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+    return new_store(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """A small simulated data directory with its brief; tests copy it before they break it."""
-    from pipelines.simulate import run_simulate
+    from pipelines.jobs.simulate import run_simulate
 
     folder = tmp_path_factory.mktemp("world") / "data"
     run_simulate(out=folder, users=1500, seed=5)
@@ -89,14 +89,33 @@ def server(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def trained(data_dir, tmp_path_factory):
+def trained(data_dir, new_store, tmp_path_factory):
     """A model trained on the small world: (store URI, model URI, run id), for all tests of the session."""
-    from pipelines.train import run_train
+    from pipelines.jobs.train import run_train
 
     silence_libraries()
     folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = new_store(folder)
     settings = folder / "train.yaml"
     settings.write_text("min_audience: 100\ndraws: 20\nthreads: 1\n")
     result = run_train(data=data_dir, config=settings, tracking_uri=uri)
     return uri, result.model_uri, result.run_id
+
+
+@pytest.fixture(scope="session")
+def ran(data_dir, new_store, tmp_path_factory):
+    """One `run` on the small world, read by all tests of the session: (result, plan directory, store URI)."""
+    from pipelines.jobs.run import run_all
+
+    silence_libraries()
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "run.yaml").write_text("train: {min_audience: 100, draws: 20, threads: 1}\n")
+    store = new_store(folder)
+    result = run_all(
+        data=data_dir,
+        campaign=data_dir / "campaign.yaml",
+        out=folder / "plan",
+        config=folder / "run.yaml",
+        tracking_uri=store,
+    )
+    return result, folder / "plan", store

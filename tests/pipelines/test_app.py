@@ -15,15 +15,16 @@ import polars as pl
 import pytest
 
 from models.errors import DataError, InfeasibleError
-from pipelines import app
-from pipelines.plan import Source, run_plan
-from pipelines.plan_directory import read_plan
+from pipelines.app import screen, server
+from pipelines.app.what_if import what_if
+from pipelines.jobs.plan import Source, run_plan
+from pipelines.store.plans import read_plan
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
-def plan_dir(tmp_path_factory):
+def plan_dir(new_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
     rows = ["segment,placement,top,half_spend_cny,slope"]
     rows += [f"{s},{p},{top},{k},1" for s, p, top, k in (("a", "video", 900, 120), ("a", "live", 500, 60))]
@@ -37,22 +38,22 @@ def plan_dir(tmp_path_factory):
         campaign=folder / "brief.yaml",
         source=Source(curves=folder / "curves.csv"),
         out=folder / "plan",
-        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        tracking_uri=new_store(folder),
     )
     return folder / "plan"
 
 
 def test_nothing_changed_is_the_saved_plan(plan_dir):
     saved = read_plan(plan_dir)
-    tried = app.what_if(saved, budget_cny=saved.budget_cny, least_share={})
+    tried = what_if(saved, budget_cny=saved.budget_cny, least_share={})
     assert tried.allocation["spend_li"].equals(saved.allocation["spend_li"])
 
 
 def test_more_money_and_fewer_limits_are_never_worth_less(plan_dir):
     saved = read_plan(plan_dir)
-    richer = app.what_if(saved, budget_cny=2 * saved.budget_cny, least_share={})
-    freer = app.what_if(saved, budget_cny=saved.budget_cny, least_share={}, kept=[])
-    tighter = app.what_if(saved, budget_cny=saved.budget_cny, least_share={}, most_share=0.5)
+    richer = what_if(saved, budget_cny=2 * saved.budget_cny, least_share={})
+    freer = what_if(saved, budget_cny=saved.budget_cny, least_share={}, kept=[])
+    tighter = what_if(saved, budget_cny=saved.budget_cny, least_share={}, most_share=0.5)
     assert richer.value > saved.value
     assert freer.value > saved.value
     assert tighter.value < saved.value
@@ -62,15 +63,15 @@ def test_more_money_and_fewer_limits_are_never_worth_less(plan_dir):
 def test_a_contradiction_is_told_by_name(plan_dir):
     saved = read_plan(plan_dir)
     with pytest.raises(InfeasibleError, match="little live"):
-        app.what_if(saved, budget_cny=300, least_share={"live": 0.5})
+        what_if(saved, budget_cny=300, least_share={"live": 0.5})
 
 
 @pytest.fixture
 def page(plan_dir, monkeypatch):
     from streamlit.testing.v1 import AppTest
 
-    monkeypatch.setenv(app.PLAN_VARIABLE, str(plan_dir))
-    return AppTest.from_file(app.__file__, default_timeout=60)
+    monkeypatch.setenv(server.PLAN_VARIABLE, str(plan_dir))
+    return AppTest.from_file(screen.__file__, default_timeout=60)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -90,7 +91,7 @@ def test_the_page_answers_to_its_controls(page):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_the_page_says_what_it_needs(page, monkeypatch, tmp_path):
-    monkeypatch.setenv(app.PLAN_VARIABLE, "")
+    monkeypatch.setenv(server.PLAN_VARIABLE, "")
     page.run()
     assert page.info
     page.sidebar.text_input[0].set_value(str(tmp_path)).run()
@@ -100,13 +101,13 @@ def test_the_page_says_what_it_needs(page, monkeypatch, tmp_path):
 
 def test_serving_nothing_is_refused(tmp_path):
     with pytest.raises(DataError, match="no such directory"):
-        app.serve(plan=tmp_path / "nowhere", port=8501, browser=False, starting=lambda: None)
+        server.serve(plan=tmp_path / "nowhere", port=8501, browser=False, starting=lambda: None)
 
 
 def test_without_streamlit_the_remedy_is_told(monkeypatch):
-    monkeypatch.setattr(app, "find_spec", lambda name: None)
+    monkeypatch.setattr(server, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"fan-targeting\[app\]"):
-        app.serve(plan=None, port=8501, browser=False, starting=lambda: None)
+        server.serve(plan=None, port=8501, browser=False, starting=lambda: None)
 
 
 def test_a_port_that_is_taken_is_refused(plan_dir):
@@ -115,7 +116,7 @@ def test_a_port_that_is_taken_is_refused(plan_dir):
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(DataError, match=f"--port {port}: cannot be used .Address already in use"):
-            app.serve(plan=plan_dir, port=port, browser=False, starting=lambda: None)
+            server.serve(plan=plan_dir, port=port, browser=False, starting=lambda: None)
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])

@@ -76,7 +76,7 @@ def test_an_infeasible_brief_is_status_3(cli, monkeypatch):
     def refuse(name):
         raise InfeasibleError("a and b\ncannot hold together", conflict=("a", "b"))
 
-    monkeypatch.setattr("pipelines.schemas.find_schema", refuse)
+    monkeypatch.setattr("pipelines.config.json_schema.find_schema", refuse)
     code, out, err = cli("schema", "campaign")
     assert (code, out) == (3, "")
     assert err == "targeting: a and b cannot hold together\n"
@@ -87,7 +87,7 @@ def test_our_own_faults_are_status_4_with_one_line(cli, monkeypatch, error):
     def fail(name):
         raise error
 
-    monkeypatch.setattr("pipelines.schemas.find_schema", fail)
+    monkeypatch.setattr("pipelines.config.json_schema.find_schema", fail)
     code, out, err = cli("schema", "campaign")
     assert (code, out) == (4, "")
     assert len(err.splitlines()) == 1
@@ -98,7 +98,7 @@ def test_the_traceback_is_one_variable_away(cli, monkeypatch):
     def fail(name):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("pipelines.schemas.find_schema", fail)
+    monkeypatch.setattr("pipelines.config.json_schema.find_schema", fail)
     assert "TARGETING_DEBUG=1" in cli("schema", "campaign")[2]
     monkeypatch.setenv("TARGETING_DEBUG", "1")
     assert "Traceback" in cli("schema", "campaign")[2]
@@ -108,7 +108,7 @@ def test_ctrl_c_is_status_130(cli, monkeypatch):
     def interrupt(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipelines.schemas.find_schema", interrupt)
+    monkeypatch.setattr("pipelines.config.json_schema.find_schema", interrupt)
     code, out, err = cli("schema", "campaign")
     assert (code, out) == (130, "")
     assert len(err.splitlines()) == 1

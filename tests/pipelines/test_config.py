@@ -6,7 +6,7 @@ import yaml
 from pydantic import ValidationError
 
 from models.errors import CampaignError
-from pipelines import config
+from pipelines.config import job_settings as config
 
 
 def test_every_yaml_in_configs_is_a_job_and_loads():

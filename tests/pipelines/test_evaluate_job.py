@@ -10,29 +10,17 @@ import yaml
 
 from models.errors import DataError
 from pipelines.cli import app
-from pipelines.evaluate import run_evaluate
-from pipelines.plan import Source, run_plan
-from pipelines.run import run_all
+from pipelines.jobs.evaluate import run_evaluate
+from pipelines.jobs.plan import Source, run_plan
 from pipelines.shell import execute
 from pipelines.store import read_dataset, write_table
 
-SETTINGS = "train: {min_audience: 100, draws: 20, threads: 1}\n"
-
 
 @pytest.fixture(scope="module")
-def planned(data_dir, tmp_path_factory):
+def planned(ran):
     """A plan from the small world, judged by the very logs it was learned from: (plan directory, store)."""
-    folder = tmp_path_factory.mktemp("evaluate")
-    (folder / "run.yaml").write_text(SETTINGS)
-    store = f"sqlite:///{folder / 'mlflow.db'}"
-    run_all(
-        data=data_dir,
-        campaign=data_dir / "campaign.yaml",
-        out=folder / "plan",
-        config=folder / "run.yaml",
-        tracking_uri=store,
-    )
-    return folder / "plan", store
+    _, plan, store = ran
+    return plan, store
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +61,10 @@ def test_the_coin_and_the_drift_are_in_the_result_and_in_mlflow(planned, campaig
     json.dumps(result.evaluation, allow_nan=False, default=str)
 
 
-def test_without_the_model_features_are_still_compared(planned, campaign_data, data_dir, tmp_path):
+def test_without_the_model_features_are_still_compared(planned, campaign_data, data_dir, new_store, tmp_path):
     plan, _ = planned
     data, _ = campaign_data
-    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
+    elsewhere = new_store(tmp_path, "other.db")
     result = run_evaluate(data=data, plan=plan, trained_on=data_dir, tracking_uri=elsewhere)
     kinds = {row["kind"] for row in result.evaluation["drift"]}
     assert "feature" in kinds
@@ -104,7 +92,7 @@ def test_out_holds_the_page_the_json_and_the_tables(planned, campaign_data, tmp_
 
 
 @pytest.fixture(scope="module")
-def delivered(tmp_path_factory):
+def delivered(new_store, tmp_path_factory):
     """A plan from a console's report and a directory with that of the campaign: (plan, data, store)."""
     folder = tmp_path_factory.mktemp("delivered")
     rows = [
@@ -126,7 +114,7 @@ def delivered(tmp_path_factory):
     write_table(report.filter(pl.col("date") >= date(2020, 11, 11)), folder / "data" / "delivery.csv")
     brief = {"campaign_id": "c1", "budget_cny": 200, "starts_at": "2020-11-11T00:00:00", "days": 2}
     (folder / "brief.yaml").write_text(yaml.safe_dump({**brief, "placements": ["live"]}))
-    store = f"sqlite:///{folder / 'mlflow.db'}"
+    store = new_store(folder)
     source = Source(data=None, scores=None, delivery=folder / "history.csv", curves=None)
     run_plan(campaign=folder / "brief.yaml", source=source, out=folder / "plan", tracking_uri=store)
     return folder / "plan", folder / "data", store

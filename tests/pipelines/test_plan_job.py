@@ -12,14 +12,14 @@ import yaml
 
 from models.errors import DataError
 from pipelines import tracking
-from pipelines.evaluate import run_evaluate
-from pipelines.plan import Source, run_plan
-from pipelines.plan_directory import read_plan
-from pipelines.replay import run_replay
-from pipelines.run import run_all
-from pipelines.score import run_score
+from pipelines.jobs.evaluate import run_evaluate
+from pipelines.jobs.plan import Source, run_plan
+from pipelines.jobs.replay import run_replay
+from pipelines.jobs.run import run_all
+from pipelines.jobs.score import run_score
+from pipelines.jobs.train import calibration_chart
 from pipelines.store import write_table
-from pipelines.train import calibration_chart
+from pipelines.store.plans import read_plan
 
 FILES = (
     "scores.parquet",
@@ -50,22 +50,6 @@ PLAN_KEYS = {
 SETTINGS = "train: {min_audience: 100, draws: 20, threads: 1}\n"
 
 
-@pytest.fixture(scope="module")
-def made(data_dir, tmp_path_factory):
-    """One `run` on the small world: (result, plan directory, store)."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "run.yaml").write_text(SETTINGS)
-    store = f"sqlite:///{folder / 'mlflow.db'}"
-    result = run_all(
-        data=data_dir,
-        campaign=data_dir / "campaign.yaml",
-        out=folder / "plan",
-        config=folder / "run.yaml",
-        tracking_uri=store,
-    )
-    return result, folder / "plan", store
-
-
 @pytest.fixture
 def curves(tmp_path):
     """A brief and supplied Hill curves: (brief, curves)."""
@@ -78,8 +62,8 @@ def curves(tmp_path):
     return brief, path
 
 
-def test_run_writes_every_file_of_the_contract(made):
-    _, out, _ = made
+def test_run_writes_every_file_of_the_contract(ran):
+    _, out, _ = ran
     assert {name for name in FILES if (out / name).exists()} == set(FILES)
     plan = json.loads((out / "plan.json").read_text())
     assert set(plan) >= PLAN_KEYS
@@ -88,15 +72,15 @@ def test_run_writes_every_file_of_the_contract(made):
     assert allocation["spend_li"].sum() == pytest.approx(1000 * plan["spend_cny"], abs=0.5)
 
 
-def test_every_eligible_user_is_in_one_segment(made):
-    _, out, _ = made
+def test_every_eligible_user_is_in_one_segment(ran):
+    _, out, _ = ran
     scores, segments = pl.read_parquet(out / "scores.parquet"), pl.read_parquet(out / "segments.parquet")
     assert segments["user_id"].is_unique().all()
     assert set(segments["user_id"]) == set(scores.filter("eligible")["user_id"])
 
 
-def test_the_run_holds_parameters_metrics_charts_model_and_plan(made):
-    result, _, store = made
+def test_the_run_holds_parameters_metrics_charts_model_and_plan(ran):
+    result, _, store = ran
     tracking.connect(store)
     run = mlflow.get_run(result.run_id)
     assert run.data.params["train.seed"] == "7"
@@ -124,16 +108,16 @@ def test_the_calibration_chart_is_a_picture():
     assert "follow, held-out time" in svg
 
 
-def test_a_saved_plan_is_read_back_as_the_same_plan(made):
-    result, out, _ = made
+def test_a_saved_plan_is_read_back_as_the_same_plan(ran):
+    result, out, _ = ran
     plan = read_plan(out)
     assert plan.value == pytest.approx(result.value, rel=1e-12)
     assert not plan.violations()
     assert plan.allocation["spend_li"].equals(pl.read_csv(out / "allocation.csv")["spend_li"])
 
 
-def test_a_run_is_replayed_from_its_id_to_the_identical_plan(made, tmp_path):
-    result, out, store = made
+def test_a_run_is_replayed_from_its_id_to_the_identical_plan(ran, tmp_path):
+    result, out, store = ran
     again = run_replay(run_id=result.run_id, out=tmp_path / "again", tracking_uri=store)
     assert again.identical
     assert again.plan.model_uri == result.model_uri
@@ -252,10 +236,10 @@ def test_a_consoles_report_in_chinese_is_planned(cli, store, tmp_path):
     assert spent["高消费女"] > spent["泛娱乐男"]
 
 
-def test_a_finished_campaign_is_judged_against_its_promise(made, tmp_path, store):
+def test_a_finished_campaign_is_judged_against_its_promise(ran, tmp_path, store):
     from targeting.world import simulate
 
-    _, out, _ = made
+    _, out, _ = ran
     world = simulate("jewellery", users=1500, seed=5)
     happened = world.truth.realise(
         pl.read_parquet(out / "segments.parquet"),
@@ -313,8 +297,8 @@ def test_a_damaged_plan_directory_is_told_by_file(tmp_path):
         read_plan(tmp_path)
 
 
-def test_a_brief_that_was_edited_in_a_plan_is_told_with_its_directory(made, tmp_path):
-    for path in made[1].iterdir():
+def test_a_brief_that_was_edited_in_a_plan_is_told_with_its_directory(ran, tmp_path):
+    for path in ran[1].iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)
     said = json.loads((tmp_path / "plan.json").read_text())

@@ -7,21 +7,21 @@ import polars as pl
 import pytest
 
 from models import registry
-from models.contest import Contest
 from models.errors import DataError
-from models.heterogeneity import Interval
-from pipelines import promote as promotion
+from models.judging.bootstrap import Interval
+from models.judging.comparison import ModelComparison
+from pipelines.jobs import promotion
+from pipelines.jobs.train import run_train
 from pipelines.store import read_dataset, write_table
-from pipelines.train import run_train
 
 SETTINGS = "min_audience: 100\ndraws: 20\nthreads: 1\nmodel_name: {name}\n"
 
 
 @pytest.fixture(scope="module")
-def two_versions(data_dir, tmp_path_factory):
+def two_versions(data_dir, new_store, tmp_path_factory):
     """A first version, the same again, and one from data without the last days: (store, three results)."""
     folder = tmp_path_factory.mktemp("promotion")
-    store = f"sqlite:///{folder / 'mlflow.db'}"
+    store = new_store(folder)
     settings = folder / "train.yaml"
     settings.write_text(SETTINGS.format(name="fans"))
     dataset = read_dataset(data_dir)
@@ -73,7 +73,7 @@ def test_a_new_version_is_compared_and_the_alias_obeys_the_interval(two_versions
 
 def contest(outcome):
     numbers = {"log_likelihood": -0.1, "ranking": 0.2}
-    return Contest(
+    return ModelComparison(
         since=datetime(2020, 10, 20),
         rows=10,
         follows=5,

@@ -15,7 +15,7 @@ import pytest
 from models import registry
 from models.errors import DataError
 from pipelines import tracking
-from pipelines.score import run_score
+from pipelines.jobs.score import run_score
 from pipelines.store import read_scores, read_users
 
 KEYS = ["user_id", "placement"]

@@ -33,10 +33,11 @@ def check_recorded(uri, run_id, folder):
     assert logged.data.tags["targeting.fingerprint.data"] == "abc"
 
 
-def test_a_run_is_recorded_in_sqlite_and_read_back(store, tmp_path):
-    run_id = log_one(store, tmp_path)
-    check_recorded(store, run_id, tmp_path / "back")
-    assert (tmp_path / "mlartifacts").is_dir(), "artifacts lie beside the sqlite file"
+def test_a_run_is_recorded_in_a_new_sqlite_store_and_read_back(store, tmp_path):
+    new = f"sqlite:///{tmp_path / 'made' / 'mlflow.db'}"
+    run_id = log_one(new, tmp_path)
+    check_recorded(new, run_id, tmp_path / "back")
+    assert (tmp_path / "made" / "mlartifacts").is_dir(), "artifacts lie beside the sqlite file"
 
 
 def test_the_environment_names_the_store_when_no_flag_does(store, monkeypatch):

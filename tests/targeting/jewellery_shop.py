@@ -3,13 +3,14 @@
 import numpy as np
 import polars as pl
 
-from models.curves import CurveSet
+from models.supply.curves import CurveSet
 from targeting.allocation.problem import Draws, Market
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
 from targeting.market import Learned, market_of
-from targeting.plan import Plan, Provenance
-from targeting.plan.decision import decide
+from targeting.plan.provenance import Provenance
 from targeting.segments.diagnosis import Diagnosis
 
 SEGMENTS = (

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.assignment import Assignment
 from targeting.assignment.limits import parse_limits, rows_of
 from targeting.assignment.offers import Offers

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from models.curves import FAMILIES, CurveSet
+from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.problem import Draws, Market
 
 

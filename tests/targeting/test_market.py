@@ -54,7 +54,7 @@ def test_a_market_survives_json_exactly():
 
 
 def test_infinite_users_and_tabulated_curves_survive_json():
-    from targeting.plan.supplied import supplied_market
+    from targeting.decision.supplied_curves import supplied_market
 
     table = {
         "segment": ["a", "a", "b", "b"],

@@ -6,7 +6,7 @@ import pytest
 
 import targeting as tg
 from models.errors import CampaignError, DataError
-from targeting.learning import last_moment, logged_placements, present_users, tables
+from targeting.planning_state import last_moment, logged_placements, present_users, tables
 
 USERS = 3000
 

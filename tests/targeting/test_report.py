@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 
 import targeting as tg
+from targeting.plan import questions
 from targeting.plan.promise import Interval
-from targeting.report import charts, render
+from targeting.report import charts
+from targeting.report.page import render
 from targeting.report.sentences import count, price_sentences, range_of, share, yuan
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -157,12 +159,11 @@ def test_numbers_are_said_as_people_say_them(made, said):
 
 def test_a_frontier_that_fails_does_not_sink_the_report(monkeypatch, caplog):
     from models.errors import SolverError
-    from targeting.plan import Plan
 
-    def fail(self, budgets, **options):
+    def fail(plan, budgets, **options):
         raise SolverError("allocation: no luck")
 
-    monkeypatch.setattr(Plan, "frontier", fail)
+    monkeypatch.setattr(questions, "frontier", fail)
     text = words(jewellery_shop.plan().to_html())
     assert "Another budget" not in text
     assert "no frontier is shown" in caplog.text

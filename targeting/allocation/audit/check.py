@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import CampaignError
-from targeting.allocation.audit.judgement import CHECKS, Facts, Finding, ticket, total
+from models.supply.curves import FloatArray
+from targeting.allocation.audit.judgement import CHECKS, Facts, Finding, total
 from targeting.allocation.audit.recount import counted, true_outcome
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import Market
@@ -56,7 +56,6 @@ def violations(
     spend_cny: FloatArray,
     objective: str = "new_fan_gmv",
     last_plan: pl.DataFrame | FloatArray | None = None,
-    min_ticket_cny: float = 0.0,
     tolerance: float = 1e-6,
 ) -> tuple[Violation, ...]:
     """Every limit that `spend_cny` (n_cells,) breaks by more than `tolerance` of its own scale; empty when it
@@ -66,7 +65,7 @@ def violations(
 
     Args:
         market: as the plan was made on.
-        budget_cny, constraints, objective, last_plan, min_ticket_cny: as for `compile_problem`.
+        budget_cny, constraints, objective, last_plan: as for `compile_problem`.
         spend_cny: (n_cells,) yuan.
         tolerance: share of the scale that is forgiven.
     """
@@ -85,7 +84,6 @@ def violations(
         last=None if last_plan is None else [float(s) for s in last_spend(market, last_plan)],
     )
     found = _broken("total", total(facts), tolerance)
-    found += _broken("min_ticket_cny", ticket(facts, min_ticket_cny), tolerance)
     for constraint in parse_constraints(constraints):
         found += _broken(constraint.name, CHECKS[constraint.kind](facts, constraint), tolerance)
     return tuple(found)

@@ -97,12 +97,6 @@ def _whole_li(cny: float) -> float:
     return math.floor(1000.0 * cny + 1e-6) / 1000.0
 
 
-def ticket(facts: Facts, least_cny: float) -> list[Finding]:
-    """Every cell with spend has at least the smallest ticket."""
-    used = [(i, s) for i, s in enumerate(facts.spend) if s > 0]
-    return [Finding(f"cell {i}", s, least_cny, False, "CNY", least_cny) for i, s in used]
-
-
 def _bounds(facts: Facts, c: Any) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
@@ -262,6 +256,11 @@ def _target(facts: Facts, c: Any) -> list[Finding]:
     ]
 
 
+def _trial(facts: Facts, c: Any) -> list[Finding]:
+    never = [i for i in _selected(facts, c) if not facts.market.observed_max_cny[i] > 0]
+    return [Finding("", _sum(facts.spend, never), c.max_cny, True, "CNY", facts.budget_cny)]
+
+
 CHECKS: Mapping[str, Callable[[Facts, Any], list[Finding]]] = {
     "bounds": _bounds,
     "ratio": _ratio,
@@ -275,4 +274,5 @@ CHECKS: Mapping[str, Callable[[Facts, Any], list[Finding]]] = {
     "frequency_cap": _frequency_cap,
     "risk": _risk,
     "target": _target,
+    "trial": _trial,
 }

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
 from targeting.allocation.moves import trial_gains

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from models.curves import FloatArray
 from models.errors import SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Row
 from targeting.allocation.settings import SETTINGS
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import cell_names
 from targeting.allocation.moves import Neighbours, marginals, trial_gains
 from targeting.allocation.problem import Market, Metric, Problem, Solution
@@ -22,7 +22,8 @@ from targeting.allocation.settings import SETTINGS
 
 Code = Literal[
     "margin", "cap", "floor", "minimum", "marginal_floor", "held_back", "held_up", "saturated",
-    "no_value", "closed", "too_weak", "slow_start", "below_minimum", "held_out", "near_tie",
+    "no_value", "closed", "trial", "untried", "too_weak", "slow_start", "below_minimum", "held_out",
+    "near_tie",
 ]  # fmt: skip
 REASONS: Mapping[Code, str] = {
     "margin": "funded until the next yuan returns no more than elsewhere",
@@ -35,6 +36,8 @@ REASONS: Mapping[Code, str] = {
     "saturated": "more money brings nothing here",
     "no_value": "brings no value at any spend",
     "closed": "closed by a limit of 0",
+    "trial": "trial money: never tried here, its curve is a guess from the other cells",
+    "untried": "never tried, and the brief gives no money for trials (trial_cny)",
     "too_weak": "its first yuan returns less than elsewhere",
     "slow_start": "needs too much money before it works",
     "below_minimum": "worth a little, but not the least spend allowed",
@@ -94,7 +97,7 @@ def why(market: Market, problem: Problem, solution: Solution, cell: int) -> str:
     place, unit = cell_names(market.cells)[cell], value_unit(problem)
     got = f"{place} gets {found.spend_cny:,.2f} CNY" if found.spend_cny > 0 else f"{place} gets nothing"
     text = f"{got}: {_short(found)}."
-    if found.code in ("no_value", "closed"):
+    if found.code in ("no_value", "closed", "untried"):
         return text
     must = f"; a yuan must return {found.hurdle:,.4g} to be spent" if found.hurdle > 0 else ""
     if found.spend_cny > 0:
@@ -190,6 +193,8 @@ class _Judge:
         """The rules, most telling first."""
         spend = float(self.solution.spend_cny[c])
         code, names = self._funded(c, spend) if spend > 0 else self._unfunded(c)
+        if self.problem.market.untried[c] and (spend > 0 or code == "closed"):
+            code = "trial" if spend > 0 else "untried"
         returns = self.marginal[c] if spend > 0 else self.best_return[c]
         best = spend if spend > 0 else float(self.best_cny[c])
         least = self.problem.limits.marginal_floor[c] if code == "marginal_floor" else self.hurdle[c]

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.formulation import rows
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk
@@ -46,7 +46,6 @@ def compile_problem(
     budget_cny: float,
     constraints: Sequence[Any] = (),
     last_plan: pl.DataFrame | FloatArray | None = None,
-    min_ticket_cny: float = 0.0,
 ) -> Problem:
     """The problem that the brief describes on this market.
 
@@ -58,7 +57,6 @@ def compile_problem(
         constraints: models of `targeting.campaign.constraints`, or mappings as in the brief.
         last_plan: spend to limit change from: (n_cells,), or a frame with segment, placement, spend_cny and
             optionally campaign_id and slot (an `allocation.csv`).
-        min_ticket_cny: no cell gets less than this unless it gets nothing; called so in prices and conflicts.
 
     Raises:
         CampaignError: a selection that matches nothing, risk without draws, a minimum above the budget,
@@ -81,16 +79,11 @@ def compile_problem(
         market=market,
         objective=_objective(objective, economics, market, brief, parsed),
         budget_cny=float(budget_cny),
-        limits=combine([*_ticket(min_ticket_cny, n), *(x for part in compiled for x in part.limits)], n),
+        limits=combine([limit for part in compiled for limit in part.limits], n),
         rows=tuple(row for part in compiled for row in part.rows),
         risk=_risk(market, parsed),
         worth=worth,
     )
-
-
-def _ticket(min_ticket_cny: float, n_cells: int) -> list[CellLimit]:
-    ticket = CellLimit("min_ticket_cny", "min_if_used_cny", np.full(n_cells, float(min_ticket_cny)))
-    return [ticket] if min_ticket_cny > 0 else []
 
 
 def combine(sources: Sequence[CellLimit], n_cells: int) -> Limits:

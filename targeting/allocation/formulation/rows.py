@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import CampaignError
+from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import BoolArray, IndexArray, groups, select
 from targeting.allocation.problem import CellLimit, Market, Metric, Row, in_cny, in_li
 
@@ -247,6 +247,16 @@ def _refuse_unknown_metric(brief: Brief, constraint: Any) -> None:
         )
 
 
+def trial(brief: Brief, constraint: Any) -> Compiled:
+    """spend(cells that were never tried) <= max_cny; nothing where every cell was."""
+    cells = np.flatnonzero(chosen(brief, constraint) & brief.market.untried)
+    if constraint.max_cny <= 0:
+        return _spend_limits(brief, constraint.name, [("", cells[[i]], 0.0, 0.0) for i in range(len(cells))])
+    if not len(cells):
+        return Compiled()
+    return _spend_limits(brief, constraint.name, [("", cells, 0.0, constraint.max_cny)])
+
+
 COMPILERS: Mapping[str, Callable[[Brief, Any], Compiled]] = {
     "bounds": bounds,
     "ratio": ratio,
@@ -259,4 +269,5 @@ COMPILERS: Mapping[str, Callable[[Brief, Any], Compiled]] = {
     "fairness_floor": fairness_floor,
     "frequency_cap": frequency_cap,
     "target": target,
+    "trial": trial,
 }

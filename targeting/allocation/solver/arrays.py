@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.curves import CurveSet, FloatArray
+from models.supply.curves import CurveSet, FloatArray
 
 BASIC = ("spend", "impressions", "fans", "reached", "active")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.arrays import Program
 
 

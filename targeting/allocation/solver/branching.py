@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from models.curves import POINTS, FloatArray
 from models.errors import InfeasibleError, SolverError
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.problem import relative_gap
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.intervals import Search

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from models.curves import POINTS, FloatArray
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.generation import Rung

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from models.curves import FloatArray
 from models.errors import SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 
 # HiGHS gives up now and then on a program that it solves another way.

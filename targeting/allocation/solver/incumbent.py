@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, relative_gap
 from targeting.allocation.settings import SETTINGS

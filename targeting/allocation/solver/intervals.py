@@ -23,7 +23,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.curves import CurveSet, FloatArray
+from models.supply.curves import CurveSet, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value, phi_jet

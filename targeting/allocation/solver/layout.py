@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.curves import FloatArray
 from models.errors import DataError
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import Market, Metric, Problem
 from targeting.allocation.solver.arrays import Program
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import CampaignError, InfeasibleError
+from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, Risk, Solution
 from targeting.allocation.settings import SETTINGS

@@ -1,4 +1,4 @@
-"""One cell alone: the best spend for a price, exactly, for any curve of `models.curves`.
+"""One cell alone: the best spend for a price, exactly, for any curve of `models.supply.curves`.
 
 Every bound of the optimiser comes down to this question, so the answer says how exact it is. It must not know
 blocks or rows.
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curve_families import TINY
-from models.curves import POINTS, CurveSet, FloatArray
+from models.supply.curve_families import TINY
+from models.supply.curves import POINTS, CurveSet, FloatArray
 
 BoolArray = NDArray[np.bool_]
 

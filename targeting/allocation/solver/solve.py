@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.curves import FloatArray
 from models.errors import CampaignError, InfeasibleError, SolverError
+from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program

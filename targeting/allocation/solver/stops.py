@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import POINTS, FloatArray
 from models.errors import SolverError
+from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Problem, Solution
 from targeting.allocation.settings import SETTINGS

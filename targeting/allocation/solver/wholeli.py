@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.curves import FloatArray
+from models.supply.curves import FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Metric, Problem, Row, Solution, in_cny, in_li

@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from models.curves import CurveSet, FloatArray
 from models.errors import CampaignError
+from models.supply.curves import CurveSet, FloatArray
 from targeting.allocation.explain.words import hurdle, value_coefficients
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Metric, Problem, Solution

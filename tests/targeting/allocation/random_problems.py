@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.curves import FAMILIES, CurveSet
+from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Limits, Market, Problem, Row
 

@@ -177,6 +177,7 @@ def test_restricted_keeps_the_named_ones_only():
     assert loosened(problem, "b", 1.0).limits.upper_cny.tolist() == [4.0] * 6
 
 
+@pytest.mark.slow
 def test_the_real_solver_is_the_judge_of_values():
     target = {"kind": "target", "name": "fans", "metric": "new_fans", "value": 2000}
     innocent = bounds("innocent", placement="live", min_share=0.1)

@@ -10,13 +10,13 @@ import pytest
 from random_problems import random_problem
 
 import targeting as tg
-from models.curves import FAMILIES, CurveSet
 from models.errors import InfeasibleError
+from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.problem import Market
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.newton import newton_step
 from targeting.allocation.solver.solve import solve
-from targeting.plan.decision import in_whole_li
+from targeting.decision.decide import in_whole_li
 
 
 def tables(*curves: tuple[list[float], list[float]]) -> pl.DataFrame:

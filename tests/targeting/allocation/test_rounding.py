@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from random_problems import free_limits, market_of, random_problem, worst_violation
 
-from models.curves import CurveSet
 from models.errors import InfeasibleError
+from models.supply.curves import CurveSet
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import LI_PER_CNY, Problem
 from targeting.allocation.settings import SETTINGS

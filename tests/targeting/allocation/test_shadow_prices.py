@@ -11,7 +11,7 @@ from small_markets import market
 from models.errors import InfeasibleError
 from targeting.allocation.formulation.compile import combine, compile_problem
 from targeting.allocation.problem import Problem, Row
-from targeting.allocation.solver.solve import solve
+from targeting.allocation.solver.solve import Warm, solve
 
 STEP = 2e-4  # of a limit's size
 SECONDS = 3.0  # a solve that is cut off has a wide bound, which the comparison allows for
@@ -79,11 +79,14 @@ def size_of(problem: Problem, name: str, price: float, value: float) -> float:
     return min(of_value, 0.01 * min(limits, default=np.inf), STEP * problem.budget_cny)
 
 
-def check(seed: int) -> int:
-    """Every price of one problem against differences on both sides; gives how many could be compared."""
+def check(seed: int, warm: Warm | None = None) -> int:
+    """Every price of one problem against differences on both sides; gives how many could be compared.
+
+    `warm` lets each solve go on from the one before: as well certified, at a sixth of the CPU.
+    """
     problem = random_problem(seed)
     try:
-        here = solve(problem, gap_tol=1e-9, time_limit_s=SECONDS)
+        here = solve(problem, gap_tol=1e-9, time_limit_s=SECONDS, warm=warm)
     except InfeasibleError:
         return 0
     compared = 0
@@ -92,7 +95,10 @@ def check(seed: int) -> int:
         if step <= 0:
             continue  # a plan worth nothing: there is no slope to compare with
         try:
-            ends = [solve(moved(problem, name, h), gap_tol=1e-9, time_limit_s=SECONDS) for h in (-step, step)]
+            ends = [
+                solve(moved(problem, name, h), gap_tol=1e-9, time_limit_s=SECONDS, warm=warm)
+                for h in (-step, step)
+            ]
         except InfeasibleError:
             continue  # nothing left of this limit: no slope on that side
         left, right = (here.value - ends[0].value) / step, (ends[1].value - here.value) / step
@@ -115,5 +121,5 @@ def test_prices_are_slopes_of_the_value(seed: int) -> None:
 
 @pytest.mark.slow
 def test_prices_are_slopes_of_the_value_on_fifty_problems() -> None:
-    compared = [check(seed) for seed in range(100, 150)]
+    compared = [check(seed, Warm()) for seed in range(100, 150)]
     assert sum(c > 0 for c in compared) >= 40

@@ -18,8 +18,8 @@ from random_problems import (
     worst_violation,
 )
 
-from models.curves import CurveSet
 from models.errors import CampaignError, InfeasibleError
+from models.supply.curves import CurveSet
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Draws, Problem, Risk, Row
 from targeting.allocation.solver.risk import draw_totals, lower_tail
@@ -147,6 +147,7 @@ def check_against_brute_force(seed: int) -> None:
         assert solution.value >= brute.value * (1 - 2e-6) - 1e-9
 
 
+@pytest.mark.slow
 @settings(derandomize=True, max_examples=8, deadline=None)
 @given(st.sampled_from([1e-7, 1e-3, 1e4, 1e7]), st.sampled_from([1.0, 1000.0]), st.integers(0, 3))
 def test_units_and_order_do_not_matter(values: float, money: float, seed: int) -> None:

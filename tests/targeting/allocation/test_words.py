@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from small_markets import market
 
-from models.curves import CurveSet
+from models.supply.curves import CurveSet
 from targeting.allocation.explain.words import (
     REASONS,
     findings,

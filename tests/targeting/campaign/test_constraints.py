@@ -20,13 +20,14 @@ GOOD = [
     {"kind": "frequency_cap", "impressions": 4},
     {"kind": "risk", "measure": "cvar", "level": 0.1, "floor": 1e4},
     {"kind": "target", "metric": "new_fans", "value": 500},
+    {"kind": "trial", "max_cny": 500},
 ]
 
 
 def test_there_is_a_good_entry_for_every_kind_and_each_is_read():
     read = parse_constraints(GOOD)
     assert [type(c) for c in read] == list(KINDS)
-    assert len(KINDS) == 12
+    assert len(KINDS) == 13
 
 
 def test_the_default_name_is_kind_and_position_counted_from_one():

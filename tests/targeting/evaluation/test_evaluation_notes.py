@@ -6,7 +6,7 @@ from datetime import timedelta
 import jewellery_shop
 import polars as pl
 import pytest
-from test_evaluation import EXPOSURE, START, logs, people
+from test_evaluation import EXPOSURE, START, logs, people, with_rows
 
 from models.contracts import Dataset
 from models.errors import DataError
@@ -19,7 +19,7 @@ def plan():
 
 
 def test_the_campaign_is_found_by_its_days_where_the_id_is_unknown(plan):
-    from targeting.evaluation.page import render
+    from targeting.evaluation.evaluation_page import render
 
     found = evaluate_campaign(plan, logs(campaign_id="other"))
     assert found.totals["new_fans"]["realised"] == 3.0
@@ -63,9 +63,9 @@ def test_a_campaign_on_other_days_than_the_plans_is_told(plan):
 
 def test_ids_that_are_not_the_plans_are_refused(plan):
     data = logs()
-    other = data.exposures.with_columns(user_id="id-" + pl.col("user_id"))
+    users, other = (t.with_columns(user_id="id-" + pl.col("user_id")) for t in (data.users, data.exposures))
     with pytest.raises(DataError, match=r"none of .* 5 shown rows .*first user_id 'id-u0', the plan's 'u0'"):
-        evaluate_campaign(plan, Dataset(data.users, other, data.orders))
+        evaluate_campaign(plan, Dataset(users, other, data.orders))
 
 
 def test_placements_of_no_cell_and_follows_without_a_time_are_told(plan):
@@ -86,7 +86,7 @@ def test_no_follow_among_few_held_out_people_is_no_certainty(plan):
         schema=EXPOSURE,
         orient="row",
     )
-    found = evaluate_campaign(plan, Dataset(data.users, pl.concat([data.exposures, held]), data.orders))
+    found = evaluate_campaign(plan, with_rows(data, held))
     # 4 shown person-days, a rate of 1 in 10 at most: 4 sqrt(0.1 * 0.9 / 8)
     assert found.totals["incremental_fans"]["realised"] == 3.0
     assert found.totals["incremental_fans"]["chance"] == pytest.approx((3 + 16 * 0.09 / 8) ** 0.5)

@@ -10,10 +10,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from models.contracts import Dataset
+from models.events.event_log import read_events
 from targeting.audience import Audience
 from targeting.evaluation import evaluate_campaign
-from targeting.evaluation.change import KINDS, curve_drift, people_drift, summary
 from targeting.evaluation.experiment import PLAN, judge_experiment, plan_policy
+from targeting.evaluation.plan_drift import KINDS, curve_drift, people_drift, summary
 
 START = datetime(2020, 11, 11)
 SEGMENT = "precise · likely"
@@ -84,14 +85,18 @@ def orders(exposures):
     )
 
 
-def judged(plan, exposures):
+def judged(plan, exposures, *, campaign=None, bought=None):
+    known_by = START + timedelta(days=40)
+    users = exposures.select(pl.col("user_id").unique()).with_columns(
+        snapshot_at=pl.lit(START - timedelta(days=1)), is_fan=pl.lit(False)
+    )
+    data = Dataset(users=users, exposures=exposures, orders=orders(exposures) if bought is None else bought)
     return judge_experiment(
         plan,
-        exposures,
-        exposures=exposures,
-        orders=orders(exposures),
+        exposures if campaign is None else campaign,
+        log=read_events(data, as_of=known_by),
         horizon_days=30,
-        known_by=START + timedelta(days=40),
+        known_by=known_by,
         rng=np.random.default_rng(0),
     )
 
@@ -189,15 +194,7 @@ def test_too_few_rows_strangers_and_fans_are_left_out(plan):
 def test_a_value_from_a_handful_of_sales_is_called_a_hint(plan):
     plan, liking = plan
     exposures = logs(liking)
-    found = judge_experiment(
-        plan,
-        exposures,
-        exposures=exposures,
-        orders=orders(exposures).head(3),
-        horizon_days=30,
-        known_by=START + timedelta(days=40),
-        rng=np.random.default_rng(0),
-    )
+    found = judged(plan, exposures, bought=orders(exposures).head(3))
     assert value(found, PLAN, "new_fan_gmv_cny")["events"] <= 3
     assert any("a hint at most" in line for line in found.sentences() if "new_fan_gmv_cny" in line)
     assert not any("a hint at most" in line for line in found.sentences() if "new_fans" in line)
@@ -276,15 +273,7 @@ def test_a_late_follower_of_the_day_before_is_not_judged_as_if_still_to_be_won(p
         followed=pl.lit(True),
         followed_at=pl.lit(START - timedelta(hours=1), dtype=pl.Datetime("us")),
     )
-    found = judge_experiment(
-        plan,
-        exposures,
-        exposures=pl.concat([eve, exposures]),
-        orders=orders(exposures),
-        horizon_days=30,
-        known_by=START + timedelta(days=40),
-        rng=np.random.default_rng(0),
-    )
+    found = judged(plan, pl.concat([eve, exposures]), campaign=exposures, bought=orders(exposures))
     assert found.rows == PEOPLE - 7
 
 

@@ -111,9 +111,9 @@ def test_nothing_to_project_from_is_nothing():
 
 def test_the_horizon_is_counted_as_training_counts_it():
     """The same fans and orders: the evaluation's total is that of the labels a model learns from."""
-    from models.delay import RefundMaturity
-    from models.followers import kept_orders, read_followers
-    from models.labels import EventLog
+    from models.audience.delay import RefundMaturity
+    from models.audience.followers import kept_orders, read_followers
+    from models.events.event_log import EventLog
 
     rng = np.random.default_rng(3)
     people = fans(*rng.uniform(3, 9, 50).tolist())

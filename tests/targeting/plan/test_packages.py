@@ -8,14 +8,15 @@ import pytest
 import scored_people
 
 import targeting as tg
-from models.curves import CurveSet
 from models.errors import CampaignError, DataError
+from models.supply.curves import CurveSet
 from targeting.audience import Audience
 from targeting.campaign import parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import plan_from_files
 from targeting.market import Learned, market_of
-from targeting.plan import Provenance, plan_from_files
-from targeting.plan.decision import decide
-from targeting.plan.packages import OFFER_COLUMNS
+from targeting.plan.offers import OFFER_COLUMNS
+from targeting.plan.provenance import Provenance
 from targeting.segments import form_segments
 
 BRIEF = {"campaign_id": "c", "budget_cny": 150, "placements": ["video", "live"]}

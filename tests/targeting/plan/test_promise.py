@@ -2,7 +2,8 @@ import jewellery_shop
 import numpy as np
 
 from targeting.allocation.outcomes import outcomes
-from targeting.plan.curve_table import POINTS, curve_table
+from targeting.plan.curve_table import curve_table
+from targeting.plan.plan_settings import SETTINGS
 from targeting.plan.promise import promise
 
 
@@ -52,7 +53,7 @@ def test_the_plan_lies_on_its_curves_and_extrapolation_is_marked():
     market = jewellery_shop.market()
     spend = np.linspace(0.0, 3000.0, len(market))
     table = curve_table(market=market, spend_cny=spend, budget_cny=20_000)
-    assert table.height == POINTS * len(market)
+    assert table.height == SETTINGS.curve_points * len(market)
     assert table.filter(table["spend_cny"] == 0.0)["value"].to_list() == [0.0] * len(market)
     point = outcomes(market, spend)["gmv"]
     for i, (segment, placement) in enumerate(market.cells.select("segment", "placement").iter_rows()):

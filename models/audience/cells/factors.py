@@ -1,0 +1,131 @@
+"""How far logged outcomes agree with the scores. In: the log, scores, segments. Out: factors per cell, draws.
+
+For every segment x placement the follows and the GMV of the new fans that the logs show are set against what
+the scores predict for exactly those rows. The ratios, partially pooled (`posteriors`), become multiplicative
+draws of hazard and value: the width of the plan's 80 % intervals, and a mild correction of segment means.
+Randomised rows speak about effects; the others are used for precision, as far as they agree (`selection`).
+Young fans and young orders are scaled by the share of their horizon that is over (`models.audience.delay`),
+never counted as zeros.
+
+It must not import targeting, the model that made the scores, or anything that reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from pydantic import TypeAdapter
+
+from models.arrays import FloatArray
+from models.audience.cells.fan_gmv import fan_table
+from models.audience.cells.follow_counts import follow_table
+from models.audience.cells.posteriors import (
+    gmv_posterior,
+    hazard_posterior,
+    randomised_decide,
+    selection_gap,
+)
+from models.errors import DataError
+from models.events.event_log import EventLog
+from models.rates.trend import Trend
+from models.stored import Array, Rows, read, written
+
+_SUMS = (
+    *("impressions", "predicted_follows", "observed_follows", "randomized_follows", "fans"),
+    *("predicted_buyers", "observed_buyers", "predicted_gmv_cny", "observed_gmv_cny"),
+    *("hazard_factor", "gmv_factor"),
+)
+_COLUMNS = {"segment": pl.String, "placement": pl.String} | dict.fromkeys(_SUMS, pl.Float64)
+
+
+@dataclass(frozen=True)
+class CellFactors:
+    """Logged against predicted.
+
+    Attributes:
+        cells: segment, placement, impressions, predicted_follows, observed_follows (organic ones taken off),
+            randomized_follows (predicted on randomised rows), fans, predicted_buyers, observed_buyers,
+            predicted_gmv_cny, observed_gmv_cny (incremental, of the part of the horizon that is over),
+            hazard_factor, gmv_factor (posterior means). Ordered by segment, placement.
+        hazard_factor, gmv_factor: (n_draws, n_cells) joint draws of truth / score.
+        randomized: whether randomised rows decided the level of the hazard in every placement.
+        diagnostics: pooled numbers for the report.
+    """
+
+    cells: Annotated[pl.DataFrame, Rows(_COLUMNS)]
+    hazard_factor: Array
+    gmv_factor: Array
+    randomized: bool
+    diagnostics: Mapping[str, float]
+
+    def to_json(self) -> str:
+        """The factors as JSON text."""
+        return written(_STORED, self)
+
+    @classmethod
+    def from_json(cls, text: str) -> CellFactors:
+        """The factors that `to_json` wrote."""
+        return read(_STORED, text, source="evidence.json", what="table of factors")
+
+
+_STORED = TypeAdapter(CellFactors)
+
+
+def cell_factors(
+    log: EventLog,
+    assignment: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    horizon_days: int,
+    rng: np.random.Generator,
+    n_draws: int = 200,
+    trends: Mapping[str, Trend] = MappingProxyType({}),
+) -> CellFactors:
+    """Logged outcomes against predictions.
+
+    Args:
+        log: what happened; nothing later than its `as_of` is known.
+        assignment: user_id, segment, of everyone who is scored (`Segmenter.assign(scores, everyone=True)`).
+        scores: long score table; its placements are the placements of the cells.
+        horizon_days: the horizon of gmv_per_fan_cny.
+        n_draws: joint draws.
+        trends: by placement, the drift of p_follow over the logged days that the scores have in them.
+
+    Raises:
+        DataError: assignment or scores are empty.
+    """
+    if assignment.height == 0 or scores.height == 0:
+        raise DataError("evidence: no scored user has a segment; expected the assignment of the scored users")
+    placements = scores["placement"].unique(maintain_order=True).to_list()
+    segments = assignment["segment"].unique().sort().to_list()
+    keys = pl.DataFrame({"segment": segments}).join(pl.DataFrame({"placement": placements}), how="cross")
+    group = np.tile(np.arange(len(placements)), len(segments))
+    scored = scores.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
+    follows = follow_table(log, scored, keys=keys, trends=trends)
+    fans = fan_table(log, scored, keys=keys, horizon_days=horizon_days)
+    hazard_mean, hazard, selected = hazard_posterior(follows, group, rng=rng, n_draws=n_draws)
+    hazard *= _trend_draws(trends, placements, rng=rng, n_draws=n_draws)[:, group]
+    gap = selection_gap(follows)
+    gmv_mean, gmv = gmv_posterior(fans, group, selected=selected, gap=gap, rng=rng, n_draws=n_draws)
+    cells = keys.with_columns(
+        *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
+        pl.Series("hazard_factor", hazard_mean),
+        pl.Series("gmv_factor", gmv_mean),
+    )
+    diagnostics = {**follows.diagnostics, **fans.diagnostics}
+    diagnostics["chance_of_selection"] = selected
+    decided = randomised_decide(follows, group)
+    return CellFactors(cells, hazard, gmv, decided, diagnostics)
+
+
+def _trend_draws(
+    trends: Mapping[str, Trend], placements: list[str], *, rng: np.random.Generator, n_draws: int
+) -> FloatArray:
+    """What carrying a hazard to the end of the logs may be off by, (n_draws, n_placements), mean 1."""
+    sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
+    return np.asarray(np.exp(rng.normal(size=(n_draws, len(placements))) * sd - 0.5 * sd**2))

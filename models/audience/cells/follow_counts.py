@@ -1,0 +1,111 @@
+"""Follows of shown rows beside the follows that their scores expect.
+
+It must not import targeting, and it draws nothing at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from models.audience.cells.tables import CellTable, FloatArray
+from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
+from models.events.orders_since_follow import age_days
+from models.rates.trend import Trend
+
+
+def follow_table(
+    log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, trends: Mapping[str, Trend]
+) -> CellTable:
+    """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
+
+    Scores speak of `as_of`; a row of an earlier day is expected at the hazard of its day.
+    """
+    # follows of a day can still come in for a day
+    rows = log.exposures.filter(pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW))
+    held_out = rows.filter(pl.col("placement") == CONTROL)
+    organic = _organic_follow(
+        held_out.join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
+    )
+    overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
+    score = scored.select("user_id", "placement", "segment", "p_follow")
+    paid = (
+        rows.filter(pl.col("placement") != CONTROL)
+        .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
+        .join(organic, on="segment", how="left", maintain_order="left")
+        .with_columns(
+            expected=1.0 - (-pl.col("impressions") * _hazard_of_the_day(log, trends)).exp(),
+            organic=pl.col("organic").fill_null(overall),
+            observed=pl.col("followed").cast(pl.Float64),
+        )
+    )
+    coin = paid.filter(pl.col("randomized").fill_null(False))
+    every, random = _follow_sums(paid, keys), _follow_sums(coin, keys)
+    return CellTable(
+        columns={
+            "impressions": every["impressions"],
+            "predicted_follows": every["expected"],
+            "observed_follows": every["observed"],
+            "randomized_follows": random["expected"],
+        },
+        sums={
+            kind: (np.maximum(table["observed"], 0.0), table["expected"])
+            for kind, table in (("all", every), ("randomized", random))
+        },
+        rows=(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
+        coin=np.zeros(0, dtype=bool),
+        # Organic follows are noise on top of the incremental ones.
+        dispersion=float(
+            np.clip(float(paid["observed"].sum()) / max(every["observed"].sum(), 1.0), 1.0, 20.0)
+        ),
+        diagnostics={
+            "held_out_rows": float(held_out.height),
+            "organic_follows_per_user_day": overall,
+            "randomized_rows": float(coin.height),
+            "shown_rows": float(paid.height),
+        },
+    )
+
+
+def _hazard_of_the_day(log: EventLog, trends: Mapping[str, Trend]) -> pl.Expr:
+    """p_follow taken back from `as_of` to the row's day along the placement's trend."""
+    per_day, end_days = (
+        pl.col("placement").replace_strict(
+            {name: getattr(one, part) for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
+        )
+        for part in ("per_day", "end_days")
+    )
+    age = age_days(pl.lit(log.as_of), "exposed_at")
+    return pl.col("p_follow").clip(0.0) * (-per_day * (age - end_days)).exp()
+
+
+def _organic_follow(held_out: pl.DataFrame) -> pl.DataFrame:
+    """Organic follows per held-out row and segment, shrunk to the overall rate (worth 5 follows)."""
+    if held_out.height == 0:
+        return pl.DataFrame(
+            {"segment": [], "organic": []}, schema={"segment": pl.String, "organic": pl.Float64}
+        )
+    overall = float(held_out["followed"].sum()) / held_out.height
+    prior = 5.0 / overall if overall > 0 else float(held_out.height)
+    return held_out.group_by("segment").agg(
+        ((pl.col("followed").sum() + overall * prior) / (pl.len() + prior)).alias("organic")
+    )
+
+
+def _follow_sums(rows: pl.DataFrame, keys: pl.DataFrame) -> dict[str, FloatArray]:
+    """Sums per cell by numpy, row after row: a parallel sum of floats differs from run to run."""
+    placed = rows.join(
+        keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left"
+    ).select(
+        "cell",
+        pl.col("impressions").cast(pl.Float64),
+        "expected",
+        observed=pl.col("observed") - pl.col("organic"),
+    )
+    cell = placed["cell"].to_numpy().astype(np.int64)
+    return {
+        name: np.bincount(cell, placed[name].fill_null(0.0).to_numpy(), keys.height).astype(np.float64)
+        for name in ("impressions", "expected", "observed")
+    }

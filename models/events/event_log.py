@@ -1,0 +1,136 @@
+"""What happened, as of a moment: the one place that turns logs into events, so that no later fact can slip
+into a label and nobody learns from other events than those they are judged by.
+
+Nothing at or after `as_of` is used: no exposure, follow or order. A follow counts once per person. Where
+several rows claim it, the last one that was shown before it has it (last-touch attribution), and the other
+claims say nothing: they were neither a follow nor a miss. A person who has followed is no longer at risk.
+Refund times are not logged: a refund in the table is taken as known.
+
+Learning, correction factors, supply, diagnosis and evaluation all read this log.
+Must not import anything above polars and `models.errors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import polars as pl
+
+CONTROL = "none"
+DAY_US = 86_400e6
+FOLLOW_WINDOW = timedelta(hours=24)
+
+
+class Tables(Protocol):
+    """What is needed of a dataset: the three normalised tables."""
+
+    @property
+    def users(self) -> pl.DataFrame:
+        """Users."""
+
+    @property
+    def exposures(self) -> pl.DataFrame:
+        """Exposures."""
+
+    @property
+    def orders(self) -> pl.DataFrame:
+        """Orders."""
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Everything that happened before `as_of`, each follow settled.
+
+    Attributes:
+        users: One row per user, sorted by user_id (results do not depend on the file's order).
+        exposures: The contract's columns, and user (row of users), `at_risk` (the row could win its person:
+            not a fan yet, shown or held out, not after the follow, no losing claim); `followed` and
+            `followed_at` only at the row that won the follow.
+        follows: user, user_id, placement, followed_at, randomized, exposure_id. One row per new follower.
+        orders: user, user_id, ordered_at, gmv_cny, refund_cny.
+        as_of: Nothing at or after this moment is inside.
+        warnings: What had to be assumed, in words.
+    """
+
+    users: pl.DataFrame
+    exposures: pl.DataFrame
+    follows: pl.DataFrame
+    orders: pl.DataFrame
+    as_of: datetime
+    warnings: tuple[str, ...] = ()
+
+    def before(self, cut: datetime) -> EventLog:
+        """The log as it stood at an earlier moment (for held-out time)."""
+        return EventLog(
+            self.users,
+            self.exposures.filter(pl.col("exposed_at") < cut),
+            self.follows.filter(pl.col("followed_at") < cut),
+            self.orders.filter(pl.col("ordered_at") < cut),
+            min(cut, self.as_of),
+            self.warnings,
+        )
+
+
+def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
+    """Build the event log as of a moment; a log of that very moment is given back as it is.
+
+    Args:
+        tables: Normalised users, exposures and orders. Rows of people who are not in `users` are left out.
+        as_of: Now.
+    """
+    if isinstance(tables, EventLog) and tables.as_of == as_of:
+        return tables
+    users = tables.users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
+    numbered = users.with_row_index("user").select("user", "user_id", "is_fan", "snapshot_at")
+    rows = known_exposures(tables.exposures, as_of).join(numbered, on="user_id", how="inner")
+    exposures = _settled(rows).sort("user", "exposed_at", "placement", "exposure_id")
+    orders = (
+        tables.orders.filter(pl.col("ordered_at") < as_of)
+        .join(numbered, on="user_id", how="inner")
+        .select("user", "user_id", "ordered_at", "gmv_cny", pl.col("refund_cny").fill_null(0.0))
+        .sort("user", "ordered_at", "gmv_cny", "refund_cny")
+    )
+    return EventLog(users, exposures, follows_of(exposures), orders, as_of)
+
+
+def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Exposures before a moment; a follow that came later had not happened yet, one without a time is of its
+    exposure."""
+    at = pl.coalesce("followed_at", "exposed_at")
+    followed = pl.col("followed").fill_null(False) & (at < as_of)
+    return exposures.filter(pl.col("exposed_at") < as_of).with_columns(
+        followed=followed, followed_at=pl.when(followed).then(at)
+    )
+
+
+def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
+    """One row per new follower of settled exposures, in their order (see `EventLog.follows`)."""
+    return exposures.filter("followed").select(
+        "user", "user_id", "placement", "followed_at", "randomized", "exposure_id"
+    )
+
+
+def _settled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Who could still be won by which row, and the one row that won each person."""
+    fan_before = (pl.col("is_fan") & (pl.col("exposed_at") >= pl.col("snapshot_at"))).fill_null(False)
+    reached = (pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)
+    rows = rows.with_columns(at_risk=~fan_before & reached)
+    won = (
+        rows.filter(pl.col("followed") & pl.col("at_risk"))
+        .sort("user", "followed_at", "exposed_at", "exposure_id", descending=[False, False, True, False])
+        .unique("user", keep="first", maintain_order=True)
+        .select("user", won_at="followed_at", winner="exposure_id")
+    )
+    has_it = (pl.col("exposure_id") == pl.col("winner")).fill_null(False)
+    in_time = pl.col("won_at").is_null() | (pl.col("exposed_at") <= pl.col("won_at"))
+    return (
+        rows.join(won, on="user", how="left", maintain_order="left")
+        .with_columns(
+            followed=has_it,
+            followed_at=pl.when(has_it).then("followed_at"),
+            at_risk=pl.col("at_risk") & in_time & (~pl.col("followed") | has_it),
+        )
+        .drop("won_at", "winner", "is_fan")
+    )

@@ -1,0 +1,119 @@
+"""Values as JSON text, and back: what a registered model and a plan's directory remember.
+
+A file's content is declared once, as a pydantic type; `written` and `read` are all that goes in and out.
+Arrays and frames are declared as `Array` and `Annotated[pl.DataFrame, Rows(schema)]`. Floats are written
+exactly (Python's shortest round trip), infinity as the text "inf". No disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import core_schema
+
+from models.errors import DataError
+
+T = TypeVar("T")
+
+
+class File(BaseModel):
+    """Base of a file's content: exact types, no unknown key; `model_validate` takes what it describes."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", from_attributes=True)
+
+
+def plain(adapter: TypeAdapter[T], value: T) -> Any:
+    """The value as dicts, lists, texts and numbers; keys in the order of the fields."""
+    return adapter.dump_python(value, mode="json", by_alias=True)
+
+
+def written(adapter: TypeAdapter[T], value: T) -> str:
+    """The value as JSON text."""
+    return json.dumps(plain(adapter, value), ensure_ascii=False)
+
+
+def read(adapter: TypeAdapter[T], text: str, *, source: str, what: str) -> T:
+    """The value that `written` wrote: strict types, no unknown key.
+
+    Args:
+        adapter: of the type.
+        text: JSON.
+        source: the file, for the message.
+        what: what it holds, e.g. `saved market`.
+
+    Raises:
+        DataError: it is not such a text; names the file and the key.
+    """
+    try:
+        return adapter.validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        said = (f"{key}: " if key else "") + first["msg"].removeprefix("Value error, ")
+        raise DataError(
+            f"{source}: is not a {what} ({said}); expected a file that `targeting` wrote"
+        ) from error
+
+
+def _array(raw: Any) -> NDArray[np.float64]:
+    try:
+        if isinstance(raw, dict):
+            return np.tile(_array(raw["row"]), (int(raw["times"]), 1))
+        return np.asarray(raw, dtype=np.float64)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"expected numbers ({error!r})") from error
+
+
+def _numbers(array: NDArray[np.float64]) -> Any:
+    """Nested lists; draws that never vary are written once, which keeps a market of many cells small."""
+    if array.ndim == 2 and len(array) > 1 and np.all(array == array[0]):
+        return {"times": len(array), "row": _numbers(array[0])}
+    if np.isfinite(array).all():
+        return array.tolist()
+    words = np.where(np.isnan(array), "nan", np.where(array > 0, "inf", "-inf"))
+    return np.where(np.isfinite(array), array.astype(object), words.astype(object)).tolist()
+
+
+Array = Annotated[NDArray[np.float64], PlainValidator(_array), PlainSerializer(_numbers)]
+"""Floats of any shape."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Annotation of a frame: its schema, and whether it is written as records (default) or by column."""
+
+    schema: Mapping[str, Any]
+    by_column: bool = False
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """How pydantic reads and writes it."""
+        return core_schema.no_info_plain_validator_function(
+            self._frame, serialization=core_schema.plain_serializer_function_ser_schema(self._plain)
+        )
+
+    def _frame(self, raw: Any) -> pl.DataFrame:
+        if isinstance(raw, pl.DataFrame):
+            return raw
+        try:
+            return pl.DataFrame(raw, schema=dict(self.schema))
+        except (pl.exceptions.PolarsError, TypeError) as error:
+            said = str(error).split(";")[0].splitlines()[0]
+            raise ValueError(f"expected rows of {', '.join(self.schema)}: {said}") from error
+
+    def _plain(self, frame: pl.DataFrame) -> Any:
+        return frame.to_dict(as_series=False) if self.by_column else frame.to_dicts()

@@ -1,0 +1,236 @@
+"""What an advertising console's report teaches. In: its rows. Out: supply, hazard and value per cell.
+
+Impressions, fans and GMV per cell and day become the same three pieces that user logs give: a one-day supply
+curve, follows per impression and GMV per fan, each pooled across cells with draws. Where a report has no
+impressions the curve goes straight from yuan to fans (or orders, or GMV). A report with one row per cell says
+nothing about diminishing returns within a cell: the elasticity then comes from rows of different scale and a
+stated prior.
+
+It must not import targeting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from models.arrays import FloatArray, IntArray
+from models.errors import DataError
+from models.rates.pooling import Pooled, pool_rates
+from models.supply.elasticity import pooled_elasticity
+from models.supply.misfit import misfit_warnings
+from models.supply.response import ResponseModel, fit_response
+from models.supply.settings import SUPPLY
+
+COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
+# What curves may deliver: the earliest step of the way that every placement reports. Entries come last: most
+# reports have them for the live room only.
+BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
+
+
+@dataclass(frozen=True)
+class DeliveryModel:
+    """Pieces of a `Market` learned from a report; arrays are in the order of `response.cells`.
+
+    Attributes:
+        response: curves from yuan of one day to `basis`.
+        basis: what the curves deliver, one of `BASES`.
+        fan_measure: what is counted as a fan: new_fans, else orders; None where only GMV or impressions
+            exist.
+        has_gmv: whether GMV was reported (else gmv_per_fan_cny is 1 and no GMV may be claimed).
+        hazard: (n_cells,) fans per unit of `basis` (1 where the basis is the outcome itself).
+        gmv_per_fan_cny: (n_cells,).
+        entry: (n_cells,) live entries per unit of `basis`, 0 where never reported.
+        hazard_draws, gmv_draws: (n_draws, n_cells).
+        claims: `causal` only where spend itself was randomised; `why` says it in a sentence.
+        elasticity: (mean, sd) used where cells have too few days, else None.
+        warnings: where the curves do not tell what the report itself says, one line each.
+    """
+
+    response: ResponseModel
+    basis: str
+    fan_measure: str | None
+    has_gmv: bool
+    hazard: FloatArray
+    gmv_per_fan_cny: FloatArray
+    entry: FloatArray
+    hazard_draws: FloatArray
+    gmv_draws: FloatArray
+    claims: Literal["causal", "observational"]
+    why: str
+    elasticity: tuple[float, float] | None
+    warnings: tuple[str, ...] = ()
+
+
+def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: int = 200) -> DeliveryModel:
+    """Learn supply, hazard and value of every cell of a report.
+
+    Args:
+        delivery: contract table `delivery` (date, segment, placement, cost_cny and at least one outcome).
+        n_draws: joint draws.
+
+    Raises:
+        DataError: no outcome column has a positive number, or nothing was paid.
+    """
+    rows = _normal(delivery)
+    daily = _daily(rows)
+    basis = _basis(daily)
+    paid_days = daily.filter(pl.col("cost_cny") > 0).group_by("segment", "placement").len()["len"].to_numpy()
+    pooled = pooled_elasticity(rows, outcome=basis) if np.median(paid_days) < SUPPLY.few_days else None
+    elasticity = None if pooled is None else (pooled.mean, pooled.sd)
+    response = fit_response(
+        daily, users_by_segment=None, rng=rng, n_draws=n_draws, outcome=basis, elasticity=elasticity,
+        dispersion=None if pooled is None else pooled.dispersion,
+        family=None if pooled is None else "hill",
+    )  # fmt: skip
+    fans = next((name for name in ("new_fans", "orders") if _known(daily, name)), None)
+    cells = response.cells.select("segment", "placement")
+    group = _group(cells)
+    ones = np.ones(cells.height)
+    hazard = _rate(
+        daily, fans if basis == "impressions" else None, basis, cells, group, rng=rng, n_draws=n_draws
+    )
+    unit = fans if fans is not None else (None if basis == "gmv_cny" else basis)
+    has_gmv = _known(daily, "gmv_cny")
+    gmv = _rate(daily, "gmv_cny" if has_gmv else None, unit, cells, group, rng=rng, n_draws=n_draws)
+    entry = _rate(daily, "live_entries", basis, cells, group, rng=rng, n_draws=1, absent=0.0)
+    claims, why = _claims(daily)
+    return DeliveryModel(
+        response=response,
+        basis=basis,
+        fan_measure=fans,
+        has_gmv=has_gmv,
+        hazard=ones if hazard is None else hazard.mean,
+        gmv_per_fan_cny=ones if gmv is None else gmv.mean,
+        entry=ones if basis == "live_entries" else np.zeros(cells.height) if entry is None else entry.mean,
+        hazard_draws=np.ones((n_draws, cells.height)) if hazard is None else hazard.draws,
+        gmv_draws=np.ones((n_draws, cells.height)) if gmv is None else gmv.draws,
+        claims=claims,
+        why=why,
+        elasticity=elasticity,
+        warnings=misfit_warnings(response, daily, outcome=basis),
+    )
+
+
+def _normal(delivery: pl.DataFrame) -> pl.DataFrame:
+    """All columns present, numbers as floats."""
+    for name in ("date", "segment", "placement", "cost_cny"):
+        if name not in delivery.columns:
+            raise DataError(
+                f"delivery: column {name!r} is missing; expected date, segment, placement, cost_cny"
+            )
+    have = [pl.col(n).cast(pl.Float64) for n in ("cost_cny", *COUNTS) if n in delivery.columns]
+    absent = [pl.lit(None, dtype=pl.Float64).alias(n) for n in COUNTS if n not in delivery.columns]
+    coin = (
+        pl.col("randomized").fill_null(False).cast(pl.Float64)
+        if "randomized" in delivery.columns
+        else pl.lit(0.0)
+    )
+    return delivery.select("date", "segment", "placement", *have, *absent, coin.alias("coin"))
+
+
+def _daily(rows: pl.DataFrame) -> pl.DataFrame:
+    """Sums per date and cell; a count stays null where none of the rows reports it."""
+    cost = pl.col("cost_cny")
+    sums = [pl.when(pl.col(n).is_not_null().any()).then(pl.col(n).sum()).alias(n) for n in COUNTS]
+    coin = pl.when(cost.sum() > 0).then((pl.col("coin") * cost).sum() / cost.sum()).otherwise(0.0)
+    return (
+        rows.group_by("date", "segment", "placement")
+        .agg(cost.sum(), *sums, coin.alias("randomized_share"))
+        .sort("date", "segment", "placement")
+    )
+
+
+def _known(daily: pl.DataFrame, name: str) -> bool:
+    return bool(daily[name].is_not_null().any() and float(daily[name].sum()) > 0)
+
+
+def _basis(daily: pl.DataFrame) -> str:
+    """What the curves deliver: the first outcome that every placement reports."""
+    paid = daily.filter(pl.col("cost_cny") > 0)
+    placements = paid["placement"].n_unique()
+    for name in BASES:
+        if paid.filter(pl.col(name) > 0)["placement"].n_unique() == placements > 0:
+            return name
+    raise DataError(
+        f"delivery: no outcome ({', '.join(BASES)}) is above 0 in every placement; "
+        "expected one that money bought everywhere; add it or leave the placements without it out"
+    )
+
+
+def _group(cells: pl.DataFrame) -> IntArray:
+    return cells["placement"].rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def _rate(
+    daily: pl.DataFrame,
+    top: str | None,
+    bottom: str | None,
+    cells: pl.DataFrame,
+    group: IntArray,
+    *,
+    rng: np.random.Generator,
+    n_draws: int,
+    absent: float | None = None,
+) -> Pooled | None:
+    """Pooled `top` per `bottom` of every cell from the rows that report both; None where there are none."""
+    if top is None or bottom is None or top == bottom:
+        return None
+    both = daily.filter(pl.col(top).is_not_null() & pl.col(bottom).is_not_null())
+    if both.height == 0 or float(both[bottom].sum()) <= 0 or float(both[top].sum()) <= 0:
+        return None
+    summed = both.group_by("segment", "placement").agg(pl.col(top, bottom).sum())
+    table = cells.join(summed, on=["segment", "placement"], how="left", maintain_order="left").fill_null(0.0)
+    events, exposure = table[top].to_numpy(), table[bottom].to_numpy()
+    pooled = pool_rates(
+        events=events,
+        exposure=exposure,
+        group=group,
+        rng=rng,
+        n_draws=n_draws,
+        dispersion=_dispersion(both, top, bottom),
+    )
+    if absent is None:
+        return pooled
+    # A placement without the step (video has no live entries) has none, not the pooled few.
+    reported = np.bincount(group, events)[group] > 0
+    return Pooled(np.where(reported, pooled.mean, absent), pooled.draws, pooled.group_mean, pooled.cv)
+
+
+def _dispersion(both: pl.DataFrame, top: str, bottom: str) -> float:
+    """Variance over mean of `top` given `bottom` from day to day: 1 for counts, yuan per sale for money."""
+    rate = (pl.col(top).sum() / pl.col(bottom).sum()).over("segment", "placement")
+    days = pl.len().over("segment", "placement")
+    expected = (rate * pl.col(bottom)).alias("expected")
+    # A cell without any of `bottom` has no rate (0/0), and NaN counts as larger than 0.
+    told = both.filter(pl.col(bottom).sum().over("segment", "placement") > 0)
+    table = told.with_columns(expected, days.alias("days")).filter(
+        (pl.col("days") > 1) & (pl.col("expected") > 0)
+    )
+    money = top == "gmv_cny"
+    # Without repeated days an order of typical size with the spread of a heavy tail: twice the mean per unit.
+    fallback = 2.0 * float(both[top].sum()) / max(float(both[bottom].sum()), 1.0) if money else 1.0
+    if table.height < 5:
+        return max(fallback, 1e-9)
+    squared = (
+        (pl.col(top) - pl.col("expected")) ** 2 / pl.col("expected") * pl.col("days") / (pl.col("days") - 1)
+    ).mean()
+    found = float(table.select(squared).item())
+    return max(found, fallback / 2.0 if money else 1.0)
+
+
+def _claims(daily: pl.DataFrame) -> tuple[Literal["causal", "observational"], str]:
+    random = daily.filter((pl.col("randomized_share") >= 0.5) & (pl.col("cost_cny") > 0)).height
+    if random >= 10:
+        return (
+            "causal",
+            f"{random} cell-days of the report had their spend set at random; the curves rest on these",
+        )
+    return (
+        "observational",
+        "a console report without randomised spend: buyers who would have come anyway are counted, and spend "
+        "may have followed demand",
+    )

@@ -1,0 +1,158 @@
+"""What every job that plans shares: the result, its MLflow run and how the plan gets into directory and run.
+
+It must not import a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from models.errors import DataError
+from pipelines import tracking
+from pipelines.config.briefs import Brief
+from pipelines.config.job_settings import PlanSettings, Settings
+from pipelines.store import atomic_directory
+from pipelines.store.fingerprints import content_of
+from pipelines.store.plans import REPORT, rejected_counts, write_plan
+from targeting.audience import Audience
+from targeting.decision.verbs import Plan
+from targeting.planner import Planner
+from targeting.report.charts import money_map
+
+_METRICS = ("value", "upper_bound", "gap", "budget_cny", "spend_cny")
+# Large and made again from the inputs: not worth a copy in the tracking store.
+NOT_LOGGED = ("scores.parquet", "segments.parquet", "rejected")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A plan, the input rows that were quarantined on the way to it, and what had to be assumed."""
+
+    plan: Plan
+    rejected: pl.DataFrame
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What was decided, and where it is; `promotion` says what became of a version trained on the way."""
+
+    out: str
+    report: str
+    run_id: str
+    status: str
+    objective: str
+    value: float
+    upper_bound: float
+    gap: float
+    budget_cny: float
+    spend_cny: float
+    expected: dict[str, Any]
+    binding: list[str]
+    shadow_prices: dict[str, float]
+    claims: dict[str, str]
+    model_uri: str | None
+    rejected: dict[str, int]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    promotion: str | None = None
+
+    def price_of(self, constraint: str) -> str:
+        """A constraint with what one more unit of its limit is worth: `total (1.41)`."""
+        price = self.shadow_prices.get(constraint)
+        return f"{constraint} ({price:.3g} per unit)" if price else constraint
+
+
+def divide(planner: Planner, audience: Audience, *, brief: Brief, settings: PlanSettings) -> Plan:
+    """The plan of a brief for an audience; nothing is written or logged."""
+    return planner.plan(
+        brief.campaign,
+        audience,
+        last_plan=brief.last_plan,
+        gap_tol=settings.gap_tol,
+        time_limit_s=settings.time_limit_s,
+    )
+
+
+@contextmanager
+def planning_run(
+    job: str,
+    brief: Brief,
+    *,
+    inputs: Mapping[str, Any],
+    paths: Mapping[str, Path],
+    settings: Settings,
+    tracking_uri: str | None,
+) -> Iterator[tracking.JobRun]:
+    """The MLflow run of a job that plans a brief, with all that a replay of it reads.
+
+    Args:
+        job: `plan` or `run`.
+        brief: what is planned.
+        inputs: where the job's own inputs are.
+        paths: the same by table or source, for their fingerprints.
+        settings: of the job.
+        tracking_uri: MLflow store.
+    """
+    recorded = {**inputs, "campaign": brief.path, "settings": settings}
+    prints = input_prints(paths, brief=brief)
+    with tracking.job_run(job, tracking_uri=tracking_uri, inputs=recorded, fingerprints=prints) as run:
+        yield run
+
+
+def input_prints(paths: Mapping[str, Path], *, brief: Brief) -> dict[str, str]:
+    """Fingerprints of every input of a plan: sources, brief and last plan, compared again by a replay."""
+    missing = [path for path in paths.values() if not path.exists()]
+    if missing:
+        raise DataError(f"{missing[0]}: no such file or directory; check the path")
+    return {name: content_of(path) for name, path in {**paths, **brief.files()}.items()}
+
+
+def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
+    """Write the plan directory, log the plan in the open run, and say what it is."""
+    with atomic_directory(out) as folder:
+        write_plan(decided.plan, folder, rejected=decided.rejected)
+        _log(decided.plan, folder, run=run)
+    return result_of(decided, out=out, run_id=run.run_id)
+
+
+def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
+    """Metrics, the model version used, the chart and the plan's files into the open run."""
+    numbers = {name: getattr(plan, name) for name in _METRICS}
+    prices = {f"shadow_price.{name}": price for name, price in plan.shadow_prices.items()}
+    run.metrics({**numbers, "solver_seconds": plan.solution.seconds, **prices})
+    run.parameters({"brief": plan.campaign.model_dump(mode="json", exclude_none=True)})
+    if plan.provenance.model_uri:
+        run.tag(tracking.MODEL_TAG, plan.provenance.model_uri)
+    run.text(money_map(plan.allocation, placements=list(plan.campaign.placements)), "charts/allocation.svg")
+    for path in sorted(folder.iterdir()):
+        if path.name not in NOT_LOGGED:
+            run.file(path, "plan")
+
+
+def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
+    """What a written plan is, in numbers and names."""
+    plan = decided.plan
+    numbers = {name: getattr(plan, name) for name in _METRICS}
+    return PlanResult(
+        out=str(out),
+        report=str(out / REPORT),
+        run_id=run_id,
+        status=plan.status,
+        objective=plan.campaign.objective,
+        **numbers,
+        expected=plan.to_dict()["expected"],
+        binding=list(plan.binding),
+        shadow_prices=dict(plan.shadow_prices),
+        claims=dict(plan.claims),
+        model_uri=plan.provenance.model_uri,
+        rejected=rejected_counts(decided.rejected),
+        seconds=plan.solution.seconds,
+        warnings=decided.warnings,
+    )

@@ -1,0 +1,136 @@
+"""Job `replay`: do a logged run again from what it recorded, and insist on the identical plan.
+
+A run of `plan` is decided again from its sources, a run of `run` from its data with the model version that it
+registered (learning is not repeated: the version is what the plan was made with). No MLflow run is made.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from models.errors import CampaignError, DataError, SolverError
+from pipelines import tracking
+from pipelines.config.briefs import read_brief
+from pipelines.config.job_settings import PlanSettings
+from pipelines.jobs.plan import Source, decide_from
+from pipelines.jobs.planning import Decided, PlanResult, input_prints, result_of
+from pipelines.jobs.run import TABLES, decide_for
+from pipelines.shell import Tell, silent
+from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
+from pipelines.store.plans import write_plan
+from targeting.planner import Planner
+
+_CELL = ["segment", "placement", "slot"]
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """The repeated plan, and that it is the one that was logged."""
+
+    out: str
+    run_id: str
+    job: str
+    identical: bool
+    cells: int
+    plan: PlanResult
+
+
+def run_replay(
+    *, run_id: str, out: Path, tracking_uri: str | None = None, tell: Tell = silent
+) -> ReplayResult:
+    """Repeat run `run_id`, write its plan into `out`, and compare the spend of every cell to the last li.
+
+    Raises:
+        DataError: no such run, or an input is gone or has changed since.
+        SolverError: the plan is not the same.
+    """
+    check_writable(out.absolute(), shown=out)
+    with tempfile.TemporaryDirectory() as folder:
+        tell("reading the run")
+        record, logged = tracking.recorded(run_id, tracking_uri=tracking_uri, folder=Path(folder))
+        if logged is None:
+            raise DataError(
+                f"run {run_id}: a run of `{record['job']}` made no plan; give a run of `plan` or `run`"
+            )
+        before = pl.read_csv(logged / "allocation.csv", infer_schema_length=None)
+    decided = _again(record, model_uri=tracking.tag_of(run_id, tracking.MODEL_TAG), run_id=run_id, tell=tell)
+    with atomic_directory(out) as target:
+        write_plan(decided.plan, target, rejected=decided.rejected)
+    _compare(before, decided.plan.allocation, run_id=run_id)
+    return ReplayResult(
+        out=str(out),
+        run_id=run_id,
+        job=record["job"],
+        identical=True,
+        cells=decided.plan.allocation.height,
+        plan=result_of(decided, out=out, run_id=run_id),
+    )
+
+
+def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tell: Tell) -> Decided:
+    inputs, job = record["inputs"], record["job"]
+    brief = read_brief(Path(inputs["campaign"]))
+    if job == "plan":
+        source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
+        paths = source.paths()
+        settings = _read_settings(inputs["settings"])
+    else:
+        data = Path(inputs["data"])
+        paths = {name: find_table(data, name) for name in TABLES}
+        settings = _read_settings(inputs["settings"]["plan"])
+    tell("comparing the input with its fingerprints")
+    now = input_prints(paths, brief=brief)
+    changed = sorted(
+        name for name in {*now, *record["fingerprints"]} if now.get(name) != record["fingerprints"].get(name)
+    )
+    if changed:
+        where = paths.get(changed[0], brief.path)
+        raise DataError(
+            f"run {run_id}: {changed[0]} ({where}) has changed since; a replay needs the same input"
+        )
+    if job == "plan":
+        return decide_from(source, brief=brief, settings=settings, tell=tell)
+    if model_uri is None:
+        raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
+    planner = Planner.load(model_uri)
+    return decide_for(planner, read_dataset(data), brief=brief, settings=settings, tell=tell)
+
+
+def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
+    """Refuse a plan that differs in any cell's whole li."""
+    cells = [
+        frame.select(
+            pl.col("segment", "placement").cast(pl.String), pl.col("slot", "spend_li").cast(pl.Int64)
+        )
+        for frame in (before, now)
+    ]
+    both = cells[0].join(cells[1], on=_CELL, how="full", suffix="_now", coalesce=True)
+    apart = both.filter(pl.col("spend_li").ne_missing(pl.col("spend_li_now")))
+    if apart.height:
+        first = apart.row(0, named=True)
+        raise SolverError(
+            f"run {run_id}: replayed, but {apart.height} cells differ, first {first['segment']} x "
+            f"{first['placement']}: {first['spend_li']} li then, {first['spend_li_now']} now; "
+            "compare the library versions in replay.json of the run"
+        )
+
+
+def _read_settings(values: Mapping[str, Any]) -> PlanSettings:
+    """Settings as a run recorded them.
+
+    Raises:
+        CampaignError: they are not settings of this version.
+    """
+    try:
+        return PlanSettings.model_validate(dict(values))
+    except ValidationError as error:
+        raise CampaignError(
+            f"replay: the recorded settings do not fit this version: {error.errors()[0]['msg']}"
+        ) from error

@@ -1,0 +1,64 @@
+"""Job `run`: train, score, plan and report in one go, one MLflow run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from models.contracts import Dataset
+from pipelines.config.briefs import Brief, read_brief
+from pipelines.config.job_settings import PlanSettings, RunSettings, load
+from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
+from pipelines.jobs.train import learn
+from pipelines.shell import Tell, silent
+from pipelines.store import check_writable, find_table, read_dataset
+from targeting.planner import Planner
+from targeting.planning_state import present_users
+
+TABLES = ("users", "exposures", "orders")
+
+
+def run_all(
+    *,
+    data: Path,
+    campaign: Path,
+    out: Path,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+    tell: Tell = silent,
+) -> PlanResult:
+    """Learn from the logs in `data`, plan the brief for the same people, write the plan directory.
+
+    Raises:
+        DataError, CampaignError: the data, the brief or a setting is wrong.
+        InfeasibleError: no plan satisfies the brief.
+    """
+    settings = load(RunSettings, config)
+    brief = read_brief(campaign)
+    check_writable(out.absolute(), shown=out, inputs=(data,))
+    tell("reading")
+    dataset = read_dataset(data)
+    with planning_run(
+        "run",
+        brief,
+        inputs={"data": data},
+        paths={name: find_table(data, name) for name in TABLES},
+        settings=settings,
+        tracking_uri=tracking_uri,
+    ) as run:
+        learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
+        decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
+        tell("writing the report")
+        return replace(publish(decided, out=out, run=run), promotion=learned.promotion.why)
+
+
+def decide_for(
+    planner: Planner, dataset: Dataset, *, brief: Brief, settings: PlanSettings, tell: Tell
+) -> Decided:
+    """The plan of a brief for the people in the dataset; nothing is written or logged."""
+    tell("scoring and segmenting")
+    users = present_users(dataset)
+    audience = planner.audience_of_scores(planner.model.score(users), users)
+    tell("dividing the budget")
+    plan = divide(planner, audience, brief=brief, settings=settings)
+    return Decided(plan, dataset.rejected, planner.warnings)

@@ -1,0 +1,165 @@
+"""Job `train`: from a data directory to a registered model version, `champion` if better than the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import redirect_stderr
+from dataclasses import asdict, dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from models import registry
+from models.contracts import Dataset
+from models.errors import DataError
+from pipelines import tracking
+from pipelines.config.job_settings import TrainSettings, load
+from pipelines.jobs.promotion import Promotion, promote, starting_alias
+from pipelines.shell import Tell, quiet, silent
+from pipelines.store import read_dataset
+from pipelines.store.plans import rejected_counts
+from targeting.campaign import Campaign
+from targeting.planner import Planner
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `targeting train` learned."""
+
+    run_id: str
+    model_uri: str
+    claims: dict[str, str]
+    segments: int
+    rejected: dict[str, int]
+    warnings: tuple[str, ...]
+    metrics: dict[str, float]
+    promotion: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A registered planner, and whether its version became champion."""
+
+    planner: Planner
+    promotion: Promotion
+
+
+def run_train(
+    *, data: Path, config: Path | None = None, tracking_uri: str | None = None, tell: Tell = silent
+) -> TrainResult:
+    """Learn from the logs in `data` and register the planner.
+
+    Raises:
+        DataError: the data cannot be used or the tracking store cannot be reached.
+        CampaignError: a wrong setting.
+    """
+    settings = load(TrainSettings, config)
+    tell("reading")
+    dataset = read_dataset(data)
+    inputs = {"data": data, "settings": settings}
+    with tracking.job_run(
+        "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
+    ) as run:
+        learned = learn(dataset, settings=settings, campaign=None, run=run, tell=tell)
+    planner = learned.planner
+    return TrainResult(
+        run_id=run.run_id,
+        model_uri=planner.model_uri or "",
+        claims={"kind": planner.model.claims.kind, "why": planner.model.claims.why},
+        segments=len(planner.segmenter.names),
+        rejected=rejected_counts(dataset.rejected),
+        warnings=planner.warnings,
+        metrics=dict(planner.model.metrics),
+        promotion=asdict(learned.promotion),
+    )
+
+
+def learn(
+    dataset: Dataset, *, settings: TrainSettings, campaign: Campaign | None, run: tracking.JobRun, tell: Tell
+) -> Learned:
+    """Fit a planner, record how good it is, register it inside the open run and compare it with the champion.
+
+    Args:
+        dataset: users, exposures and orders.
+        settings: what to learn.
+        campaign: gives placements and horizon where the settings leave them open.
+        run: the job's MLflow run.
+        tell: progress listener.
+
+    Raises:
+        DataError: the data cannot be learned from.
+
+    Returns:
+        The planner with the URI of its registered version, champion or not.
+    """
+    if dataset.users["is_fan"].all():
+        raise DataError(
+            "users: nobody is eligible, every row has is_fan true; give people who do not follow yet"
+        )
+    tell("learning from the logs")
+    planner = Planner.fit(
+        dataset,
+        campaign=campaign,
+        placements=settings.placements,
+        horizon_days=settings.horizon_days,
+        as_of=settings.as_of,
+        seed=settings.seed,
+        threads=settings.threads,
+        n_draws=settings.draws,
+        min_audience=settings.min_audience,
+    )
+    _log_quality(planner, run=run)
+    tell("registering the model")
+    alias = starting_alias(settings.model_name)
+    uri = _register(planner, name=settings.model_name, alias=alias, example=dataset.users.head(5))
+    run.tag(tracking.MODEL_TAG, uri)
+    tell("comparing with the champion")
+    decided = promote(planner.model, uri=uri, alias=alias, dataset=dataset, seed=settings.seed, run=run)
+    return Learned(replace(planner, model_uri=uri), decided)
+
+
+def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
+    """How good the model and its segments are on held-out time, as metrics and charts."""
+    kept, seen = planner.state.value_kept, planner.state.gain_seen
+    of_segments = {"segments_value_kept": kept, "segments_gain_seen": seen}
+    known = {name: value for name, value in of_segments.items() if value is not None}
+    run.metrics({**planner.model.metrics, **known})
+    run.tag("targeting.claims", planner.model.claims.kind)
+    for name, table in planner.model.reliability.items():
+        run.text(calibration_chart(asdict(table), title=name), f"charts/calibration-{name}.svg")
+
+
+def _register(planner: Planner, *, name: str, alias: str, example: pl.DataFrame) -> str:
+    """`models:/name/version` of the planner, registered inside the open run."""
+    # MLflow announces each version on stderr, past its own switch for that.
+    with quiet(2), redirect_stderr(StringIO()):
+        return registry.save(
+            planner.model, extra_files=planner.state_files(), input_example=example, name=name, alias=alias
+        )
+
+
+def calibration_chart(table: Mapping[str, Any], *, title: str) -> str:
+    """Predicted against observed events per group on held-out time, as SVG; the diagonal is perfect."""
+    import altair as alt
+    import vl_convert
+
+    points = [
+        {"predicted": p, "observed": a} for p, a in zip(table["predicted"], table["actual"], strict=True)
+    ]
+    most = max([1e-9, *table["predicted"], *table["actual"]])
+    diagonal = [{"predicted": 0.0, "observed": 0.0}, {"predicted": most, "observed": most}]
+    axes = {
+        "x": alt.X("predicted:Q", title="predicted events"),
+        "y": alt.Y("observed:Q", title="observed events"),
+    }
+    line = (
+        alt.Chart(alt.InlineData(values=diagonal))
+        .mark_line(strokeDash=[4, 4], color="#8a96a3")
+        .encode(**axes)
+    )
+    marks = alt.Chart(alt.InlineData(values=points)).mark_circle(size=60, color="#20639b").encode(**axes)
+    chart = (line + marks).properties(width=320, height=260, title=f"{title}, held-out time")
+    svg: str = vl_convert.vegalite_to_svg(chart.to_json())
+    return svg

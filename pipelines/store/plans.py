@@ -1,0 +1,83 @@
+"""The output directory of DESIGN 3.3 on disk: written from a plan, and read back as one.
+
+It must not decide anything: what the files hold is `Plan.files`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from models.errors import CampaignError, DataError
+from pipelines.store import read_table, write_table
+from targeting.decision.verbs import Plan, plan_from_files
+
+REPORT = "report.html"
+SCORES_MANIFEST = "manifest.json"
+_TEXT = (".json", ".html")
+
+
+def write_plan(plan: Plan, folder: Path, *, rejected: pl.DataFrame) -> None:
+    """Write every file of the plan into `folder`, and the quarantined rows into `folder/rejected`."""
+    write_files(plan.files(), folder)
+    write_rejected(rejected, folder)
+
+
+def write_files(files: Mapping[str, pl.DataFrame | str], folder: Path) -> None:
+    """Frames by their extension (CSV or Parquet), text as UTF-8."""
+    for name, content in files.items():
+        if isinstance(content, str):
+            (folder / name).write_text(content, encoding="utf-8")
+        else:
+            write_table(content, folder / name)
+
+
+def write_rejected(rejected: pl.DataFrame, folder: Path) -> None:
+    """Write `rejected/summary.csv` (table, source, reason, rows) and `rejected/<table>.csv` with the rows.
+
+    Args:
+        rejected: quarantined rows, schema `models.contracts.REJECTED`.
+        folder: the output directory.
+    """
+    target = folder / "rejected"
+    target.mkdir()
+    keys = ["table", "source", "reason"]
+    write_table(rejected.group_by(keys, maintain_order=True).agg(rows=pl.len()), target / "summary.csv")
+    for (table,), rows in rejected.group_by("table", maintain_order=True):
+        write_table(rows, target / f"{table}.csv")
+
+
+def rejected_counts(rejected: pl.DataFrame) -> dict[str, int]:
+    """Quarantined rows per table."""
+    counts = rejected.group_by("table", maintain_order=True).len()
+    return dict(zip(counts["table"].to_list(), counts["len"].to_list(), strict=True))
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan in a directory that `targeting plan` or `targeting run` wrote.
+
+    Raises:
+        DataError: not such a directory, or a file in it is damaged.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such directory; expected one written by `targeting plan`")
+    files: dict[str, pl.DataFrame | str] = {}
+    for path in sorted(folder.iterdir()):
+        try:
+            if path.suffix in _TEXT and path.name != REPORT:
+                files[path.name] = path.read_text(encoding="utf-8")
+            elif path.suffix == ".csv":
+                files[path.name] = pl.read_csv(path, infer_schema_length=None)
+            elif path.suffix == ".parquet":
+                files[path.name] = read_table(path)
+        except (OSError, UnicodeError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"{path}: cannot be read ({str(error).strip().splitlines()[0]}); expected a file of"
+                " `targeting plan`"
+            ) from error
+    try:
+        return plan_from_files(files)
+    except (DataError, CampaignError) as error:  # it names the file; where that is, only we know
+        raise DataError(f"{folder}/{error}") from error

@@ -1,0 +1,129 @@
+"""Plans for merchants without user-level logs: learned from an advertising console's report.
+
+Ends in `decide` like every plan; what a report cannot speak of (impressions, fans, GMV) is null in the plan
+instead of guessed. A segment is whatever the report calls so. It must not import the optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from models.contracts import Conformed, as_frame, conform, fingerprint
+from models.contracts.words import respelt
+from models.errors import DataError
+from models.supply.delivery_report import DeliveryModel, fit_delivery
+from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
+from targeting.market import delivery_market
+from targeting.plan.provenance import Provenance, versions
+
+
+def plan_delivery(
+    delivery: Any,
+    *,
+    campaign: Campaign | Mapping[str, Any],
+    rng: np.random.Generator,
+    n_draws: int = 200,
+    last_plan: Any = None,
+    rejected_rows: int = 0,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+) -> Plan:
+    """The plan of a brief learned from a console's report.
+
+    Args:
+        delivery: contract table `delivery`, raw or conformed (polars, pandas, Arrow).
+        campaign: the brief.
+        rng: for the draws behind the 80 % intervals.
+        n_draws: how many.
+        last_plan: table segment, placement, spend_cny of the plan before.
+        rejected_rows: rows that were quarantined before this call; those found here are added.
+        gap_tol, time_limit_s: when the optimiser may stop.
+
+    Raises:
+        DataError: the report has no outcome that the brief's objective counts.
+        CampaignError, InfeasibleError: the brief is wrong or cannot be met.
+    """
+    brief = campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)
+    conformed = conform(as_frame(delivery), "delivery", source="delivery")
+    placed = conformed.good.with_columns(respelt(conformed.good["placement"], brief.placements))
+    rows = _rows_of(placed, conformed, brief)
+    model = fit_delivery(rows, rng=rng, n_draws=n_draws)
+    unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
+    _refuse_uncounted(brief, unknown)
+    spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
+    return decide(
+        campaign=brief,
+        market=delivery_market(model, campaign=brief),
+        provenance=Provenance(
+            claims={"kind": model.claims, "why": _why(model)},
+            fingerprints={"delivery": fingerprint(conformed.good)},
+            versions=versions(),
+            rejected_rows=rejected_rows + conformed.rejected.height,
+            unknown=unknown,
+            warnings=(*conformed.warnings, *_left_out(placed, brief), *model.warnings),
+        ),
+        last_plan=last_plan,
+        history=spent.sort("segment", "placement"),
+        gap_tol=gap_tol,
+        time_limit_s=time_limit_s,
+    )
+
+
+def _why(model: DeliveryModel) -> str:
+    counted = model.fan_measure in ("new_fans", None)
+    return model.why if counted else f"{model.why}; {model.fan_measure} stand for new fans"
+
+
+def _rows_of(placed: pl.DataFrame, conformed: Conformed, campaign: Campaign) -> pl.DataFrame:
+    """Good rows of the brief's placements.
+
+    Raises:
+        DataError: there is none.
+    """
+    rows = placed.filter(pl.col("placement").is_in(list(campaign.placements)))
+    if rows.is_empty():
+        wanted = ", ".join(campaign.placements)
+        found = ", ".join(conformed.good["placement"].unique().sort().to_list()) or "none"
+        without = conformed.rejected.filter(pl.col("reason").str.contains("expected at least one of")).height
+        hint = (
+            f"; {without} rows have no outcome: where only a total per date is known, no report can be"
+            " planned from; the response curves of a media-mix model can: targeting plan --curves"
+            if without
+            else ""
+        )
+        raise DataError(f"delivery: no row of the brief's placements {wanted}; found {found}{hint}")
+    return rows
+
+
+def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
+    """What is said of rows in placements that the brief does not buy."""
+    others = placed.filter(~pl.col("placement").is_in(list(brief.placements)))
+    if others.is_empty():
+        return ()
+    names = ", ".join(others["placement"].unique().sort().to_list())
+    return (
+        f"delivery: {others.height} of {placed.height} rows are of placements outside the brief: {names}",
+    )
+
+
+def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:
+    """What a report's curves cannot speak of."""
+    known = {"impressions": basis == "impressions", "new_fans": fans, "new_fan_gmv_cny": gmv}
+    return tuple(name for name, is_known in known.items() if not is_known)
+
+
+def _refuse_uncounted(campaign: Campaign, unknown: Sequence[str]) -> None:
+    needed = {"new_fans": "new_fans", "new_fan_gmv": "new_fan_gmv_cny", "profit": "new_fan_gmv_cny"}
+    column = needed.get(campaign.objective)
+    if column is not None and column in unknown:
+        want = {"new_fans": "new_fans or orders", "new_fan_gmv_cny": "gmv_cny"}[column]
+        raise DataError(
+            f"delivery: objective {campaign.objective} needs column {want}, which the report does not have; "
+            f"add it or change the objective"
+        )

@@ -1,0 +1,100 @@
+"""The optimiser alone, on curves from outside: `targeting.allocate`.
+
+It must not learn anything: what the curves say is taken as given, and the claims say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from models.contracts import as_frame, conform, fingerprint
+from models.errors import DataError
+from targeting.allocation.problem import Market
+from targeting.allocation.tabled import market_from_curves
+from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.decide import decide
+from targeting.decision.verbs import Plan
+from targeting.plan.provenance import Provenance, versions
+
+SUPPLIED = {
+    "kind": "observational",
+    "why": "the curves were supplied from outside, and whether they are causal is not known here",
+}
+
+
+def allocate(
+    curves: Any,
+    *,
+    budget_cny: float,
+    constraints: Sequence[Mapping[str, Any]] = (),
+    objective: str = "new_fan_gmv",
+    economics: Mapping[str, float] | None = None,
+    last_plan: Any = None,
+    campaign: Campaign | None = None,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+) -> Plan:
+    """The optimiser alone, on any curves.
+
+    Args:
+        curves: a `Market`, or a table of points (segment, placement, spend_cny, value) or Hill parameters
+            (segment, placement, top, half_spend_cny, slope); polars, pandas or anything with the Arrow
+            PyCapsule interface.
+        budget_cny: yuan, > 0.
+        constraints: mappings as in a brief (`{"kind": "bounds", "placement": "live", "min_share": 0.3}`).
+        objective: new_fan_gmv, new_fans, live_entries or profit.
+        economics: {gross_margin, fee_rate}, needed for profit.
+        last_plan: a table (segment, placement, spend_cny), needed for change_limit.
+        campaign: a whole brief instead; its budget, constraints, objective and economics are used.
+        gap_tol: wanted certificate, upper_bound / value - 1.
+        time_limit_s: seconds after which the best plan so far is returned with its bound.
+
+    Raises:
+        DataError: a curve that decreases, has NaN or a single point.
+        CampaignError, InfeasibleError: the constraints are wrong or contradict each other.
+    """
+    brief = campaign or parse_campaign(
+        {
+            "campaign_id": "allocate",
+            "budget_cny": budget_cny,
+            "objective": objective,
+            "constraints": list(constraints),
+            "economics": None if economics is None else dict(economics),
+            "last_plan": None if last_plan is None else "last_plan",
+        },
+        "allocate",
+    )
+    market, provenance = _given(curves, objective=brief.objective)
+    return decide(
+        campaign=brief, market=market, provenance=provenance, last_plan=last_plan, gap_tol=gap_tol,
+        time_limit_s=time_limit_s,
+    )  # fmt: skip
+
+
+def _given(curves: Any, *, objective: str) -> tuple[Market, Provenance]:
+    """The market, and that nothing more is known of it; points speak of the objective's outcome only."""
+    if isinstance(curves, Market):
+        return curves, Provenance(claims=SUPPLIED, versions=versions())
+    table = as_frame(curves)
+    return supplied_market(table), Provenance(
+        claims=SUPPLIED,
+        fingerprints={"curves": fingerprint(table)},
+        versions=versions(),
+        unknown=("impressions", "new_fan_gmv_cny" if objective == "new_fans" else "new_fans"),
+    )
+
+
+def supplied_market(table: pl.DataFrame) -> Market:
+    """The market of a curves table; its first bad row is an error, because a curve with a hole is another
+    curve.
+    """
+    conformed = conform(table, "curves", source="curves")
+    if conformed.rejected.height:
+        first = conformed.rejected.row(0, named=True)
+        raise DataError(
+            f"curves: row {first['row']}: {first['reason']} ({conformed.rejected.height} bad rows)"
+        )
+    return market_from_curves(conformed.good)

@@ -1,0 +1,60 @@
+"""The decision as a thing one can read, compare, question, save and load back.
+
+A `Plan` is a `DecidedPlan` whose verbs are this room's functions. cvxpy is never imported here. No disk:
+`files()` gives frames and text, the pipelines write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from targeting.plan import offers, packages, questions, saved, usual_plans
+from targeting.plan.decided import DecidedPlan
+from targeting.printing import printed
+from targeting.report.page import notebook, render
+from targeting.report.sentences import headline
+
+
+@dataclass(frozen=True, repr=False)
+class Plan(DecidedPlan):
+    """A decided plan, to be read, compared, questioned and saved; the fields are those of `DecidedPlan`."""
+
+    violations = questions.violations
+    why = questions.why
+    frontier = questions.frontier
+    scenarios = questions.scenarios
+    experiments = questions.experiments
+    compare = usual_plans.compare
+    offers = offers.offers_of
+    packages = packages.packages_of
+    to_html = render
+    _repr_html_ = notebook
+
+    def files(self, *, html: bool = True) -> dict[str, pl.DataFrame | str]:
+        """Everything DESIGN 3.3 asks for, by file name: frames and text, for the pipelines to write
+        atomically.
+
+        `market.json` (the fitted market) comes on top, so that a saved plan can be loaded and asked again.
+        """
+        return saved.files_of(self) | ({"report.html": self.to_html()} if html else {})
+
+    def __str__(self) -> str:
+        """A readable table with the totals above it."""
+        shown = self.allocation.filter(pl.col("spend_cny") > 0).sort("spend_cny", descending=True)
+        columns = ("segment", "placement", "spend_cny", "new_fans", "new_fan_gmv_cny", "marginal_gmv_per_cny")
+        return f"{headline(self)}\n{printed(shown.select(columns))}"
+
+    __repr__ = __str__
+
+
+def plan_from_files(files: Mapping[str, pl.DataFrame | str]) -> Plan:
+    """A plan from the files that `Plan.files` gave: `plan.json`, `allocation.csv`, `market.json` and, where
+    present, `curves.csv`, `segments.parquet`, `segment_summary.csv`, `scores.parquet`.
+
+    Raises:
+        DataError: a file is missing or is not what `Plan.files` writes.
+    """
+    return Plan(**vars(saved.read_back(files)))

@@ -1,0 +1,171 @@
+"""A decided plan as data: the brief, the market it was decided on, the certified solution, every figure.
+
+The bottom of this room: baselines, packages, files and the report take a `DecidedPlan`; the object with verbs
+(`targeting.decision.verbs.Plan`) adds nothing to it but questions. It must not import anything that computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from pydantic import BeforeValidator
+
+from models.stored import Array, File, Rows
+from models.supply.curves import FloatArray
+from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
+from targeting.audience import Audience
+from targeting.campaign import Campaign
+from targeting.plan.promise import Interval
+from targeting.plan.provenance import Provenance
+from targeting.segments.diagnosis import Diagnosis
+
+ALLOCATION_COLUMNS = (
+    "segment", "placement", "slot", "spend_cny", "spend_li", "impressions", "new_fans", "new_fan_gmv_cny",
+    "impressions_low", "impressions_high", "new_fans_low", "new_fans_high",
+    "new_fan_gmv_cny_low", "new_fan_gmv_cny_high", "marginal_gmv_per_cny", "reason",
+)  # fmt: skip
+UNITS = {
+    "new_fan_gmv": "yuan of new-fan GMV",
+    "new_fans": "new fans",
+    "live_entries": "live entries",
+    "profit": "yuan of profit",
+}
+
+
+BASELINES = {
+    "label": pl.String,
+    "spend_cny": pl.Float64,
+    "value": pl.Float64,
+    "new_fans": pl.Float64,
+    "new_fan_gmv_cny": pl.Float64,
+    "feasible": pl.Boolean,
+}
+Finite = Annotated[float | None, BeforeValidator(lambda x: x if x is not None and isfinite(x) else None)]
+"""A number, or None where JSON has no word for it."""
+
+
+class PlanFile(File):
+    """plan.json (DESIGN 3.3), with the baselines and the brief beside it."""
+
+    status: Literal["optimal", "within_gap", "time_limit"]
+    objective: str
+    value: float
+    upper_bound: Finite
+    gap: Finite
+    budget_cny: float
+    spend_cny: float
+    expected: Mapping[str, Interval | None]
+    shadow_prices: Mapping[str, Finite]
+    binding: tuple[str, ...]
+    claims: Mapping[str, str]
+    model_uri: str | None
+    fingerprints: Mapping[str, str]
+    versions: Mapping[str, str]
+    baselines: Annotated[pl.DataFrame, Rows(BASELINES)]
+    diagnosis: Diagnosis | None
+    last_spend_cny: Array | None
+    unknown: tuple[str, ...]
+    rejected_rows: int
+    warnings: tuple[str, ...] = ()
+    campaign: Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class DecidedPlan:
+    """Whom to show, where, with how much money; what it earns; how far from the best it can be.
+
+    Attributes:
+        campaign: the brief.
+        problem: what was maximised, subject to what; `problem.market` is what money buys.
+        solution: spend in whole 厘, value, bound, prices.
+        allocation: one row per segment x placement x slot, columns `ALLOCATION_COLUMNS`.
+        expected: totals by name (`new_fans`, `new_fan_gmv_cny`, `profit_cny`), None where unknown.
+        baselines: label, spend_cny, value (objective units), new_fans, new_fan_gmv_cny, feasible, cells
+            (JSON spend).
+        curves: fitted curves as points with intervals.
+        provenance: model, data and claims.
+        audience: scores and segments, where the plan was made for people rather than supplied curves.
+        last_spend_cny: (n_cells,) the brief's last plan, which change_limit refers to.
+    """
+
+    campaign: Campaign
+    problem: Problem
+    solution: Solution
+    allocation: pl.DataFrame
+    expected: Mapping[str, Interval | None]
+    baselines: pl.DataFrame
+    curves: pl.DataFrame
+    provenance: Provenance
+    audience: Audience | None = None
+    last_spend_cny: FloatArray | None = None
+
+    @property
+    def market(self) -> Market:
+        """What money buys, with its uncertainty."""
+        return self.problem.market
+
+    @property
+    def status(self) -> str:
+        """`optimal`, `within_gap` or `time_limit`."""
+        return self.solution.status
+
+    @property
+    def value(self) -> float:
+        """The objective at the plan, recomputed from the true curves."""
+        return self.solution.value
+
+    @property
+    def upper_bound(self) -> float:
+        """No plan that respects the constraints can be worth more on these curves."""
+        return self.solution.upper_bound
+
+    @property
+    def gap(self) -> float:
+        """upper_bound / value - 1."""
+        return self.solution.gap
+
+    @property
+    def shadow_prices(self) -> Mapping[str, float]:
+        """Objective per unit of each constraint's limit, by its name in the brief."""
+        return self.solution.shadow_prices
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """Names of the constraints that hold with equality."""
+        return self.solution.binding
+
+    @property
+    def budget_cny(self) -> float:
+        """The brief's budget."""
+        return self.problem.budget_cny
+
+    @property
+    def spend_cny(self) -> float:
+        """What the plan spends."""
+        return int(self.allocation["spend_li"].sum()) / LI_PER_CNY
+
+    @property
+    def claims(self) -> Mapping[str, str]:
+        """{kind: causal | observational, why}."""
+        return self.provenance.claims
+
+    def to_dict(self) -> dict[str, Any]:
+        """What plan.json holds (`PlanFile`); infinite or unknown numbers are null."""
+        solved = ("status", "value", "upper_bound", "gap", "shadow_prices", "binding")
+        content = PlanFile(
+            **vars(self.provenance),
+            **{name: getattr(self.solution, name) for name in solved},
+            objective=self.campaign.objective,
+            budget_cny=self.budget_cny,
+            spend_cny=self.spend_cny,
+            expected=self.expected,
+            baselines=self.baselines,
+            diagnosis=None if self.audience is None else self.audience.diagnosis,
+            last_spend_cny=self.last_spend_cny,
+            campaign=self.campaign.model_dump(mode="json"),
+        )
+        return content.model_dump(mode="json")

@@ -1,0 +1,36 @@
+"""Every tuning number of the plan's room, in one place. It imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a plan is solved and shown.
+
+    Attributes:
+        solved_share: of the wanted gap to which the problem is solved; the rest is kept for what whole 厘
+            cost. Chosen.
+        marginal_step: share of the budget over which the return of the next yuan is measured, and
+            `marginal_step_cny` at least. Derived: small against a curve's bend, a whole 厘 at least.
+        curve_points: rows of a cell in curves.csv. Chosen: 5 % of a cell's range apart.
+        curve_range: largest spend shown over the planned one, and `curve_seen` over that of the logs. Chosen.
+        intensities: money on a person of a package, as multiples of what the plan spends on a person of the
+            segment. Chosen: doublings both ways.
+        beyond_share, beyond_cny: more than this beyond the largest spend of the logs is extrapolation.
+            Derived: rounding of money to whole 分.
+    """
+
+    solved_share: float = 0.5
+    marginal_step: float = 1e-6
+    marginal_step_cny: float = 1e-3
+    curve_points: int = 21
+    curve_range: float = 1.5
+    curve_seen: float = 1.2
+    intensities: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
+    beyond_share: float = 1e-3
+    beyond_cny: float = 0.01
+
+
+SETTINGS = PlanSettings()

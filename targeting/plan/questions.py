@@ -1,0 +1,127 @@
+"""What a decided plan can be asked on its own curves: is it allowed, why so, what if the brief were another.
+
+Every answer comes from `targeting.allocation`; here is only what the brief makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from models.errors import DataError
+from models.supply.curves import FloatArray
+from targeting.allocation.audit import check
+from targeting.allocation.explain import words
+from targeting.allocation.formulation.compile import compile_problem
+from targeting.allocation.problem import Market, Problem
+from targeting.allocation.whatif import frontier as whatif
+from targeting.allocation.whatif.sensitivity import value_of_information
+from targeting.campaign import Campaign, parse_campaign
+from targeting.plan.decided import DecidedPlan
+
+
+def compiled(
+    market: Market, *, campaign: Campaign, last: FloatArray | None, budget_cny: float | None = None
+) -> Problem:
+    """The brief's problem on a market, at its own or another budget."""
+    return compile_problem(
+        market,
+        objective=campaign.objective,
+        economics=campaign.economics,
+        budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
+        constraints=campaign.limits,
+        last_plan=last,
+    )
+
+
+def broken_by(
+    spend_cny: FloatArray,
+    *,
+    market: Market,
+    campaign: Campaign,
+    last: FloatArray | None,
+    tolerance: float = 1e-6,
+) -> tuple[check.Violation, ...]:
+    """Constraints of the brief that (n_cells,) spend breaks, by the independent checker."""
+    return check.violations(
+        market,
+        budget_cny=campaign.budget_cny,
+        constraints=campaign.limits,
+        spend_cny=spend_cny,
+        objective=campaign.objective,
+        last_plan=last,
+        tolerance=tolerance,
+    )
+
+
+def violations(plan: DecidedPlan, *, tolerance: float = 1e-6) -> tuple[check.Violation, ...]:
+    """Constraints that the plan breaks, found by code independent of the optimiser; empty when it breaks
+    none.
+    """
+    return broken_by(
+        plan.solution.spend_cny,
+        market=plan.market,
+        campaign=plan.campaign,
+        last=plan.last_spend_cny,
+        tolerance=tolerance,
+    )
+
+
+def why(plan: DecidedPlan, segment: str, placement: str, slot: int | None = None) -> str:
+    """Why this cell got its money, or nothing, in words.
+
+    Raises:
+        DataError: the plan has no such cell.
+    """
+    here = (pl.col("segment") == segment) & (pl.col("placement") == placement)
+    if slot is not None:
+        here = here & (pl.col("slot") == slot)
+    cells = plan.market.cells.with_row_index("cell").filter(here)["cell"].to_list()
+    if not cells:
+        known = plan.market.cells.select("segment", "placement").unique(maintain_order=True).rows()
+        listed = "; ".join(f"{s}, {p}" for s, p in known[:8])
+        raise DataError(f"plan: has no cell {segment!r}, {placement!r}; its cells are {listed}")
+    return " ".join(words.why(plan.market, plan.problem, plan.solution, cell) for cell in cells)
+
+
+def frontier(
+    plan: DecidedPlan, budgets: Iterable[float], *, gap_tol: float = 1e-6, time_limit_s: float = 60.0
+) -> pl.DataFrame:
+    """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
+
+    def problem_at(budget_cny: float) -> Problem:
+        return compiled(plan.market, campaign=plan.campaign, last=plan.last_spend_cny, budget_cny=budget_cny)
+
+    return whatif.frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)
+
+
+def scenarios(plan: DecidedPlan, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """The best plan of other briefs on the same curves, beside this one.
+
+    Args:
+        plan: this one.
+        changes: scenario name -> keys of the brief that differ, e.g.
+            `{"more money": {"budget_cny": 3e5}, "no limits": {"constraints": []}}`.
+
+    Returns:
+        The columns of `frontier` after `scenario`; the first row is this plan's own brief.
+    """
+    brief = plan.campaign.model_dump(mode="json")
+    briefs = {name: parse_campaign({**brief, **change}, name) for name, change in changes.items()}
+    return whatif.scenarios(
+        {
+            name: compiled(plan.market, campaign=campaign, last=plan.last_spend_cny)
+            for name, campaign in {"this plan": plan.campaign, **briefs}.items()
+        }
+    )
+
+
+def experiments(plan: DecidedPlan) -> pl.DataFrame:
+    """Which cell's uncertainty is worth an experiment: expected value of knowing it, and a probe's cost.
+
+    Raises:
+        CampaignError: the market has no draws.
+    """
+    return value_of_information(plan.problem, plan.solution)

@@ -1,0 +1,113 @@
+"""How charts look, and from altair to SVG text: offline, no fonts fetched, no script.
+
+altair is imported inside the functions: a plan that is never printed as HTML must not pay for it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import polars as pl
+
+INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
+PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
+# Chinese names: macOS, Windows, Linux, in the order of the page around the charts.
+FONT = (
+    "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Microsoft YaHei', "
+    "'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
+)
+LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
+# 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
+_SHORT = (
+    "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, '~g') + 'm' : "
+    "abs(datum.value) >= 1e3 ? format(datum.value / 1e3, '~g') + 'k' : format(datum.value, '~g')"
+)
+# As altair's own `configure_*` would say it; each of those copies the whole chart once more.
+LOOK = {
+    "font": FONT,
+    "background": "transparent",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED, "labelFontSize": 11, "titleColor": MUTED, "titleFontWeight": "normal",
+        "titleFontSize": 11, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE, "gridOpacity": 0.7,
+    },
+    "axisY": {"labelColor": INK, "minExtent": 34},
+    "title": {
+        "fontSize": 12, "fontWeight": 600, "color": INK, "subtitleColor": MUTED, "subtitleFontSize": 11,
+    },
+    "legend": {"labelFontSize": 12, "labelColor": INK, "columnPadding": 36},
+}  # fmt: skip
+
+
+class Drawing:
+    """One picture: the records that its charts refer to by name, and the text it becomes.
+
+    altair copies and validates inline records again and again: half a million calls for nine small curves.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, list[dict[str, Any]]] = {}
+
+    def chart(self, frame: pl.DataFrame) -> Any:
+        """An altair chart on the frame."""
+        import altair as alt
+
+        name = f"data-{len(self._records)}"
+        self._records[name] = frame.to_dicts()
+        return alt.Chart(alt.NamedData(name=name))
+
+    def svg(self, chart: Any) -> str:
+        """The chart as an SVG that scales with the page (width by CSS, height by its view box)."""
+        return self._text(chart.to_dict(validate=False))
+
+    def grid(self, panels: list[Any], *, columns: int, spacing: dict[str, int]) -> str:
+        """Charts in rows of `columns`, one SVG; altair's own `concat` copies every panel dozens of times."""
+        parts = [panel.to_dict(validate=False) for panel in panels]
+        inner = [
+            {key: held for key, held in part.items() if key not in ("$schema", "config")} for part in parts
+        ]
+        return self._text({"concat": inner, "columns": columns, "spacing": spacing, "bounds": "flush"})
+
+    def _text(self, spec: dict[str, Any]) -> str:
+        import altair as alt
+        import vl_convert
+
+        svg = vl_convert.vegalite_to_svg(
+            {**spec, "config": LOOK, "datasets": self._records},
+            vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0],
+        )
+        width = re.search(r'width="([\d.]+)"', svg)
+        size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
+        return re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1)
+
+
+def amounts(ticks: int) -> Any:
+    """An axis of yuan or people, in short figures."""
+    import altair as alt
+
+    return alt.Axis(labelExpr=_SHORT, tickCount=ticks)
+
+
+def names(labels: list[str]) -> Any:
+    """An axis of names with room for the widest font a reader may have.
+
+    The SVG is laid out here, with the fonts of this machine, and drawn there, with those of the browser: a
+    name measured in Arial is a fifth wider in DejaVu, and a Chinese one measured without a Chinese font is
+    anybody's guess. Without the room its first letters fall off the picture.
+    """
+    import altair as alt
+
+    # Widest advance at 11 px: full-width characters 11, others 7.
+    widths = [sum(11 if ord(letter) > 0x2E7F else 7 for letter in label) for label in labels]
+    extent = min(max(widths, default=0), LABEL_LIMIT) + 6
+    return alt.Axis(labelLimit=LABEL_LIMIT, minExtent=extent, ticks=False, domain=False)
+
+
+def colours(column: str, domain: list[str], *, shades: list[str] | None = None, symbol: str | None) -> Any:
+    """Colour by a column, with a legend of such symbols on top (None: no legend)."""
+    import altair as alt
+
+    shades = shades or [PALETTE[i % len(PALETTE)] for i in range(len(domain))]
+    legend = None if symbol is None else alt.Legend(title=None, orient="top", symbolType=symbol)
+    return alt.Color(f"{column}:N", scale=alt.Scale(domain=domain, range=shades), legend=legend)

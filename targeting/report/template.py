@@ -1,0 +1,23 @@
+"""Fills the template that lies beside a package's code. jinja2 is imported on use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+
+def filled(package: str, context: Mapping[str, Any]) -> str:
+    """`template.html.j2` of the package as one HTML document that needs nothing else.
+
+    Args:
+        package: whose template.
+        context: everything that it names; a name without a value is an error.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(files(package).joinpath("template.html.j2").read_text("utf-8"))
+    return template.render(**context)

@@ -1,0 +1,84 @@
+"""Drift: found where it is, not invented where it is not, carried to the end of the window."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.audience.follow import _fit_trend
+from models.rates.trend import NO_TREND, fit_trend
+
+
+def logged(change, *, days=28, per_day=60.0, luck=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    age = np.arange(days, dtype=float) + 0.5
+    position = 0.5 - age / days  # +1/2 today, -1/2 on the first day
+    rate = per_day * np.exp(change * position + rng.normal(0.0, luck, days))
+    return {"age_days": age, "observed": rng.poisson(rate).astype(float), "expected": np.full(days, per_day)}
+
+
+def test_a_rate_that_fell_is_carried_to_its_end():
+    found = fit_trend(**logged(-0.6))
+    assert found.now == pytest.approx(-0.3, abs=0.06)
+    assert 0.01 < found.sd < 0.08
+
+
+def test_nothing_is_carried_beyond_the_last_day_with_rows():
+    later = logged(-0.6)
+    later["age_days"] = later["age_days"] + 60.0
+    found, at_once = fit_trend(**later), fit_trend(**logged(-0.6))
+    assert found.now == pytest.approx(at_once.now)
+    assert found.sd == pytest.approx(at_once.sd)
+
+
+def test_an_experiment_on_the_last_days_is_no_drift():
+    """Ranked rows follow 1.5 times as often as randomised ones, which are there in the last ten days only."""
+    rng = np.random.default_rng(4)
+    age = np.repeat(np.arange(30) + 1.5, 1500)
+    coin = (age < 11) & (rng.random(age.size) < 0.6)
+    hazard = 0.04 * np.where(coin, 1.0, 1.5)
+    rows = pl.DataFrame(
+        {
+            "user": np.arange(age.size),
+            "randomized": coin,
+            "impressions": np.ones(age.size),
+            "age_days": age,
+            "followed": rng.random(age.size) < -np.expm1(-hazard),
+        }
+    )
+    causal = np.full(age.size, np.log(0.04))
+    found = _fit_trend(rows, np.zeros(age.size), causal + np.log(1.5), causal)
+    assert abs(found.now) < 0.05
+    assert _fit_trend(rows, np.zeros(age.size), causal, causal).now < -0.1, (
+        "one hazard for all would see a fall"
+    )
+
+
+def test_no_drift_is_left_alone():
+    now = [fit_trend(**logged(0.0, seed=seed)).now for seed in range(40)]
+    assert np.mean(np.abs(now)) < 0.02
+
+
+def test_days_of_good_and_bad_luck_are_no_drift():
+    lucky = [fit_trend(**logged(0.0, luck=0.5, per_day=400.0, seed=seed)) for seed in range(40)]
+    assert np.mean([abs(one.now) for one in lucky]) < 0.06
+    inside = [abs(one.now) <= 1.3 * one.sd for one in lucky]
+    assert np.mean(inside) > 0.7
+
+
+def test_the_interval_holds_the_truth():
+    changes = np.random.default_rng(1).normal(0.0, 0.4, 60)
+    found = [fit_trend(**logged(change, per_day=20.0, seed=i)) for i, change in enumerate(changes)]
+    inside = [abs(one.now - change / 2) <= 1.28 * one.sd for one, change in zip(found, changes, strict=True)]
+    assert 0.65 <= np.mean(inside) <= 0.95
+
+
+def test_a_few_days_or_no_event_say_nothing():
+    few = logged(-0.6, days=7)
+    assert fit_trend(**few) == NO_TREND
+    assert fit_trend(**{**logged(0.0), "observed": np.zeros(28)}) == NO_TREND
+
+
+def test_rows_of_a_day_are_added_up():
+    whole = logged(-0.6)
+    halves = {name: np.repeat(values / (1 if name == "age_days" else 2), 2) for name, values in whole.items()}
+    assert fit_trend(**halves).now == pytest.approx(fit_trend(**whole).now)
