@@ -85,3 +85,19 @@ def test_a_target_return_counts_what_the_brief_counts_as_value():
     as_gmv = compile_problem(on, budget_cny=1000, constraints=target)
     found = [solve_or_explain(p).spend_cny for p in (as_profit, as_gmv)]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+def test_a_plan_made_by_hand_is_judged_on_the_same_curves():
+    limit = {"kind": "bounds", "name": "cap", "segment": "a", "max_cny": 20.0}
+    plan = tg.allocate(CURVES, budget_cny=100, constraints=[limit])
+    own = plan.price(plan.allocation.select("segment", "placement", "spend_cny"))
+    assert own.value == pytest.approx(plan.value, rel=1e-12)
+    assert own.share_of_best == pytest.approx(1.0)
+    assert not own.violations
+    by_hand = pl.DataFrame({"segment": ["a", "b"], "placement": ["video", "live"], "spend_cny": [60.0, 40.0]})
+    priced = plan.price(by_hand)
+    assert priced.value < plan.value
+    assert [v.name for v in priced.violations] == ["cap"]
+    assert priced.promise.new_fan_gmv_cny.value == pytest.approx(priced.value)
+    with pytest.raises(CampaignError, match=r"allocation: a row \('z', 'live'\) names no cell"):
+        plan.price(by_hand.with_columns(segment=pl.Series(["a", "z"])))
