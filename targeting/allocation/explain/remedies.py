@@ -1,4 +1,4 @@
-"""A contradiction in the planner's words: the constraints with their limits, what to relax and by how much."""
+"""A contradiction in the planner's words: the constraints, what to relax and by how much."""
 
 from __future__ import annotations
 

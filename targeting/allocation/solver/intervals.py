@@ -67,6 +67,8 @@ class Search:
         self.linear = self.impressions + np.where(self.finite[:, None], touched, self.reached)
         self.cost = -grid(weights["spend"])
         self.bonus = grid(weights["active"] * ((program.switch | (program.lower > 0)) & (box.high > 0)))
+        # (n_blocks,) whether a cell's best answer may jump as the multiplier moves
+        self.jumps = ((self.cost < 0) | ~grid(program.curves.concave)).any(axis=1)
         worth = np.abs(self.fans) + np.abs(self.linear)
         # (n_blocks,) a multiplier that counts as much as what impressions are worth
         self.span = (worth / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)
@@ -76,8 +78,9 @@ class Search:
         n = len(self.span)
         left, bound = self._first(), np.full(n, -np.inf)
         for level in range(SETTINGS.interval_halvings):
-            if level >= SETTINGS.narrowing_level:
-                self._narrow(left)
+            stuck = np.flatnonzero(self.jumps[left.block])
+            if level >= SETTINGS.narrowing_level and len(stuck):
+                left.low[stuck], left.high[stuck] = self._narrowed(left[stuck])
             upper = self._bound(left)
             alive = (upper > (self.value + self.tolerance)[left.block]) & self.finite[left.block]
             alive &= left.z1 > left.z0
@@ -219,8 +222,8 @@ class Search:
         """Impressions (n, width)."""
         return self._curves(block).value(spend.ravel()).reshape(spend.shape)
 
-    def _narrow(self, left: Intervals) -> None:
-        """Leave out spends with which z cannot be in [z0, z1], whatever the block's other cells do.
+    def _narrowed(self, left: Intervals) -> tuple[FloatArray, FloatArray]:
+        """Limits (n, width) without spends with which z cannot be in [z0, z1], whatever the other cells do.
 
         Without it a cell that a price pays for spending less than nothing (a ratio's) answers only "nothing"
         or "everything", and halving its interval changes nothing.
@@ -239,7 +242,7 @@ class Search:
             short, over = x_low < need, x_high > most
             low, above = np.where(short, mid_low, low), np.where(short, above, mid_low)
             high, below = np.where(over, mid_high, high), np.where(over, below, mid_high)
-        left.low, left.high = np.minimum(low, high), high
+        return np.minimum(low, high), high
 
     def _reach(
         self, block: Numbers, ends: tuple[FloatArray, FloatArray], y: FloatArray
