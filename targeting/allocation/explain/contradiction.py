@@ -20,7 +20,7 @@ from targeting.allocation.explain.remedies import one_line
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
 from targeting.allocation.moves import trial_gains
-from targeting.allocation.problem import CellLimit, Problem, Row, Solution
+from targeting.allocation.problem import CellLimit, Metric, Problem, Row, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.solve import Warm
@@ -102,7 +102,7 @@ def _refuse_nothing(problem: Problem, spend_cny: FloatArray) -> None:
         here = least > 0
         if not row.aim or not here.any() or (spend_cny[here] > 0).any():
             continue
-        worth = {m: x for m, x in row.coefficients.items() if m != "spend"}
+        worth: dict[Metric, FloatArray] = {m: x for m, x in row.coefficients.items() if m != "spend"}
         most = np.minimum(problem.limits.upper_cny, problem.budget_cny)
         tried = np.geomspace(1e-6, 1.0, SETTINGS.trial_spends)[:, None] * most
         nothing = np.zeros(len(spend_cny))
