@@ -1,6 +1,6 @@
 """The allocator on the instances of issue 3: certified gap, time, and what independent answers say.
 
-    python benchmarks/allocation.py [--quick] [--ipinyou FOLDER]
+    python benchmarks/allocation.py [PART ...] [--quick] [--ipinyou FOLDER]
 
 One line per figure, the machine named, medians and ratios. Seconds are wall time; `cpu` is processor time,
 which does not suffer from neighbours on a shared machine; `HiGHS` is the solver's own share of the wall time.
@@ -21,16 +21,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import highspy
 import numpy as np
-from allocation_instances import competing, constrained, grid_optimum, hills, restated, risky
+from allocation_instances import competing, constrained, grid_optimum, hills, mixed, restated, risky
 
+from models.errors import InfeasibleError
 from targeting.allocation.problem import Problem, Risk, Solution
+from targeting.allocation.solver import highs
 from targeting.allocation.solver.risk import draw_totals, lower_tail
 from targeting.allocation.solver.solve import Warm, solve
 from targeting.allocation.whatif.frontier import frontier
 
 HOME = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(HOME / "tests" / "targeting" / "allocation"))
+import random_problems as oracle  # noqa: E402 - beside the tests that use it
+
 PEERS = ("pymc_marketing", "meridian", "robyn")
 
 
@@ -41,17 +45,17 @@ class Clock:
     highs: float = 0.0
 
     def watch(self) -> None:
-        """Time every `highspy.Highs.run` from here on."""
-        run = highspy.Highs.run
+        """Time every call of the optimiser's door to HiGHS from here on."""
+        run = highs.linprog
 
-        def timed_run(solver: highspy.Highs) -> object:
+        def timed_run(*args: object, **options: object) -> object:
             start = time.perf_counter()
             try:
-                return run(solver)
+                return run(*args, **options)
             finally:
                 self.highs += time.perf_counter() - start
 
-        highspy.Highs.run = timed_run
+        highs.linprog = timed_run
 
 
 CLOCK = Clock()
@@ -185,11 +189,6 @@ def shadow_prices(runs: int) -> None:
 
 def brute_force(runs: int) -> None:
     """Small random problems of every kind against every point of a grid (the tests' oracle)."""
-    sys.path.insert(0, str(HOME / "tests" / "targeting" / "allocation"))
-    import random_problems as oracle
-
-    from models.errors import InfeasibleError
-
     worst, below, empty, gaps = 0.0, -np.inf, 0, []
     for seed in range(runs):
         problem = oracle.random_problem(seed)
@@ -208,6 +207,19 @@ def brute_force(runs: int) -> None:
     left = [f"{g:.1e}" for g in sorted(gaps) if g > 1e-6]
     note = f"{runs} problems, {empty} of them without a plan, as the grid says too; open: {left or 'none'}"
     say("brute force", f"violation max {worst:.1e}  grid above value + gap: {max(below, 0.0):.1e}  {note}")
+
+
+def mixtures(runs: int) -> None:
+    """Random sets of three or four kinds of constraints on 14 competing cells."""
+    done, empty, slowest = [], [], 0.0
+    for seed in range(runs):
+        problem, start = mixed(seed), time.perf_counter()
+        try:
+            done.append(timed(problem))
+        except InfeasibleError as error:
+            empty.append(f"{seed} ({', '.join(error.conflict)})")
+            slowest = max(slowest, time.perf_counter() - start)
+    report("3-4 kinds on 14 cells", done, f"infeasible, proven: {len(empty)}, slowest {slowest:.1f} s")
 
 
 def cvar(n: int, n_draws: int) -> None:
@@ -238,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("parts", nargs="*", help="some of them by name; all where none is given")
     parser.add_argument("--quick", action="store_true", help="fewer runs, no 20,000-segment instance")
     parser.add_argument("--ipinyou", type=Path, default=HOME.parent / "shared" / "data" / "ipinyou")
     arguments = parser.parse_args()
@@ -247,19 +260,20 @@ def main() -> None:
     missing = [p for p in PEERS if importlib.util.find_spec(p) is None]
     print(f"peers not installed, skipped: {', '.join(missing) or 'none'}")
     CLOCK.watch()
-    solve(hills(3, 0))  # loads cvxpy
-    parts: tuple[Callable[[], None], ...] = (
-        lambda: competing_hazards((100, 1000) if quick else (100, 1000, 20000)),
-        frontier_of_budgets,
-        lambda: s_curves(3 if quick else 20, 1 if quick else 5),
-        invariance,
-        lambda: shadow_prices(8 if quick else 50),
-        lambda: brute_force(20 if quick else 200),
-        lambda: cvar(20 if quick else 100, 200),
-        lambda: ipinyou(arguments.ipinyou),
-    )
-    for part in parts:
-        part()
+    solve(hills(3, 0))  # loads what is loaded once
+    parts: dict[str, Callable[[], None]] = {
+        "competing": lambda: competing_hazards((100, 1000) if quick else (100, 1000, 20000)),
+        "frontier": frontier_of_budgets,
+        "s_curves": lambda: s_curves(3 if quick else 20, 1 if quick else 5),
+        "invariance": invariance,
+        "prices": lambda: shadow_prices(8 if quick else 50),
+        "brute_force": lambda: brute_force(20 if quick else 200),
+        "cvar": lambda: cvar(20 if quick else 100, 200),
+        "ipinyou": lambda: ipinyou(arguments.ipinyou),
+        "mixtures": lambda: mixtures(10 if quick else 60),
+    }
+    for name in arguments.parts or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from models.supply.curves import CurveSet
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Draws, Limits, Market, Problem, Row
 
@@ -71,6 +72,28 @@ def constrained(seed: int) -> Problem:
     )
     chosen = rng.choice(len(rows), size=int(rng.integers(1, 4)), replace=False)
     return replace(problem, rows=tuple(rows[i] for i in sorted(chosen)))
+
+
+def mixed(seed: int) -> Problem:
+    """Three or four constraints of different kinds, drawn at random, on 7 segments x 2 that compete."""
+    free, rng = competing(7, 50_000 + seed), np.random.default_rng(90_000 + seed)
+    market, budget = free.market, free.budget_cny
+    even = outcomes(market, np.full(len(market), budget / len(market)))
+    roi, live = float(even["gmv"].sum()) / budget, {"placement": "live"}
+    kinds: list[dict[str, object]] = [
+        {"kind": "bounds", **live, "min_share": rng.uniform(0.3, 0.6)},
+        {"kind": "bounds", "each": "cell", "max_share": rng.uniform(0.15, 0.4)},
+        {"kind": "ratio", "of": live, "to": {"placement": "video"}, "max": rng.uniform(0.5, 2.0)},
+        {"kind": "min_if_used", "min_cny": budget * rng.uniform(0.02, 0.12)},
+        {"kind": "max_active", "n": int(rng.integers(3, 9))},
+        {"kind": "roi_floor", **live, "min": roi * rng.uniform(0.3, 0.9)},
+        {"kind": "live_capacity", "viewers": float(even["entries"].sum()) * rng.uniform(0.3, 1.2)},
+        {"kind": "frequency_cap", "impressions": rng.uniform(1.2, 3.0)},
+        {"kind": "bounds", "segment": ["s0", "s1", "s2"], "max_share": rng.uniform(0.2, 0.5)},
+    ]  # fmt: skip
+    chosen = rng.choice(len(kinds), size=int(rng.integers(3, 5)), replace=False)
+    limits = [kinds[i] for i in sorted(chosen)]
+    return compile_problem(market, budget_cny=budget, constraints=limits)
 
 
 def risky(n: int, n_draws: int, seed: int) -> Problem:

@@ -10,7 +10,7 @@ the planner.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -19,34 +19,12 @@ from numpy.typing import NDArray
 from models.audience.cells import CellFactors
 from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
-from models.supply.curves import CurveSet, FloatArray
+from models.supply.curves import CurveSet
 from models.supply.delivery_report import DeliveryModel
 from models.supply.response import ResponseModel
-from targeting.allocation.problem import Draws, Market
+from targeting.allocation.problem import Draws, Learned, Market
 from targeting.campaign import Campaign
 from targeting.segments import Segmentation
-
-
-@dataclass(frozen=True)
-class Learned:
-    """One day of one audience, cell by cell; the common input of every way to a market.
-
-    Attributes:
-        cells: segment, placement, fan_kind; one row per cell.
-        supply: spend_cny of one day -> impressions of that day, (n_cells,) curves.
-        users, hazard, entry, gmv_per_fan_cny: (n_cells,), as in `Market`.
-        observed_max_cny: (n_cells,) largest daily spend in the logs.
-        draws: joint draws of the daily supply, hazard and value, or None.
-    """
-
-    cells: pl.DataFrame
-    supply: CurveSet
-    users: FloatArray
-    hazard: FloatArray
-    entry: FloatArray
-    gmv_per_fan_cny: FloatArray
-    observed_max_cny: FloatArray
-    draws: Draws | None = None
 
 
 def market_of(learned: Learned, *, campaign: Campaign) -> Market:
@@ -86,7 +64,6 @@ def market_of(learned: Learned, *, campaign: Campaign) -> Market:
             hazard=draws.hazard[:, index],
             gmv_per_fan_cny=draws.gmv_per_fan_cny[:, index],
         ),
-        carryover=campaign.slots.carryover,
     )
 
 
@@ -101,10 +78,10 @@ def over_days(daily: CurveSet, days: float) -> CurveSet:
 
 
 def blocks(cells: pl.DataFrame) -> NDArray[np.int64]:
-    """(n_cells,) equal numbers for cells that compete for the same users: same campaign, segment and slot."""
-    keys = cells.select(
-        pl.struct("campaign_id", "merchant_id", "segment", "slot").rank("dense").alias("block")
-    )
+    """(n_cells,) equal numbers for cells that compete for the same users: same campaign and segment, in every
+    slot, because one person becomes a fan once in the whole campaign.
+    """
+    keys = cells.select(pl.struct("campaign_id", "merchant_id", "segment").rank("dense").alias("block"))
     return keys["block"].cast(pl.Int64).to_numpy() - 1
 
 

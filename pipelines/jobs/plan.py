@@ -15,7 +15,7 @@ from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, each_once, planning_run, publish
 from pipelines.shell import Tell, silent
-from pipelines.store import check_writable, find_table, read_curves, read_report, read_scores, read_users
+from pipelines.store import check_writable, find_table, read_conformed, read_curves, read_scores, read_users
 from pipelines.store.fingerprints import content_of
 from pipelines.store.plans import SCORES_MANIFEST
 from targeting.campaign import Campaign
@@ -92,7 +92,7 @@ def _from_curves(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell
 
 
 def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
-    report = read_report(path, max_rejected_share=settings.max_rejected_share)
+    report = read_conformed(path, "delivery")
     tell("learning the curves and dividing the budget")
     plan = plan_delivery(
         report,
@@ -100,6 +100,7 @@ def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Te
         last_plan=brief.last_plan,
         rng=np.random.default_rng(settings.seed),
         n_draws=settings.draws,
+        max_rejected_share=settings.max_rejected_share,
         gap_tol=settings.gap_tol,
         time_limit_s=settings.time_limit_s,
     )

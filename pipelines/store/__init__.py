@@ -11,6 +11,7 @@ from pipelines.store.dataset import (
     read_users,
 )
 from pipelines.store.tables import (
+    TABLE_SUFFIXES,
     RawTable,
     find_table,
     fingerprint,
@@ -24,6 +25,7 @@ from pipelines.store.tables import (
 
 __all__ = [
     "MANIFEST",
+    "TABLE_SUFFIXES",
     "RawTable",
     "atomic_directory",
     "check_writable",

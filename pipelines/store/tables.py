@@ -25,6 +25,7 @@ Recognise = Callable[[Sequence[str]], Table]
 _CSV = (".csv", ".tsv", ".txt")
 _EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _PARQUET = (".parquet", ".pq")
+TABLE_SUFFIXES = (*_CSV, *_PARQUET, *_EXCEL)
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -238,7 +239,7 @@ def _part_files(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.suffix.lower() in (*_CSV, *_PARQUET, *_EXCEL)
+        and path.suffix.lower() in TABLE_SUFFIXES
         and not any(name.startswith(("_", ".")) for name in path.relative_to(folder).parts)
     ]
     kinds = {path.suffix.lower() in _PARQUET for path in found}

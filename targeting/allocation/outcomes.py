@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.supply.curves import FloatArray
-from targeting.allocation.problem import CELL_KEYS, Draws, Market, Metric
+from targeting.allocation.problem import Draws, Market, Metric
 
 
 def saturation(z: FloatArray) -> FloatArray:
@@ -23,48 +23,6 @@ def saturation(z: FloatArray) -> FloatArray:
     """
     safe = np.where(z > 1e-300, z, 1.0)
     return np.where(z > 1e-300, -np.expm1(-safe) / safe, 1.0)
-
-
-def previous_slot(market: Market) -> tuple[NDArray[np.int64], FloatArray]:
-    """For each cell the cell of the slot before it (-1: none) and the share of its effective spend still at
-    work.
-
-    Slots of one campaign, merchant, segment and placement follow each other; a gap of two slots decays twice.
-    """
-    n = len(market)
-    before, share = np.full(n, -1, dtype=np.int64), np.zeros(n)
-    keys = [k for k in CELL_KEYS if k not in ("slot", "fan_kind") and k in market.cells.columns]
-    chains = market.cells.select([*keys, "slot"]).with_row_index("cell").sort([*keys, "slot"])
-    cell, slot = chains["cell"].to_numpy(), chains["slot"].to_numpy()
-    same = np.ones(n, dtype=bool)
-    for key in keys:
-        column = chains[key]
-        same &= (column == column.shift(1)).fill_null(False).to_numpy() | (
-            column.is_null() & column.shift(1).is_null()
-        ).to_numpy()
-    same[:1] = False
-    here = np.flatnonzero(same)
-    before[cell[here]] = cell[here - 1]
-    share[cell[here]] = market.carryover ** np.maximum(slot[here] - slot[here - 1], 1)
-    return before, share
-
-
-def effective_spend(market: Market, spend_cny: FloatArray) -> FloatArray:
-    """Adstock e_t = s_t + carryover e_(t-1); the first slot starts with `carry_in_cny`. Shape (...,
-    n_cells).
-    """
-    spend = np.array(spend_cny, dtype=float)
-    if market.carryover <= 0 and market.carry_in_cny is None:
-        return spend
-    before, share = previous_slot(market)
-    if market.carry_in_cny is not None:
-        spend = spend + np.where(before < 0, market.carry_in_cny, 0.0)
-    if market.carryover <= 0:
-        return spend
-    for cell in np.argsort(market.cells["slot"].to_numpy(), kind="stable"):
-        if before[cell] >= 0:
-            spend[..., cell] += share[cell] * spend[..., before[cell]]
-    return spend
 
 
 def outcomes(
@@ -80,11 +38,10 @@ def outcomes(
             slice for several: shape (..., n_draws, n_cells).
     """
     spend = np.asarray(spend_cny, dtype=float)
-    effective = effective_spend(market, spend)
     if isinstance(draw, slice):
-        spend, effective = spend[..., None, :], effective[..., None, :]
+        spend = spend[..., None, :]
     supply, hazard, gmv = _believed(market, draw)
-    impressions = supply.value(effective)
+    impressions = supply.value(spend)
     with np.errstate(divide="ignore"):
         per_user = 1.0 / market.users
     z = _block_sum(market.block, hazard * impressions * per_user)

@@ -29,6 +29,16 @@ LI_PER_CNY = 1000  # 厘, the smallest unit a platform charges
 CELL_KEYS = ("campaign_id", "merchant_id", "segment", "placement", "slot", "fan_kind")
 
 
+def in_li(cny: FloatArray | float) -> FloatArray:
+    """Yuan as 厘, not rounded."""
+    return np.asarray(cny, dtype=float) * LI_PER_CNY
+
+
+def in_cny(li: NDArray[np.int64] | FloatArray | float) -> FloatArray:
+    """厘 as yuan."""
+    return np.asarray(li, dtype=float) / LI_PER_CNY
+
+
 @dataclass(frozen=True)
 class Draws:
     """Joint draws of what is uncertain; axis 0 is the draw, axis 1 the cell.
@@ -44,13 +54,12 @@ class Draws:
     gmv_per_fan_cny: FloatArray
 
 
-@dataclass(frozen=True)
-class Market:
-    """What money can buy, cell by cell.
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What is known of each cell; of one day of one audience, before a campaign makes a `Market` of it.
 
     Attributes:
-        cells: one row per cell with the columns `CELL_KEYS` (slot is an integer, the others strings).
-        block: (n_cells,) cells with equal numbers compete for the same users (same campaign, segment, slot).
+        cells: one row per cell: segment, placement, fan_kind, of a market all of `CELL_KEYS`.
         supply: spend_cny -> impressions, or -> value where `users` is infinite.
         users: (n_cells,) users of the cell's block; inf for additive value curves.
         hazard: (n_cells,) incremental follows per impression (1 for additive value curves).
@@ -58,12 +67,9 @@ class Market:
         gmv_per_fan_cny: (n_cells,) (1 for additive value curves).
         observed_max_cny: (n_cells,) largest spend the curve was learned from; inf when supplied from outside.
         draws: uncertainty of the above, or None.
-        carryover: share of the effective spend of a slot that is still at work in the next one (geometric
-        adstock). carry_in_cny: (n_cells,) effective spend at work when the plan starts (first slot only).
     """
 
     cells: pl.DataFrame
-    block: NDArray[np.int64]
     supply: CurveSet
     users: FloatArray
     hazard: FloatArray
@@ -71,11 +77,21 @@ class Market:
     gmv_per_fan_cny: FloatArray
     observed_max_cny: FloatArray
     draws: Draws | None = None
-    carryover: float = 0.0
-    carry_in_cny: FloatArray | None = None
 
     def __len__(self) -> int:
-        return len(self.block)
+        return len(self.users)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market(Learned):
+    """What money can buy, cell by cell.
+
+    Attributes:
+        block: (n_cells,) cells with equal numbers compete for the same users (same campaign and segment, all
+            slots together: one person becomes a fan once in the whole campaign).
+    """
+
+    block: NDArray[np.int64]
 
     @property
     def untried(self) -> NDArray[np.bool_]:
@@ -88,7 +104,7 @@ class Row:
     """One coupling limit: lower <= sum over metrics and cells of coefficient * metric <= upper.
 
     `name` is the constraint's name in the brief (several rows may share it; `where` tells them apart, e.g.
-    "live").
+    "live"). `aim` marks a target: a plan that spends nothing does not reach it.
     """
 
     name: str
@@ -97,6 +113,7 @@ class Row:
     upper: float = np.inf
     unit: str = "CNY"
     where: str = ""
+    aim: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,7 @@ def assign(
 
     For merchants who upload a list of people per placement (audience package, 人群包) instead of buying
     whole segments: max sum w_uj x_uj with sum_j x_uj <= 1 for each person u, by prices of the limits
-    (`targeting.assignment.crowd`). With the budget alone the prices are exact after one sort (as in `maq`);
-    with more limits they are the exact optimum of the dual, found by box steps. People are whole: at most one
-    per limit is rounded, and the gap says what that can cost.
+    (`targeting.assignment`). People are whole, limits hold exactly, and the gap says what that can cost.
 
     Args:
         offers: polars, pandas or Arrow, one row per person and placement: user_id, placement, worth (any
@@ -51,7 +49,7 @@ def assign(
         gap_tol: upper_bound / value - 1 at which the search for the last people ends.
 
     Returns:
-        The same for any order of rows; ties go to nobody first, then by placement and user_id.
+        The same for any order of rows; people with equal offers are taken in the order of user_id.
 
     Raises:
         DataError: a column is missing, a number is NaN, a cost is negative, a person has a placement twice.

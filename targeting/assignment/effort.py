@@ -48,7 +48,7 @@ class Effort:
     core: int = 32
     rounds: tuple[int, ...] = (32, 128, 512, 2_048)
     level: float = 1e-9
-    nodes: int = 64_000
+    nodes: int = 32_000
     feasible: float = 1e-9
     slack: float = 1e-12
 

@@ -25,16 +25,13 @@ from models.errors import CampaignError
 from targeting.campaign.constraints import (
     KINDS,
     Constraint,
-    Money,
-    Number,
-    Placements,
-    Share,
-    Text,
+    MinIfUsed,
+    Parsed,
     Trial,
-    Whole,
     name_by_position,
     refuse_duplicate_names,
 )
+from targeting.campaign.fields import Money, Number, Placements, Share, Text, Whole
 from targeting.campaign.messages import one_line
 
 SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving since 1991
@@ -108,12 +105,10 @@ class Economics(_Part):
 class SlotPlan(_Part):
     """Hours of a live session or days of a festival that are planned jointly.
 
-    `count` slots, numbered from 0, share the campaign's `days` evenly; `carryover` is the share of a slot's
-    effective spend that still works in the next one (geometric adstock).
+    `count` slots, numbered from 0, share the campaign's `days` evenly.
     """
 
     count: Annotated[Whole, Field(ge=1, le=1000)] = 1
-    carryover: Annotated[Number, Field(ge=0, lt=1)] = 0.0
 
 
 class Campaign(_Part):
@@ -135,6 +130,7 @@ class Campaign(_Part):
     ] = ()
     last_plan: Annotated[str, Field(min_length=1)] | None = None
     slots: SlotPlan = SlotPlan()
+    min_ticket_cny: Money = 0.0
     trial_cny: Money = 0.0
 
     @model_validator(mode="after")
@@ -148,10 +144,12 @@ class Campaign(_Part):
         return self
 
     @property
-    def limits(self) -> tuple[Constraint, ...]:
+    def limits(self) -> Parsed:
         """Every constraint: those of the list, and what keys of their own ask for."""
-        trial = Trial(kind="trial", name="trial_cny", max_cny=self.trial_cny)
-        return (*self.constraints, trial)
+        own: list[Constraint] = [Trial(kind="trial", name="trial_cny", max_cny=self.trial_cny)]
+        if self.min_ticket_cny > 0:
+            own.append(MinIfUsed(kind="min_if_used", name="min_ticket_cny", min_cny=self.min_ticket_cny))
+        return Parsed((*self.constraints, *own))
 
     @property
     def merchant_id(self) -> str:

@@ -7,12 +7,10 @@ the limits mean for cells is decided in `allocation.compile`. It must not import
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,93 +21,16 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
+from targeting.campaign.fields import Money, Number, Selection, Share, Whole, as_text
 from targeting.campaign.messages import one_line
 
 Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
-_WRITTEN = r"^\s*[-+]?[¥￥]?\s*[\d.][^:]*$"
-
-
-def _as_number(value: Any) -> Any:
-    """A number as a table may write it: 0.5万, 25%, 1,000; 1_000 as Python does."""
-    if not isinstance(value, str):
-        return value
-    from models.contracts.numbers import read_number
-
-    number = read_number(re.sub(r"(?<=\d)_(?=\d)", "", value))
-    return value if number is None else number
-
-
-def _as_whole(value: Any) -> Any:
-    number = _as_number(value)
-    return int(number) if isinstance(value, str) and number != value and number == int(number) else value
-
-
-def _as_text(value: Any) -> Any:
-    """Ids are text; YAML reads `campaign_id: 1111` as a number."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, (list, set, frozenset)):
-        return tuple(value)
-    return value if isinstance(value, tuple) or value is None else (value,)
-
-
-def _as_the_tables_say(placements: tuple[str, ...]) -> tuple[str, ...]:
-    """Placements under the names that tables have after reading: a planner may write 短视频 for video."""
-    from models.contracts.values import placement_name
-
-    return tuple(map(placement_name, placements))
-
-
-# `json_schema_input_type` is what may be written, for `targeting schema campaign`; the model holds less.
-_T = TypeVar("_T")
-_Some = Annotated[tuple[_T, ...], Field(min_length=1)]
-_Digits = Annotated[str, Field(pattern=_WRITTEN)]
-Number = Annotated[
-    float,
-    BeforeValidator(_as_number, json_schema_input_type=float | _Digits),
-    Field(allow_inf_nan=False),
-]
-Whole = Annotated[int, BeforeValidator(_as_whole, json_schema_input_type=int | _Digits)]
-Money = Annotated[Number, Field(ge=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
-Texts = Annotated[
-    tuple[Text, ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_Some[str | int] | str | int),
-    Field(min_length=1),
-]
-Placements = Annotated[Texts, AfterValidator(_as_the_tables_say)]
-Slots = Annotated[
-    tuple[Annotated[Whole, Field(ge=0)], ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=_Some[int] | int),
-    Field(min_length=1),
-]
-
-
-class Selection(BaseModel):
-    """Which cells: every key given must match (a value or a list of values); nothing given = everything."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    segment: Texts | None = None
-    placement: Placements | None = None
-    slot: Slots | None = None
-    fan_kind: Texts | None = None
-    campaign_id: Texts | None = None
-    merchant_id: Texts | None = None
-
-    def given(self) -> dict[str, tuple[Any, ...]]:
-        """The keys that were given, with their values."""
-        keys = {key: getattr(self, key) for key in Selection.model_fields}
-        return {key: values for key, values in keys.items() if values is not None}
 
 
 class _Constraint(Selection):
     """What every kind has: a name (default `<kind>-<position>`, counted from 1), a selection and `each`."""
 
-    name: Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int)] = ""
+    name: Annotated[str, BeforeValidator(as_text, json_schema_input_type=str | int)] = ""
     each: Each | None = None
 
 
@@ -302,13 +223,21 @@ def name_by_position(entries: Any) -> Any:
     return tuple(named)
 
 
-def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Constraint, ...]:
+TAKEN = {"total": "the budget", "min_ticket_cny": "the smallest ticket", "trial_cny": "the trial money"}
+
+
+class Parsed(tuple[Any, ...]):
+    """Constraints that were read and named already, so that nothing reads them a second time."""
+
+
+def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> Parsed:
     """The same constraints; ValueError where two share a name or one takes the budget's name `total`."""
     seen: dict[str, int] = {}
     for position, constraint in enumerate(constraints, start=1):
-        if constraint.name == "total":
+        if constraint.name in TAKEN:
             raise ValueError(
-                f"constraint {position} is called 'total', which is the budget's name; rename it"
+                f"constraint {position} is called '{constraint.name}', which is {TAKEN[constraint.name]}'s "
+                f"name; rename it"
             )
         if constraint.name in seen:
             raise ValueError(
@@ -316,18 +245,20 @@ def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> tuple[_Const
                 f"rename one"
             )
         seen[constraint.name] = position
-    return constraints
+    return Parsed(constraints)
 
 
 _LIST: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[Constraint, ...], config=ConfigDict(strict=True))
 
 
-def parse_constraints(entries: Sequence[Any], *, source: str = "campaign") -> tuple[Any, ...]:
-    """Constraints from mappings (or models), each with a name.
+def parse_constraints(entries: Sequence[Any], *, source: str = "campaign") -> Parsed:
+    """Constraints from mappings (or models), each with a name; those of a brief are what they are.
 
     Raises:
         CampaignError: one line naming the entry, the key, what was expected and the nearest known key.
     """
+    if isinstance(entries, Parsed):
+        return entries
     try:
         return refuse_duplicate_names(_LIST.validate_python(name_by_position(entries)))
     except ValidationError as error:

@@ -43,6 +43,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{found[0]}"?' if found else ""
 
 
+def listed(values: Sequence[Any], *, most: int = 12) -> str:
+    """Values for a message: `'a', 'b', ... (40 in all)`."""
+    shown = ", ".join(repr(value) for value in values[:most])
+    return shown if len(values) <= most else f"{shown}, ... ({len(values)} in all)"
+
+
 def one_line(
     error: ValidationError, *, source: str, models: Sequence[type[BaseModel]], under: str = ""
 ) -> CampaignError:

@@ -19,12 +19,12 @@ import polars as pl
 from models.contracts import as_frame
 from models.errors import DataError, InfeasibleError, SolverError
 from models.supply.curves import FloatArray
-from targeting.allocation.explain.conflict import solve_or_explain
-from targeting.allocation.explain.trial import marginals
+from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.explain.words import reasons
 from targeting.allocation.lastplan import last_spend
+from targeting.allocation.moves import marginals
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
-from targeting.allocation.solver.rounding import rounded
+from targeting.allocation.solver.wholeli import rounded
 from targeting.audience import Audience
 from targeting.campaign import Campaign
 from targeting.decision.verbs import Plan

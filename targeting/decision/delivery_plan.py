@@ -53,9 +53,11 @@ def plan_delivery(
         CampaignError, InfeasibleError: the brief is wrong or cannot be met.
     """
     brief = campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)
-    conformed = _report(delivery, ceiling=max_rejected_share)
+    conformed = _report(delivery)
     placed = conformed.good.with_columns(respelt(conformed.good["placement"], brief.placements))
     rows = _rows_of(placed, conformed, brief)
+    source = conformed.origin.source
+    refuse_many(source, conformed.good.height, conformed.rejected, ceiling=max_rejected_share)
     brief, unpaid = _of_paid(rows, brief)
     model = fit_delivery(rows, rng=rng, n_draws=n_draws)
     unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
@@ -105,13 +107,11 @@ def _rows_of(placed: pl.DataFrame, conformed: Conformed, campaign: Campaign) -> 
     return rows
 
 
-def _report(delivery: Any, *, ceiling: float) -> Conformed:
+def _report(delivery: Any) -> Conformed:
     """The report after its contract, once: ads that differ in a column we drop would look alike."""
     if isinstance(delivery, Conformed):
         return delivery
-    found = conform(as_frame(delivery, source="delivery"), "delivery", source="delivery")
-    refuse_many("delivery", found.good.height, found.rejected, ceiling=ceiling)
-    return found
+    return conform(as_frame(delivery, source="delivery"), "delivery", source="delivery")
 
 
 def _of_paid(rows: pl.DataFrame, brief: Campaign) -> tuple[Campaign, tuple[str, ...]]:

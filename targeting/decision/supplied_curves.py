@@ -13,7 +13,7 @@ import polars as pl
 from models.contracts import as_frame, conform, fingerprint
 from models.errors import DataError
 from targeting.allocation.problem import Market
-from targeting.allocation.supplied import market_from_curves
+from targeting.allocation.tabled import market_from_curves
 from targeting.campaign import Campaign, parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan

@@ -23,6 +23,7 @@ class Plan(DecidedPlan):
     """A decided plan, to be read, compared, questioned and saved; the fields are those of `DecidedPlan`."""
 
     violations = questions.violations
+    price = questions.price
     why = questions.why
     frontier = questions.frontier
     scenarios = questions.scenarios

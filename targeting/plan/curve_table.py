@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.supply.curves import FloatArray
-from targeting.allocation.explain.trial import Neighbours
+from targeting.allocation.moves import Neighbours
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 from targeting.plan.plan_settings import SETTINGS

@@ -60,8 +60,6 @@ class _Market(File):
     gmv_per_fan_cny: Array
     observed_max_cny: Array
     draws: _Draws | None
-    carryover: float
-    carry_in_cny: Array | None
 
 
 _MARKET = TypeAdapter(_Market)

@@ -6,20 +6,25 @@ Every answer comes from `targeting.allocation`; here is only what the brief make
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from models.errors import DataError
+from models.contracts import as_frame
+from models.errors import CampaignError, DataError
 from models.supply.curves import FloatArray
 from targeting.allocation.audit import check
 from targeting.allocation.explain import words
 from targeting.allocation.formulation.compile import compile_problem
+from targeting.allocation.lastplan import last_spend
+from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Market, Problem
 from targeting.allocation.whatif import frontier as whatif
 from targeting.allocation.whatif.sensitivity import value_of_information
 from targeting.campaign import Campaign, parse_campaign
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.promise import Promise, promise
 
 
 def compiled(
@@ -84,6 +89,58 @@ def why(plan: DecidedPlan, segment: str, placement: str, slot: int | None = None
         listed = "; ".join(f"{s}, {p}" for s, p in known[:8])
         raise DataError(f"plan: has no cell {segment!r}, {placement!r}; its cells are {listed}")
     return " ".join(words.why(plan.market, plan.problem, plan.solution, cell) for cell in cells)
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What a plan made by hand is worth on a decided plan's curves.
+
+    Attributes:
+        spend_cny: (n_cells,) as given, in the order of the market's cells.
+        value: of the brief's objective; share_of_best: of the decided plan's value.
+        promise: per cell and in total, with intervals.
+        violations: limits of the brief that it breaks.
+    """
+
+    spend_cny: FloatArray
+    value: float
+    share_of_best: float
+    promise: Promise
+    violations: tuple[check.Violation, ...]
+
+
+def price(plan: DecidedPlan, allocation: Any) -> Priced:
+    """A plan that somebody made by hand, judged by the same curves and the same brief.
+
+    Args:
+        plan: the decided plan; allocation: a frame with segment, placement, spend_cny and optionally slot and
+            campaign_id; a cell that is not in it gets nothing.
+
+    Raises:
+        CampaignError: a column is missing, a spend is no number >= 0, or a row names no cell of the plan.
+    """
+    frame = as_frame(allocation)
+    spend = last_spend(plan.market, frame, source="allocation")
+    given = float(frame["spend_cny"].cast(pl.Float64).sum())
+    if abs(given - float(spend.sum())) > 1e-9 * max(given, 1.0):
+        keys = ["segment", "placement"]
+        odd = frame.join(plan.market.cells, on=keys, how="anti").head(1)
+        row = f" ({odd['segment'][0]!r}, {odd['placement'][0]!r})" if odd.height else ""
+        raise CampaignError(f"allocation: a row{row} names no cell of the plan; take it away or correct it")
+    economics = plan.campaign.economics
+    value = float(total(plan.problem.objective, outcomes(plan.market, spend)))
+    return Priced(
+        spend_cny=spend,
+        value=value,
+        share_of_best=value / plan.value if plan.value else float("nan"),
+        promise=promise(
+            market=plan.market, spend_cny=spend, unknown=plan.provenance.unknown,
+            kept_share=None if economics is None else economics.kept_share,
+        ),
+        violations=broken_by(
+            spend, market=plan.market, campaign=plan.campaign, last=plan.last_spend_cny
+        ),
+    )  # fmt: skip
 
 
 def frontier(

@@ -77,3 +77,35 @@ def test_a_store_that_cannot_be_reached_is_one_line(store, tmp_path, uri):
 def test_a_run_is_recorded_on_a_real_server(server, own_folder, tmp_path):
     run_id = log_one(server, tmp_path)
     check_recorded(server, run_id, tmp_path / "back")
+
+
+def test_a_store_that_fails_midway_takes_its_record_and_not_the_work(store, tmp_path, monkeypatch):
+    from mlflow.exceptions import MlflowException
+
+    calls = []
+
+    def gone(*given):
+        calls.append(given)
+        raise MlflowException("API request failed: connection refused")
+
+    monkeypatch.setattr(mlflow, "log_metrics", gone)
+
+    def work():
+        with tracking.job_run("plan", tracking_uri=store, inputs=INPUTS, fingerprints={}) as run:
+            run.metrics({"gap": 1.0})
+            run.metrics({"gap": 2.0})
+            (tmp_path / "plan.json").write_text("{}")
+
+    with pytest.raises(
+        DataError, match=r"tracking store .*connection refused.*what the job has written is kept"
+    ):
+        work()
+    assert (tmp_path / "plan.json").exists()
+    assert len(calls) == 1
+
+
+def test_a_store_without_its_driver_is_a_word(store):
+    with pytest.raises(
+        DataError, match=r"tracking store postgresql://.*No module named .*install its driver"
+    ):
+        tracking.connect("postgresql://u:p@127.0.0.1:1/x")

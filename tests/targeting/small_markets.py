@@ -20,9 +20,8 @@ def market(
     family: str = "log",
     users: float = 1e4,
     draws: int = 0,
-    carryover: float = 0.0,
 ) -> Market:
-    """Campaigns x segments x slots x (video, live); one campaign, segment and slot are one block."""
+    """Campaigns x segments x slots x (video, live); one campaign and segment are one block."""
     rng = np.random.default_rng(seed)
     keys = [
         {
@@ -50,14 +49,13 @@ def market(
     )
     small = Market(
         cells=cells,
-        block=np.repeat(np.arange(n // 2), 2),
+        block=np.repeat(np.arange(campaigns * segments), 2 * slots),
         supply=supply,
         users=np.full(n, users),
         hazard=rng.uniform(0.005, 0.05, n),
         entry=np.where(live, 0.1, 0.0),
         gmv_per_fan_cny=rng.uniform(5, 60, n),
         observed_max_cny=np.full(n, np.inf),
-        carryover=carryover,
     )
     return replace(small, draws=_draws(small, draws, rng)) if draws else small
 

@@ -17,14 +17,13 @@ def test_more_days_buy_what_the_days_would_buy_one_by_one():
     np.testing.assert_allclose(three.observed_max_cny, 3 * one.observed_max_cny)
 
 
-def test_slots_share_the_days_and_compete_apart():
-    brief = jewellery_shop.campaign(days=2, slots={"count": 4, "carryover": 0.3})
+def test_slots_share_the_days_and_compete_for_the_same_people():
+    brief = jewellery_shop.campaign(days=2, slots={"count": 4})
     market = jewellery_shop.market(brief)
     assert len(market) == 4 * 10
-    assert market.carryover == 0.3
     assert market.cells["slot"].unique().sort().to_list() == [0, 1, 2, 3]
-    # A block is one segment in one slot: its two placements and nothing else.
-    assert np.bincount(market.block).tolist() == [2] * 20
+    # A block is one segment in all slots: one person becomes a fan once in the whole campaign.
+    assert np.bincount(market.block).tolist() == [8] * 5
     half_day = jewellery_shop.learned().supply.rescaled(top=0.5, spend=0.5)
     spend = np.full(10, 100.0)
     np.testing.assert_allclose(market.supply.value(np.tile(spend, 4))[:10], half_day.value(spend))
@@ -44,7 +43,7 @@ def test_a_placement_that_was_never_learned_is_named():
 
 
 def test_a_market_survives_json_exactly():
-    market = jewellery_shop.market(jewellery_shop.campaign(slots={"count": 2, "carryover": 0.2}))
+    market = jewellery_shop.market(jewellery_shop.campaign(slots={"count": 2}))
     back = market_from_json(market_to_json(market))
     spend = np.linspace(1.0, 900.0, len(market))
     for draw in (None, 0, 59):
@@ -52,7 +51,6 @@ def test_a_market_survives_json_exactly():
         for metric, values in there.items():
             np.testing.assert_array_equal(values, here[metric])
     assert back.cells.equals(market.cells)
-    assert back.carryover == market.carryover
 
 
 def test_infinite_users_and_tabulated_curves_survive_json():

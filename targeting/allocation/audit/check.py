@@ -2,7 +2,7 @@
 
 Exists so that no mistake of the compiler or the solver can pass unseen. Plain loops over the constraints as
 the planner wrote them; the outcomes are computed here from the formulae of DESIGN 4.2. It must not import
-compile.py, rows.py, selection.py, outcomes.py or the solver; all it shares with them is `CurveSet.value`.
+`formulation`, `outcomes` or the solver; all it shares with them is `CurveSet.value`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import polars as pl
 from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.audit.judgement import CHECKS, Facts, Finding, total
-from targeting.allocation.audit.truth import counted, true_outcome
+from targeting.allocation.audit.recount import counted, true_outcome
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import Market
 from targeting.campaign.constraints import parse_constraints

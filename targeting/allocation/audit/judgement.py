@@ -1,11 +1,12 @@
 """What each constraint kind means for the checker: actual against limit, in plain loops.
 
-Exists as the second, independent reading of DESIGN 4.3 (the first is rows.py). It must not import compile.py,
-rows.py, selection.py, outcomes.py or the solver.
+Exists as the second, independent reading of DESIGN 4.3 (the first is `formulation.rows`). It must not import
+`formulation`, `outcomes` or the solver.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import CampaignError
-from targeting.allocation.audit.truth import (
+from targeting.allocation.audit.recount import (
     Outcome,
     counted,
     independent_parts,
@@ -91,6 +92,11 @@ def total(facts: Facts) -> list[Finding]:
     return found
 
 
+def _whole_li(cny: float) -> float:
+    """A share of the budget is kept to the 厘 (0.001 CNY) below."""
+    return math.floor(1000.0 * cny + 1e-6) / 1000.0
+
+
 def _bounds(facts: Facts, c: Any) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
@@ -98,7 +104,7 @@ def _bounds(facts: Facts, c: Any) -> list[Finding]:
         for limit, at_most in (
             (c.min_cny, False),
             (c.max_cny, True),
-            (None if c.min_share is None else c.min_share * facts.budget_cny, False),
+            (None if c.min_share is None else _whole_li(c.min_share * facts.budget_cny), False),
             (None if c.max_share is None else c.max_share * facts.budget_cny, True),
         ):
             if limit is not None:

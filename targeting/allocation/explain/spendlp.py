@@ -11,13 +11,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from models.errors import SolverError
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Row
+from targeting.allocation.settings import SETTINGS
 
 BUDGET = "total"
-_TIME_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,6 @@ def least_slack(problem: Problem, *, names: Collection[str], relaxed: str | None
     Raises:
         SolverError: HiGHS stopped without an answer.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
     n, rows = len(problem.market), _gather(problem, set(names), relaxed)
     cost = np.zeros(2 * n + 1)
     cost[-1] = 1.0 if relaxed else 0.0
@@ -74,7 +74,7 @@ def least_slack(problem: Problem, *, names: Collection[str], relaxed: str | None
         constraints=LinearConstraint(rows.matrix(2 * n + 1), rows.lower, rows.upper),
         bounds=Bounds(np.zeros(2 * n + 1), top),
         integrality=integral,
-        options={"time_limit": _TIME_LIMIT_S},
+        options={"time_limit": SETTINGS.feasibility_seconds},
     )
     if found.x is None:
         if found.status == 2:
@@ -103,10 +103,8 @@ class _Rows:
         self.lower.append(lower)
         self.upper.append(upper)
 
-    def matrix(self, width: int):  # type: ignore[no-untyped-def]
+    def matrix(self, width: int) -> sparse.csr_matrix:
         """Sparse (rows, width)."""
-        from scipy import sparse
-
         at = np.array(self.entries, dtype=float).reshape(-1, 3)
         places = (at[:, 0].astype(np.int64), at[:, 1].astype(np.int64))
         return sparse.csr_matrix((at[:, 2], places), shape=(len(self.lower), width))

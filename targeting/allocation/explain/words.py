@@ -15,9 +15,10 @@ from typing import Literal
 import numpy as np
 
 from models.supply.curves import FloatArray
-from targeting.allocation.explain.trial import Neighbours, marginals, trial_gains
 from targeting.allocation.formulation.selection import cell_names
+from targeting.allocation.moves import Neighbours, marginals, trial_gains
 from targeting.allocation.problem import Market, Metric, Problem, Solution
+from targeting.allocation.settings import SETTINGS
 
 Code = Literal[
     "margin", "cap", "floor", "minimum", "marginal_floor", "held_back", "held_up", "saturated",
@@ -54,9 +55,8 @@ NAMED = (
     "held_up",
     "held_out",
 )
+_NEAR = SETTINGS.near_hurdle
 _UNITS: Mapping[str, str] = {"gmv": "CNY of GMV", "fans": "new fans", "entries": "live entries"}
-_TRIALS = 48
-_NEAR = 0.02  # a marginal return within 2 % of the hurdle counts as equal: money comes in whole 厘 and steps
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class _Judge:
         near = Neighbours.of(market)
         step = max(1e-6 * problem.budget_cny, 1e-3)
         cap = np.minimum(problem.limits.upper_cny, problem.budget_cny)
-        grid = np.geomspace(1e-4, 1.0, _TRIALS)[:, None] * np.maximum(cap, 1e-9)
+        grid = np.geomspace(1e-4, 1.0, SETTINGS.trial_spends)[:, None] * np.maximum(cap, 1e-9)
         extra = np.where(spend > 0, step, grid)
         gains = trial_gains(
             market, spend_cny=spend, trials_cny=spend + extra, coefficients=value, neighbours=near
@@ -202,15 +202,15 @@ class _Judge:
 
     def _funded(self, c: int, spend: float) -> tuple[Code, tuple[str, ...]]:
         limits, hurdle, next_yuan = self.problem.limits, self.hurdle[c], self.marginal[c]
-        close = 1e-6 * self.problem.budget_cny + 0.002
-        if spend >= limits.upper_cny[c] - close and next_yuan >= hurdle * (1 - _NEAR):
+        close, floor, much = 1e-6 * self.problem.budget_cny + 0.002, limits.marginal_floor[c], 1 + _NEAR
+        if spend >= limits.upper_cny[c] - close and next_yuan >= hurdle * (2 - much):
             return "cap", self._sources(c, "upper_cny")
-        if next_yuan > hurdle * (1 + _NEAR):
-            if limits.marginal_floor[c] > 0 and next_yuan <= limits.marginal_floor[c] * (1 + _NEAR):
+        if next_yuan > hurdle * much:
+            if floor > 0 and next_yuan <= floor * much:
                 return "marginal_floor", self._sources(c, "marginal_floor")
             held = self._rows(c)
             return ("held_back", held) if held else ("near_tie", ())
-        if next_yuan < hurdle * (1 - _NEAR):
+        if next_yuan < hurdle * (2 - much):
             if limits.lower_cny[c] > 0 and spend <= limits.lower_cny[c] + close:
                 return "floor", self._sources(c, "lower_cny")
             if limits.min_if_used_cny[c] > 0 and spend <= limits.min_if_used_cny[c] + close:

@@ -2,7 +2,7 @@
 
 Exists so that the solver knows nothing of briefs. Every row is linear in the metrics of `problem.py`; a limit
 that concerns single cells goes to `Limits`, where the pricing of columns enforces it exactly. It must not
-import the solver or evaluate a curve, and `check.py` must not import it: the two are independent answers to
+import the solver or evaluate a curve, and `audit` must not import it: the two are independent answers to
 the same question.
 """
 
@@ -18,7 +18,7 @@ from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation import rows
 from targeting.allocation.lastplan import last_spend
-from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk, Row
+from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk
 from targeting.campaign.constraints import parse_constraints
 
 _WORTH: Mapping[str, Metric] = {
@@ -74,19 +74,13 @@ def compile_problem(
         worth=worth,
         last_spend_cny=None if last_plan is None else last_spend(market, last_plan),
     )
-    sources: list[CellLimit] = []
-    coupling: list[Row] = []
-    for constraint in parsed:
-        if constraint.kind != "risk":
-            found = rows.COMPILERS[constraint.kind](brief, constraint)
-            sources += found.limits
-            coupling += found.rows
+    compiled = [rows.COMPILERS[c.kind](brief, c) for c in parsed if c.kind != "risk"]
     return Problem(
         market=market,
         objective=_objective(objective, economics, market, brief, parsed),
         budget_cny=float(budget_cny),
-        limits=combine(sources, n),
-        rows=tuple(coupling),
+        limits=combine([limit for part in compiled for limit in part.limits], n),
+        rows=tuple(row for part in compiled for row in part.rows),
         risk=_risk(market, parsed),
         worth=worth,
     )
@@ -127,15 +121,14 @@ def _objective(
             f"constraints '{cheapest[0].name}' and '{other.name}': one target asks for the cheapest plan, "
             f"the other for as much as pays back; keep one, or write roi as a roi_floor"
         )
-    plain: dict[Metric, FloatArray] = dict(brief.worth)
-    if objective == "profit":
-        plain = {"gmv": _kept(economics, market), "spend": -np.ones(n)}
     if cheapest:
         return {"spend": -np.ones(n)}
-    for target in priced:
-        price = np.where(rows.chosen(brief, target), target.value, 0.0)
-        plain["spend"] = plain.get("spend", np.zeros(n)) - price
-    return plain
+    kept = _kept(economics, market) if objective == "profit" else np.ones(n)
+    charge = np.full(n, 1.0 if objective == "profit" else 0.0)
+    for target in priced:  # returns are counted in what the brief counts as value, not in profit
+        charge = np.where(rows.chosen(brief, target), np.maximum(charge, target.value * kept), charge)
+    plain: dict[Metric, FloatArray] = {metric: c * kept for metric, c in brief.worth.items()}
+    return {**plain, "spend": -charge} if charge.any() else plain
 
 
 def _kept(economics: Any, market: Market) -> FloatArray:

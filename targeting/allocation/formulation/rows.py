@@ -16,7 +16,7 @@ import numpy as np
 from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import BoolArray, IndexArray, groups, select
-from targeting.allocation.problem import CellLimit, Market, Metric, Row
+from targeting.allocation.problem import CellLimit, Market, Metric, Row, in_cny, in_li
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def _spend_limits(brief: Brief, name: str, parts: list[tuple[str, IndexArray, fl
 
 
 def bounds(brief: Brief, constraint: Any) -> Compiled:
-    """min <= spend(selection) <= max; shares are of the budget."""
-    lower = max(constraint.min_cny or 0.0, (constraint.min_share or 0.0) * brief.budget_cny)
+    """min <= spend(selection) <= max; shares are of the budget, the least in whole 厘 (three thirds fit)."""
+    share = in_cny(np.floor(in_li((constraint.min_share or 0.0) * brief.budget_cny) + 1e-6))
+    lower = max(constraint.min_cny or 0.0, float(share))
     upper = np.inf if constraint.max_cny is None else constraint.max_cny
     if constraint.max_share is not None:
         upper = min(upper, constraint.max_share * brief.budget_cny)
@@ -202,6 +203,11 @@ def fairness_floor(brief: Brief, constraint: Any) -> Compiled:
 
 def frequency_cap(brief: Brief, constraint: Any) -> Compiled:
     """impressions - cap reached <= 0."""
+    if np.isinf(brief.market.users[chosen(brief, constraint)]).any():
+        raise CampaignError(
+            f"constraint '{constraint.name}': how many people the curves reach is not known, so impressions "
+            f"per person are not; take it away or plan from logs"
+        )
     found = []
     for where, cells in _groups(brief, constraint, constraint.each):
         row: dict[Metric, FloatArray] = {
@@ -216,6 +222,7 @@ def target(brief: Brief, constraint: Any) -> Compiled:
     """metric >= value, or worth - value spend >= 0 for roi; marginal_roi changes the objective instead."""
     if constraint.metric == "marginal_roi":
         return Compiled()
+    _refuse_unknown_metric(brief, constraint)
     found = []
     for where, cells in _groups(brief, constraint, constraint.each):
         if constraint.metric == "roi":
@@ -224,8 +231,20 @@ def target(brief: Brief, constraint: Any) -> Compiled:
             row, lower, unit = {"fans": _on(brief, cells)}, constraint.value, "fans"
         else:
             row, lower, unit = {"gmv": _on(brief, cells)}, constraint.value, "CNY"
-        found.append(Row(constraint.name, row, lower=lower, unit=unit, where=where))
+        found.append(Row(constraint.name, row, lower=lower, unit=unit, where=where, aim=True))
     return Compiled(rows=tuple(found))
+
+
+def _refuse_unknown_metric(brief: Brief, constraint: Any) -> None:
+    """Curves from outside give one value, which the objective names; fans and GMV are then not both known."""
+    asked = {"new_fans": "fans", "new_fan_gmv": "gmv"}.get(constraint.metric)
+    market = brief.market
+    one_value = (market.users == np.inf) & (market.hazard == 1.0) & (market.gmv_per_fan_cny == 1.0)
+    if asked is not None and asked not in brief.worth and one_value.all():
+        raise CampaignError(
+            f"constraint '{constraint.name}': the curves give one value, which the objective calls "
+            f"{next(iter(brief.worth))}, so {constraint.metric} is not known; change metric or objective"
+        )
 
 
 def trial(brief: Brief, constraint: Any) -> Compiled:

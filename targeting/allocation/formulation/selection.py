@@ -1,6 +1,6 @@
 """Which cells a constraint speaks of: selections and groups over `Market.cells`.
 
-Exists because compile.py and words.py must agree on names of places, while check.py keeps its own plain loop
+Exists because `compile` and `words` must agree on names of places, while the audit keeps its own plain loop
 on purpose. It must not import the brief's models: a selection arrives as a mapping of key to values.
 """
 
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.errors import CampaignError
+from targeting.campaign.messages import listed
 
 BoolArray = NDArray[np.bool_]
 IndexArray = NDArray[np.int64]
@@ -73,9 +74,3 @@ def cell_names(cells: pl.DataFrame) -> list[str]:
     if cells["slot"].n_unique() > 1:
         names = [f"{name} × slot {slot}" for name, slot in zip(names, cells["slot"].to_list(), strict=True)]
     return names
-
-
-def listed(values: Sequence[Any], *, most: int = 12) -> str:
-    """Values for a message: `'a', 'b', ... (40 in all)`."""
-    shown = ", ".join(repr(value) for value in values[:most])
-    return shown if len(values) <= most else f"{shown}, ... ({len(values)} in all)"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.supply.curves import FloatArray
-from targeting.allocation.solver.program import Program
+from targeting.allocation.solver.arrays import Program
 
 
 def phi_jet(z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -51,7 +51,7 @@ def phi(z: FloatArray) -> FloatArray:
 
 
 def basic_metrics(program: Program, spend: FloatArray) -> dict[str, FloatArray]:
-    """The five basic metrics of every grid cell at (effective) spend of shape (..., m)."""
+    """The five basic metrics of every grid cell at spend of shape (..., m)."""
     a = program.curves.value(spend)
     per_user = _per_user(program)
     grid = program.grid

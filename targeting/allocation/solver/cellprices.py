@@ -15,23 +15,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linprog
 
 from models.supply.curves import POINTS, FloatArray
-from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Problem
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import jet
 from targeting.allocation.solver.layout import basic_weights
 from targeting.allocation.solver.newton import jacobian
 from targeting.allocation.solver.polish import lines, polish
-from targeting.allocation.solver.program import CARRY, Program
-
-_NEAR = 1e-9  # of a cell's range, or of a row's size: this close to a limit is at it
-_EXACT = 1e-6  # relative residual of the optimality conditions up to which prices are taken as they are
-_NOTHING = 1e-12  # share of the objective below which a limit's price x size is rounding
-_MOST_CELLS = 5000  # cells up to which multipliers are looked for by a linear program
 
 
 @dataclass(frozen=True)
@@ -42,39 +36,38 @@ class Named:
     binding: tuple[str, ...]
 
 
-def named_prices(problem: Problem, program: Program, prices: FloatArray, effective: FloatArray) -> Named:
+def named_prices(problem: Problem, program: Program, prices: FloatArray, laid: FloatArray) -> Named:
     """Price of every constraint at the plan.
 
     Args:
         problem: its `limits.sources` say who set what.
         program: its layout, as built from it.
         prices: (r,) row prices of the bound, a start for the plan's own.
-        effective: (m,) the plan in the program's variables.
+        laid: (m,) the plan on the grid.
 
     Returns:
         A price for `total` and every row's and binding limit's name, >= 0.
     """
-    spend, own = _multipliers(program, program.lawful(prices), effective)
+    spend, own = _multipliers(program, program.lawful(prices), laid)
     worth = np.abs(jet(program, program.weights(np.zeros_like(own)), spend).value).sum()
     lhs, size = lines(program, spend)
-    own = np.where(np.abs(own) * size > _NOTHING * worth, own, 0.0)
+    own = np.where(np.abs(own) * size > SETTINGS.price_nothing * worth, own, 0.0)
     found: dict[str, float] = {"total": 0.0}
     held: list[str] = []
-    tight = (np.abs(lhs - program.row_upper) <= _NEAR * size) | (
-        np.abs(lhs - program.row_lower) <= _NEAR * size
+    tight = (np.abs(lhs - program.row_upper) <= SETTINGS.price_near * size) | (
+        np.abs(lhs - program.row_lower) <= SETTINGS.price_near * size
     )
     for name, price, at_limit in zip(program.row_name, np.abs(own).tolist(), tight.tolist(), strict=True):
-        if name != CARRY:
-            found[name] = found.get(name, 0.0) + price
-            held += [name] if at_limit or price > 0 else []
+        found[name] = found.get(name, 0.0) + price
+        held += [name] if at_limit or price > 0 else []
     for name, price in limit_prices(problem, program, own, spend).items():
         found[name] = found.get(name, 0.0) + price
-        held += [name] if price * problem.budget_cny > _NOTHING * worth else []
+        held += [name] if price * problem.budget_cny > SETTINGS.price_nothing * worth else []
     return Named(found, tuple(dict.fromkeys(held)))
 
 
 def limit_prices(
-    problem: Problem, program: Program, prices: FloatArray, effective: FloatArray
+    problem: Problem, program: Program, prices: FloatArray, laid: FloatArray
 ) -> dict[str, float]:
     """Objective per yuan by which every limit of a constraint would be moved outwards, for the binding ones.
 
@@ -82,16 +75,16 @@ def limit_prices(
         problem: its `limits.sources` say who set what.
         program: its layout, as built from it.
         prices: (r,) row prices at the optimum.
-        effective: (m,) the plan in the program's variables.
+        laid: (m,) the plan on the grid.
 
     Returns:
         Constraint name -> price > 0, summed over the cells where its limit is the one that binds; `total`
         where the budget is a cell's own ceiling.
     """
     n, limits = len(problem.market), problem.limits
-    at_upper, at_lower = _slopes_at_limits(problem, program, prices, effective)
-    spend = program.spend(effective, n)
-    most = program.spend(program.upper, n)  # the least of limit, budget and marginal stop
+    at_upper, at_lower = _slopes_at_limits(problem, program, prices, laid)
+    spend = program.told(laid, n)
+    most = program.told(program.upper, n)  # the least of limit, budget and marginal stop
     used = np.where(spend > 0, at_lower, 0.0)
     least = np.maximum(limits.min_if_used_cny, limits.lower_cny)
     found: dict[str, float] = {}
@@ -108,7 +101,7 @@ def limit_prices(
         binds = (worth > 0) & (said >= 0) & np.isclose(said, tightest, rtol=1e-9, atol=0.0)
         if binds.any():
             found[source.name] = found.get(source.name, 0.0) + float(worth[binds].sum())
-    found |= _floor_prices(problem, program, effective, at_upper, most)
+    found |= _floor_prices(problem, program, laid, at_upper, most)
     by_budget = (at_upper > 0) & (limits.upper_cny > problem.budget_cny)
     by_budget &= np.isclose(most, problem.budget_cny, rtol=1e-9, atol=0.0)
     if by_budget.any():
@@ -117,33 +110,27 @@ def limit_prices(
 
 
 def _floor_prices(
-    problem: Problem, program: Program, effective: FloatArray, at_upper: FloatArray, most: FloatArray
+    problem: Problem, program: Program, laid: FloatArray, at_upper: FloatArray, most: FloatArray
 ) -> dict[str, float]:
     """Objective per unit by which marginal floors would be lowered: what stopped cells would gain per yuan
     times the yuan they would get. Those solve H ds = 1 in every segment, H the worth's Hessian in its stopped
-    cells, the others' spends as planned. 0 at kinks, and where spend carries over (not worked out there).
+    cells, the others' spends as planned. 0 at kinks.
     """
     limits, n = problem.limits, len(problem.market)
     stopped = (at_upper > 0) & (limits.marginal_floor > 0) & (most > 0) & (most < problem.budget_cny)
     for source in limits.sources:
         if source.side == "upper_cny":
             stopped &= ~np.isclose(source.value, most, rtol=1e-9, atol=0.0)
-    if not stopped.any() or program.carried is not None:
+    if not stopped.any():
         return {}
-    alive, at = program.cell >= 0, np.maximum(program.cell, 0)
-
-    def put(x: FloatArray) -> FloatArray:
-        return np.where(alive, x[at], 0.0)
-
-    weights = basic_weights(problem.market, problem.worth or problem.objective, put)
-    bend = jet(program, weights, effective).hessian
+    weights = basic_weights(problem.market, problem.worth or problem.objective, program.laid)
+    bend = jet(program, weights, laid).hessian
     own = np.diagonal(bend, axis1=1, axis2=2)
-    curved = (program.grid(put(stopped.astype(float))) > 0) & (own < 0)
+    curved = (program.grid(program.laid(stopped.astype(float))) > 0) & (own < 0)
     scale = np.where(curved, 1.0 / np.sqrt(np.where(curved, -own, 1.0)), 0.0)
     even = bend * scale[:, :, None] * scale[:, None, :]
     even -= np.eye(program.width) * ~curved[:, :, None]
-    moved = np.zeros(n)
-    moved[program.cell[alive]] = (-np.linalg.solve(even, scale[:, :, None])[:, :, 0] * scale).ravel()[alive]
+    moved = program.told(np.asarray(-np.linalg.solve(even, scale[:, :, None])[:, :, 0] * scale).ravel(), n)
     found: dict[str, float] = {}
     for source in limits.sources:
         if source.side == "marginal_floor":
@@ -162,14 +149,14 @@ def _box(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _multipliers(program: Program, prices: FloatArray, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Spend (m,) and prices (r,) that meet the optimality conditions of the plan's on/off pattern."""
     low, high = _box(program, spend)
-    if _residual(program, prices, spend, low, high) <= _EXACT:
+    if _residual(program, prices, spend, low, high) <= SETTINGS.price_exact:
         return spend, prices
     done = polish(program, spend, prices, low, high)
     moved = np.abs(done.spend - spend).sum() / max(np.abs(spend).sum(), 1e-300)
     own = program.lawful(done.prices)
-    if moved <= 1e-3 and _residual(program, own, done.spend, low, high) <= _EXACT:
+    if moved <= 1e-3 and _residual(program, own, done.spend, low, high) <= SETTINGS.price_exact:
         return done.spend, own
-    if len(spend) > _MOST_CELLS:
+    if len(spend) > SETTINGS.priced_cells:
         return spend, prices
     return spend, _by_program(program, prices, spend, low, high)
 
@@ -182,7 +169,7 @@ def _residual(
     gain = jet(program, program.weights(plain), spend).gradient.ravel()
     slope = jet(program, program.weights(prices), spend).gradient.ravel()
     size = np.abs(gain) + np.abs(slope - gain)
-    near = _NEAR * (high - low)
+    near = SETTINGS.price_near * (high - low)
     wrong = np.where(spend <= low + near, np.maximum(slope, 0.0), np.abs(slope))
     wrong = np.where(spend >= high - near, np.maximum(-slope, 0.0), wrong)
     free = (high > low) & (size > 0)
@@ -230,38 +217,17 @@ def _by_program(
 
 
 def _slopes_at_limits(
-    problem: Problem, program: Program, prices: FloatArray, effective: FloatArray
+    problem: Problem, program: Program, prices: FloatArray, laid: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """(n_cells,) gain per yuan of a higher upper limit and of a lower lower limit; 0 where the limit is not
     reached.
     """
     n, alive = len(problem.market), program.cell >= 0
-    slope = jet(program, program.weights(prices), effective).gradient.ravel()
-    floor, ceiling = _box(program, effective)
-    near = _NEAR * np.maximum(ceiling - floor, 1e-3 * ceiling)
-    up = alive & (effective >= ceiling - near) & ((ceiling > 0) | ~program.switch) & np.isfinite(slope)
-    down = alive & (effective <= floor + near) & (floor > 0)
-    upper, lower = np.zeros(n), np.zeros(n)
-    rises = _of_real_spend(program, np.where(up, np.maximum(slope, 0.0), 0.0))
-    falls = _of_real_spend(program, np.where(down, np.maximum(-slope, 0.0), 0.0))
-    upper[program.cell[alive]], lower[program.cell[alive]] = rises[alive], falls[alive]
-    if program.carried is not None:  # later slots' limits are rows there, one per cell with a slot before it
-        later = _cells_with_a_slot_before(problem, program)
-        price = prices[[name == CARRY for name in program.row_name]]
-        upper[later] += np.maximum(price, 0.0)
-        lower[later] += np.maximum(-price, 0.0)
-    return upper, lower
-
-
-def _of_real_spend(program: Program, slopes: FloatArray) -> FloatArray:
-    """Slopes by limits of effective spend -> of real spend; a limit of one slot moves the later ones too."""
-    if program.carried is None:
-        return slopes
-    system = sparse.identity(len(slopes), format="csc") - program.carried.T.tocsc()
-    return np.asarray(sparse.linalg.spsolve(system, slopes))
-
-
-def _cells_with_a_slot_before(problem: Problem, program: Program) -> NDArray[np.int64]:
-    before, _ = previous_slot(problem.market)
-    laid = program.cell[program.cell >= 0]
-    return laid[before[laid] >= 0]
+    slope = jet(program, program.weights(prices), laid).gradient.ravel()
+    floor, ceiling = _box(program, laid)
+    near = SETTINGS.price_near * np.maximum(ceiling - floor, 1e-3 * ceiling)
+    up = alive & (laid >= ceiling - near) & ((ceiling > 0) | ~program.switch) & np.isfinite(slope)
+    down = alive & (laid <= floor + near) & (floor > 0)
+    rises = np.where(up, np.maximum(slope, 0.0), 0.0)
+    falls = np.where(down, np.maximum(-slope, 0.0), 0.0)
+    return program.told(rises, n), program.told(falls, n)

@@ -13,22 +13,25 @@ where curves are concave; `certificate.ceiling` bounds it whatever its shape. It
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import block_value, jet
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
-from targeting.allocation.solver.program import BASIC, Program
-from targeting.allocation.solver.repair import Walk
+from targeting.allocation.solver.newton import block_diagonal
+from targeting.allocation.solver.repair import Walk, ranges
 
-STEPS = 40
-SETTLED = 1e-11  # gain, in shares of the objective, below which the climb ends
-SMALLEST = 1e-6  # radius, in cells' ranges, at which the climb ends
+if TYPE_CHECKING:
+    import cvxpy as cp
 
 Dual = tuple[FloatArray, float, FloatArray]  # prices (r,), price of the floor, q (n_draws,)
 Piece = tuple[Program, Mapping[str, FloatArray]]  # a draw's curves and what its metrics are worth
@@ -51,7 +54,7 @@ class TailRows:
     floor: float
 
     def worths(self, spend: FloatArray) -> FloatArray:
-        """(n_draws,) worth of (effective) spend (m,) in every draw."""
+        """(n_draws,) worth of spend (m,) in every draw."""
         return np.array([block_value(*self.piece(d), spend).sum() for d in range(self.count)])
 
     def slopes(self, spend: FloatArray) -> FloatArray:
@@ -105,7 +108,7 @@ def climb(rows: TailRows, start: FloatArray, low: FloatArray, high: FloatArray, 
         short = max(rows.floor - reached, 0.0) / whole
         return value / unit - penalty * (over + short)
 
-    for _ in range(STEPS):
+    for _ in range(SETTINGS.tail_steps):
         unit = max(abs(value), 1e-300)
         last = duals[-1] if duals else None
         found = _step(rows, walk, spend, worths, radius, penalty, last, safest=safest)
@@ -122,12 +125,12 @@ def climb(rows: TailRows, start: FloatArray, low: FloatArray, high: FloatArray, 
         else:
             radius *= 0.4
         still = np.abs(trial - spend_before).max() <= 1e-9 * np.abs(spend).sum()
-        if still or 0 <= gain < SETTLED or radius < SMALLEST:
+        if still or 0 <= gain < SETTINGS.tail_settled or radius < SETTINGS.tail_radius:
             break
     return Climbed(spend, rows.cvar(worths), over, duals)
 
 
-def _step(  # type: ignore[no-untyped-def]
+def _step(
     rows: TailRows,
     walk: Walk,
     spend: FloatArray,
@@ -137,54 +140,48 @@ def _step(  # type: ignore[no-untyped-def]
     last: Dual | None,
     *,
     safest: bool,
-):
+) -> tuple[FloatArray, Dual] | None:
     """Best point of the quadratic problem with (prices, price of the floor, q); None where CLARABEL fails."""
     import cvxpy as cp
 
-    program, low, high, n, m = rows.program, walk.low, walk.high, rows.count, len(spend)
+    program, low, high, n = rows.program, walk.low, walk.high, rows.count
     here = jet(program, program.weights(np.zeros(len(program.row_lower))), spend)
-    scale = np.maximum(np.minimum(high - low, np.maximum(4.0 * spend, 0.05 * (high - low))), 1e-150)
-    unit, whole = max(float(np.abs(here.value).sum()), 1e-300), max(abs(rows.floor), 1e-300)
+    scale, whole = ranges(spend, low, high), max(abs(rows.floor), 1e-300)
+    worth = max(float(np.abs(here.value).sum()), 1e-300)
+    unit = whole if safest else worth
     lines, limit, size = walk.lines(spend, scale)
     k, share = len(limit), 1.0 / (rows.level * n)
-    slopes = rows.slopes(spend) * scale / whole
-    d, slack, u = cp.Variable(m), cp.Variable(k, nonneg=True), cp.Variable(n, nonneg=True)
+    d, slack, u = cp.Variable(len(spend)), cp.Variable(k, nonneg=True), cp.Variable(n, nonneg=True)
     t, short = cp.Variable(), cp.Variable(nonneg=True)
     held = [
         lines @ d - slack <= limit,
-        t - u - slopes @ d <= worths / whole,
+        t - u - (rows.slopes(spend) * scale / whole) @ d <= worths / whole,
         d >= np.minimum(np.maximum((low - spend) / scale, -radius), 0.0),
         d <= np.maximum(np.minimum((high - spend) / scale, radius), 0.0),
     ]
-    bend = 0.5 * cp.sum_squares(_curvature(rows, spend, scale, last, whole if safest else unit, safest) @ d)
+    bend = 0.5 * cp.sum_squares(_curvature(rows, spend, scale, last, unit, safest) @ d)
     goal = t - share * cp.sum(u) - bend - penalty * cp.sum(slack)
     if not safest:
         held.append(-t + share * cp.sum(u) - short <= -rows.floor / whole)
-        rise = np.clip(here.gradient.ravel() * scale / unit, -1e9, 1e9)
+        rise = np.clip(here.gradient.ravel() * scale / worth, -1e9, 1e9)
         goal = rise @ d - bend - penalty * (cp.sum(slack) + short)
-    model = cp.Problem(cp.Maximize(goal), held)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an inaccurate step is judged on the true curves
-            model.solve(solver=cp.CLARABEL)
-    except (cp.error.SolverError, ValueError):
-        return None
+    _solve(cp.Problem(cp.Maximize(goal), held))
     if d.value is None:
         return None
     dual = np.concatenate([np.maximum(np.ravel(held[i].dual_value), 0.0) for i in (0, 1)])
-    weights = np.clip(dual[k : k + n], 0.0, None)
-    y = float(weights.sum())
-    q = np.minimum(weights / y, share) if y > 0 else np.full(n, 1.0 / n)
-    prices = np.zeros(len(program.row_lower))
-    ups, downs = (
-        np.flatnonzero(np.isfinite(program.row_upper)),
-        np.flatnonzero(np.isfinite(program.row_lower)),
-    )
-    per = whole if safest else unit
-    prices[ups] += dual[: len(ups)] * per / size[: len(ups)]
-    prices[downs] -= dual[len(ups) : k] * per / size[len(ups) : k]
-    trial = np.clip(spend + d.value * scale, low, high)
-    return trial, (prices, 1.0 if safest else y * unit / whole, q)
+    y = float(dual[k:].sum())
+    q = np.minimum(dual[k:] / y, share) if y > 0 else rows.even
+    prices = program.by_row(dual[:k] * unit / size[:k])
+    return np.clip(spend + d.value * scale, low, high), (prices, 1.0 if safest else y * worth / whole, q)
+
+
+def _solve(model: cp.Problem) -> None:
+    """Solve with CLARABEL; the variables stay empty where it fails."""
+    import cvxpy as cp
+
+    with warnings.catch_warnings(), contextlib.suppress(cp.error.SolverError, ValueError):
+        warnings.simplefilter("ignore")  # an inaccurate step is judged on the true curves
+        model.solve(solver=cp.CLARABEL)
 
 
 def _curvature(
@@ -196,14 +193,11 @@ def _curvature(
     hessian = jet(program, program.weights(prices, objective=0.0 if safest else 1.0), spend).hessian
     for d in np.flatnonzero(q * y > 1e-9 * y / rows.count).tolist():
         hessian = hessian + y * q[d] * jet(*rows.piece(d), spend).hessian
-    k = program.width
     wide = program.grid(scale)
     down = -hessian * wide[:, :, None] * wide[:, None, :] / unit
     values, vectors = np.linalg.eigh(down)
     factor = np.sqrt(np.maximum(values, 1e-6))[:, :, None] * vectors.transpose(0, 2, 1)
-    line = np.repeat(np.arange(len(spend)), k)
-    column = ((np.arange(len(spend)) // k)[:, None] * k + np.arange(k)).ravel()
-    return sparse.csr_matrix((factor.ravel(), (line, column)), shape=(len(spend), len(spend)))
+    return block_diagonal(factor, program.width)
 
 
 def bound(rows: TailRows, spend: FloatArray, dual: Dual, *, safest: bool, tolerance: float) -> float:
@@ -225,8 +219,6 @@ def bound(rows: TailRows, spend: FloatArray, dual: Dual, *, safest: bool, tolera
     rest = given.copy()
     top = ceiling(program, _less(weights, given), spend, each)
     most = lagrangian_bound(program, prices, top)
-    if safest:
-        most -= program.constant
     for d in tail.tolist():
         drawn, worth = rows.piece(d)
         scaled = {k: y * q[d] * worth[k] for k in BASIC}

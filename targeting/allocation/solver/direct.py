@@ -14,12 +14,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from models.supply.curves import POINTS, FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.generation import Rung
 from targeting.allocation.solver.incumbent import Incumbent
-from targeting.allocation.solver.program import Program
-
-NEAR = 0.05  # share of the budget within which a ladder's answer is a good start
-CONVERGED = 1e-7
 
 
 def smooth(program: Program) -> bool:
@@ -42,7 +40,7 @@ def solve_directly(program: Program, best: Incumbent, rungs: Iterator[Rung]) -> 
     used: list[Rung] = []
     for rung in rungs:
         used.append(rung)
-        if abs(rung.used - 1.0) <= NEAR or rung.price == 0.0:
+        if abs(rung.used - 1.0) <= SETTINGS.direct_near or rung.price == 0.0:
             break
     start = min(used, key=lambda rung: abs(rung.used - 1.0))
     prices = np.zeros(len(program.row_lower))
@@ -54,7 +52,7 @@ def solve_directly(program: Program, best: Incumbent, rungs: Iterator[Rung]) -> 
 def try_newton(program: Program, best: Incumbent, spend: FloatArray, prices: FloatArray) -> bool:
     """Newton from (spend (m,), prices (r,)); True where its plan and its certificate close the gap."""
     done = best.newton(program, spend, prices)
-    if done.residual > CONVERGED or not best.offer(program, done.spend):
+    if done.residual > SETTINGS.direct_converged or not best.offer(program, done.spend):
         return False
     best.bound_at(program, done.prices, done.spend)
     return best.closed

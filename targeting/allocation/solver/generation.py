@@ -6,45 +6,18 @@ It must not decide what to return to the user: that is `solve`'s work.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value
-from targeting.allocation.solver.master import Mixture, Pool, mixed_spend, solve_master
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.master import Mixture, Pool, mixed_spend, row_scale, solve_master
 from targeting.allocation.solver.pricing import legal, price
-from targeting.allocation.solver.program import Program
-
-MAX_ROUNDS = 60
-FIRST_PENALTY = 1e3
-KEEP_COLUMNS = 6
-RUNGS = 14
-
-
-@dataclass
-class Deadline:
-    """Seconds left of the caller's time limit."""
-
-    started: float
-    seconds: float
-
-    @classmethod
-    def of(cls, seconds: float) -> Deadline:
-        """A deadline that starts now."""
-        return cls(time.perf_counter(), seconds)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
-
-    @property
-    def over(self) -> bool:
-        """Whether the time is used up."""
-        return self.elapsed >= self.seconds
 
 
 @dataclass(frozen=True)
@@ -80,7 +53,7 @@ def ladder(program: Program) -> Iterator[Rung]:
     budget, line = program.row_upper[0], program.matrix["spend"][0]
     above = _price_bracket(program)
     below, trial = 0.0, above if (line @ program.upper).item() > budget else 0.0
-    for _ in range(RUNGS):
+    for _ in range(SETTINGS.ladder_rungs):
         prices[0] = trial
         spend, _value = price(program, program.weights(prices), warm)
         warm = (spend, *warm[-1:]) if warm else (spend,)
@@ -113,7 +86,12 @@ def _price_bracket(program: Program) -> float:
 
 
 def generate(
-    pool: Pool, deadline: Deadline, *, tolerance: float, objective: float = 1.0, max_rounds: int = MAX_ROUNDS
+    pool: Pool,
+    deadline: Deadline,
+    *,
+    tolerance: float,
+    objective: float = 1.0,
+    max_rounds: int = SETTINGS.generation_rounds,
 ) -> Relaxed:
     """Add columns until pricing promises no more than `tolerance` (relative) above the mixture.
 
@@ -125,7 +103,7 @@ def generate(
         max_rounds: at most so many.
     """
     program = pool.program
-    penalty, warm = FIRST_PENALTY if objective else 1.0, tuple(s.spend for s in pool.sheets[-1:])
+    penalty, warm = SETTINGS.first_penalty if objective else 1.0, tuple(s.spend for s in pool.sheets[-1:])
     rounds = 0
     while True:
         rounds += 1
@@ -144,12 +122,10 @@ def generate(
             penalty, done = penalty * 100.0, False
         if done or rounds >= max_rounds or deadline.over:
             return Relaxed(mixture, average, prices, estimate, rounds, broken <= 1e-9)
-        pool.prune(mixture.worth, KEEP_COLUMNS)
+        pool.prune(mixture.worth, SETTINGS.kept_columns)
         pool.add(legal(program, average))
         pool.add(spend)
 
 
 def _relative_excess(mixture: Mixture, pool: Pool) -> float:
-    from targeting.allocation.solver.master import row_scale
-
     return float(np.abs(mixture.excess / row_scale(pool.program, pool)).sum())

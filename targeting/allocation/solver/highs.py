@@ -1,60 +1,54 @@
-"""The one way a cvxpy program reaches HiGHS: without HiGHS writing on the caller's standard output.
+"""The one door to a linear program: HiGHS, through scipy, on matrices.
 
-HiGHS 1.16 prints a banner when a process makes its first solver, in the constructor, before any option
-(`output_flag`, `log_to_console`) can be set. A library must not write there: a command's `--json`, a
-worker's protocol or a notebook would carry it. So the first solver is made here, once per process and under a
-lock, while file descriptor 1 points to the null device. What other threads write in that millisecond is lost;
-later solves touch no descriptor.
+cvxpy states the same programs, but compiling them is most of a small solve, and columns change from round to
+round, so that nothing compiled could be used again: `python benchmarks/allocation_settings.py` prints both.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    import cvxpy as cp
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
 
-_lock = threading.Lock()
-_made = False
+from models.errors import SolverError
+from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+
+# HiGHS gives up now and then on a program that it solves another way.
+_WAYS = (("highs", True), ("highs-ds", False), ("highs-ipm", True))
 
 
-def run_highs(program: cp.Problem, options: Mapping[str, float]) -> None:
-    """Solve a cvxpy program with HiGHS in silence; status and values are left on `program`.
+@dataclass(frozen=True)
+class Linear:
+    """The answer x (n,), and the price of every row's limit (r,), >= 0."""
 
-    Args:
-        program: linear or mixed-integer.
-        options: HiGHS's own options by name.
+    x: FloatArray
+    dual: FloatArray
+
+
+def maximise(
+    gain: FloatArray,
+    rows: sparse.csr_matrix,
+    limits: FloatArray,
+    *,
+    bounds: FloatArray,
+    whole: sparse.csr_matrix | None = None,
+) -> Linear:
+    """Maximise gain x with rows x <= limits, whole x = 1 and x within `bounds` (n, 2).
 
     Raises:
-        cvxpy.error.SolverError, ValueError: as `cvxpy.Problem.solve` does.
+        SolverError: HiGHS gave no optimal solution.
     """
-    _make_first_solver()
-    program.solve(solver="HIGHS", highs_options=dict(options))
-
-
-def _make_first_solver() -> None:
-    global _made
-    if _made:
-        return
-    with _lock:
-        if _made:
-            return
-        import highspy
-
-        try:
-            kept = os.dup(1)
-        except OSError:  # standard output is closed: nothing can be written there
-            highspy.Highs()
-        else:
-            null = os.open(os.devnull, os.O_WRONLY)
-            try:
-                os.dup2(null, 1)
-                highspy.Highs()  # HiGHS flushes its banner itself
-            finally:
-                os.dup2(kept, 1)
-                os.close(kept)
-                os.close(null)
-        _made = True
+    within = SETTINGS.highs_tolerance
+    tolerances = {"primal_feasibility_tolerance": within, "dual_feasibility_tolerance": within}
+    ones = None if whole is None else np.ones(whole.shape[0])
+    for method, presolve in _WAYS:
+        done = linprog(
+            -gain, A_ub=rows, b_ub=limits, A_eq=whole, b_eq=ones, bounds=bounds, method=method,
+            options={**tolerances, "presolve": presolve},
+        )  # fmt: skip
+        if done.status == 0:
+            return Linear(np.asarray(done.x), np.maximum(-np.asarray(done.ineqlin.marginals), 0.0))
+    raise SolverError(f"allocation: HiGHS found no answer to a linear program ({done.message.strip()})")

@@ -14,14 +14,12 @@ import numpy as np
 from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, relative_gap
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.polish import Polished, polish, violation
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.program import Program
 from targeting.allocation.solver.repair import repair
-
-FEASIBLE = 1e-8  # relative violation that counts as none
-NEWTON = 1e-8  # residual at which a direct Newton may end: the gap it leaves is of the order of its square
 
 
 @dataclass
@@ -48,9 +46,9 @@ class Incumbent:
     def offer(self, program: Program, spend: FloatArray) -> bool:
         """Keep a plan if it earns more than the best so far; says whether it holds on the true curves."""
         spend = legal(program, spend)
-        if np.abs(violation(program, spend)).max(initial=0.0) > FEASIBLE:
+        if np.abs(violation(program, spend)).max(initial=0.0) > SETTINGS.feasible:
             return False
-        real = np.maximum(program.spend(spend, len(self.problem.market)), 0.0)
+        real = np.maximum(program.told(spend, len(self.problem.market)), 0.0)
         value = float(total(self.problem.objective, outcomes(self.problem.market, real)))
         if value > self.value:
             self.spend, self.value = spend, value
@@ -68,7 +66,9 @@ class Incumbent:
 
     def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""
-        return polish(program, start, prices, *_pattern_of(program, start), tolerance=NEWTON)
+        return polish(
+            program, start, prices, *_pattern_of(program, start), tolerance=SETTINGS.direct_residual
+        )
 
     def improve(
         self, program: Program, start: FloatArray, prices: FloatArray

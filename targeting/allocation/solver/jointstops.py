@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Floors, Program
 from targeting.allocation.solver.blocks import phi_jet
-from targeting.allocation.solver.program import Floors, Program
-
-STEPS = 40
 
 
 def joint_stops(
@@ -56,7 +55,7 @@ def joint_stops(
     top = high[block]
     bottom = np.minimum(np.maximum(grid(program.curves.inflection_cny), low)[block], top)
     start, stop = bottom, top
-    for _ in range(STEPS):
+    for _ in range(SETTINGS.joint_steps):
         at = np.where(falls, 0.5 * (start + stop), stop)
         x = np.minimum(rate[block] * curves.value(at.ravel()).reshape(at.shape), z)
         each = fixed + hazard * own * (p + d * x)

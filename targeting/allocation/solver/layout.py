@@ -7,7 +7,6 @@ It must not import cvxpy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,73 +14,52 @@ from scipy import sparse
 
 from models.errors import DataError
 from models.supply.curves import FloatArray
-from targeting.allocation.outcomes import previous_slot
 from targeting.allocation.problem import Market, Metric, Problem
-from targeting.allocation.solver.program import CARRY, Program
+from targeting.allocation.solver.arrays import Program
 
 METRICS: tuple[Metric, ...] = ("spend", "impressions", "entries", "fans", "gmv", "reached", "active")
 
 
 def build(problem: Problem) -> Program:
     """Lay the problem out. Raises DataError where its arrays do not fit or are not numbers."""
-    market = problem.market
     _check(problem)
+    market, limits = problem.market, problem.limits
     cell, width, users = _layout(market)
-    alive = cell >= 0
-    at = np.maximum(cell, 0)
+    alive, at = cell >= 0, np.maximum(cell, 0)
 
-    def put(x: FloatArray, dead: float = 0.0) -> FloatArray:
-        return np.where(alive, np.asarray(x, float)[at], dead)
+    def put(x: FloatArray) -> FloatArray:
+        return np.where(alive, np.asarray(x, float)[at], 0.0)
 
     curves = market.supply.take(at)
     if not alive.all():
         curves = curves.rescaled(top=alive.astype(float))
-    matrix, low, high, names, where = _rows(problem)
-    select = sparse.csr_matrix(
-        (alive.astype(float), (at, np.arange(len(cell)))), shape=(len(market), len(cell))
-    )
-    gmv, entry = sparse.diags(market.gmv_per_fan_cny), sparse.diags(market.entry)
-    basic = {
-        "spend": matrix["spend"],
-        "impressions": matrix["impressions"] + matrix["entries"] @ entry,
-        "fans": matrix["fans"] + matrix["gmv"] @ gmv,
-        "reached": matrix["reached"],
-        "active": matrix["active"],
-    }
-    limits = problem.limits
-    cap = float(problem.budget_cny)
-    if (limits.lower_cny < 0).any():
-        raise DataError("limits: a lower limit is negative, expected CNY >= 0")
+    matrix = _rows(problem)
     floor_on = np.maximum(limits.min_if_used_cny, limits.lower_cny)
-    counted = np.asarray(abs(basic["active"]).sum(axis=0)).ravel() + np.abs(
+    upper = put(np.minimum(limits.upper_cny, problem.budget_cny))
+    counted = np.asarray(abs(matrix["active"]).sum(axis=0)).ravel() + np.abs(
         np.asarray(problem.objective.get("active", 0.0))
     )
-    switch = alive & put((limits.lower_cny <= 0) & ((limits.min_if_used_cny > 0) | (counted > 0))).astype(
-        bool
-    )
-    program = Program(
+    switch = put((limits.lower_cny <= 0) & ((limits.min_if_used_cny > 0) | (counted > 0))) > 0
+    closed = switch & (put(floor_on) > upper)  # it cannot be on
+    shape = (len(market), len(cell))
+    chosen = sparse.csr_matrix((alive.astype(float), (at, np.arange(len(cell)))), shape=shape)
+    return Program(
         cell=cell,
         width=width,
         curves=curves,
         hazard=put(market.hazard),
         users=users,
         lower=put(np.where(limits.lower_cny > 0, floor_on, 0.0)),  # a cell that must spend is used
-        upper=put(np.minimum(limits.upper_cny, cap)),
+        upper=np.where(closed, 0.0, upper),
         floor_on=put(floor_on),
-        switch=switch,
+        switch=switch & ~closed,
         objective=basic_weights(market, problem.objective, put),
-        constant=0.0,
-        matrix={
-            k: v @ select if v.nnz else sparse.csr_matrix((v.shape[0], len(cell))) for k, v in basic.items()
-        },
-        row_lower=low,
-        row_upper=high,
-        row_name=names,
-        row_where=where,
+        matrix={k: v @ chosen for k, v in matrix.items()},
+        row_lower=np.array([-np.inf, *(r.lower for r in problem.rows)], dtype=float),
+        row_upper=np.array([problem.budget_cny, *(r.upper for r in problem.rows)], dtype=float),
+        row_name=("total", *(r.name for r in problem.rows)),
+        row_where=("", *(r.where for r in problem.rows)),
     )
-    if market.carryover > 0 or market.carry_in_cny is not None:
-        program = _carry(program, market)
-    return program
 
 
 def _layout(market: Market) -> tuple[NDArray[np.int64], int, FloatArray]:
@@ -114,67 +92,36 @@ def basic_weights(
     }
 
 
-def _rows(problem: Problem):  # type: ignore[no-untyped-def]
-    """(metric -> sparse (r, n_cells), lower, upper, names, where); row 0 is the budget."""
-    n, rows = len(problem.market), problem.rows
-    matrix: dict[str, sparse.csr_matrix] = {}
-    nothing = sparse.csr_matrix((1, n))
-    for metric in METRICS:
-        lines = [nothing if metric != "spend" else sparse.csr_matrix(np.ones((1, n)))]
-        given = [row.coefficients.get(metric) for row in rows]
-        if metric != "spend" and all(c is None for c in given):
-            matrix[metric] = sparse.csr_matrix((1 + len(rows), n))
-            continue
-        lines += [nothing if c is None else sparse.csr_matrix(np.broadcast_to(c, (1, n))) for c in given]
-        matrix[metric] = sparse.vstack(lines, format="csr")
-    low = np.array([-np.inf, *(r.lower for r in rows)], dtype=float)
-    high = np.array([problem.budget_cny, *(r.upper for r in rows)], dtype=float)
-    return matrix, low, high, ("total", *(r.name for r in rows)), ("", *(r.where for r in rows))
+def _rows(problem: Problem) -> dict[str, sparse.csr_matrix]:
+    """Basic metric -> sparse (r, n_cells); row 0 is the budget."""
+    n, market = len(problem.market), problem.market
+    rows: tuple[Mapping[Metric, FloatArray], ...] = (
+        {"spend": np.ones(n)}, *(row.coefficients for row in problem.rows),
+    )  # fmt: skip
 
+    def stacked(metric: Metric) -> sparse.csr_matrix:
+        given = [(i, row[metric]) for i, row in enumerate(rows) if metric in row]
+        if not given:
+            return sparse.csr_matrix((len(rows), n))
+        wide = sparse.vstack([sparse.csr_matrix(np.broadcast_to(c, (1, n))) for _, c in given], "csr")
+        at = (np.ones(len(given)), ([i for i, _ in given], np.arange(len(given))))
+        return sparse.csr_matrix(sparse.csr_matrix(at, shape=(len(rows), len(given))) @ wide)
 
-def _carry(program: Program, market: Market) -> Program:
-    """Change the variables to effective spend (see the module's docstring)."""
-    m, alive = len(program.cell), program.cell >= 0
-    before, share = previous_slot(market)
-    seat = np.full(len(market), -1, dtype=np.int64)
-    seat[program.cell[alive]] = np.flatnonzero(alive)
-    here = np.flatnonzero(alive)[before[program.cell[alive]] >= 0]
-    origin = program.cell[here]
-    carried = sparse.csr_matrix((share[origin], (here, seat[before[origin]])), shape=(m, m))
-    start = np.zeros(m)
-    if market.carry_in_cny is not None:
-        first = np.flatnonzero(alive)[before[program.cell[alive]] < 0]
-        start[first] = market.carry_in_cny[program.cell[first]]
-    back = sparse.identity(m, format="csr") - carried
-    inverse = sparse.linalg.splu(sparse.csc_matrix(back))
-    spend_rows = sparse.csr_matrix(program.matrix["spend"] @ back)
-    shift = program.matrix["spend"] @ start
-    own = sparse.csr_matrix(back[here])
-    matrix = {
-        k: sparse.vstack([v, sparse.csr_matrix((len(here), m))], format="csr")
-        for k, v in program.matrix.items()
+    return {
+        "spend": stacked("spend"),
+        "impressions": stacked("impressions") + stacked("entries") @ sparse.diags(market.entry),
+        "fans": stacked("fans") + stacked("gmv") @ sparse.diags(market.gmv_per_fan_cny),
+        "reached": stacked("reached"),
+        "active": stacked("active"),
     }
-    matrix["spend"] = sparse.vstack([spend_rows, own], format="csr")
-    return replace(
-        program,
-        lower=np.asarray(inverse.solve(program.lower + start)),
-        upper=np.asarray(inverse.solve(program.upper + start)),
-        objective={**program.objective, "spend": program.objective["spend"] @ back},
-        constant=float(-program.objective["spend"] @ start),
-        matrix=matrix,
-        row_lower=np.r_[program.row_lower + shift, program.lower[here] + start[here]],
-        row_upper=np.r_[program.row_upper + shift, program.upper[here] + start[here]],
-        row_name=(*program.row_name, *([CARRY] * len(here))),
-        row_where=(*program.row_where, *([""] * len(here))),
-        carried=carried,
-        carry_in=start,
-    )
 
 
 def _check(problem: Problem) -> None:
     n, limits = len(problem.market), problem.limits
     if n == 0:
         raise DataError("allocation: the market has no cells; nothing to allocate")
+    if (limits.lower_cny < 0).any():
+        raise DataError("limits: a lower limit is negative, expected CNY >= 0")
     if not (np.isfinite(problem.budget_cny) and problem.budget_cny >= 0):
         raise DataError(f"allocation: budget_cny is {problem.budget_cny}, expected a finite amount >= 0")
     arrays = {

@@ -19,15 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from models.errors import SolverError
 from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import basic_metrics
-from targeting.allocation.solver.highs import run_highs
-from targeting.allocation.solver.program import BASIC, Program
-
-MAX_GROUPS = 1500
-KEEP_SHEETS = 3  # of the newest sheets every column is kept
-HIGHS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+from targeting.allocation.solver.highs import maximise
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,9 @@ class Pool:
 
     @classmethod
     def of(cls, program: Program) -> Pool:
-        """An empty pool; neighbouring blocks share a group where there are more than `MAX_GROUPS`."""
+        """An empty pool; neighbouring blocks share a group where they are more than `most_groups`."""
         n = program.n_blocks
-        return cls(program, np.arange(n) * min(n, MAX_GROUPS) // max(n, 1))
+        return cls(program, np.arange(n) * min(n, SETTINGS.most_groups) // max(n, 1))
 
     @property
     def n_groups(self) -> int:
@@ -90,13 +86,13 @@ class Pool:
         """Keep the `keep` best columns of each group (reduced cost `worth`, (n_sheets, n_groups)) and the
         newest.
         """
-        if len(self.sheets) <= keep + KEEP_SHEETS:
+        if len(self.sheets) <= keep + SETTINGS.kept_sheets:
             return
         worth = np.where(np.array(self.use), worth, -np.inf)
-        worth[-KEEP_SHEETS:] = np.inf
+        worth[-SETTINGS.kept_sheets :] = np.inf
         order = np.argsort(-worth, axis=0, kind="stable")
         good = np.zeros(worth.shape, dtype=bool)
-        np.put_along_axis(good, order[: keep + KEEP_SHEETS], True, axis=0)
+        np.put_along_axis(good, order[: keep + SETTINGS.kept_sheets], True, axis=0)
         good &= np.array(self.use)
         alive = np.asarray(good.any(axis=1))
         self.sheets = [s for s, a in zip(self.sheets, alive.tolist(), strict=True) if a]
@@ -139,81 +135,58 @@ def row_scale(program: Program, pool: Pool) -> FloatArray:
     return np.where(size > 0, size, 1.0)
 
 
-def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0, integral: bool = False) -> Mixture:
+def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0) -> Mixture:
     """Best mixture of the pool's columns.
 
     Args:
         pool: the columns.
         penalty: price of breaking a (scaled) row by its own size, in units of the objective's size.
         objective: 1, or 0 to look for the least violation.
-        integral: one column per group instead of a mixture (a mixed-integer program; prices are then 0).
 
     Raises:
         SolverError: HiGHS gave no optimal solution.
     """
-    program = pool.program
+    program, n = pool.program, pool.n_groups
     gather = sparse.csr_matrix(
-        (np.ones(len(pool.group)), (np.arange(len(pool.group)), pool.group)),
-        shape=(len(pool.group), pool.n_groups),
+        (np.ones(len(pool.group)), (np.arange(len(pool.group)), pool.group)), shape=(len(pool.group), n)
     )
     use = np.array(pool.use)
-    at = np.argwhere(use)
     values = np.array([s.value @ gather for s in pool.sheets])
-    activity = sparse.hstack(
-        [(s.activity @ gather)[:, u] for s, u in zip(pool.sheets, pool.use, strict=True)], "csr"
-    )
-    size = row_scale(program, pool)
-    unit = np.abs(values).max(axis=0).sum() / pool.n_groups
+    columns = [(s.activity @ gather)[:, u] for s, u in zip(pool.sheets, pool.use, strict=True)]
+    size, ups, downs = row_scale(program, pool), program.ups, program.downs
+    unit = np.abs(values).max(axis=0).sum() / n
     unit = unit if unit > 0 else 1.0
-    c = objective * values[use] / unit
-    ups, downs = (
-        np.flatnonzero(np.isfinite(program.row_upper)),
-        np.flatnonzero(np.isfinite(program.row_lower)),
-    )
-    scaled = sparse.diags(1.0 / size) @ activity
+    scaled = sparse.diags(1.0 / size) @ sparse.hstack(columns, "csr")
     rows = sparse.vstack([scaled[ups], -scaled[downs]], "csr")
     limits = np.r_[program.row_upper[ups] / size[ups], -program.row_lower[downs] / size[downs]]
-    convex = sparse.csr_matrix(
-        (np.ones(len(at)), (at[:, 1], np.arange(len(at)))), shape=(pool.n_groups, len(at))
-    )
-    cost = penalty * (pool.n_groups if objective else 1.0)
-    lam, slack, dual = _highs(c, rows, limits, convex, cost, integral)
-    share = np.zeros(use.shape)
+    at = np.argwhere(use)[:, 1]
+    convex = sparse.csr_matrix((np.ones(len(at)), (at, np.arange(len(at)))), shape=(n, len(at)))
+    gain = objective * values[use] / unit
+    lam, slack, dual = _mixed(gain, rows, limits, convex, penalty * (n if objective else 1.0))
+    share, worth = np.zeros(use.shape), np.full(use.shape, -np.inf)
     share[use] = lam
-    prices, excess = np.zeros(len(size)), np.zeros(len(size))
-    price_unit = unit if objective else 1.0
-    prices[ups] += dual[: len(ups)] * price_unit / size[ups]
-    prices[downs] -= dual[len(ups) :] * price_unit / size[downs]
-    excess[ups] += slack[: len(ups)] * size[ups]
-    excess[downs] -= slack[len(ups) :] * size[downs]
-    worth = np.full(use.shape, -np.inf)
-    worth[use] = c - dual @ rows
-    worth = worth - worth.max(axis=0)
-    return Mixture(float((share * values).sum()), prices, share, excess, worth)
+    worth[use] = gain - dual @ rows
+    return Mixture(
+        value=float((share * values).sum()),
+        prices=program.by_row(dual) * (unit if objective else 1.0) / size,
+        share=share,
+        excess=program.by_row(slack) * size,
+        worth=worth - worth.max(axis=0),
+    )
 
 
-def _highs(c, rows, limits, convex, cost, integral):  # type: ignore[no-untyped-def]
-    """maximise c lam - cost sum slack with rows lam - slack <= limits and convex lam = 1; gives (lam, slack,
-    dual).
+def _mixed(
+    gain: FloatArray, rows: sparse.csr_matrix, limits: FloatArray, convex: sparse.csr_matrix, cost: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """maximise gain lam - cost sum slack with rows lam - slack <= limits and convex lam = 1; gives (lam,
+    slack, dual).
     """
-    import cvxpy as cp
-
-    n, r = len(c), len(limits)
-    lam = cp.Variable(n, boolean=True) if integral else cp.Variable(n, nonneg=True)
-    slack = cp.Variable(r, nonneg=True)
-    limit = rows @ lam - slack <= limits
-    one = convex @ lam == 1
-    program = cp.Problem(cp.Maximize(c @ lam - cost * cp.sum(slack)), [limit, one])
-    options = {**HIGHS, "mip_rel_gap": 1e-9, "time_limit": 20.0} if integral else HIGHS
-    try:
-        run_highs(program, options)
-    except (cp.error.SolverError, ValueError) as error:
-        raise SolverError(f"allocation: HiGHS failed on the master program ({error})") from error
-    if lam.value is None or program.status not in ("optimal", "optimal_inaccurate", "user_limit"):
-        raise SolverError(f"allocation: the master program ended as {program.status!r}")
-    if not integral and program.status != "optimal":
-        raise SolverError(f"allocation: the master program ended as {program.status!r}")
-    share = np.maximum(np.asarray(lam.value), 0.0)
+    k, n = len(limits), len(gain)
+    soft = sparse.hstack([rows, -sparse.identity(k)], "csr")
+    whole = sparse.hstack([convex, sparse.csr_matrix((convex.shape[0], k))], "csr")
+    done = maximise(
+        np.r_[gain, np.full(k, -cost)], soft, limits, bounds=np.array([[0.0, np.inf]]), whole=whole
+    )
+    share = np.maximum(done.x[:n], 0.0)
     share = share / np.maximum(convex.T @ (convex @ share), 1e-300)
-    dual = np.zeros(r) if integral else np.maximum(np.asarray(limit.dual_value), 0.0)
-    return share, np.maximum(np.asarray(slack.value), 0.0), dual
+    return share, np.maximum(done.x[n:], 0.0), done.dual

@@ -1,33 +1,40 @@
 """One Newton step on the optimality conditions: [H -A'; A 0] [ds; dp] = [-slope; gap].
 
-H is solved block by block and the binding rows A by a Schur complement, dense where there are few (a handful
-is the rule, and sparse bookkeeping would cost more than the sums) and sparse where there are many (carry-over
-makes one per cell). It must not import cvxpy.
+H is solved block by block and the binding rows A by a Schur complement, as arrays where there are few rows (a
+handful is the rule, and sparse bookkeeping would cost more than the sums), sparse where there are many. It
+must not import cvxpy.
 """
 
 from __future__ import annotations
+
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import metric_slopes
-from targeting.allocation.solver.program import Program
 
-DENSE = 2_000_000  # rows x cells up to which A is an array
+Matrix: TypeAlias = Any  # an array or a sparse matrix: both know `@` and `.T`
 
 
 def jacobian(program: Program, spend: FloatArray, rows: NDArray[np.int64]) -> sparse.csr_matrix:
     """d activity / d spend of some rows, sparse (len(rows), m)."""
     slopes = metric_slopes(program, spend, tuple(program.absolute))
-    m = len(program.cell)
-    line, column = _block_pattern(m, program.width)
-    out = sparse.csr_matrix((len(rows), m))
+    out = sparse.csr_matrix((len(rows), len(program.cell)))
     for name, own in slopes.items():
-        part = program.matrix[name][rows]
-        out = out + part @ sparse.csr_matrix((own.ravel(), (line, column)), shape=(m, m))
+        out = out + program.matrix[name][rows] @ block_diagonal(own, program.width)
     return sparse.csr_matrix(out)
+
+
+def block_diagonal(blocks: FloatArray, k: int) -> sparse.csr_matrix:
+    """(m, m) with the k x k blocks, given as any array of m k numbers in order, on its diagonal."""
+    m = blocks.size // k
+    line, column = np.repeat(np.arange(m), k), ((np.arange(m) // k)[:, None] * k + np.arange(k)).ravel()
+    return sparse.csr_matrix((blocks.ravel(), (line, column)), shape=(m, m))
 
 
 def newton_step(
@@ -40,7 +47,7 @@ def newton_step(
     gap: FloatArray,
     size: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """The step in spend (m,) and in the prices of `rows`.
+    """The step in spend (m,) and in the prices of `rows`; none where the Hessian is next to nothing.
 
     Args:
         program: the problem.
@@ -52,71 +59,85 @@ def newton_step(
         gap: (len(rows),) limit - left-hand side; size: what it is measured against.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        ds, dp = _solved(program, hessian, slope, free, spend, rows, gap, size)
-    if not (np.isfinite(ds).all() and np.isfinite(dp).all()):  # a Hessian of next to nothing
+        inverse = bent_inverse(hessian, program.grid(free), _least(hessian), margin=SETTINGS.polish_margin)
+        base = -np.matmul(inverse, program.grid(slope)[:, :, None])[:, :, 0].ravel() * free
+        ds, dp = base, np.zeros(len(rows))
+        if len(rows):
+            flat, through = _coupling(program, inverse, spend, rows, free, 1.0 / size)
+            dp = _prices(flat, through, gap / size - flat @ base)
+            ds, dp = (base + through @ dp) * free, dp / size
+    if not (np.isfinite(ds).all() and np.isfinite(dp).all()):
         return np.zeros(len(spend)), np.zeros(len(rows))
     return ds, dp
 
 
-def _solved(program, hessian, slope, free, spend, rows, gap, size):  # type: ignore[no-untyped-def]
-    """The solution of the linear system, not finite where its numbers are out of range."""
-    grid, k = program.grid, program.width
-    inverse = _inverse(hessian, grid(free))
-    base = -np.matmul(inverse, grid(slope)[:, :, None])[:, :, 0].ravel() * free
-    if not len(rows):
-        return base, np.zeros(0)
-    m, unit = len(spend), 1.0 / size
-    if len(rows) * m <= DENSE:
-        a = _dense_jacobian(program, spend, rows) * unit[:, None, None] * grid(free)
-        through = np.matmul(inverse, a[..., None])[..., 0].reshape(len(rows), m).T
-        flat = a.reshape(len(rows), m)
-        schur = flat @ through
+def bent_inverse(
+    hessian: FloatArray, free: NDArray[np.bool_], least: FloatArray | float, *, margin: float
+) -> FloatArray:
+    """(n_blocks, k, k) inverse over the free cells (n_blocks, k), 0 elsewhere; bent until it curves down.
+
+    Args:
+        hessian: (n_blocks, k, k).
+        free: (n_blocks, k).
+        least: a cell's curvature counts as at least this, in size.
+        margin: what is left of the scaled curvature (at most 1 on the diagonal) where it must be bent.
+    """
+    k = free.shape[1]
+    diagonal = np.arange(k)
+    h = hessian * free[:, :, None] * free[:, None, :]
+    own = np.abs(h[:, diagonal, diagonal])
+    scale = free / np.sqrt(np.where(free, np.maximum(own, least), 1.0))
+    h = h * scale[:, :, None] * scale[:, None, :]
+    h[:, diagonal, diagonal] -= ~free
+    if k > 1:
+        top = np.linalg.eigvalsh(h)[:, -1]
+        h = h - np.maximum(0.0, top + margin)[:, None, None] * np.eye(k)
     else:
+        h = -np.maximum(np.abs(h), margin)
+    inverse: FloatArray = np.linalg.inv(h) * scale[:, :, None] * scale[:, None, :]
+    return inverse
+
+
+def _least(hessian: FloatArray) -> float:
+    """1e-12 of what is typical of the blocks' largest curvatures."""
+    size = np.abs(np.diagonal(hessian, axis1=1, axis2=2)).max(axis=1)
+    return 1e-12 * float(np.median(size[size > 0]) if (size > 0).any() else 1.0)
+
+
+def _coupling(
+    program: Program,
+    inverse: FloatArray,
+    spend: FloatArray,
+    rows: NDArray[np.int64],
+    free: NDArray[np.bool_],
+    unit: FloatArray,
+) -> tuple[Matrix, Matrix]:
+    """The scaled rows A (r, m) and H^-1 A' (m, r)."""
+    m, k, n = len(spend), program.width, program.n_blocks
+    if len(rows) * m > SETTINGS.dense_entries:
         flat = sparse.diags(unit) @ jacobian(program, spend, rows) @ sparse.diags(free.astype(float))
-        line, column = _block_pattern(m, k)
-        through = sparse.csr_matrix((inverse.ravel(), (line, column)), shape=(m, m)) @ flat.T
-        schur = (flat @ through).toarray()
+        return flat, block_diagonal(inverse, k) @ flat.T
+    slopes = metric_slopes(program, spend, tuple(program.absolute))
+    a = np.zeros((len(rows), n, k))
+    for name, own in slopes.items():
+        part = program.matrix[name][rows].toarray().reshape(len(rows), n, 1, k)
+        a += np.matmul(part, own.reshape(n, k, k))[:, :, 0, :]
+    a = a * unit[:, None, None] * program.grid(free)
+    through = np.matmul(inverse, a[..., None])[..., 0].reshape(len(rows), m).T
+    return a.reshape(len(rows), m), through
+
+
+def _prices(flat: Matrix, through: Matrix, target: FloatArray) -> FloatArray:
+    """Prices (r,) of the scaled rows that move them by `target`; not finite where those are out of range."""
+    schur = flat @ through
+    schur = schur.toarray() if sparse.issparse(schur) else schur
     reach = np.abs(np.diag(schur))
     # a row whose cells are all at their limits cannot be moved: its price stays
     live = reach > 1e-16 * reach.max(initial=0.0)
     norm = np.sqrt(np.where(live, reach, 1.0))
     scaled = np.where(live[:, None] & live[None, :], schur / norm[:, None] / norm[None, :], 0.0)
-    target = np.where(live, gap * unit - flat @ base, 0.0) / norm
-    if not (np.isfinite(scaled).all() and np.isfinite(target).all()):
-        return np.full(m, np.nan), np.zeros(len(rows))
-    dp = np.linalg.lstsq(scaled, target, rcond=1e-12)[0] / norm
-    return (base + through @ dp) * free, dp * unit
-
-
-def _inverse(hessian: FloatArray, loose: NDArray[np.bool_]) -> FloatArray:
-    """(n_blocks, k, k) inverse over the free cells (n_blocks, k), bent to be negative definite first."""
-    k = loose.shape[1]
-    h = hessian * loose[:, :, None] * loose[:, None, :]
-    diagonal = np.arange(k)
-    size = np.abs(h[:, diagonal, diagonal]).max(axis=1)
-    typical = np.median(size[size > 0]) if (size > 0).any() else 1.0
-    h[:, diagonal, diagonal] = np.where(loose, h[:, diagonal, diagonal], -typical)
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(h[:, diagonal, diagonal]), 1e-12 * typical))
-    h = h * scale[:, :, None] * scale[:, None, :]
-    if k > 1:
-        top = np.linalg.eigvalsh(h)[:, -1]
-        h = h - np.maximum(0.0, top + 1e-4)[:, None, None] * np.eye(k)
-    else:
-        h = -np.maximum(np.abs(h), 1e-6)
-    return np.linalg.inv(h) * scale[:, :, None] * scale[:, None, :]
-
-
-def _dense_jacobian(program: Program, spend: FloatArray, rows: NDArray[np.int64]) -> FloatArray:
-    """d activity / d spend of some rows, (len(rows), n_blocks, k)."""
-    k, n = program.width, program.n_blocks
-    slopes = metric_slopes(program, spend, tuple(program.absolute))
-    out = np.zeros((len(rows), n, k))
-    for name, own in slopes.items():
-        part = program.matrix[name][rows].toarray().reshape(len(rows), n, 1, k)
-        out += np.matmul(part, own.reshape(n, k, k))[:, :, 0, :]
-    return out
-
-
-def _block_pattern(m: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column of every entry of a block-diagonal (m, m) matrix."""
-    return np.repeat(np.arange(m), k), ((np.arange(m) // k)[:, None] * k + np.arange(k)).ravel()
+    wanted = np.where(live, target, 0.0) / norm
+    if not (np.isfinite(scaled).all() and np.isfinite(wanted).all()):
+        return np.full(len(target), np.nan)
+    prices: FloatArray = np.linalg.lstsq(scaled, wanted, rcond=1e-12)[0] / norm
+    return prices

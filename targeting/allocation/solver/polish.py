@@ -17,13 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.supply.curves import POINTS, FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import basic_metrics, jet
 from targeting.allocation.solver.newton import newton_step
-from targeting.allocation.solver.program import Program
-
-STEPS = 60
-PATIENCE = 12  # steps without a better point
-MOST_ROWS = 3000
 
 
 @dataclass(frozen=True)
@@ -35,18 +32,10 @@ class Polished:
     residual: float
 
 
-def activity(program: Program, spend: FloatArray) -> FloatArray:
-    """(r,) the rows' left-hand sides at spend (m,)."""
-    return lines(program, spend)[0]
-
-
-def row_size(program: Program, spend: FloatArray) -> FloatArray:
-    """(r,) sum of the absolute terms of each row, or its limit: what a violation is measured against."""
-    return lines(program, spend)[1]
-
-
 def lines(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """`activity` and `row_size` at one go."""
+    """(r,) the rows' left-hand sides at spend (m,), and what a violation is measured against: the sum of
+    their absolute terms, or the limit.
+    """
     metrics = basic_metrics(program, spend)
     lhs = np.asarray(sum(program.matrix[k] @ metrics[k] for k in program.absolute))
     terms = np.asarray(sum(v @ np.abs(metrics[k]) for k, v in program.absolute.items()))
@@ -76,57 +65,108 @@ def polish(
     tolerance: float = 1e-11,
 ) -> Polished:
     """Newton from (spend, prices) within the box [low, high]; returns the best point met."""
-    spend = np.clip(spend, low, high)
-    prices = prices.copy()
-    still = np.flatnonzero(program.curves.family == POINTS)
-    lhs, size = lines(program, spend)
-    beyond = excess(program, lhs) / size
-    binding = (prices != 0) | (np.abs(beyond) > 1e-9) | (program.row_lower == program.row_upper)
-    best = Polished(spend, prices, np.inf)
-    last_gain = 0
-    for step in range(STEPS):
-        rows = np.flatnonzero(binding)
-        if len(rows) > MOST_ROWS:
+    at = _Point.of(program, spend, prices, low, high)
+    best, last_gain = Polished(at.spend, at.prices.copy(), np.inf), 0
+    for step in range(SETTINGS.polish_steps):
+        if at.binding.sum() > SETTINGS.most_binding:
             break
-        here = jet(program, program.weights(prices), spend)
-        slope = here.gradient.ravel()
-        fixed = ((spend <= low) & (slope <= 0)) | ((spend >= high) & (slope >= 0)) | (high <= low)
-        fixed[still] = True
-        limit = np.where(prices[rows] >= 0, program.row_upper[rows], program.row_lower[rows])
-        other = np.where(prices[rows] >= 0, program.row_lower[rows], program.row_upper[rows])
-        limit = np.where(np.isfinite(limit), limit, other)
-        error = (lhs[rows] - limit) / size[rows]
-        residual = _residual(np.where(fixed, 0.0, slope), spend, here.value, error)
-        if residual < 0.7 * best.residual:
+        here = _Conditions.at(at)
+        if here.residual < 0.7 * best.residual:
             last_gain = step
-        if residual < best.residual:
-            best = Polished(spend, prices.copy(), residual)
-        if step - last_gain > PATIENCE:
+        if here.residual < best.residual:
+            best = Polished(at.spend, at.prices.copy(), here.residual)
+        if step - last_gain > SETTINGS.polish_patience:
             break
-        if residual < tolerance and step > 0:
-            changed = _update_rows(program, beyond, prices, binding)
-            if not changed:
+        if here.residual < tolerance and step > 0:
+            if not at.update_rows():
                 break
             continue
         ds, dp = newton_step(
-            program,
-            here.hessian,
-            np.where(fixed, 0.0, slope),
-            ~fixed,
-            spend,
-            rows,
-            limit - lhs[rows],
-            size[rows],
+            program, here.hessian, here.slope, ~here.fixed, at.spend, here.rows, here.gap, at.size[here.rows]
         )
-        room = np.where(ds < 0, spend - low, high - spend)
-        bold = np.abs(ds) > room
-        ds = np.where(bold & (step < 3), np.sign(ds) * np.maximum(room * 0.9, 0.0), ds) if step < 3 else ds
-        spend = np.clip(spend + ds, low, high)
-        prices[rows] += dp
-        lhs, size = lines(program, spend)
-        beyond = excess(program, lhs) / size
-        _update_rows(program, beyond, prices, binding, dead=step > 8)
+        at.move(ds, here.rows, dp, timid=step < 3, dead=step > 8)
     return best
+
+
+@dataclass
+class _Point:
+    """Where Newton is: spend (m,) and prices (r,), left-hand sides and sizes of the rows, and which bind."""
+
+    program: Program
+    low: FloatArray
+    high: FloatArray
+    spend: FloatArray
+    prices: FloatArray
+    lhs: FloatArray
+    size: FloatArray
+    binding: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, program: Program, spend: FloatArray, prices: FloatArray, low: FloatArray, high: FloatArray
+    ) -> _Point:
+        spend = np.clip(spend, low, high)
+        lhs, size = lines(program, spend)
+        binding = (prices != 0) | (np.abs(excess(program, lhs) / size) > 1e-9)
+        binding |= program.row_lower == program.row_upper
+        return cls(program, low, high, spend, prices.copy(), lhs, size, binding)
+
+    def move(
+        self, ds: FloatArray, rows: NDArray[np.int64], dp: FloatArray, *, timid: bool, dead: bool
+    ) -> None:
+        """Take a step; a `timid` one stays off the limits, which it would not leave again."""
+        if timid:
+            room = np.where(ds < 0, self.spend - self.low, self.high - self.spend)
+            ds = np.where(np.abs(ds) > room, np.sign(ds) * np.maximum(room * 0.9, 0.0), ds)
+        self.spend = np.clip(self.spend + ds, self.low, self.high)
+        self.prices[rows] += dp
+        self.lhs, self.size = lines(self.program, self.spend)
+        self.update_rows(dead=dead)
+
+    def update_rows(self, *, dead: bool = True) -> bool:
+        """Drop rows whose price has the wrong sign, add those that are broken; says whether any changed."""
+        beyond = excess(self.program, self.lhs) / self.size
+        wrong = self.binding & (self.program.lawful(self.prices) != self.prices) & dead
+        broken = ~self.binding & (np.abs(beyond) > 1e-10)
+        self.prices[wrong] = 0.0
+        self.binding[wrong] = False
+        self.binding[broken] = True
+        self.prices[broken] = np.sign(beyond[broken]) * 1e-300
+        return bool(wrong.any() or broken.any())
+
+
+@dataclass(frozen=True)
+class _Conditions:
+    """The optimality conditions at a point: what is held, what is off.
+
+    Attributes:
+        rows: the binding ones; gap: (len(rows),) limit - left-hand side.
+        fixed: (m,) cells that are held at a limit; slope: (m,) of the others, 0 for those.
+        hessian: (n_blocks, k, k); residual: the largest error.
+    """
+
+    rows: NDArray[np.int64]
+    gap: FloatArray
+    fixed: NDArray[np.bool_]
+    slope: FloatArray
+    hessian: FloatArray
+    residual: float
+
+    @classmethod
+    def at(cls, point: _Point) -> _Conditions:
+        program, spend = point.program, point.spend
+        rows = np.flatnonzero(point.binding)
+        here = jet(program, program.weights(point.prices), spend)
+        slope = here.gradient.ravel()
+        fixed = ((spend <= point.low) & (slope <= 0)) | ((spend >= point.high) & (slope >= 0))
+        fixed |= (point.high <= point.low) | (program.curves.family == POINTS)
+        slope = np.where(fixed, 0.0, slope)
+        above = point.prices[rows] >= 0
+        limit = np.where(above, program.row_upper[rows], program.row_lower[rows])
+        other = np.where(above, program.row_lower[rows], program.row_upper[rows])
+        gap = np.where(np.isfinite(limit), limit, other) - point.lhs[rows]
+        residual = _residual(slope, spend, here.value, gap / point.size[rows])
+        return cls(rows, gap, fixed, slope, here.hessian, residual)
 
 
 def _residual(slope: FloatArray, spend: FloatArray, value: FloatArray, error: FloatArray) -> float:
@@ -134,17 +174,3 @@ def _residual(slope: FloatArray, spend: FloatArray, value: FloatArray, error: Fl
     money, gain = max(float(np.abs(spend).sum()), 1e-300), max(float(np.abs(value).sum()), 1e-300)
     worth = np.abs(slope * np.maximum(spend, 1e-9 * money / len(spend)))
     return max(float(worth.max(initial=0)) / gain, float(np.abs(error).max(initial=0.0)))
-
-
-def _update_rows(
-    program: Program, beyond: FloatArray, prices: FloatArray, binding: NDArray[np.bool_], *, dead: bool = True
-) -> bool:
-    """Drop rows whose price has the wrong sign, add those that are broken; says whether anything changed."""
-    lawful = program.lawful(prices)
-    wrong = binding & (lawful != prices) & dead
-    broken = ~binding & (np.abs(beyond) > 1e-10)
-    prices[wrong] = 0.0
-    binding[wrong] = False
-    binding[broken] = True
-    prices[broken] = np.sign(beyond[broken]) * 1e-300
-    return bool(wrong.any() or broken.any())

@@ -5,25 +5,25 @@ Newton (`polish`) is fast but needs a start near the answer and the right bindin
 frequency) leave the mixture's average outside them, this slower method gets inside first and hands over its
 multipliers. Within a trust region the problem is linear; a step is kept when value - penalty x violation
 rises on the
-true curves. It must not import cvxpy (a throw-away program of this size gains nothing from it).
+true curves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
+from models.errors import SolverError
 from models.supply.curves import FloatArray
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value, jet
+from targeting.allocation.solver.highs import maximise
 from targeting.allocation.solver.newton import jacobian
-from targeting.allocation.solver.polish import activity, excess, row_size
-from targeting.allocation.solver.program import Program
-
-STEPS = 40
+from targeting.allocation.solver.polish import lines, violation
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ class Walk:
     def merit(self, spend: FloatArray) -> tuple[float, float]:
         """(what is climbed, sum of relative violations)."""
         program = self.program
-        over = np.abs(excess(program, activity(program, spend)))
-        broken = float((over / row_size(program, spend)).sum())
+        broken = float(np.abs(violation(program, spend)).sum())
         if self.curb is not None and self.safest:
             return self.curb.value(spend), broken
         if self.curb is not None:
@@ -68,37 +67,34 @@ class Walk:
         weights = program.weights(np.zeros(len(program.row_lower)))
         return float(block_value(program, weights, spend).sum()), broken
 
-    def step(self, spend: FloatArray, radius: float, penalty: float):  # type: ignore[no-untyped-def]
+    def step(self, spend: FloatArray, radius: float, penalty: float) -> tuple[FloatArray, FloatArray] | None:
         """Best point of the linearised problem in the trust region, with prices; None where HiGHS fails."""
         program, low, high = self.program, self.low, self.high
-        weights = program.weights(np.zeros(len(program.row_lower)))
-        here = jet(program, weights, spend)
-        scale = np.maximum(np.minimum(high - low, np.maximum(4.0 * spend, 0.05 * (high - low))), 1e-150)
+        here = jet(program, program.weights(np.zeros(len(program.row_lower))), spend)
+        scale = ranges(spend, low, high)
         unit = max(float(np.abs(here.value).sum()), 1e-300)
         rise = self.curb.slope(spend) if self.curb is not None and self.safest else here.gradient.ravel()
         tight, limit, size = self.lines(spend, scale)
-        slack = sparse.hstack([tight, -sparse.identity(tight.shape[0])], "csr")
+        soft = sparse.hstack([tight, -sparse.identity(tight.shape[0])], "csr")
         below, above = np.maximum((low - spend) / scale, -radius), np.minimum((high - spend) / scale, radius)
         bounds = np.stack([np.minimum(below, 0.0), np.maximum(above, 0.0)], axis=1)
-        free = np.tile([0.0, np.inf], (len(limit), 1))
-        cost = np.r_[-np.clip(rise * scale / unit, -1e9, 1e9), np.full(len(limit), penalty)]
-        done = linprog(cost, A_ub=slack, b_ub=limit, bounds=np.vstack([bounds, free]), method="highs")
-        if done.status != 0:
+        bounds = np.vstack([bounds, np.tile([0.0, np.inf], (len(limit), 1))])
+        gain = np.r_[np.clip(rise * scale / unit, -1e9, 1e9), np.full(len(limit), -penalty)]
+        try:
+            done = maximise(gain, soft, limit, bounds=bounds)
+        except SolverError:
             return None
         trial = np.clip(spend + done.x[: len(spend)] * scale, low, high)
-        return trial, -np.asarray(done.ineqlin.marginals) * unit / size
+        return trial, done.dual * unit / size
 
-    def lines(self, spend: FloatArray, scale: FloatArray):  # type: ignore[no-untyped-def]
+    def lines(self, spend: FloatArray, scale: FloatArray) -> tuple[sparse.csr_matrix, FloatArray, FloatArray]:
         """Scaled rows as lines <= limit, with the size each was divided by: upper limits, lower limits,
         curb.
         """
         program = self.program
         rows = np.arange(len(program.row_lower))
-        a, lhs, size = jacobian(program, spend, rows), activity(program, spend), row_size(program, spend)
-        ups, downs = (
-            np.flatnonzero(np.isfinite(program.row_upper)),
-            np.flatnonzero(np.isfinite(program.row_lower)),
-        )
+        a, ups, downs = jacobian(program, spend, rows), program.ups, program.downs
+        lhs, size = lines(program, spend)
         scaled = sparse.diags(1.0 / size) @ a @ sparse.diags(scale)
         parts = [scaled[ups], -scaled[downs]]
         limit = [((program.row_upper - lhs) / size)[ups], ((lhs - program.row_lower) / size)[downs]]
@@ -119,7 +115,6 @@ def repair(
     *,
     curb: Curb | None = None,
     safest: bool = False,
-    steps: int = STEPS,
 ) -> Repaired:
     """A point in [low, high] that keeps every row where it can.
 
@@ -128,30 +123,23 @@ def repair(
         spend: start (m,); low, high: the box.
         curb: one more row.
         safest: climb the curb's value instead of the objective.
-        steps: at most so many linear programs.
     """
     spend = np.clip(spend, low, high)
     walk = Walk(program, low, high, curb, safest)
     radius, penalty = 0.25, 10.0
-    ups, downs = (
-        np.flatnonzero(np.isfinite(program.row_upper)),
-        np.flatnonzero(np.isfinite(program.row_lower)),
-    )
-    prices, curb_price = np.zeros(len(program.row_lower)), 0.0
+    best = Repaired(spend, np.zeros(len(program.row_lower)), 0.0, np.inf)
     worth, broken = walk.merit(spend)
-    for _ in range(steps):
-        found = walk.step(spend, radius, penalty)
+    for _ in range(SETTINGS.repair_steps):
+        found = walk.step(best.spend, radius, penalty)
         if found is None:
             break
         trial, dual = found
         new_worth, new_broken = walk.merit(trial)
         unit = max(abs(worth), abs(new_worth), 1e-300)
         if (new_worth - worth) / unit - penalty * (new_broken - broken) > 1e-14:
-            spend, worth, broken = trial, new_worth, new_broken
-            prices = np.zeros_like(prices)
-            prices[ups] += dual[: len(ups)]
-            prices[downs] -= dual[len(ups) : len(ups) + len(downs)]
-            curb_price = float(dual[-1]) if curb is not None and not safest else 0.0
+            worth, broken = new_worth, new_broken
+            own = dual[:-1] if curb is not None and not safest else dual
+            best = Repaired(trial, program.by_row(own), float(dual[len(own) :].sum()), np.inf)
             radius = min(radius * 1.6, 1.0)
         else:
             radius *= 0.35
@@ -159,5 +147,10 @@ def repair(
             if broken < 1e-10 or penalty > 1e5:
                 break
             radius, penalty = 0.05, penalty * 30.0
-    worst = np.abs(excess(program, activity(program, spend))) / row_size(program, spend)
-    return Repaired(spend, prices, curb_price, float(worst.max(initial=0.0)))
+    return replace(best, residual=float(np.abs(violation(program, best.spend)).max(initial=0.0)))
+
+
+def ranges(spend: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """(m,) how far a step may reach: a cell's range, or four times its spend where that is less."""
+    wide = high - low
+    return np.maximum(np.minimum(wide, np.maximum(4.0 * spend, 0.05 * wide)), 1e-150)

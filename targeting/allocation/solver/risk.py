@@ -22,15 +22,13 @@ from models.errors import CampaignError, InfeasibleError
 from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, Risk, Solution
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import jet
 from targeting.allocation.solver.cvar import TailRows, bound, climb
 from targeting.allocation.solver.layout import basic_weights, build
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.program import CARRY, Program
-from targeting.allocation.solver.repair import Curb, repair
-
-EDGE = 0.04  # share of the draws on each side of a quantile whose mean slope stands for its slope
-HELD = 1e-9
+from targeting.allocation.solver.repair import Curb, Repaired, repair
 
 
 def lower_tail(totals: FloatArray, risk: Risk) -> float:
@@ -45,6 +43,10 @@ def lower_tail(totals: FloatArray, risk: Risk) -> float:
     if risk.measure == "cvar":
         return float(_tail_weights(len(totals), risk.level) @ ordered)
     return float(ordered[_edge(len(totals), risk)])
+
+
+def _held(risk: Risk, reached: float) -> bool:
+    return reached >= risk.floor - SETTINGS.tail_held * abs(risk.floor)
 
 
 def _tail_weights(n: int, level: float) -> FloatArray:
@@ -75,20 +77,20 @@ class _Tail:
     risk: Risk
 
     def value(self, spend: FloatArray) -> float:
-        """Lower tail at (effective) spend (m,)."""
-        real = np.maximum(self.program.spend(spend, len(self.problem.market)), 0.0)
+        """Lower tail at spend (m,)."""
+        real = np.maximum(self.program.told(spend, len(self.problem.market)), 0.0)
         return lower_tail(draw_totals(self.problem, real), self.risk)
 
     def slope(self, spend: FloatArray) -> FloatArray:
         """(m,) derivative of the tail: the worst draws' slopes, weighted."""
-        real = np.maximum(self.program.spend(spend, len(self.problem.market)), 0.0)
+        real = np.maximum(self.program.told(spend, len(self.problem.market)), 0.0)
         totals = draw_totals(self.problem, real)
         order, n = np.argsort(totals, kind="stable"), len(totals)
         weights = np.zeros(n)
         if self.risk.measure == "cvar":
             weights[order] = _tail_weights(n, self.risk.level)
         else:
-            edge, reach = _edge(n, self.risk), max(1, int(EDGE * n))
+            edge, reach = _edge(n, self.risk), max(1, int(SETTINGS.quantile_edge * n))
             near = order[max(0, edge - reach) : edge + reach + 1]
             weights[near] = 1.0 / len(near)
         slope = np.zeros(len(spend))
@@ -102,33 +104,31 @@ class _Tail:
         market, program = self.problem.market, self.program
         assert market.draws is not None
         alive, at = program.cell >= 0, np.maximum(program.cell, 0)
-
-        def put(x: FloatArray) -> FloatArray:
-            return np.where(alive, np.asarray(x, float)[at], 0.0)
-
         curves = market.draws.supply.draw(d).take(at)
         if not alive.all():
             curves = curves.rescaled(top=alive.astype(float))
         drawn = replace(market, gmv_per_fan_cny=market.draws.gmv_per_fan_cny[d])
         worth = self.problem.worth if self.problem.worth is not None else self.problem.objective
         return (
-            replace(program, curves=curves, hazard=put(market.draws.hazard[d])),
-            basic_weights(drawn, worth, put),
+            replace(program, curves=curves, hazard=program.laid(market.draws.hazard[d])),
+            basic_weights(drawn, worth, program.laid),
         )
 
 
-def _climb(program, start, low, high, curb):  # type: ignore[no-untyped-def]
+def _climb(
+    program: Program, start: FloatArray, low: FloatArray, high: FloatArray, curb: Curb
+) -> tuple[Repaired, float]:
     """Repair under the curb, aiming a little higher each time it ends a hair below the floor; (where, tail
     there).
     """
-    aim, found, reached = curb, None, -np.inf
+    aim, found = curb, repair(program, start, low, high, curb=curb)
     for _ in range(4):
-        found = repair(program, start if found is None else found.spend, low, high, curb=aim)
         reached = curb.value(found.spend)
-        if reached >= curb.floor - HELD * abs(curb.floor):
+        if reached >= curb.floor - SETTINGS.tail_held * abs(curb.floor):
             break
         aim = replace(aim, floor=aim.floor + 1.5 * (curb.floor - reached))
-    return found, reached
+        found = repair(program, found.spend, low, high, curb=aim)
+    return found, curb.value(found.spend)
 
 
 def solve_with_risk(
@@ -145,11 +145,11 @@ def solve_with_risk(
             f"constraint {risk.name!r}: level is {risk.level}, expected a number between 0 and 1"
         )
     free = solve_free(replace(problem, risk=None))
-    if lower_tail(draw_totals(problem, free.spend_cny), risk) >= risk.floor - HELD * abs(risk.floor):
+    if _held(risk, lower_tail(draw_totals(problem, free.spend_cny), risk)):
         return replace(free, shadow_prices={**free.shadow_prices, risk.name: 0.0})
     program = build(replace(problem, risk=None))
     tail = _Tail(problem, program, risk)
-    start = legal(program, program.effective(free.spend_cny))
+    start = legal(program, program.laid(free.spend_cny))
     on = ~program.switch | (start > 0)
     low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
     high = np.where(on, program.upper, 0.0)
@@ -157,13 +157,13 @@ def solve_with_risk(
         return _with_cvar(problem, risk, free, tail, (start, low, high), gap_tol)
     curb = Curb(tail.value, tail.slope, risk.floor)
     found, reached = _climb(program, start, low, high, curb)
-    if reached < risk.floor - HELD * abs(risk.floor) or found.residual > 1e-7:
+    if not _held(risk, reached) or found.residual > 1e-7:
         safest = repair(program, start, low, high, curb=curb, safest=True)
         reached = tail.value(safest.spend)
-        if reached < risk.floor - HELD * abs(risk.floor):
+        if not _held(risk, reached):
             raise _out_of_reach(risk, reached, "no plan found")
         found, reached = _climb(program, safest.spend, low, high, curb)
-        if reached < risk.floor - HELD * abs(risk.floor):
+        if not _held(risk, reached):
             found = safest
     return _finished(problem, risk, free, tail, found.spend, found.curb_price, free.upper_bound, gap_tol)
 
@@ -184,7 +184,7 @@ def _with_cvar(
     pieces = functools.lru_cache(maxsize=None)(tail.drawn)
     assert problem.market.draws is not None
     rows = TailRows(program, pieces, len(problem.market.draws.hazard), risk.level, risk.floor)
-    aim, short, tolerance = rows, HELD * abs(risk.floor), 0.1 * gap_tol * abs(free.value)
+    aim, short, tolerance = rows, SETTINGS.tail_held * abs(risk.floor), 0.1 * gap_tol * abs(free.value)
     found = climb(aim, start, low, high, safest=False)
     for attempt in range(5):
         if found.reached >= risk.floor - short and found.broken <= 1e-8:
@@ -205,7 +205,6 @@ def _with_cvar(
         return _finished(problem, risk, free, tail, found.spend, 0.0, free.upper_bound, gap_tol)
     prices, price, _q = found.duals[int(np.argmin(bounds))]
     named = dict.fromkeys(("total", *program.row_name), 0.0)
-    named.pop(CARRY, None)
     for name, each in zip(program.row_name, np.abs(program.lawful(prices)).tolist(), strict=True):
         if name in named:
             named[name] += each
@@ -233,8 +232,8 @@ def _finished(
     top: float,
     gap_tol: float,
 ) -> Solution:
-    """The plan at (effective) spend (m,), its value from the true curves."""
-    real = np.maximum(tail.program.spend(spend, len(problem.market)), 0.0)
+    """The plan at spend (m,), its value from the true curves."""
+    real = np.maximum(tail.program.told(spend, len(problem.market)), 0.0)
     value = float(total(problem.objective, outcomes(problem.market, real)))
     gap = (top - value) / max(abs(value), 1e-300)
     return replace(

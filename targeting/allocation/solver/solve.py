@@ -1,8 +1,7 @@
 """`solve`: the best plan with a certificate.
 
     Newton straight away where all is smooth and concave (`direct`), else
-    column generation -> Newton polish -> Lagrangian bound; where cells are on/off or S-shaped and the gap
-    stays open, `branch` closes it.
+    column generation -> Newton polish -> Lagrangian bound -> the tree, where a gap stays open.
 
 Value and feasibility of what is returned are recomputed from the true curves (`incumbent`).
 """
@@ -16,19 +15,18 @@ import numpy as np
 from models.errors import CampaignError, InfeasibleError, SolverError
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Solution
-from targeting.allocation.solver.branch.close import close, consider, no_plan
-from targeting.allocation.solver.branch.ownspend import solve_on_own, switched
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
+from targeting.allocation.solver.branching import close, consider, no_plan, proof_of_none
 from targeting.allocation.solver.cellprices import named_prices
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.direct import smooth, solve_directly, try_newton
-from targeting.allocation.solver.generation import Deadline, Relaxed, generate, ladder, least
+from targeting.allocation.solver.generation import Relaxed, generate, ladder, least
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.master import Pool
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.program import Program
 from targeting.allocation.solver.risk import solve_with_risk
-
-KEPT_SHEETS = 12
 
 
 @dataclass
@@ -67,44 +65,50 @@ def solve(
             lambda free: solve(free, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm),
             gap_tol=gap_tol,
         )
-    if switched(problem).any():
-        return solve_on_own(
-            problem,
-            lambda node, seconds: solve(node, gap_tol=0.3 * gap_tol, time_limit_s=seconds),
-            gap_tol=gap_tol,
-            time_limit_s=time_limit_s,
-        )
     deadline = Deadline.of(time_limit_s)
     program = build(problem)
     _check_boxes(problem, program)
     best = Incumbent(problem, gap_tol)
-    if warm is not None and _continued(program, best, warm):
-        return _finish(program, best, warm, deadline, 0)
-    rungs = ladder(program)
-    tried = solve_directly(program, best, rungs) if smooth(program) else []
-    if best.closed:
-        return _finish(program, best, warm, deadline, 0)
-    kept = warm.sheets if warm is not None else []
-    tried += [] if kept else list(rungs)
+    warm = warm if warm is not None else Warm()
+    rounds = 0
+    if not _continued(program, best, warm):
+        rungs = ladder(program)
+        tried = solve_directly(program, best, rungs) if smooth(program) else []
+        if not best.closed:
+            tried += [] if warm.sheets else list(rungs)
+            rounds = _by_columns(program, best, [rung.spend for rung in tried], warm, deadline)
+    return _finish(program, best, warm, deadline, rounds)
+
+
+def _by_columns(
+    program: Program, best: Incumbent, spends: list[FloatArray], warm: Warm, deadline: Deadline
+) -> int:
+    """Column generation from these spends (m,) and the warm ones, then the tree; gives the rounds it took."""
     pool = Pool.of(program)
     best.offer(program, least(program))
-    for spend in (least(program), *kept, *(rung.spend for rung in tried)):
+    for spend in (least(program), *warm.sheets, *spends):
         pool.add(legal(program, spend))
-    relaxed = generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
+    relaxed = generate(pool, deadline, tolerance=max(best.gap_tol, 1e-4))
     if not relaxed.feasible:
-        relaxed = _phase_one(pool, deadline, gap_tol)
+        prices = proof_of_none(pool, deadline)
+        if prices is not None:
+            raise no_plan(program, prices)
+        relaxed = generate(pool, deadline, tolerance=max(best.gap_tol, 1e-4))
     rounds = relaxed.rounds
     for tolerance in (1e-6, 1e-8, 1e-10):
         consider(pool, best, relaxed)
         if best.closed or deadline.over:
             break
-        relaxed = generate(pool, deadline, tolerance=min(tolerance, gap_tol * 0.1), max_rounds=20)
+        relaxed = _continue(pool, deadline, tolerance=min(tolerance, best.gap_tol * 0.1))
         rounds += relaxed.rounds
-    if not best.closed and not deadline.over:
+    if not best.closed and (best.spend is None or not deadline.over):
         rounds += close(pool, best, relaxed, deadline)
-    if warm is not None:
-        warm.sheets = [s.spend for s in pool.sheets[-KEPT_SHEETS:]]
-    return _finish(program, best, warm, deadline, rounds)
+    warm.sheets = [s.spend for s in pool.sheets[-SETTINGS.warm_sheets :]]
+    return rounds
+
+
+def _continue(pool: Pool, deadline: Deadline, *, tolerance: float) -> Relaxed:
+    return generate(pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.closing_rounds)
 
 
 def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
@@ -131,23 +135,12 @@ def _check_boxes(problem: Problem, program: Program) -> None:
         )
 
 
-def _phase_one(pool: Pool, deadline: Deadline, gap_tol: float) -> Relaxed:
-    """Find a feasible mixture, or prove by the bound that there is none."""
-    relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0)
-    if relaxed.estimate < -1e-8:
-        raise no_plan(pool.program, relaxed.prices)
-    return generate(pool, deadline, tolerance=max(gap_tol, 1e-4))
-
-
-def _finish(
-    program: Program, best: Incumbent, warm: Warm | None, deadline: Deadline, rounds: int
-) -> Solution:
+def _finish(program: Program, best: Incumbent, warm: Warm, deadline: Deadline, rounds: int) -> Solution:
     if best.spend is None or best.prices is None:
         raise SolverError("allocation: no plan that holds on the true curves was found")
-    if warm is not None:
-        warm.spend, warm.prices = best.spend, best.prices
+    warm.spend, warm.prices = best.spend, best.prices
     named = named_prices(best.problem, program, best.prices, best.spend)
-    spend = np.maximum(program.spend(best.spend, len(best.problem.market)), 0.0)
+    spend = np.maximum(program.told(best.spend, len(best.problem.market)), 0.0)
     return Solution(
         status="optimal" if best.closed else "time_limit" if deadline.over else "within_gap",
         spend_cny=spend,

@@ -11,31 +11,22 @@ that may cost is in the gap that is reported.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import SolverError
 from models.supply.curves import POINTS, FloatArray
-from targeting.allocation.explain.trial import Neighbours, trial_gains
+from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Floors
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import basic_weights, build
-from targeting.allocation.solver.program import Floors
-
-if TYPE_CHECKING:
-    from targeting.allocation.solver.solve import Warm
+from targeting.allocation.solver.solve import Warm, solve
 
 BoolArray = NDArray[np.bool_]
-_ROUNDS, _SWEEPS = 6, 12
-_SAFE = 2e-6  # where placements compete plans keep the floor by this share
-_FORGIVEN = 1e-4  # of the floor: what whole 厘 may cost
 FEN = 0.01  # yuan: the checker looks at the last fen, which on a flat start returns less than the last bit
-_GRID, _HALVINGS, _BISECTIONS = 40, 25, 60
-_CROWDED = (
-    1.9  # expected follows per person beyond which a worthless neighbour may raise a cell's last return
-)
 
 
 def solve_with_stops(
@@ -46,8 +37,6 @@ def solve_with_stops(
     Raises:
         InfeasibleError, DataError, SolverError: as `solve`.
     """
-    from targeting.allocation.solver.solve import Warm, solve
-
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     near, capped = Neighbours.of(problem.market), stopped(problem)
@@ -55,7 +44,7 @@ def solve_with_stops(
     found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     bound = found.upper_bound
     last = Warm()
-    for _ in range(_ROUNDS):
+    for _ in range(SETTINGS.stop_rounds):
         low = below_floor(problem, found.spend_cny, near)
         if not low.any():
             if bound - found.value > gap_tol * abs(found.value):
@@ -76,8 +65,7 @@ def solve_with_stops(
 def _joint_bound(problem: Problem, last: Warm, value: float, gap_tol: float) -> float:
     """The Lagrangian bound at the last solve's prices, placements held to their floors together."""
     market, limits = problem.market, problem.limits
-    carries = market.carryover > 0 or market.carry_in_cny is not None
-    if carries or problem.risk is not None or last.spend is None or last.prices is None:
+    if problem.risk is not None or last.spend is None or last.prices is None:
         return np.inf
     program = build(stopped(problem))
     at = np.maximum(program.cell, 0)
@@ -94,20 +82,14 @@ def stopped(problem: Problem) -> Problem:
     Each cell gets nothing, or a spend between the one from which its curve is steep enough (of a table, from
     its first steep enough piece) and the one at which it would stop alone.
     """
-    market, limits = problem.market, problem.limits
+    limits = problem.limits
     floored = limits.marginal_floor > 0
     if not floored.any():
         return problem
     upper, least = np.minimum(limits.upper_cny, problem.budget_cny), limits.min_if_used_cny
-    if market.carryover > 0 or market.carry_in_cny is not None:
-        if not market.supply.concave.all():
-            return problem  # a slot's spend may lift the return of the next one's
-        zero, near = np.zeros(len(market)), Neighbours.of(market)
-        upper = stopping_spend(problem, zero, upper, near, enough=1.0)
-    else:
-        start, stop = _stretch(problem)
-        upper = np.where(floored, np.minimum(upper, stop), upper)
-        least = np.where(floored, np.maximum(least, start), least)
+    start, stop = _stretch(problem)
+    upper = np.where(floored, np.minimum(upper, stop), upper)
+    least = np.where(floored, np.maximum(least, start), least)
     upper = np.where(floored, np.minimum(upper, limits.upper_cny), limits.upper_cny)
     return replace(problem, limits=replace(limits, upper_cny=upper, min_if_used_cny=least))
 
@@ -117,7 +99,7 @@ def _stretch(problem: Problem) -> tuple[FloatArray, FloatArray]:
     none.
 
     Its last yuan returns a'(s) (shown + converted exp(-x)), x = hazard a(s) / users. Others take from that
-    (for x up to `_CROWDED`; beyond it their lower value could hide it, so x counts as that much at most).
+    (for x up to `crowded`; beyond it their lower value could hide it, so x counts as that much at most).
     """
     market, worth = problem.market, problem.worth or problem.objective
     zero = np.zeros(len(market))
@@ -131,9 +113,9 @@ def _stretch(problem: Problem) -> tuple[FloatArray, FloatArray]:
     crowd = np.isfinite(market.users) & (curves.family != POINTS)
     if not crowd.any():
         return start, high
-    for _ in range(_BISECTIONS):
+    for _ in range(SETTINGS.stop_bisections):
         middle = 0.5 * (low + high)
-        x = np.minimum(market.hazard * curves.value(middle) / market.users, _CROWDED)
+        x = np.minimum(market.hazard * curves.value(middle) / market.users, SETTINGS.crowded)
         enough = curves.slope(middle) * (shown + converted * np.exp(-x)) >= floor
         low, high = np.where(crowd & enough, middle, low), np.where(crowd & ~enough, middle, high)
     return start, high
@@ -153,17 +135,22 @@ def _steep_from(market: Market, slope: FloatArray) -> FloatArray:
 
 
 def stopping_spend(
-    problem: Problem, others: FloatArray, most: FloatArray, near: Neighbours, *, enough: float = 1.0 + _SAFE
+    problem: Problem,
+    others: FloatArray,
+    most: FloatArray,
+    near: Neighbours,
+    *,
+    enough: float = 1.0 + SETTINGS.stop_safe,
 ) -> FloatArray:
     """(n_cells,) largest spend up to `most` at which the last yuan returns `enough` times the floor, the
     other cells at `others`; `most` where there is no floor.
     """
     floor = problem.limits.marginal_floor
-    trials = np.linspace(0.0, 1.0, _GRID)[:, None] * most
+    trials = np.linspace(0.0, 1.0, SETTINGS.stop_grid)[:, None] * most
     good = _last_yuan(problem, others, trials, near) >= enough * floor
     best = np.where(good, trials, 0.0).max(axis=0)
-    top = np.minimum(best + most / (_GRID - 1), most)
-    for _ in range(_HALVINGS):
+    top = np.minimum(best + most / (SETTINGS.stop_grid - 1), most)
+    for _ in range(SETTINGS.stop_halvings):
         middle = 0.5 * (best + top)
         good = _last_yuan(problem, others, middle[None, :], near)[0] >= enough * floor
         best, top = np.where(good, middle, best), np.where(good, top, middle)
@@ -175,7 +162,7 @@ def _stopping_together(
 ) -> FloatArray:
     """Spend at which the moving cells return the floor given each other: cell after cell, repeated."""
     spend = np.array(spend, dtype=float)
-    for _ in range(_SWEEPS):
+    for _ in range(SETTINGS.stop_sweeps):
         before = spend
         for seat in range(int(near.seat.max(initial=-1)) + 1):
             here = moving & (near.seat == seat)
@@ -194,7 +181,7 @@ def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = N
     last = np.minimum(
         *(_last_yuan(problem, spend, spend[None, :], near, least_step=step)[0] for step in (0.0, FEN))
     )
-    return last < problem.limits.marginal_floor * (1 - _FORGIVEN)
+    return last < problem.limits.marginal_floor * (1 - SETTINGS.stop_forgiven)
 
 
 def _capped(problem: Problem, most: FloatArray) -> Problem:

@@ -8,19 +8,16 @@ problem looks at a budget.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from models.errors import CampaignError, InfeasibleError
-from targeting.allocation.explain.conflict import solve_or_explain
+from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.explain.words import value_coefficients
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Problem
-
-if TYPE_CHECKING:
-    from targeting.allocation.solver.solve import Warm
+from targeting.allocation.solver.solve import Warm
 
 SCHEMA = {
     "budget_cny": pl.Float64,
@@ -63,8 +60,6 @@ def frontier(
     bad = [b for b in wanted if not (np.isfinite(b) and b > 0)]
     if bad or not wanted:
         raise CampaignError(f"budgets: expected finite numbers > 0, got {bad[0] if bad else 'none'}")
-    from targeting.allocation.solver.solve import Warm
-
     rows: dict[float, dict[str, object]] = {}
     warm = Warm()
     for budget in sorted(set(wanted), reverse=True):  # columns of a large budget also serve a smaller one

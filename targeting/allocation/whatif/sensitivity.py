@@ -18,11 +18,11 @@ import polars as pl
 
 from models.errors import CampaignError
 from models.supply.curves import CurveSet, FloatArray
-from targeting.allocation.explain.trial import Neighbours, trial_gains
 from targeting.allocation.explain.words import hurdle, value_coefficients
+from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Metric, Problem, Solution
+from targeting.allocation.settings import SETTINGS
 
-_GRID = 40
 SCHEMA = {
     "segment": pl.String,
     "placement": pl.String,
@@ -108,9 +108,9 @@ def _trials(problem: Problem, spend: FloatArray) -> FloatArray:
     """(n_trials, n_cells) allowed spends of each cell, the plan's own first."""
     limits = problem.limits
     top = np.minimum(limits.upper_cny, problem.budget_cny)
-    share = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, _GRID)])[:, None]
+    share = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, SETTINGS.known_spends)])[:, None]
     wide = limits.lower_cny + share * np.maximum(top - limits.lower_cny, 0.0)
-    around = spend * np.linspace(0.5, 1.5, _GRID // 2)[:, None]
+    around = spend * np.linspace(0.5, 1.5, SETTINGS.known_spends // 2)[:, None]
     tried = np.clip(np.vstack([wide, around]), limits.lower_cny, np.maximum(top, limits.lower_cny))
     off = (limits.lower_cny <= 0) & (tried < limits.min_if_used_cny)
     return np.vstack([spend, np.where(off, 0.0, tried)])

@@ -14,7 +14,6 @@ def solved(limit, *, on, **fixed):
     return solve(compile_problem(on, budget_cny=1000, constraints=brief), gap_tol=1e-10)
 
 
-@pytest.mark.parametrize("carryover", [0.0, 0.3])
 @pytest.mark.parametrize(
     ("key", "limit", "sign", "fixed"),
     [
@@ -22,8 +21,8 @@ def solved(limit, *, on, **fixed):
         ("min_cny", 40.0, -1.0, {"kind": "bounds", "each": "cell"}),
     ],
 )
-def test_the_price_is_the_slope_of_the_value(carryover, key, limit, sign, fixed):
-    on = market(segments=2, slots=2, carryover=carryover)
+def test_the_price_is_the_slope_of_the_value(key, limit, sign, fixed):
+    on = market(segments=2, slots=2)
     step = 0.05
     here = solved({key: limit}, on=on, **fixed)
     near = solved({key: limit - step}, on=on, **fixed), solved({key: limit + step}, on=on, **fixed)

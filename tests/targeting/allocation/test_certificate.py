@@ -76,3 +76,24 @@ def test_the_ceiling_closes_on_every_on_off_pattern(seed: int) -> None:
     top = ceiling(program, weights, start, np.full(program.n_blocks, 1e-7 * worth))
     assert (top.bound >= best - 1e-9 * worth).all()
     assert (top.bound <= np.maximum(best, top.value) + 2e-3 * worth).all()
+
+
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_the_ceiling_closes_where_reach_is_paid_for_and_spending_is_asked_for(seed: int) -> None:
+    """A frequency cap's price pays for people reached and charges impressions; a ratio's asks for spend."""
+    program, rng = build(random_problem(seed)), np.random.default_rng(seed)
+    assert program.width == 2
+    m = len(program.cell)
+    weights = {k: np.zeros(m) for k in ("active", "impressions", "reached", "spend", "fans")}
+    weights["impressions"] -= 1.0
+    weights["reached"] += 1.6
+    weights["fans"] += rng.uniform(1.0, 4.0, m)
+    weights["spend"] += 0.3 * program.curves.value(program.upper) / program.upper
+    best = np.full(program.n_blocks, -np.inf)
+    for shares in itertools.product(np.linspace(0.0, 1.0, 61), repeat=2):
+        spend = legal(program, program.upper * np.tile(shares, program.n_blocks))
+        best = np.maximum(best, block_value(program, weights, spend))
+    start = legal(program, 0.0 * program.upper)
+    top = ceiling(program, weights, start, np.full(program.n_blocks, 1e-5 * np.abs(best).max()))
+    assert (top.bound >= best - 1e-9 * np.abs(best)).all()
+    assert (top.bound <= np.maximum(best, top.value) + 0.02 * np.abs(best).max()).all()

@@ -11,11 +11,11 @@ from small_markets import market
 from models.errors import CampaignError
 from targeting.allocation.audit.check import violations
 from targeting.allocation.audit.judgement import lower_tail
-from targeting.allocation.audit.truth import true_outcome
+from targeting.allocation.audit.recount import true_outcome
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes, total
 
-MARKET = market(segments=2, slots=2, campaigns=2, draws=20, carryover=0.3)
+MARKET = market(segments=2, slots=2, campaigns=2, draws=20)
 N = len(MARKET)
 BUDGET = 2000.0
 LAST = np.linspace(0.0, 300.0, N)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_markets import market
 
 from models.errors import InfeasibleError
-from targeting.allocation.explain.conflict import explain, loosened, restricted, solve_or_explain
+from targeting.allocation.explain.contradiction import explain, loosened, restricted, solve_or_explain
 from targeting.allocation.explain.spendlp import least_slack, linear_names
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes

@@ -7,14 +7,15 @@ import sys
 
 SCRIPT = """
 import threading
-import cvxpy as cp
-from targeting.allocation.solver.highs import run_highs
+import numpy as np
+from scipy import sparse
+from targeting.allocation.solver.highs import maximise
 
 def solve():
-    x = cp.Variable(nonneg=True)
-    program = cp.Problem(cp.Maximize(x), [x <= 3])
-    run_highs(program, {})
-    assert abs(x.value - 3) < 1e-9
+    row = sparse.csr_matrix(np.ones((1, 1)))
+    done = maximise(np.ones(1), row, np.full(1, 3.0), bounds=np.array([[0.0, np.inf]]))
+    assert abs(done.x[0] - 3) < 1e-9
+    assert abs(done.dual[0] - 1) < 1e-9
 
 threads = [threading.Thread(target=solve) for _ in range(3)]
 [t.start() for t in threads]

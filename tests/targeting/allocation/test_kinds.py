@@ -7,7 +7,7 @@ import pytest
 from small_markets import market
 
 from targeting.allocation.audit.check import violations
-from targeting.allocation.explain.conflict import solve_or_explain
+from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes, total
 

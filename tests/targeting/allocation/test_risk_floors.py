@@ -11,7 +11,7 @@ from small_markets import market
 from models.errors import InfeasibleError
 from targeting.allocation.audit.check import violations
 from targeting.allocation.audit.judgement import lower_tail
-from targeting.allocation.explain.conflict import solve_or_explain
+from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
 

@@ -9,10 +9,11 @@ from random_problems import free_limits, market_of, random_problem, worst_violat
 from models.errors import InfeasibleError
 from models.supply.curves import CurveSet
 from targeting.allocation.outcomes import outcomes
-from targeting.allocation.problem import Problem
-from targeting.allocation.solver import rounding
-from targeting.allocation.solver.rounding import LI_PER_CNY, rounded, to_whole_li
+from targeting.allocation.problem import LI_PER_CNY, Problem
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver import wholeli as rounding
 from targeting.allocation.solver.solve import solve
+from targeting.allocation.solver.wholeli import rounded, to_whole_li
 
 
 @pytest.mark.parametrize("seed", [1, 2, 6, 7, 12, 19])
@@ -51,7 +52,7 @@ def test_roundings_are_all_tried_only_where_they_fit_into_memory(n: int, monkeyp
     monkeypatch.setattr(rounding, "outcomes", counted)
     problem, spend = many_cells(n, funded=12)
     li = to_whole_li(problem, spend)
-    assert max(sizes) <= rounding.MOST_NUMBERS
+    assert max(sizes) <= SETTINGS.most_rounding_numbers
     assert (max(sizes) == 2**12 * n) == (n == 40), "few cells: every rounding of the twelve is tried"
     assert li.sum() == np.floor(problem.budget_cny * LI_PER_CNY + 1e-6)
     assert set(li[:12]) <= {10000, 10001}

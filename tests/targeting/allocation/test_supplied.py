@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from models.errors import DataError
-from targeting.allocation.supplied import market_from_curves
+from targeting.allocation.tabled import market_from_curves
 
 HILL = {"segment": "a", "placement": "video", "top": 10.0, "half_spend_cny": 5.0, "slope": 2.0}
 

@@ -140,7 +140,7 @@ def test_placements_are_called_as_in_the_tables():
         ({"starts_at": "soon"}, ["starts_at", "2020-11-11T00:00:00", "'soon'"]),
         ({"days": 1.5}, ["days", "whole number", "1.5"]),
         ({"slots": {"count": 0}}, ["slots.count", ">= 1"]),
-        ({"slots": {"carryover": 1.0}}, ["slots.carryover", "< 1"]),
+        ({"slots": {"carryover": 0.3}}, ["slots.carryover", "unknown key", "count"]),
         ({"last_plan": 3}, ["last_plan", "text"]),
         ({"constraints": [{"kind": "change_limit", "max_cny": 3}]}, ["change_limit", "last_plan"]),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.supply.curves import FloatArray
-from targeting.allocation.outcomes import outcomes, previous_slot
+from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
 
 
@@ -23,7 +23,7 @@ class Neighbours:
     """Which cells influence each other.
 
     Attributes:
-        component: (n_cells,) cells of one component share users or carry spend over; others are independent.
+        component: (n_cells,) cells of one component share users; others are independent.
         seat: (n_cells,) number of the cell within its component; cells with equal seats can be tried
         together.
     """
@@ -33,28 +33,16 @@ class Neighbours:
 
     @classmethod
     def of(cls, market: Market) -> Neighbours:
-        """Components of the graph whose edges join cells of one block and consecutive slots of one chain."""
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
+        """Blocks are the components; cells without an audience of their own stand alone."""
         n = len(market)
-        cells = np.arange(n)
-        first = {int(b): int(i) for i, b in reversed(list(enumerate(market.block)))}
-        anchor = np.array([first[int(b)] for b in market.block], dtype=np.int64)
-        anchor = np.where(np.isfinite(market.users), anchor, cells)
-        ends = [anchor]
-        if market.carryover > 0:
-            before, _ = previous_slot(market)
-            ends.append(np.where(before >= 0, before, cells))
-        starts = np.tile(cells, len(ends))
-        joined = (np.ones(len(starts)), (starts, np.concatenate(ends)))
-        _, component = connected_components(coo_matrix(joined, shape=(n, n)), directed=False)
-        seat = np.empty(n, dtype=np.int64)
+        alone = market.block.max(initial=-1) + 1 + np.arange(n)
+        key = np.where(np.isfinite(market.users), market.block, alone)
+        component = np.unique(key, return_inverse=True)[1].astype(np.int64)
         order = np.argsort(component, kind="stable")
-        ranked = component[order]
-        start = np.r_[True, ranked[1:] != ranked[:-1]]
-        seat[order] = np.arange(n) - np.maximum.accumulate(np.where(start, np.arange(n), 0))
-        return cls(component.astype(np.int64), seat)
+        first = np.r_[True, np.diff(component[order]) != 0][:n]
+        seat = np.empty(n, dtype=np.int64)
+        seat[order] = np.arange(n) - np.maximum.accumulate(np.where(first, np.arange(n), 0))
+        return cls(component, seat)
 
 
 def trial_gains(

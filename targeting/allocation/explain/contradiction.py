@@ -3,70 +3,76 @@
 Exists so that "infeasible" is never the whole answer. A deletion filter (Chinneck, Feasibility and
 Infeasibility in Optimization, 2008, ch. 6) over the constraints' names leaves a minimal conflicting set:
 taking away any of it makes the rest feasible. Contradictions between limits of spend are judged by the exact
-MILP of spendlp.py; where curves are involved the solver itself is the judge. It must not be called by the
+MILP of `spendlp`; where curves are involved the solver itself is the judge. It must not be called by the
 solver, which only reports that there is no plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.errors import InfeasibleError, SolverError
 from models.supply.curves import FloatArray
+from targeting.allocation.explain.remedies import one_line
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
-from targeting.allocation.problem import CellLimit, Problem, Row, Solution
+from targeting.allocation.moves import trial_gains
+from targeting.allocation.problem import CellLimit, Metric, Problem, Row, Solution
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.solve import Warm
 from targeting.allocation.solver.stops import solve_with_stops
 
-if TYPE_CHECKING:
-    from targeting.allocation.solver.solve import Warm
-
 Judge = Callable[[Problem], bool]
-_HALVINGS = 12  # a relaxation is known to 1 / 4096 of the first shortfall, and rounded up
 
 
-def explain(problem: Problem, *, feasible: Judge | None = None) -> InfeasibleError:
+def explain(
+    problem: Problem, *, feasible: Judge | None = None, proven: bool = False, time_limit_s: float = 60.0
+) -> InfeasibleError:
     """The error to raise for a problem that has no plan.
 
     Args:
         problem: infeasible, as the solver found (or as found here; a feasible one gets an error that says
-        so). feasible: judge of problems with curves; default: the solver's own search for any plan.
+            so).
+        feasible: judge of problems with curves; default: the solver's own search for any plan.
+        proven: the solver proved already that there is no plan.
+        time_limit_s: seconds after which names are no longer left out and relaxations no longer sought.
 
     Returns:
         InfeasibleError with `conflict`, names of a minimal set, and `relaxation`, for each of them alone the
         least change of its limit, in its unit, that lets a plan exist (missing where no change of it alone
         would).
     """
+    deadline = Deadline.of(time_limit_s)
     judge = feasible or solver_finds_a_plan
-    names = all_names(problem)
-    linear = set(linear_names(problem))
-    conflict, by_curves = names, True
-    if least_slack(problem, names=linear) is None:
-        by_curves = False
-        conflict = _shrink(
-            [n for n in names if n in linear], lambda kept: least_slack(problem, names=kept) is not None
-        )
-    elif not judge(problem):
-        conflict = _shrink(names, lambda kept: judge(restricted(problem, kept)))
+
+    def may_hold(kept: list[str]) -> bool:
+        return deadline.over or judge(restricted(problem, kept))
+
+    names, linear = all_names(problem), set(linear_names(problem))
+    by_curves = least_slack(problem, names=linear) is not None
+    if not by_curves:
+        among = [n for n in names if n in linear]
+        conflict = _shrink(among, lambda kept: least_slack(problem, names=kept) is not None)
+    elif proven or not judge(problem):
+        conflict = _shrink(names, may_hold)
     else:
         return InfeasibleError(
             "the solver found no plan, but every constraint can be kept; raise its time limit"
         )
     relaxation: dict[str, float] = {}
     for name in conflict:
-        amount = (
-            _relaxed_by_curves(problem, name, judge)
-            if by_curves
-            else _relaxed_by_limits(problem, conflict, name)
-        )
+        amount = _relaxed_by_limits(problem, conflict, name) if not by_curves else None
+        if by_curves and not deadline.over:
+            amount = _relaxed_at_best(problem, name) if feasible is None else None
+            amount = _relaxed_by_judge(problem, name, judge, deadline) if amount is None else amount
         if amount is not None:
             relaxation[name] = amount
     return InfeasibleError(
-        _message(problem, conflict, relaxation), conflict=tuple(conflict), relaxation=relaxation
+        one_line(problem, conflict, relaxation), conflict=tuple(conflict), relaxation=relaxation
     )
 
 
@@ -80,11 +86,35 @@ def solve_or_explain(
         DataError, SolverError: as `solve`.
     """
     try:
-        return solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        found = solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
-        raise explain(problem) from None
+        raise explain(problem, proven=True, time_limit_s=time_limit_s) from None
+    _refuse_nothing(problem, found.spend_cny)
+    return found
+
+
+def _refuse_nothing(problem: Problem, spend_cny: FloatArray) -> None:
+    """A return that no yuan brings is "kept" by spending nothing, which is no plan for a target."""
+    for row in problem.rows:
+        least = -np.asarray(row.coefficients.get("spend", 0.0)) + np.zeros(len(spend_cny))
+        here = least > 0
+        if not row.aim or not here.any() or (spend_cny[here] > 0).any():
+            continue
+        worth: dict[Metric, FloatArray] = {m: x for m, x in row.coefficients.items() if m != "spend"}
+        most = np.minimum(problem.limits.upper_cny, problem.budget_cny)
+        tried = np.geomspace(1e-6, 1.0, SETTINGS.trial_spends)[:, None] * most
+        nothing = np.zeros(len(spend_cny))
+        gains = trial_gains(problem.market, spend_cny=nothing, trials_cny=tried, coefficients=worth)
+        best = float((gains / np.where(tried > 0, tried, np.inf))[:, here].max(initial=0.0))
+        asked, place = float(least[here].max()), f" for {row.where}" if row.where else ""
+        raise InfeasibleError(
+            f"no spend reaches target '{row.name}' of {asked:,.6g} per CNY{place}: "
+            f"the best average return found is {best:,.6g}; lower the target below that",
+            conflict=(row.name,),
+            relaxation={row.name: asked - best},
+        )
 
 
 def solver_finds_a_plan(problem: Problem) -> bool:
@@ -93,7 +123,7 @@ def solver_finds_a_plan(problem: Problem) -> bool:
         problem, objective={"spend": np.zeros(len(problem.market))}, worth=problem.worth or problem.objective
     )
     try:
-        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=20.0)
+        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=SETTINGS.feasibility_seconds)
     except InfeasibleError:
         return False
     except SolverError:
@@ -144,17 +174,50 @@ def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str) -> floa
     return None
 
 
-def _relaxed_by_curves(problem: Problem, name: str, judge: Judge) -> float | None:
+def _relaxed_at_best(problem: Problem, name: str) -> float | None:
+    """By one solve: how far the named limit is from the best that plans which keep the others can do for it.
+
+    None where the name stands for several limits, or for cells' own, or the others cannot be kept either.
+    """
+    n = len(problem.market)
+    rest = restricted(problem, [k for k in all_names(problem) if k != name])
+    mine = [r for r in problem.rows if r.name == name]
+    if name == BUDGET:
+        row = Row(BUDGET, {"spend": np.ones(n)}, upper=problem.budget_cny)
+    elif len(mine) == 1 and not any(s.name == name for s in problem.limits.sources):
+        row = mine[0]
+    else:
+        return None
+    if np.isfinite(row.lower) and np.isfinite(row.upper):
+        return None
+    sign = 1.0 if np.isfinite(row.lower) else -1.0
+    goal = {metric: sign * np.asarray(x) for metric, x in row.coefficients.items()}
+    try:
+        found = solve_with_stops(
+            replace(rest, objective=goal, worth=problem.worth or problem.objective),
+            gap_tol=SETTINGS.relaxation_gap, time_limit_s=SETTINGS.feasibility_seconds,
+        )  # fmt: skip
+    except (InfeasibleError, SolverError):
+        return None
+    missing = (row.lower if sign > 0 else -row.upper) - found.value
+    return max(missing, 0.0) * (1 + 1e-9)
+
+
+def _relaxed_by_judge(problem: Problem, name: str, judge: Judge, deadline: Deadline) -> float | None:
     """By bisection on the judge; starts from a change that takes the limit away in effect."""
     high = _scale(problem, name)
     for _ in range(8):
         if judge(loosened(problem, name, high)):
             break
         high *= 4.0
+        if deadline.over:
+            return None
     else:
         return None
     low = 0.0
-    for _ in range(_HALVINGS):
+    for _ in range(SETTINGS.relaxation_halvings):
+        if deadline.over:
+            break
         middle = 0.5 * (low + high)
         low, high = (low, middle) if judge(loosened(problem, name, middle)) else (middle, high)
     return high
@@ -193,57 +256,3 @@ def _moved(source: CellLimit, amount: float) -> CellLimit:
         source.value + amount if source.side == "upper_cny" else np.maximum(source.value - amount, 0.0)
     )
     return replace(source, value=value)
-
-
-def _message(problem: Problem, conflict: list[str], relaxation: Mapping[str, float]) -> str:
-    said = [_said(problem, name) for name in conflict]
-    head = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
-    together = " together" if len(said) > 1 else ""
-    text = f"no plan keeps {head}{together}"
-    if relaxation:
-        text += f"; relax one: {', or '.join(_remedy(problem, n, a) for n, a in relaxation.items())}"
-    else:
-        text += "; take one of them away"
-    return text
-
-
-def _said(problem: Problem, name: str) -> str:
-    """The constraint with its limits, as far as they are simple."""
-    if name == BUDGET:
-        return f"the budget of {problem.budget_cny:,.2f} CNY"
-    if problem.risk and problem.risk.name == name:
-        return f"'{name}' ({problem.risk.measure} at least {problem.risk.floor:,.6g})"
-    limits = [_row_words(r) for r in problem.rows if r.name == name]
-    words = {"lower_cny": "at least", "upper_cny": "at most", "min_if_used_cny": "0 or at least"}
-    words["marginal_floor"] = "last yuan returns at least"
-    for s in problem.limits.sources:
-        if s.name == name:
-            sizes = sorted({float(v) for v in s.value[~np.isnan(s.value)]})
-            span = f"{sizes[0]:,.6g}" if len(sizes) == 1 else f"{sizes[0]:,.6g} ... {sizes[-1]:,.6g}"
-            unit = (
-                ""
-                if s.side == "marginal_floor"
-                else " CNY a cell"
-                if (~np.isnan(s.value)).sum() > 1
-                else " CNY"
-            )
-            limits.append(f"{words[s.side]} {span}{unit}")
-    shown = "; ".join(dict.fromkeys(x for x in limits if x))
-    return f"'{name}' ({shown})" if shown and len(shown) < 90 else f"'{name}'"
-
-
-def _row_words(row: Row) -> str:
-    parts = [f"at least {row.lower:,.6g} {row.unit}"] if np.isfinite(row.lower) and row.lower else []
-    parts += [f"at most {row.upper:,.6g} {row.unit}"] if np.isfinite(row.upper) and row.upper else []
-    return " and ".join(parts) + (f" for {row.where}" if parts and row.where else "")
-
-
-def _remedy(problem: Problem, name: str, amount: float) -> str:
-    unit = next((r.unit for r in problem.rows if r.name == name), "CNY")
-    if any(s.name == name and s.side == "marginal_floor" for s in problem.limits.sources):
-        unit = "value per CNY"
-    if problem.risk and problem.risk.name == name:
-        unit = "value"
-    rounded = np.ceil(amount * 100 - 1e-6) / 100 if amount >= 1 else float(f"{amount:.3g}")
-    verb = "raise the budget" if name == BUDGET else f"let '{name}' give way"
-    return f"{verb} by {rounded:,.6g} {unit}" if rounded < 1e6 else f"{verb} by {rounded:,.0f} {unit}"

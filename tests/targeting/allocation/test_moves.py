@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from small_markets import market
 
-from targeting.allocation.explain.trial import Neighbours, marginals, trial_gains
+from targeting.allocation.moves import Neighbours, marginals, trial_gains
 from targeting.allocation.outcomes import outcomes, total
 
 
 @pytest.mark.parametrize("users", [2e3, np.inf])
-@pytest.mark.parametrize("carryover", [0.0, 0.4])
-def test_gains_are_those_of_one_change_at_a_time(users, carryover):
-    small = market(segments=2, slots=3, users=users, carryover=carryover)
+def test_gains_are_those_of_one_change_at_a_time(users):
+    small = market(segments=2, slots=3, users=users)
     rng = np.random.default_rng(1)
     spend, trials = rng.uniform(0, 200, len(small)), rng.uniform(0, 400, (4, len(small)))
     value = {"gmv": np.ones(len(small)), "spend": -np.ones(len(small))}
@@ -29,7 +28,7 @@ def test_gains_are_those_of_one_change_at_a_time(users, carryover):
 def test_cells_without_shared_users_are_tried_together():
     assert Neighbours.of(market(segments=50, users=np.inf)).seat.max() == 0
     assert Neighbours.of(market(segments=50)).seat.max() == 1
-    assert Neighbours.of(market(segments=5, slots=3, carryover=0.2)).seat.max() == 5
+    assert Neighbours.of(market(segments=5, slots=3)).seat.max() == 5
 
 
 def test_marginals_are_slopes():

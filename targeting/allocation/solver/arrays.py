@@ -1,15 +1,8 @@
 """The arrays the optimiser works on: a `Problem` laid out block by block.
 
 Cells are laid out as a grid (n_blocks, width); short blocks are filled with dead cells, and additive cells
-(infinite
-`users`) are blocks of their own. With carry-over the variables are the *effective* spends e, so that a block
-never
-spans two slots: what was really spent is linear in e, s_t = e_t - rho e_(t-1), and becomes rows (`carry` >=
-    limits).
-
-Everything is linear in five basic metrics per cell: spend, impressions, fans (gmv = gmv_per_fan x fans),
-reached,
-active. It must not import cvxpy.
+(infinite `users`) are blocks of their own. Everything is linear in five basic metrics per cell: spend,
+impressions, fans (gmv = gmv_per_fan x fans), reached, active. It must not import cvxpy.
 """
 
 from __future__ import annotations
@@ -26,7 +19,6 @@ from scipy import sparse
 from models.supply.curves import CurveSet, FloatArray
 
 BASIC = ("spend", "impressions", "fans", "reached", "active")
-CARRY = "carry-over"
 
 
 @dataclass(frozen=True)
@@ -46,14 +38,12 @@ class Program:
         cell: (m,) the problem's cell behind each grid cell, -1 for dead ones.
         width: cells per block.
         curves, hazard: (m,); users: (n_blocks,), inf where additive.
-        lower, upper: (m,) limits of the (effective) spend; `floor_on` the least spend of a cell that is used.
+        lower, upper: (m,) limits of the spend; `floor_on` the least spend of a cell that is used.
         switch: (m,) the cell may be off: spend 0, or in [floor_on, upper].
-        objective: basic metric -> (m,); constant: what the objective has at zero effective spend (carry-over
-            only).
+        objective: basic metric -> (m,).
         matrix: basic metric -> sparse (r, m).
         row_lower, row_upper: (r,).
         row_name, row_where: (r,) names of rows.
-        carried: s = e - carried @ e - carry_in, or None.
         floors: what last yuans must return, for bounds only (`solver.stops` makes the plans).
     """
 
@@ -67,15 +57,17 @@ class Program:
     floor_on: FloatArray
     switch: NDArray[np.bool_]
     objective: Mapping[str, FloatArray]
-    constant: float
     matrix: Mapping[str, sparse.csr_matrix]
     row_lower: FloatArray
     row_upper: FloatArray
     row_name: tuple[str, ...]
     row_where: tuple[str, ...]
-    carried: sparse.csr_matrix | None = None
-    carry_in: FloatArray | None = None
     floors: Floors | None = None
+
+    @property
+    def additive(self) -> bool:
+        """Whether every cell stands alone."""
+        return self.width == 1 and not bool(np.isfinite(self.users).any())
 
     @property
     def n_blocks(self) -> int:
@@ -91,6 +83,23 @@ class Program:
     def across(self) -> Mapping[str, sparse.csr_matrix]:
         """The transposes (m, r) of `matrix`, of the metrics that any row uses."""
         return {k: sparse.csr_matrix(v.T) for k, v in self.matrix.items() if v.nnz}
+
+    @cached_property
+    def ups(self) -> NDArray[np.int64]:
+        """Numbers of the rows with an upper limit."""
+        return np.flatnonzero(np.isfinite(self.row_upper))
+
+    @cached_property
+    def downs(self) -> NDArray[np.int64]:
+        """Numbers of the rows with a lower limit."""
+        return np.flatnonzero(np.isfinite(self.row_lower))
+
+    def by_row(self, sides: FloatArray) -> FloatArray:
+        """(r,) signed numbers of rows from >= 0 ones of their upper, then their lower limits."""
+        out = np.zeros(len(self.row_lower))
+        out[self.ups] += sides[: len(self.ups)]
+        out[self.downs] -= sides[len(self.ups) :]
+        return out
 
     def grid(self, x: NDArray[Any]) -> NDArray[Any]:
         """(..., m) -> (..., n_blocks, width)."""
@@ -114,24 +123,19 @@ class Program:
         prices = np.where(np.isfinite(self.row_upper), prices, np.minimum(prices, 0.0))
         return np.where(np.isfinite(self.row_lower), prices, np.maximum(prices, 0.0))
 
-    def restricted(self, lower: FloatArray, upper: FloatArray, switch: NDArray[np.bool_]) -> Program:
-        """The same program on smaller boxes."""
+    def narrowed(self, cell: int, low: float, high: float) -> Program:
+        """The same program with one cell decided on and within [low, high] (off: both 0)."""
+        lower, upper, switch = self.lower.copy(), self.upper.copy(), self.switch.copy()
+        lower[cell], upper[cell], switch[cell] = low, high, False
         return replace(self, lower=lower, upper=upper, switch=switch)
 
-    def effective(self, spend: FloatArray) -> FloatArray:
-        """Real spend of the problem's cells -> the program's variables."""
-        real = np.where(self.cell >= 0, spend[np.maximum(self.cell, 0)], 0.0)
-        if self.carried is None or self.carry_in is None:
-            return real
-        system = sparse.identity(len(self.cell), format="csc") - self.carried.tocsc()
-        return np.asarray(sparse.linalg.spsolve(system, real + self.carry_in))
+    def laid(self, x: FloatArray) -> FloatArray:
+        """Numbers of the problem's cells (n_cells,) -> the grid (m,), 0 in dead cells."""
+        return np.where(self.cell >= 0, np.asarray(x, float)[np.maximum(self.cell, 0)], 0.0)
 
-    def spend(self, effective: FloatArray, n_cells: int) -> FloatArray:
-        """The program's variables -> real spend of the problem's cells."""
-        real = effective
-        if self.carried is not None and self.carry_in is not None:
-            real = effective - self.carried @ effective - self.carry_in
+    def told(self, x: FloatArray, n_cells: int) -> FloatArray:
+        """The grid (m,) -> numbers of the problem's cells (n_cells,)."""
         out = np.zeros(n_cells)
         alive = self.cell >= 0
-        out[self.cell[alive]] = real[alive]
+        out[self.cell[alive]] = x[alive]
         return out

@@ -1,6 +1,6 @@
 """Outcomes of a spend by plain loops over the formulae of DESIGN 4.2: the checker's own copy.
 
-Exists so that check.py owes nothing to the solver's vectorised outcomes. Slow on purpose. It must not import
+Exists so that the audit owes nothing to the solver's vectorised outcomes. Slow on purpose. It must not import
 anything of the allocation package but `problem`.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def true_outcome(market: Market, spend_cny: Sequence[float], *, draw: int | None
     if draw is not None and market.draws is not None:
         hazard, gmv_per_fan = market.draws.hazard[draw], market.draws.gmv_per_fan_cny[draw]
         supply = market.draws.supply.draw(draw)
-    shown = [float(a) for a in supply.value(np.array(effective_spend(market, spend_cny)))]
+    shown = [float(a) for a in supply.value(np.array(spend_cny, dtype=float))]
     fans, reached = [0.0] * n, [0.0] * n
     blocks: dict[int, list[int]] = {}
     for i in range(n):
@@ -60,44 +59,11 @@ def _competing(z: float) -> float:
     return -math.expm1(-z) / z if z > 0 else 1.0
 
 
-def effective_spend(market: Market, spend_cny: Sequence[float]) -> list[float]:
-    """Spend at work: own + carryover x what was at work the slot before (first slot: the carry-in)."""
-    effective = [float(s) for s in spend_cny]
-    if market.carryover == 0.0 and market.carry_in_cny is None:
-        return effective
-    chains: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
-    for i, cell in enumerate(market.cells.to_dicts()):
-        key = tuple(cell[k] for k in ("campaign_id", "merchant_id", "segment", "placement"))
-        chains.setdefault(key, []).append((int(cell["slot"]), i))
-    for chain in chains.values():
-        before: tuple[int, int] | None = None
-        for slot, i in sorted(chain):
-            if before is not None:
-                effective[i] += market.carryover ** (slot - before[0]) * effective[before[1]]
-            elif market.carry_in_cny is not None:
-                effective[i] += float(market.carry_in_cny[i])
-            before = (slot, i)
-    return effective
-
-
 def independent_parts(market: Market) -> list[list[int]]:
-    """Cells by campaign, merchant and segment, joined where they share a block: parts that cannot meet."""
-    label = list(range(len(market)))
-
-    def root(i: int) -> int:
-        while label[i] != i:
-            i = label[i]
-        return i
-
-    first: dict[Any, int] = {}
-    for i, cell in enumerate(market.cells.to_dicts()):
-        chain = tuple(cell[k] for k in ("campaign_id", "merchant_id", "segment"))
-        for key in (("block", int(market.block[i])), ("chain", *chain)):
-            low, high = sorted((root(first.setdefault(key, i)), root(i)))
-            label[high] = low
+    """Cells by shared users: parts that cannot take fans from each other."""
     parts: dict[int, list[int]] = {}
-    for i in range(len(market)):
-        parts.setdefault(root(i), []).append(i)
+    for i, block in enumerate(market.block.tolist()):
+        parts.setdefault(block, []).append(i)
     return list(parts.values())
 
 
@@ -113,8 +79,6 @@ def part_of(market: Market, members: Sequence[int]) -> Market:
         entry=market.entry[at],
         gmv_per_fan_cny=market.gmv_per_fan_cny[at],
         observed_max_cny=market.observed_max_cny[at],
-        carryover=market.carryover,
-        carry_in_cny=None if market.carry_in_cny is None else market.carry_in_cny[at],
     )
 
 

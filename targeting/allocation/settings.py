@@ -1,0 +1,153 @@
+"""Every tuning number of the optimiser, in one place.
+
+What a field's text calls *measured* is what `python benchmarks/allocation_settings.py` prints for it:
+processor time and the largest gap with the field at half and at twice its value, on S-curves, competing and
+switched instances. *Derived* follows from the arithmetic, *cited* names a source. It imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The optimiser's tuning numbers; none of them can make a bound wrong, only loose or late.
+
+    Attributes:
+        enumerated_switches: on/off cells of a block of which every choice is priced apart, 2^n boxes.
+            Derived: two placements, each with a least spend, are exact; one more doubles the time of pricing.
+        start_points: points of the coarse grid in a block, shared out over its cells. Measured.
+        gridded_width: cells a block may have for the grid to move them apart. Derived: 2 levels each at 240.
+        start_levels: levels of the grid where cells move together. Measured.
+        climb_steps: Newton steps of one climb. Derived: each doubles the digits, the rest is for bent curves.
+        climb_halvings: shortenings of a step, each to a quarter: 4^-7 of a range is next to no step.
+        climb_margin, polish_margin: scaled curvature left after bending a Hessian that does not curve down:
+            coarse where a climb is on its way, fine where Newton must converge. Measured.
+        dense_entries: rows x cells up to which rows are arrays, not sparse. Measured.
+        first_intervals: intervals of z each side of the incumbent, shrinking towards it by `interval_shrink`.
+            Measured.
+        interval_halvings: 2^-40 of a range is the rounding of z. Derived.
+        narrowing_level, narrowing_halvings: halvings of an interval after which spends that cannot give its z
+            are left out; halvings of such a spend each time. Measured.
+        multiplier_steps: looks for the best multiplier of an interval. Measured.
+        most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
+        generation_rounds: of column generation at the root. Measured: 10 are the rule.
+        closing_rounds, node_rounds: when continued at a tighter tolerance; at a node of the tree. Measured.
+        first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
+        kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
+        ladder_rungs: budget prices tried before column generation. Measured.
+        most_groups: of blocks in the master; keeps its linear program below 10,000 columns. Measured.
+        highs_tolerance: primal and dual, the least that HiGHS accepts. Cited: HiGHS options, 1e-10.
+        polish_steps, polish_patience: Newton steps on the whole problem; of which so many without a better
+            point. Measured.
+        most_binding: rows Newton takes on; a dense system of 3,000 is a second. Derived.
+        feasible: relative violation that counts as none. Derived: a whole 厘 of 100,000 yuan.
+        direct_residual: residual at which a first Newton may end. Derived: the gap is of its square.
+        direct_near: share of the budget within which a ladder's answer is a good start. Measured.
+        direct_converged: residual above which Newton's point is not worth a bound. Measured.
+        repair_steps: linear programs on the way to a plan that keeps every row. Measured.
+        warm_sheets: sheets that one solve leaves for the next. Measured.
+        most_nodes: of the tree. Derived: 60 s at 30 ms each.
+        hardly: share of its ceiling that a cell cut to "on" without a least spend has at least. Derived:
+            next to nothing that still counts as on.
+        price_near: share of a cell's range, or of a row's size: this close to a limit is at it. Derived.
+        price_exact: relative residual of the optimality conditions up to which prices are taken as they are.
+            Derived: prices are told to 1e-3.
+        price_nothing: share of the objective below which a limit's price x size is rounding. Derived.
+        priced_cells: cells up to which prices are looked for by a linear program. Measured.
+        stop_rounds, stop_sweeps: solves, and turns of cells given each other, to keep floors. Measured.
+        stop_safe: where placements compete plans keep a marginal floor by this share. Derived: its difference
+            quotient over a millionth of the spend.
+        stop_forgiven: share of a floor that whole 厘 may cost. Derived: a 厘 of 10 yuan.
+        stop_grid, stop_halvings: points and halvings in the search for a stop: 40 x 2^25 is the rounding
+            of a spend. stop_bisections, joint_steps: halvings of an interval. Derived.
+        crowded: expected follows x per person beyond which a worthless neighbour may raise a last yuan.
+            Derived: phi'(x) + x phi''(x) = 0 at 1.793.
+        trial_spends: spends at which a cell without money is tried for words; known_spends: at which each
+            draw of it is tried for what knowing it is worth. Derived: neighbours differ by 20 %.
+        near_hurdle: a return within 2 % of what a yuan must return counts as equal. Derived: money comes in
+            whole 厘 and steps.
+        relaxation_halvings: a relaxation is known to 1 / 4096 of the first shortfall, rounded up. Derived.
+        relaxation_gap: certificate of a relaxation found by one solve. Derived: it is told to three digits.
+        feasibility_seconds: that one question "is there any plan" may take. Measured.
+        tail_steps, tail_settled, tail_radius: of the climb under a CVaR floor: quadratic programs, gain in
+            shares of the objective and radius in cells' ranges at which it ends. Measured.
+        tail_held: share of a risk floor that counts as none. Derived: rounding of a mean of 200 draws.
+        quantile_edge: share of the draws on each side of a quantile whose mean slope stands for its slope.
+            Measured.
+        rounding_steps: 厘 away from the spend rounded down that are tried, the widest that are few enough:
+            `most_roundings` plans, up to 12 funded cells, and plans x cells up to `most_rounding_numbers`.
+            Derived: 160 MB a metric.
+        rounding_repairs: moves of single 厘 after rounding down. Measured.
+        rounding_slack: relative; limits are met to the rounding of the arithmetic. Derived.
+    """
+
+    enumerated_switches: int = 3
+    start_points: int = 240
+    gridded_width: int = 8
+    start_levels: int = 12
+    climb_steps: int = 40
+    climb_halvings: int = 8
+    climb_margin: float = 0.05
+    polish_margin: float = 1e-4
+    dense_entries: int = 2_000_000
+    first_intervals: int = 4
+    interval_shrink: float = 0.1
+    interval_halvings: int = 40
+    narrowing_level: int = 3
+    narrowing_halvings: int = 8
+    multiplier_steps: int = 9
+    most_intervals: int = 60
+    generation_rounds: int = 60
+    closing_rounds: int = 20
+    node_rounds: int = 12
+    first_penalty: float = 1e3
+    kept_columns: int = 6
+    kept_sheets: int = 3
+    ladder_rungs: int = 14
+    most_groups: int = 1500
+    highs_tolerance: float = 1e-10
+    polish_steps: int = 60
+    polish_patience: int = 12
+    most_binding: int = 3000
+    feasible: float = 1e-8
+    direct_residual: float = 1e-8
+    direct_near: float = 0.05
+    direct_converged: float = 1e-7
+    repair_steps: int = 40
+    warm_sheets: int = 12
+    most_nodes: int = 2000
+    hardly: float = 1e-30
+    price_near: float = 1e-9
+    price_exact: float = 1e-6
+    price_nothing: float = 1e-12
+    priced_cells: int = 5000
+    stop_rounds: int = 6
+    stop_sweeps: int = 12
+    stop_safe: float = 2e-6
+    stop_forgiven: float = 1e-4
+    stop_grid: int = 40
+    stop_halvings: int = 25
+    stop_bisections: int = 60
+    joint_steps: int = 40
+    crowded: float = 1.79
+    trial_spends: int = 48
+    near_hurdle: float = 0.02
+    relaxation_halvings: int = 12
+    relaxation_gap: float = 1e-4
+    feasibility_seconds: float = 20.0
+    known_spends: int = 40
+    tail_steps: int = 40
+    tail_settled: float = 1e-11
+    tail_radius: float = 1e-6
+    tail_held: float = 1e-9
+    quantile_edge: float = 0.04
+    rounding_steps: tuple[tuple[int, ...], ...] = ((0, 1, -1, 2), (0, 1, -1), (0, 1))
+    most_roundings: int = 4096
+    most_rounding_numbers: float = 2e7
+    rounding_repairs: int = 400
+    rounding_slack: float = 1e-12
+
+
+SETTINGS = Settings()

@@ -1,1 +1,0 @@
-"""Closing the gap that mixtures leave where cells are S-shaped or on/off."""

@@ -1,0 +1,212 @@
+"""The outer tree: smaller boxes until mixtures are no better than plans, for any kind of block.
+
+A node is the program on smaller boxes; its bound is the Lagrangian bound on those boxes, so it is as honest
+as the root's. The block whose mixture promises most above the value of its average is cut: an on/off cell
+into off and on, any other at its average spend. Nodes that promise less than the best plan are dropped; the
+bound of the whole is the largest one still open.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from models.errors import InfeasibleError, SolverError
+from models.supply.curves import POINTS, FloatArray
+from targeting.allocation.problem import relative_gap
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.arrays import Program
+from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.generation import Relaxed, generate
+from targeting.allocation.solver.incumbent import Incumbent
+from targeting.allocation.solver.master import Pool, row_scale, sheet
+from targeting.allocation.solver.pricing import legal
+
+logger = logging.getLogger(__name__)
+
+
+def no_plan(program: Program, prices: FloatArray) -> InfeasibleError:
+    """The error for a proven contradiction; `conflict.explain` says more."""
+    priced = (n for n, p in zip(program.row_name, prices, strict=True) if p != 0)
+    names = tuple(dict.fromkeys(priced)) or ("total",)
+    return InfeasibleError(f"no plan satisfies {' and '.join(names)} together", conflict=names)
+
+
+def proof_of_none(pool: Pool, deadline: Deadline) -> FloatArray | None:
+    """Row prices (r,) at which every plan breaks the rows more than it keeps them; None where none are found.
+
+    At such prices the bound of "minus the violation" is below 0, and it is one for every plan (Farkas).
+    """
+    program = pool.program
+    relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0)
+    if relaxed.estimate >= -SETTINGS.feasible:
+        return None
+    weights = program.weights(relaxed.prices, objective=0.0)
+    each = np.full(program.n_blocks, 0.1 * abs(relaxed.estimate) / program.n_blocks)
+    top = ceiling(program, weights, legal(program, relaxed.spend), each)
+    proven = lagrangian_bound(program, relaxed.prices, top) < -0.1 * SETTINGS.feasible
+    return relaxed.prices if proven else None
+
+
+def consider(pool: Pool, best: Incumbent, relaxed: Relaxed) -> None:
+    """Polish the mixture to a plan, bound it, keep what is better."""
+    program = pool.program
+    spend, prices = best.improve(program, relaxed.spend, relaxed.prices)
+    if program.switch.any():
+        best.improve(program, _countable(program, relaxed.spend), relaxed.prices)
+    for at, start in ((prices, spend), (relaxed.prices, relaxed.spend)):
+        best.bound_at(program, at, start)
+        if best.closed:
+            return
+
+
+def _countable(program: Program, spend: FloatArray) -> FloatArray:
+    """Spend (m,) with as many cells on as rows that count cells allow, the fullest ones first."""
+    counts = program.matrix["active"]
+    limited = np.flatnonzero(np.isfinite(program.row_upper) & (np.diff(counts.indptr) > 0))
+    fullness = spend / np.maximum(program.floor_on, 1e-6 * np.maximum(program.upper, 1e-300))
+    fullness = np.where(program.switch, fullness, np.inf)
+    weight, left = counts[limited].toarray(), program.row_upper[limited] + 1e-9
+    on = np.zeros(len(spend), dtype=bool)
+    for cell in np.argsort(-fullness, kind="stable").tolist():
+        if fullness[cell] >= 0.5 and (weight[:, cell] <= left).all():
+            on[cell] = True
+            left = left - weight[:, cell]
+    least = np.where(program.switch, np.maximum(program.floor_on, SETTINGS.hardly * program.upper), 0.0)
+    return np.where(on, np.maximum(spend, least), 0.0)
+
+
+@dataclass
+class _Tree:
+    """Open nodes, most promising first, and the largest bound of what was cut off within the tolerance."""
+
+    best: Incumbent
+    deadline: Deadline
+    queue: list[tuple[float, int, Pool, Relaxed]] = field(default_factory=list)
+    closed: float = -np.inf
+    rounds: int = 0
+    number: itertools.count[int] = field(default_factory=itertools.count)
+
+    @property
+    def bound(self) -> float:
+        """The most that any plan of an open node could earn."""
+        return max(-self.queue[0][0] if self.queue else -np.inf, self.closed)
+
+    def push(self, bound: float, pool: Pool, relaxed: Relaxed) -> None:
+        """Keep a node whose plans may still beat the best one."""
+        if relative_gap(bound, self.best.value) > 0:
+            heapq.heappush(self.queue, (-bound, next(self.number), pool, relaxed))
+
+    def visit(self, parent: Pool, child: Program, most: float) -> None:
+        """Solve a child's relaxation, take its plans, keep it open with its bound (no more than `most`)."""
+        pool = Pool(child, parent.group)
+        for old in {id(s): s for s in parent.sheets}.values():
+            pool.add(legal(child, old.spend))
+        tolerance = max(1e-7, 0.1 * self.best.gap_tol)
+        try:
+            found = generate(pool, self.deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds)
+            self.rounds += found.rounds
+            if not found.feasible and proof_of_none(pool, self.deadline) is not None:
+                return
+            own = Incumbent(self.best.problem, self.best.gap_tol, self.best.spend, self.best.value)
+            consider(pool, own, found)
+        except SolverError as error:  # the parent's bound holds for the child
+            logger.warning("a branch was left open: %s", error)
+            self.closed = max(self.closed, most)
+            return
+        if own.value > self.best.value:
+            self.best.spend, self.best.value = own.spend, own.value
+            self.best.prices = self.best.prices if self.best.prices is not None else own.prices
+        self.push(min(own.bound, most), pool, found)
+
+
+def close(pool: Pool, best: Incumbent, relaxed: Relaxed, deadline: Deadline) -> int:
+    """Shrink the gap until it is within the tolerance or time is up; gives the number of programs solved.
+
+    Time is not up while no plan is known: whether there is one must not depend on the machine's speed.
+
+    Raises:
+        InfeasibleError: every node is proven to have no plan.
+    """
+    tree = _Tree(best, deadline)
+    tree.push(best.bound, pool, relaxed)
+    for _ in range(SETTINGS.most_nodes):
+        if not tree.queue or relative_gap(tree.bound, best.value) <= best.gap_tol:
+            break
+        if deadline.over and best.spend is not None:
+            break
+        negative, _number, parent, at = heapq.heappop(tree.queue)
+        children = _children(parent.program, parent, at)
+        if not children:
+            tree.closed = max(tree.closed, -negative)
+        for child in children:
+            tree.visit(parent, child, -negative)
+    if best.spend is None and tree.bound == -np.inf:
+        raise no_plan(pool.program, relaxed.prices)
+    best.bound = min(best.bound, max(tree.bound, best.value))
+    return tree.rounds
+
+
+def _children(program: Program, pool: Pool, relaxed: Relaxed) -> list[Program]:
+    cell = _where_to_cut(program, pool, relaxed)
+    if cell is None:
+        cell = _most_convex(program)
+    if cell is None:
+        return []
+    low, high = program.lower[cell], program.upper[cell]
+    if program.switch[cell]:
+        least = min(max(program.floor_on[cell], SETTINGS.hardly * high), high)
+        return [program.narrowed(cell, 0.0, 0.0), program.narrowed(cell, least, high)]
+    bend = float(program.curves.inflection_cny[cell])
+    at = bend if low < bend < high else float(relaxed.spend[cell])
+    at = min(max(at, low + 0.05 * (high - low)), high - 0.05 * (high - low))
+    return [program.narrowed(cell, low, at), program.narrowed(cell, at, high)]
+
+
+def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
+    """The cell to cut: in the block whose mixture is furthest from its average, the least sure one."""
+    share = relaxed.mixture.share[: len(pool.sheets), pool.group]
+    spends = np.array([s.spend for s in pool.sheets[: share.shape[0]]])
+    wide = np.repeat(share, program.width, axis=1)
+    spread = (wide * np.abs(spends - relaxed.spend)).sum(axis=0)
+    on = (wide * (spends > 0)).sum(axis=0)
+    split = np.where(program.switch & (on > 1e-6) & (on < 1 - 1e-6), 1e6, 0.0)
+    room = program.upper - program.lower
+    score = split + spread / np.maximum(np.atleast_2d(program.curves.scale_cny).max(axis=0), 1e-300)
+    score = np.where((room > 1e-9 * np.maximum(program.upper, 1e-300)) & (spread > 0), score, 0.0)
+    grid = program.grid(score)
+    usable = grid.max(axis=1) > 0
+    if not usable.any():
+        return None
+    block = int(np.argmax(np.where(usable, _promised(program, pool, relaxed, share), -np.inf)))
+    return block * program.width + int(np.argmax(grid[block]))
+
+
+def _promised(program: Program, pool: Pool, relaxed: Relaxed, share: FloatArray) -> FloatArray:
+    """(n_blocks,) how far each block's mixture is from its average: in the objective, and in every row at its
+    price, or at what a whole row is worth where that is more. A row's price may cancel a value, so that an
+    error in both moves the goal by nothing.
+    """
+    average = sheet(program, legal(program, relaxed.spend))
+    size = row_scale(program, pool)
+    price = np.maximum(np.abs(relaxed.prices), np.abs(average.value).sum() / size)
+    value, rows = -average.value, -average.activity
+    for each, own in zip(pool.sheets, share, strict=False):
+        value = value + own * each.value
+        rows = rows + each.activity @ sparse.diags(own)
+    return np.asarray(np.abs(value) + price @ abs(rows))
+
+
+def _most_convex(program: Program) -> int | None:
+    """The cell that may spend most where its curve is not concave: keeps a bound open without a mixture."""
+    curves, room = program.curves, program.upper - program.lower
+    bent = ~curves.concave & ((curves.family == POINTS) | (program.lower < curves.inflection_cny))
+    share = np.where(bent, room / np.maximum(curves.scale_cny, 1e-300), 0.0)
+    cell = int(np.argmax(share))
+    return cell if room[cell] > 1e-6 * program.upper[cell] and share[cell] > 0 else None

@@ -1,0 +1,29 @@
+"""The caller's time limit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Seconds left of the caller's time limit."""
+
+    started: float
+    seconds: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Deadline:
+        """A deadline that starts now."""
+        return cls(time.perf_counter(), seconds)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is used up."""
+        return self.elapsed >= self.seconds
