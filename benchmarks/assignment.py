@@ -1,21 +1,24 @@
-"""User-level choice by dual prices: time, gap, and two independent answers beside it.
+"""User-level choice by dual prices: time, gap, speed of memory, and two independent answers beside it.
 
-    python -m benchmarks.assignment [--quick] [--highs 20000]
+    python -m benchmarks.assignment [--people 100000 1000000] [--highs 20000]
 
-People x placements with continuous scores, under the budget alone and under four limits (budget, a floor on
-live, a cap on video, the room's capacity). Columns: wall and processor seconds of `tg.assign` on a polars
-table (the processor's do not suffer from neighbours on a shared machine), `passes` = processor seconds over
-those of one evaluation of the bound on the same arrays, the certified gap, and the same linear program by
-scipy's HiGHS where that is bearable (`--highs` people at most): its processor seconds and how far the two
-optima are apart.
+People x 4 placements with continuous scores, under the budget alone and under four limits (budget, a floor on
+live, a cap on video, the room's capacity). Columns, in processor seconds (neighbours on a shared machine cost
+wall time only): `arrays` = from arrays to the answer with its certificate, `table` = all of `tg.assign` on a
+polars table, whose ids are text in random order; the certified gap; and the same linear program by scipy's
+HiGHS where that is bearable (`--highs` people at most): its seconds and how far the two optima are apart.
+Last line of a size: the speed of one pass of the bound over the arrays, and of a plain sum over the same.
+At the end the exponent of the growth of time with people.
 
-The peer for the budget alone is `maq` (grf-labs). What PyPI has under that name is a placeholder that cannot
-be installed, and the real one is built from GitHub: it is not measured here, and the first lines say so.
+The peer for the budget alone is `maq` (grf-labs), on the same arrays, where its Python package is installed.
+What PyPI has under that name is a placeholder that cannot be installed; the real one is built from its
+repository. Where it is absent a line says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import time
@@ -28,8 +31,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
 import targeting as tg
-from targeting.assignment import Assignment
-from targeting.assignment.problem import People, reply
+from targeting.assignment.choose import choose
+from targeting.assignment.crowd import People, reply
 
 PLACEMENTS = ("video", "live", "shelf", "search")
 
@@ -72,7 +75,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def relaxed_optimum(people: People) -> float:
-    """The optimum of the whole linear program, as `targeting.assignment.problem` writes it, by HiGHS."""
+    """The optimum of the whole linear program, as `targeting.assignment` writes it, by HiGHS."""
     n = len(people)
     place, who = np.nonzero(np.isfinite(people.worth))
     rows, ends = [], []
@@ -96,41 +99,76 @@ def relaxed_optimum(people: People) -> float:
     return -float(found.fun)
 
 
-def line(n: int, k: int, *, many: bool, most: int) -> None:
-    """One row of the table."""
-    table = offers(n, k)
+def line(n: int, *, many: bool, most: int) -> tuple[People, float]:
+    """One row of the table; the people, and the seconds from arrays to the answer."""
+    table = offers(n, 4)
     budget = 0.12 * float(table["cost_cny"].sum())
     rows = limits(table) if many else []
-    found: Assignment
-    found, wall, cpu = timed(lambda: tg.assign(table, budget_cny=budget, limits=rows))
-    prices = found.limits["price"].to_numpy()
-    once = min(timed(lambda: reply(found.people, prices))[2] for _ in range(3))
+    found, _, whole = timed(lambda: tg.assign(table, budget_cny=budget, limits=rows))
+    turns = 3 if whole < 3.0 else 1
+    again = (timed(lambda: choose(found.people, budget_cny=budget, gap_tol=1e-6)) for _ in range(turns))
+    cpu = min(seconds for _, _, seconds in again)
     beside = ""
     if n <= most:
         optimum, _, highs_s = timed(lambda: relaxed_optimum(found.people))
         apart = found.upper_bound / optimum - 1
         beside = f"HiGHS {highs_s:7.2f} s ({highs_s / cpu:5.1f} x)  bounds apart {apart:+.0e}"
-    what = "4 limits" if many else "budget"
     print(
-        f"{n:9,} x {k}  {what:8s}  wall {wall:6.2f}  cpu {cpu:6.2f}  passes {cpu / max(once, 1e-9):5.0f}  "
+        f"{n:10,} x 4  {'4 limits' if many else 'budget':8s}  arrays {cpu:6.2f}  table {whole:6.2f}  "
         f"gap {found.gap:7.1e}  {found.status:10s}  {beside}",
         flush=True,
     )
+    return found.people, cpu
+
+
+def memory(people: People) -> None:
+    """Speed of a pass of the bound at some prices, beside a plain read of what it reads."""
+    arrays = [people.worth, *(use for row in people.rows for use in row.use if use is not None)]
+    size = sum(array.nbytes for array in arrays) / 1e9
+    prices = np.where(np.isfinite(people.upper), 1.0, -1.0)
+    once = min(timed(lambda: reply(people, prices))[2] for _ in range(3))
+    plain = min(timed(lambda: [array.sum() for array in arrays])[2] for _ in range(3))
+    print(
+        f"{len(people):10,} x 4  a pass of the bound {once:.3f} s, {size / max(once, 1e-9):.1f} GB/s; "
+        f"a plain sum {plain:.3f} s, {size / max(plain, 1e-9):.1f} GB/s"
+    )
+
+
+def peer(people: People, ours: float) -> None:
+    """`maq` on the arrays of one budget."""
+    try:
+        from maq import MAQ
+    except ImportError:
+        print(f"{len(people):10,} x 4  maq is not installed: not measured")
+        return
+    n, cost = len(people), people.rows[0].use
+    worth, prices = people.worth.T.copy(), np.stack([np.asarray(use) for use in cost], axis=1)
+    spend = float(people.upper[0]) / n
+    found, _, cpu = timed(lambda: MAQ(budget=spend, n_bootstrap=0, n_threads=1).fit(worth, prices, worth))
+    gain = float(found.average_gain(spend)[0]) * n
+    print(f"{n:10,} x 4  maq, one thread {cpu:6.2f} s ({cpu / ours:4.1f} x ours), worth {gain:,.2f}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="up to 1e5 people")
-    parser.add_argument("--highs", type=int, default=20_000, help="most people for HiGHS")
+    parser.add_argument("--people", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--highs", type=int, default=10_000, help="most people for HiGHS")
     given = parser.parse_args(arguments)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print("maq is not on PyPI (a placeholder has its name): not measured")
     tg.assign(offers(100, 2), budget_cny=10.0)  # imports are not what is measured
-    for n in (10_000, 100_000) if given.quick else (10_000, 100_000, 1_000_000):
-        for k in (2, 4):
-            for many in (False, True):
-                line(n, k, many=many, most=given.highs)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for n in given.people:
+        for many in (False, True):
+            people, cpu = line(n, many=many, most=given.highs)
+            seconds[many].append(cpu)
+            if not many:
+                peer(people, cpu)
+        memory(people)
+    for many, taken in seconds.items():
+        if len(taken) > 1:
+            grown = math.log(taken[-1] / taken[-2]) / math.log(given.people[-1] / given.people[-2])
+            print(f"{'4 limits' if many else 'budget'}: time grows with people to the {grown:.2f}")
 
 
 if __name__ == "__main__":

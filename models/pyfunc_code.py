@@ -13,7 +13,7 @@ from typing import Any
 # every class. A data frame's columns are in the signature, which the registry gives.
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 
 class AudienceScores(PythonModel):
@@ -30,10 +30,24 @@ class AudienceScores(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Score a pandas frame of users (user_id, is_fan, features)."""
-        import polars as pl
+        """Score a pandas frame of users (user_id, is_fan, features), read as the jobs read a table.
 
-        return self.model.score(pl.from_pandas(model_input)).to_pandas()
+        A request has no quarantine: anything wrong in it is an answer of status 400 that says what.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+        from models.audience.request import score_request
+        from models.errors import DataError
+
+        try:
+            scores = score_request(self.model, model_input).to_pandas()
+        except DataError as error:
+            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
+        # A pandas null is NaN, for which JSON has no word; None becomes null.
+        for name in scores.columns[scores.isna().any()]:
+            scores[name] = scores[name].astype(object).where(scores[name].notna(), None)
+        return scores
 
 
 set_model(AudienceScores())

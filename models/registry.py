@@ -38,6 +38,7 @@ REQUIREMENTS = (
     "numpy",
     "pandas",
     "polars",
+    "dataframely",
     "pyarrow",
     "lightgbm",
     "pydantic",
@@ -174,13 +175,16 @@ def signature(model: AudienceModel) -> ModelSignature:
     """Input and output columns of scoring as an MLflow signature."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
 
-    kinds = {"number": DataType.double, "bool": DataType.boolean, "category": DataType.string}
+    # Any type: our own reader knows whole numbers, words and truth values in all their types, and says what
+    # is wrong; MLflow would refuse the very table that the model was trained on.
+    anything: Any = AnyType  # untyped in MLflow
     inputs: list[Any] = [
-        ColSpec(DataType.string, "user_id"),
-        ColSpec(DataType.boolean, "is_fan", required=False),
+        ColSpec(anything(), "user_id"),
+        *(ColSpec(anything(), name, required=False) for name in ("is_fan", "snapshot_at")),
+        *(ColSpec(anything(), feature.name) for feature in model.features),
     ]
-    inputs += [ColSpec(kinds[column.kind], column.name) for column in model.encoder.columns]
     text = {"user_id": DataType.string, "placement": DataType.string, "eligible": DataType.boolean}
     outputs: list[Any] = [
         ColSpec(text.get(name, DataType.double), name, required=name != "p_enter") for name in SCORE_COLUMNS
@@ -189,13 +193,8 @@ def signature(model: AudienceModel) -> ModelSignature:
 
 
 def _example(model: AudienceModel, users: pl.DataFrame) -> Any:
-    kinds: dict[str, Any] = {"number": pl.Float64, "bool": pl.Boolean, "category": pl.String}
-    wanted = {column.name: kinds[column.kind] for column in model.encoder.columns}
-    columns = [pl.col("user_id").cast(pl.String)]
-    columns += [pl.col(name).cast(kind, strict=False) for name, kind in wanted.items()]
-    if "is_fan" in users.columns:
-        columns.insert(1, pl.col("is_fan").cast(pl.Boolean))
-    return users.head(5).select(columns).to_pandas()
+    known = [name for name in ("user_id", "is_fan") if name in users.columns]
+    return users.head(5).select(*known, *model.schema).to_pandas()
 
 
 def _package_copy(folder: Path) -> Path:

@@ -282,8 +282,8 @@ def schema(
     emit(find_schema(name), as_json=True, headline="")
 
 
-# Libraries make 450,000 lasting objects while they are imported, and Python looks through them all for garbage
-# again and again: 1.05 of the 7.7 s of `plan --curves` on eight rows, 0.26 s with this threshold.
+# Libraries make 450,000 lasting objects while they are imported, and Python looks through them all for
+# garbage again and again: 1.05 of the 7.7 s of `plan --curves` on eight rows, 0.26 s with this threshold.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 

@@ -6,10 +6,12 @@ Separate from `cli` so that the commands hold nothing but their options, and lig
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -25,6 +27,9 @@ from models.errors import TargetingError
 
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
+EXIT_INPUT = 1
+# What a disk or its owner refuses; any other failure of the operating system is a fault of ours.
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 4, 130
 _CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
 
@@ -163,11 +168,34 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (OSError, MemoryError) as error:
+        _trace()
+        if not (why := _of_machine(error)):
+            return _of_ours(error)
+        complain(why)
+        return EXIT_INPUT
     except Exception as error:  # the last resort: a person at a prompt gets one line, never a traceback
         _trace()
-        name = type(error).__name__
-        complain(f"internal error, {name}: {error} (set {DEBUG_VARIABLE}=1 for the traceback and report it)")
-        return EXIT_INTERNAL
+        return _of_ours(error)
+
+
+def _of_machine(error: OSError | MemoryError) -> str | None:
+    """What the machine cannot give, and what to do; None where the fault must be ours."""
+    if isinstance(error, MemoryError):
+        return "out of memory; give the machine more, or fewer rows at a time (part_users)"
+    told = re.search(r"os error (\d+)", str(error))
+    number = error.errno or (int(told[1]) if told else 0)
+    if number not in _MACHINE:
+        return None
+    where = error.filename or "a file"
+    todo = "free space, check permissions or choose another place"
+    return f"{where}: cannot be used: {os.strerror(number)}; {todo}"
+
+
+def _of_ours(error: Exception) -> int:
+    name = type(error).__name__
+    complain(f"internal error, {name}: {error} (set {DEBUG_VARIABLE}=1 for the traceback and report it)")
+    return EXIT_INTERNAL
 
 
 def _trace() -> None:

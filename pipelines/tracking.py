@@ -11,9 +11,9 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,19 @@ class JobRun:
     Attributes:
         run_id: MLflow's id of the run.
         tracking_uri: the store it lives in.
+        lost: why the store failed since the run was opened; the first failure is the last call.
     """
 
     run_id: str
     tracking_uri: str
+    lost: list[Exception] = field(default_factory=list, compare=False, repr=False)
 
     def parameters(self, values: Mapping[str, Any]) -> None:
         """Log flat parameters; nested mappings become dotted keys."""
         import mlflow
 
         flat = {key: str(value)[:_PARAMETER_LIMIT] for key, value in flatten(values).items()}
-        mlflow.log_params(flat)
+        self._send(lambda: mlflow.log_params(flat))
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Log the numbers that are finite; MLflow stores refuse the others."""
@@ -59,19 +61,19 @@ class JobRun:
             if isinstance(value, int | float) and math.isfinite(value)
         }
         if finite:
-            mlflow.log_metrics(finite)
+            self._send(lambda: mlflow.log_metrics(finite))
 
     def tag(self, name: str, value: str) -> None:
         """Set a tag, e.g. the model version that a plan used."""
         import mlflow
 
-        mlflow.set_tag(name, value)
+        self._send(lambda: mlflow.set_tag(name, value))
 
     def text(self, content: str, name: str) -> None:
         """Log text (a chart, a page) as an artifact."""
         import mlflow
 
-        mlflow.log_text(content, name)
+        self._send(lambda: mlflow.log_text(content, name))
 
     def mapping(self, content: Mapping[str, Any], name: str) -> None:
         """Log a mapping as a JSON artifact."""
@@ -82,16 +84,23 @@ class JobRun:
         import mlflow
 
         columns = {key: [row[key] for row in rows] for key in rows[0]}
-        mlflow.log_table(columns, name)
+        self._send(lambda: mlflow.log_table(columns, name))
 
     def file(self, path: Path, folder: str | None = None) -> None:
         """Log one file, or all files of a folder."""
         import mlflow
 
-        if path.is_dir():
-            mlflow.log_artifacts(str(path), folder)
-        else:
-            mlflow.log_artifact(str(path), folder)
+        log = mlflow.log_artifacts if path.is_dir() else mlflow.log_artifact
+        self._send(lambda: log(str(path), folder))
+
+    def _send(self, call: Callable[[], object]) -> None:
+        """Log what can be logged: a store that fails midway takes its record, not the work."""
+        if self.lost:
+            return
+        try:
+            call()
+        except _failures() as error:
+            self.lost.append(error)
 
 
 @contextmanager
@@ -112,7 +121,7 @@ def job_run(
     import mlflow
 
     uri = connect(tracking_uri)
-    with mlflow.start_run(run_name=job):
+    with _reaching(uri), mlflow.start_run(run_name=job):
         run = mlflow.active_run()
         assert run is not None
         opened = JobRun(run_id=run.info.run_id, tracking_uri=uri)
@@ -125,6 +134,8 @@ def job_run(
         replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": of}
         opened.mapping(replay, REPLAY_FILE)
         yield opened
+        if opened.lost:
+            raise opened.lost[0]
 
 
 def _recordable(value: Any) -> Any:
@@ -145,13 +156,11 @@ def connect(tracking_uri: str | None) -> str:
         DataError: the store cannot be reached or written.
     """
     import mlflow
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
     # A server that is down is told in seconds, not after MLflow's default of several minutes of retries.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    try:
+    with _reaching(uri, or_driver=True):
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         # Two jobs that start together in a new directory must not both create the tables.
@@ -159,12 +168,40 @@ def connect(tracking_uri: str | None) -> str:
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
                 mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_location(uri))
             mlflow.set_experiment(EXPERIMENT)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        text = str(error).splitlines()[0][:200]
-        raise DataError(
-            f"tracking store {uri}: cannot be used ({text}); check --tracking-uri or MLFLOW_TRACKING_URI"
-        ) from error
     return uri
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """How a store says that it failed."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, RequestException
+
+
+@contextmanager
+def _reaching(uri: str, *, or_driver: bool = False) -> Iterator[None]:
+    """Say in words that the tracking store failed, whenever in a job it does.
+
+    Args:
+        uri: the store.
+        or_driver: nothing else is done inside: a missing module is its driver, and what the operating system
+            refuses is its files.
+
+    Raises:
+        DataError: the store cannot be reached or written.
+    """
+    try:
+        yield
+    except (*_failures(), *((ImportError, OSError) if or_driver else ())) as error:
+        text = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        driver = ", install its driver" if isinstance(error, ImportError) else ""
+        kept = "" if or_driver else "; what the job has written is kept, its record is not"
+        raise DataError(
+            f"tracking store {uri}: cannot be used ({text}){driver}; check --tracking-uri or "
+            f"MLFLOW_TRACKING_URI{kept}"
+        ) from error
 
 
 @contextmanager

@@ -5,14 +5,14 @@ A value passed from `Planner.audience` to `Planner.plan`; it must not import the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from models.contracts.quarantine import no_rejects, worst
 from targeting.segments import Segmentation
 from targeting.segments.diagnosis import Diagnosis
-
-SCORE_COLUMNS = ("user_id", "placement", "p_follow", "gmv_per_fan_cny", "p_precise", "eligible")
+from targeting.segments.wide_scores import SCORE_COLUMNS
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,6 +27,8 @@ class Audience:
             recall.
         segmentation: the segments' means, to plan with; None in a plan that was read back from files.
         diagnosis: who the present fans are against who buys; None where it was not made.
+        rejected: quarantined rows of the people given: table, source, row, reason, raw.
+        warnings: what was met in their features, one line each.
     """
 
     scores: pl.DataFrame
@@ -34,6 +36,8 @@ class Audience:
     summary: pl.DataFrame
     segmentation: Segmentation | None = None
     diagnosis: Diagnosis | None = None
+    rejected: pl.DataFrame = field(default_factory=no_rejects)
+    warnings: tuple[str, ...] = ()
 
     def files(self) -> dict[str, pl.DataFrame | str]:
         """scores.parquet, segments.parquet and segment_summary.csv of DESIGN 3.3."""
@@ -46,6 +50,7 @@ class Audience:
     def __str__(self) -> str:
         """How many people, in how many segments."""
         head = f"Audience of {self.segments.height:,} eligible users in {self.summary.height} segments"
-        return f"{head}\n{self.summary}"
+        told = [f"{count} rows set aside: {why}" for why, count in worst(self.rejected, count=3)]
+        return "\n".join([head, str(self.summary), *told, *self.warnings])
 
     __repr__ = __str__

@@ -10,12 +10,14 @@ the planner.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from models.audience.cells import CellFactors
+from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
 from models.supply.curves import CurveSet
 from models.supply.delivery_report import DeliveryModel
@@ -31,6 +33,8 @@ def market_of(learned: Learned, *, campaign: Campaign) -> Market:
     Raises:
         CampaignError: a placement of the brief was never learned.
     """
+    spelt = respelt(learned.cells["placement"].cast(pl.String), campaign.placements)
+    learned = replace(learned, cells=learned.cells.with_columns(spelt))
     at = _chosen(learned.cells, campaign.placements)
     slots = campaign.slots.count
     days = campaign.days / slots

@@ -18,6 +18,7 @@ import polars as pl
 from models import registry
 from models.audience.model import AudienceModel
 from models.contracts import Dataset, as_frame, conform, gather
+from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
@@ -81,6 +82,8 @@ class Planner:
         chosen = placements or (brief.placements if brief else logged_placements(dataset))
         horizon = horizon_days or (brief.horizon_days if brief else DEFAULT_HORIZON_DAYS)
         known_by = as_of or last_moment(dataset)
+        spelt = respelt(dataset.exposures["placement"], chosen)
+        dataset = replace(dataset, exposures=dataset.exposures.with_columns(spelt))
         model = AudienceModel.fit(
             dataset, placements=chosen, as_of=known_by, horizon_days=horizon, seed=seed, threads=threads
         )
@@ -106,10 +109,10 @@ class Planner:
         Args:
             users: the contract table `users` (polars, pandas, Arrow).
         """
-        conformed = conform(as_frame(users), "users", source="users")
-        if conformed.good.is_empty():
-            raise DataError("users: no usable row; see the reasons of the rejected rows")
-        return self.audience_of_scores(self.model.score(conformed.good), conformed.good)
+        frame = as_frame(users, source="users")
+        people = conform(frame, "users", source="users", features=self.model.features)
+        found = self.audience_of_scores(self.model.score(people.good), people.good)
+        return replace(found, rejected=people.rejected, warnings=people.warnings)
 
     def audience_of_scores(self, scores: pl.DataFrame, users: pl.DataFrame | None = None) -> Audience:
         """Segment people who are already scored (`targeting score` writes such a table); users give the
@@ -160,7 +163,7 @@ class Planner:
         return decide(
             campaign=brief,
             market=market,
-            provenance=self._provenance(),
+            provenance=self._provenance(audience.warnings),
             audience=audience,
             last_plan=last_plan,
             history=self.state.history,
@@ -168,7 +171,7 @@ class Planner:
             time_limit_s=time_limit_s,
         )
 
-    def _provenance(self) -> Provenance:
+    def _provenance(self, warnings: tuple[str, ...]) -> Provenance:
         claims = self.model.claims
         return Provenance(
             claims={"kind": claims.kind, "why": claims.why},
@@ -176,6 +179,7 @@ class Planner:
             fingerprints=self.state.fingerprints,
             versions=versions(),
             rejected_rows=self.state.rejected_rows,
+            warnings=warnings,
             # Without a kept order the value of a fan is unknown, which is not the same as nothing.
             unknown=() if self.model.value_known else ("new_fan_gmv_cny",),
         )

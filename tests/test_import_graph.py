@@ -27,6 +27,7 @@ MAY_WAIT = {
     "pandas",
     "pyarrow",
     "pyspark",
+    "requests",
     "rich",
     "scipy",
     "sklearn",
@@ -53,7 +54,7 @@ OWN_TODAY = {
     "targeting.allocation.solver.generation -> targeting.allocation.solver.master",
     "targeting.allocation.solver.stops -> targeting.allocation.solver.solve",
     "targeting.allocation.whatif.frontier -> targeting.allocation.solver.solve",
-    "targeting.assignment.result -> targeting.assignment.hull",
+    "targeting.campaign.constraints -> models.contracts.numbers",
     "targeting.campaign.constraints -> models.contracts.values",
 }
 

@@ -2,8 +2,7 @@
 
     python examples/bring-your-mmm/from_robyn.py --out out/robyn
 
-In an environment of its own, with R and its package glmnet (on Debian `apt install r-base r-cran-glmnet`):
-`pip install robynpy "pandas<3"`.
+In an environment of its own, with R and its package glmnet: README.md has the commands.
 """
 
 from __future__ import annotations

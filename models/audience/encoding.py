@@ -100,7 +100,11 @@ def _describe(column: pl.Series) -> Feature | None:
         values = _numbers(column)
         known = values[~np.isnan(values)]
         varies = known.size > 0 and (known.size < values.size or bool(np.any(known != known[0])))
-        return Feature(column.name, "number") if varies else None
+        if not varies:
+            return None
+        if column.dtype.is_temporal():
+            return Feature(column.name, "number")
+        return Feature(column.name, "number", low=float(known.min()), high=float(known.max()))
     if column.dtype in (pl.String, pl.Categorical) or isinstance(column.dtype, pl.Enum):
         return _describe_text(column)
     raise DataError(

@@ -65,7 +65,8 @@ def fit_log_refunds(log: EventLog) -> RefundMaturity:
 
 def kept_orders(log: EventLog, refunds: RefundMaturity) -> pl.DataFrame:
     """Orders with something left after refunds: the log's columns, net_cny (young refunds anticipated) and
-    order_age_days."""
+    order_age_days.
+    """
     kept = log.orders.with_columns(
         order_age_days=age_days(pl.lit(log.as_of), "ordered_at"),
         net_cny=pl.col("gmv_cny") - pl.col("refund_cny"),

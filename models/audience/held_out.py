@@ -93,7 +93,8 @@ def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
 
 def _cut(log: EventLog, placements: tuple[str, ...]) -> datetime | None:
     """Start of the day after which the last quarter of the exposures lies; None when a side would be too
-    thin."""
+    thin.
+    """
     days = log.exposures["exposed_at"].dt.truncate("1d").sort()
     first: datetime = days[0]
     cut: datetime = days[int((1 - AUDIENCE.held_out_share) * (len(days) - 1))]

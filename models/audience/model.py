@@ -26,6 +26,7 @@ from models.audience.later_outcomes import add_outcomes, without_outcomes
 from models.audience.model_files import MODEL_FILE, read_files, write_files
 from models.audience.score_table import NUMBERS, score_batch, score_table
 from models.audience.value import ValueModel, fit_value
+from models.contracts.features import Feature
 from models.errors import DataError
 from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
@@ -129,7 +130,8 @@ class AudienceModel:
 
     def _since(self, past: Past | None, log: EventLog, fitting: Fitting) -> pl.DataFrame | None:
         """What came of people after the earlier model had scored them: of nobody, where it knew of no buyer;
-        None where there are no promises in money."""
+        None where there are no promises in money.
+        """
         if self.value is None:
             return None
         if past is None or past.value is None:
@@ -139,6 +141,11 @@ class AudienceModel:
         return add_outcomes(scores, value=past.value, judged=past.judged, matrix=fitting.matrix)
 
     @property
+    def features(self) -> tuple[Feature, ...]:
+        """How scoring reads each feature column: by its kind in training, whatever a batch makes of it."""
+        return self.encoder.columns
+
+    @property
     def schema(self) -> tuple[str, ...]:
         """Feature columns that scoring needs, besides user_id and is_fan."""
         return self.encoder.names
@@ -146,7 +153,8 @@ class AudienceModel:
     @property
     def value_known(self) -> bool:
         """False when no follower had a kept order: gmv_per_fan_cny is then 0 and only counts of fans can
-        be planned."""
+        be planned.
+        """
         return self.value is not None
 
     def score(self, users: pl.DataFrame) -> pl.DataFrame:
@@ -179,7 +187,8 @@ class AudienceModel:
 
     def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
-        most one."""
+        most one.
+        """
         funnel = self.funnel.placements[name]
         follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads)), 1.0)
         if funnel.enter is None:

@@ -50,7 +50,7 @@ def _of_lines(raw: pl.DataFrame, row: pl.Series) -> list[Fault]:
         return []
     open_quote = raw[SURPLUS] == OPEN_QUOTE
     longer = raw[SURPLUS].is_not_null() & ~open_quote.fill_null(False)
-    too_many = f"line: expected {raw.width - 1} fields as in the header, found more (a comma in a cell without quotes?)"
+    too_many = f"line: expected {raw.width - 1} fields as in the header, found more (unquoted comma?)"
     unclosed = "line: expected every quote to be closed on it, found one left open: double or remove it"
     return [(row.filter(longer), too_many), (row.filter(open_quote.fill_null(False)), unclosed)]
 
@@ -99,7 +99,7 @@ def _identified(held: pl.Series, name: str) -> tuple[pl.Series, list[tuple[pl.Se
     """An id; its lost digits are a fault of their own, since the cell is not empty."""
     parsed = identifier(held)
     lost = parsed.bad & parsed.values.is_not_null()
-    reason = f"{name}: expected all digits of the id, found scientific notation (lost in Excel): export ids as text"
+    reason = f"{name}: expected every digit, found scientific notation of Excel: export ids as text"
     unread = parsed.bad & parsed.values.is_null()
     return parsed.values, [(lost, reason), (unread, f"{name}: expected text, not a fraction")]
 

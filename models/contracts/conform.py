@@ -101,16 +101,20 @@ def conform(
     good, more = _first_of_each(_without(good, faults), contract)
     faults += more
     warnings = _of_headers(headers, table, contract, source=source)
+    if not is_part:
+        good, notes = fold_names(good, [name for name in NAMES if name in good.columns], source=source)
+        warnings += notes
     if table == "delivery":
-        good, more, notes = _counted_once(good, raw, source=source)
-        faults, warnings = faults + more, warnings + notes
+        good, more = _counted_once(good, raw)
+        faults += more
     rejected = reject(raw, gather_faults(faults), origin) if faults else no_rejects()
     if good.is_empty() and not raw.is_empty() and not is_part:
         raise DataError(
             f"{source}: none of {raw.height} rows of table {table} is usable; {worst_in_words(rejected)}"
         )
     warnings += _of_set_aside(faults, source=source)
-    rows, good, odd = good[ROW], good.drop(ROW), ()
+    rows, good = good[ROW], good.drop(ROW)
+    odd: tuple[Odd, ...] = ()
     if contract.features and not good.is_empty():
         # From the good rows only: a shifted row must not turn a column of numbers into text.
         held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]
@@ -144,15 +148,12 @@ def _of_set_aside(faults: Sequence[Fault], *, source: str) -> list[str]:
     return said
 
 
-def _counted_once(
-    good: pl.DataFrame, raw: pl.DataFrame, *, source: str
-) -> tuple[pl.DataFrame, list[Fault], list[str]]:
+def _counted_once(good: pl.DataFrame, raw: pl.DataFrame) -> tuple[pl.DataFrame, list[Fault]]:
     """A report's rows without those that another row already counts; see `doubles`."""
-    good, notes = fold_names(good, NAMES, source=source)
     faults = exact_repeats(raw, good) if len(good) else []
     good = _without(good, faults)
     more = sums_of_others(good)
-    return _without(good, more), [*faults, *more], notes
+    return _without(good, more), [*faults, *more]
 
 
 def _without(good: pl.DataFrame, faults: Sequence[Fault]) -> pl.DataFrame:

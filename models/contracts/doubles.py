@@ -1,4 +1,4 @@
-"""What a report counts twice: totals among their parts, one report exported twice, one name spelt in two ways.
+"""What a report counts twice: totals among their parts, a report exported twice, a name spelt in two ways.
 
 Each is told: rows are set aside with their reason, spellings are folded with a warning. Must not import
 anything that reads a file, a clock or the environment.

@@ -17,18 +17,20 @@ import polars as pl
 from models.contracts import values
 from models.contracts.cells import as_text, is_blank
 from models.contracts.headers import Binding
+from models.contracts.kinds import Kind, as_number, as_truth, as_words, guess, levels_meant
 from models.contracts.numbers import DecimalMark
-from models.contracts.times import is_written_date
-from models.contracts.words import TRUTH, fold_name
 from models.errors import DataError
 
+# A number so many times beyond training is a slip or an attack, and a linear term would follow it.
+ABSURD = 1e3
 KEYS = ("user_id", "snapshot_at", "is_fan")
-Kind = Literal["number", "bool", "category"]
-What = Literal["unseen", "unreadable", "infinite", "times"]
+What = Literal["unseen", "unreadable", "infinite", "absurd", "negative", "times"]
 _WORDS: Mapping[What, str] = {
     "unseen": "{cells} cells with a value that training never saw, such as {example!r}; taken as empty",
     "unreadable": "{cells} cells that are not what it was in training, such as {example!r}; taken as empty",
     "infinite": "{cells} NaN or infinite cells; taken as empty",
+    "absurd": "{cells} cells a thousand times beyond what training saw, such as {example}; taken as empty",
+    "negative": "{cells} cells below 0, such as {example}; training saw none",
     "times": "times in {cells} cells; taken as days before snapshot_at",
 }
 
@@ -39,7 +41,8 @@ class Odd:
 
     Attributes:
         feature: Its name.
-        what: `unseen` level, cell `unreadable` as the feature's kind, `infinite` number, or `times`.
+        what: `unseen` level, cell `unreadable` as the feature's kind, `infinite`, `absurd` or `negative`
+            number, or `times`.
         cells: How many.
         example: The first of them, empty where it says nothing.
     """
@@ -75,12 +78,15 @@ class Feature:
         kind: `number` (also dates, as days before the snapshot), `bool` or `category`.
         levels: Sorted texts of a category that training saw; empty where it is not known yet.
         has_other: Texts beyond `levels` share a code (rare levels shared it while fitting).
+        low, high: Range of a number in training; None where it is not known yet.
     """
 
     name: str
     kind: Kind
     levels: tuple[str, ...] = ()
     has_other: bool = False
+    low: float | None = None
+    high: float | None = None
 
     def read(
         self,
@@ -110,7 +116,7 @@ class Feature:
         if self.kind == "category":
             return self._words(column)
         odds: list[Odd] = []
-        read = _truth(column) if self.kind == "bool" else _number(column, factor, snapshot_at, decimal)
+        read = as_truth(column) if self.kind == "bool" else as_number(column, factor, snapshot_at, decimal)
         if column.dtype.is_temporal():
             odds.append(Odd(self.name, "times", len(column) - column.null_count()))
         empty = is_blank(column) if column.dtype == pl.String else column.is_null()
@@ -119,11 +125,17 @@ class Feature:
             infinite = ~read.is_finite().fill_null(True)
             odds += self._told("infinite", column, infinite, example=False)
             read = read.set(infinite, None)
+        if self.low is not None and self.high is not None:
+            absurd = (read.abs() > ABSURD * max(abs(self.low), abs(self.high), 1.0)).fill_null(False)
+            odds += self._told("absurd", read, absurd)
+            read = read.set(absurd, None)
+            if self.low >= 0:
+                odds += self._told("negative", read, (read < 0).fill_null(False))
         return read.alias(self.name), tuple(odds)
 
     def _words(self, column: pl.Series) -> tuple[pl.Series, tuple[Odd, ...]]:
         """Text of a category, spelt as its level is."""
-        texts = _plain_text(column)
+        texts = as_words(column)
         if self.name == "gender":
             texts = values.gender(texts)
         texts = texts.alias(self.name)
@@ -132,7 +144,7 @@ class Feature:
         levels = pl.Series(self.levels, dtype=pl.String).implode()
         unknown = texts.filter(~texts.is_in(levels)).drop_nulls().unique()
         if len(unknown):
-            spelt = _levels_meant(unknown.to_list(), self.levels)
+            spelt = levels_meant(unknown.to_list(), self.levels)
             texts = texts.replace(spelt) if spelt else texts
         unseen = ~texts.is_in(levels).fill_null(True)
         return texts, () if self.has_other else self._told("unseen", texts, unseen)
@@ -189,102 +201,3 @@ def read_features(
         columns.append(read)
         odds += found
     return pl.DataFrame(columns), tuple(odds)
-
-
-def guess(column: pl.Series, *, decimal: DecimalMark = ".") -> Kind:
-    """What kind a column is, by all of its cells: numbers (or dates), else truth values, else words."""
-    column = as_text(column)
-    if column.dtype == pl.Boolean:
-        return "bool"
-    if column.dtype != pl.String:
-        return "number"
-    # A glance first: reading a million words as numbers only to learn that they are words is slow.
-    for part in (column.drop_nulls().head(1000), column):
-        if values.number(part, decimal=decimal, by_cell=True).bad.any():
-            break
-    else:
-        return "number"
-    distinct = column.drop_nulls().unique()
-    if not values.truth(distinct).bad.any():
-        return "bool"
-    filled = distinct.filter(~is_blank(distinct))
-    dated = is_written_date(filled).all() and not values.time(filled, by_cell=True).bad.any()
-    return "number" if dated else "category"
-
-
-def _number(
-    column: pl.Series, factor: float, snapshot_at: pl.Series | None, decimal: DecimalMark
-) -> pl.Series:
-    if column.dtype.is_temporal():
-        return _days(column, snapshot_at)
-    if column.dtype == pl.Boolean:
-        return column.cast(pl.Float64)
-    if column.dtype != pl.String:
-        return column.cast(pl.Float64) * factor
-    parsed = values.number(column, decimal=decimal, by_cell=True)
-    read = parsed.values * factor
-    if not parsed.bad.any():
-        return read
-    at = parsed.bad.arg_true()
-    rest = column.gather(at)
-    dates = rest.set(~is_written_date(rest), None)
-    days = _days(dates, None if snapshot_at is None else snapshot_at.gather(at))
-    truths = values.truth(rest).values.cast(pl.Float64)
-    return read.scatter(at, days.zip_with(days.is_not_null(), truths))
-
-
-def _days(column: pl.Series, snapshot_at: pl.Series | None) -> pl.Series:
-    """Days before the snapshot; durations in days."""
-    if column.dtype in (pl.Duration, pl.Time):
-        return column.cast(pl.Duration("us")).dt.total_seconds().cast(pl.Float64) / 86_400
-    if snapshot_at is None:
-        return pl.repeat(None, len(column), dtype=pl.Float64, eager=True)
-    moments = values.time(column, by_cell=True).values
-    return (snapshot_at - moments).dt.total_seconds().cast(pl.Float64) / 86_400
-
-
-def _truth(column: pl.Series) -> pl.Series:
-    if column.dtype.is_temporal():
-        return pl.repeat(None, len(column), dtype=pl.Boolean, eager=True)
-    return values.truth(column).values
-
-
-def _plain_text(column: pl.Series) -> pl.Series:
-    """Text without surrounding blanks; numbers as short as they can be written."""
-    if column.dtype.is_float() or column.dtype.is_decimal():
-        held = column.cast(pl.Float64).fill_nan(None)
-        whole = (held == held.floor()) & (held.abs() <= 2**53)
-        digits = held.set(~whole.fill_null(False), None).cast(pl.Int64).cast(pl.String)
-        return digits.zip_with(whole.fill_null(True), held.cast(pl.String))
-    if column.dtype == pl.String:
-        return values.text(column).values
-    return column.cast(pl.String)
-
-
-def _levels_meant(texts: Sequence[str], levels: Sequence[str]) -> dict[str, str]:
-    """Texts that name a level in other letters: `1.0` for `1`, `TRUE` for 是; only where just one fits."""
-    found: dict[str, str] = {}
-    for key in (_same_name, _same_number, _same_truth):
-        by_key: dict[object, list[str]] = {}
-        for level in levels:
-            by_key.setdefault(key(level), []).append(level)
-        for text in texts:
-            fitting = [] if (held := key(text)) is None else by_key.get(held, [])
-            if len(fitting) == 1:
-                found.setdefault(text, fitting[0])
-    return found
-
-
-def _same_name(text: str) -> str:
-    return fold_name(text)
-
-
-def _same_number(text: str) -> float | None:
-    try:
-        return float(text) if text[:1].isdigit() or text[:1] in "+-." else None
-    except ValueError:
-        return None
-
-
-def _same_truth(text: str) -> bool | None:
-    return TRUTH.get(fold_name(text))

@@ -40,7 +40,8 @@ def as_frame(obj: Any, *, source: str = "") -> pl.DataFrame:
         return _plain(_from_pandas(obj, where), where)
     if not (hasattr(obj, "__arrow_c_stream__") or isinstance(obj, Mapping)):
         raise DataError(
-            f"{where}expected a polars, pandas or Arrow frame or a mapping of columns, got {type(obj).__name__}"
+            f"{where}expected a polars, pandas or Arrow frame or a mapping of columns, got "
+            f"{type(obj).__name__}"
         )
     try:
         frame = pl.DataFrame(obj, strict=not isinstance(obj, Mapping))
@@ -68,7 +69,7 @@ def _column(held: Any, name: str, where: str) -> pl.Series:
     if kind == "object" and not _is_of_one_kind(held):
         return _as_text(name, held, kind, where)
     try:
-        column = pl.from_pandas(held, nan_to_null=True).alias(name)
+        column: pl.Series | None = pl.from_pandas(held, nan_to_null=True).alias(name)
     except (pl.exceptions.PolarsError, ValueError, TypeError, OverflowError, NotImplementedError):
         column = None
     if column is None or isinstance(column.dtype, pl.BaseExtension):
@@ -77,8 +78,10 @@ def _column(held: Any, name: str, where: str) -> pl.Series:
 
 
 def _is_of_one_kind(cells: Any) -> bool:
-    """Whether Arrow can be left to find the type of Python objects: it drops the offset of the first time that
-    has one among times that have none."""
+    """Whether Arrow can be left to find the type of Python objects.
+
+    Among times without an offset it drops the offset of one that has one.
+    """
     kinds = {type(cell) for cell in cells if not _is_empty(cell)}
     return len(kinds) <= 1 or all(issubclass(kind, int | float) for kind in kinds)
 
@@ -102,8 +105,8 @@ def _as_text(name: str, cells: Iterable[Any], kind: str, where: str) -> pl.Serie
     held = [None if _is_empty(cell) else cell for cell in cells]
     if any(isinstance(cell, _SHAPELESS) for cell in held):
         raise DataError(
-            f"{where}column {name!r} holds {kind} values; expected numbers, truth values, text or times: flatten"
-            " or drop it"
+            f"{where}column {name!r} holds {kind} values; expected numbers, truth values, text or times:"
+            " flatten or drop it"
         )
     return pl.Series(name, [None if cell is None else _word(cell) for cell in held], dtype=pl.String)
 

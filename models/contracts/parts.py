@@ -25,7 +25,8 @@ Key = tuple[str, float]
 @dataclass(frozen=True)
 class Stacked:
     """Parts below each other, headers as the first part that has them spells them; and a line for each column
-    that some lack."""
+    that some lack.
+    """
 
     frame: pl.DataFrame
     warnings: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.contracts.headers import means
-from models.contracts.schemas import ROW
+from models.contracts.schemas import ROW, Table
 from models.errors import DataError
 
 REJECTED = pl.Schema(
@@ -91,14 +91,25 @@ def worst(rejected: pl.DataFrame, *, count: int = 1) -> list[tuple[str, int]]:
 
 
 def worst_in_words(rejected: pl.DataFrame) -> str:
-    """The most frequent reason with its first row and what stands there: `3 of them: is_fan: expected ...`."""
+    """The most frequent reason, its first row and what stands there: `3 of them: is_fan: expected ...`."""
     [(reason, count)] = worst(rejected)
     first = rejected.filter(pl.col("reason") == reason).row(0, named=True)
-    column = reason.partition(":")[0]
-    held = json.loads(first["raw"])
-    cell = next((value for header, value in held.items() if means(header, first["table"], column)), None)
+    cell = cell_at_fault(first["table"], reason, first["raw"])
     found = "" if cell is None else f", which holds {str(cell)[:60]!r}"
     return f"{count} of them: {reason} (first: row {first['row']}{found})"
+
+
+def cell_at_fault(table: Table, reason: str, raw: str) -> str | None:
+    """What a quarantined row holds in the column that its reason is about; None where it is empty.
+
+    Args:
+        table: Of the contract.
+        reason: `column: expected ...`.
+        raw: The row as JSON.
+    """
+    column = reason.partition(":")[0]
+    held: dict[str, str | None] = json.loads(raw)
+    return next((cell for header, cell in held.items() if means(header, table, column)), None)
 
 
 def refuse_many(source: str, good: int, rejected: pl.DataFrame, *, ceiling: float) -> None:

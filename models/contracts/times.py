@@ -106,7 +106,7 @@ def clock_hour(column: pl.Series) -> pl.Series:
 
 
 def _year_first(column: pl.Series) -> pl.Series:
-    """13/05/2024 as 2024-05-13 where the column tells days from months; else as it is, for nobody to guess."""
+    """13/05/2024 as 2024-05-13 where the column tells days from months; else nobody may guess."""
     form = r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(\D.*)?$"
     first, second = (column.str.extract(form, part).cast(pl.Int64) > 12 for part in (1, 2))
     if first.any() == second.any():
@@ -115,8 +115,9 @@ def _year_first(column: pl.Series) -> pl.Series:
 
 
 def _epoch(numbers: pl.Series) -> Parsed:
-    """Whole numbers as yyyymmdd, or as seconds or milliseconds since 1970 UTC (years 2001 to 2100); days since
-    1899-12-30 (years 2000 to 2099)."""
+    """Numbers as yyyymmdd, as seconds or milliseconds since 1970 UTC (years 2001 to 2100), or as days since
+    1899-12-30 (2000 to 2099).
+    """
     frame = numbers.to_frame("n")
     n = pl.col("n")
     day = (

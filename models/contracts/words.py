@@ -28,9 +28,12 @@ GENDERS = {
     **dict.fromkeys(("f", "female", "woman", "女", "女性", "女士"), "f"),
 }
 # Nobody names an audience so; an audience of everybody may well be called by one of the second kind.
-_TOTAL = r"^(?:合计|总计|小计|汇总|总和|共计|累计|total|totals|subtotal|sub_total|grand_total|sum)$|(?:合计|小计|总计)$"
+_TOTAL = (
+    r"^(?:合计|总计|小计|汇总|总和|共计|累计|total|totals|subtotal|sub_total|grand_total|sum)$"
+    r"|(?:合计|小计|总计)$"
+)
 _EVERYBODY = frozenset(
-    (
+    [
         "全部",
         "全部人群",
         "所有",
@@ -42,7 +45,7 @@ _EVERYBODY = frozenset(
         "overall",
         "everyone",
         "all_segments",
-    )
+    ]
 )
 # Excel shows a long number as 9.00001E+17 and saves it so.
 _LOST_DIGITS = r"^\d(?:\.\d+)?[eE]\+\d{1,3}$"
@@ -136,7 +139,7 @@ def fold_name(name: str) -> str:
 
 
 def respelt(values: pl.Series, names: Iterable[str]) -> pl.Series:
-    """Names that differ from one of `names` only to a machine, as that one spells them; others as they are."""
+    """Names that differ from one of `names` only to a machine, as that one spells them; others unchanged."""
     known = {fold_name(name): name for name in names}
     distinct = values.unique().drop_nulls()
     spelt = [known.get(fold_name(name), name) for name in distinct]

@@ -97,7 +97,8 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
 
 def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Exposures before a moment; a follow that came later had not happened yet, one without a time is of its
-    exposure."""
+    exposure.
+    """
     at = pl.coalesce("followed_at", "exposed_at")
     followed = pl.col("followed").fill_null(False) & (at < as_of)
     return exposures.filter(pl.col("exposed_at") < as_of).with_columns(

@@ -1,8 +1,7 @@
 """Every tuning number of the judging, in one place. It must not import anything.
 
-A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
-has a property in tests/models/judging that fails when it is changed by 2.5, *cited* names a
-source, *convention* is a choice that nothing here justifies further.
+A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *cited*
+names a source, *convention* is a choice that nothing here justifies further.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class JudgingSettings:
         small_share: Effective share of the rows, or unsupported probability, that makes the overlap poor.
             Convention.
         rough_propensity: Relative error of the mean inverse from which propensities count as inconsistent.
-            Tested.
+            Convention.
         folds: Over people, of an outcome model. Convention.
         ridge: Penalty of an outcome model, rows: it cannot bias a doubly robust estimate. Convention.
     """

@@ -22,7 +22,8 @@ from models.rates.settings import RATES
 
 def randomized_weight(rows: pl.DataFrame) -> np.ndarray:
     """1/propensity of randomised rows, scaled to mean one and clipped; one where the propensity is
-    unknown. Shape (n,)."""
+    unknown. Shape (n,).
+    """
     inverse = (1.0 / rows["propensity"]).to_numpy().astype(np.float64)
     known = np.isfinite(inverse)
     if not known.any():

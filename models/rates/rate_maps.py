@@ -191,7 +191,8 @@ class _Path:
 
 def _fit(rows: HazardRows, path: _Path, log_rate: np.ndarray, prior: MapPrior) -> tuple[np.ndarray, float]:
     """Shift, slope and bends of most posterior density, and the Laplace approximation of the prior's log
-    marginal likelihood up to a constant that priors share."""
+    marginal likelihood up to a constant that priors share.
+    """
     sd = path.prior_sd(prior)
     mean = np.zeros(sd.size)
     mean[:2] = prior.shift, prior.slope

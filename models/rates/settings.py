@@ -95,7 +95,7 @@ class RateSettings:
         map_steps: Of scoring. Derived: as above, with room for hard limits.
         map_tolerance_nats: Gain of a step at which a map is final. Derived: a thousandth of its deviation.
         calibration: The shape holds, give or take half of its slope; it holds but bends (there is a floor or
-            a ceiling that a log-linear rate does not know); nobody differs. Tested.
+            a ceiling that a log-linear rate does not know); nobody differs. Convention.
         calibration_odds: Of these before the rows speak: people differ or they do not, and two ways to differ
             are not two votes for it. Derived.
         inverse_propensity_limits: Stabilised inverse propensities outside are clipped: a few rows must not
@@ -103,9 +103,9 @@ class RateSettings:
         corrections: Delivery is unconfounded given the features; confounded; hopelessly so. With 170
             randomised follows a free shift has a standard error of 8 % and a free slope one of 0.1: where the
             experiment agrees within that, noise is all it would add, so one hypothesis says "no change"
-            almost exactly. Tested.
+            almost exactly. Tested: that one from above; the other two are a convention.
         shared: Chance that the hypothesis which holds for the funnel's other rates holds for this one.
-            Tested.
+            Convention.
         prior_cv: Coefficient of variation between cells before any data. Tested.
         prior_cells: Cells that this belief counts for. Tested.
         spread_freedom: Further degrees of freedom with which the learned spread between cells is drawn.

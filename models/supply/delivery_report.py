@@ -151,9 +151,14 @@ def _known(daily: pl.DataFrame, name: str) -> bool:
 def _basis(daily: pl.DataFrame) -> str:
     """What the curves deliver: the first outcome that every placement reports."""
     paid = daily.filter(pl.col("cost_cny") > 0)
+    if paid.is_empty():
+        raise DataError(
+            "delivery: no row has cost_cny above 0, so nothing tells what money buys; give a report of days"
+            " that were paid for"
+        )
     placements = paid["placement"].n_unique()
     for name in BASES:
-        if paid.filter(pl.col(name) > 0)["placement"].n_unique() == placements > 0:
+        if paid.filter(pl.col(name) > 0)["placement"].n_unique() == placements:
             return name
     raise DataError(
         f"delivery: no outcome ({', '.join(BASES)}) is above 0 in every placement; "

@@ -16,8 +16,8 @@ class SupplySettings:
 
     Attributes:
         capacity_over_observed: Without evidence a cell can deliver this many times the most it was seen to
-            deliver. Convention.
-        capacity_sd: Deviation of that, log units: a factor of 2.2 either way. Convention.
+            deliver. Tested.
+        capacity_sd: Deviation of that, log units: a factor of 2.2 either way. Tested.
         ceiling_deviations: Prior deviations of log capacity beyond which supply is linear and nothing is
             learned. Derived: 1 in 30,000.
         ceiling_bend: Log units over which log capacity is bent below its ceiling. Convention.

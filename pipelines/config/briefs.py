@@ -10,9 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
+from models.contracts.quarantine import worst_in_words
 from models.errors import CampaignError, DataError
 from pipelines.config.yaml_file import read_yaml
-from pipelines.store import read_table
+from pipelines.store import read_conformed
 from targeting.campaign import Campaign, parse_campaign
 
 _COLUMNS = ("segment", "placement", "spend_cny")
@@ -59,13 +60,13 @@ def _read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
         return None
     expected = f"expected an allocation with {', '.join(_COLUMNS)}"
     try:
-        table = read_table(path)
-        if missing := [name for name in _COLUMNS if name not in table.columns]:
-            raise DataError(f"{path} has no column {missing[0]!r}")
-        return table.with_columns(pl.col(_COLUMNS[-1]).cast(pl.Float64))
-    except (DataError, pl.exceptions.PolarsError) as error:
-        text = " ".join(str(error).split())
-        raise CampaignError(f"{brief}: last_plan: {text}; {expected}") from error
+        read = read_conformed(path, "allocation")
+        if not read.rejected.is_empty():
+            raise DataError(f"{path}: {worst_in_words(read.rejected)}")
+    except DataError as error:
+        raise CampaignError(f"{brief}: last_plan: {error}; {expected}") from error
+    table = read.good
+    return table.select(name for name in table.columns if table[name].null_count() < table.height)
 
 
 def _last_plan_path(campaign: Campaign, *, brief: Path) -> Path | None:

@@ -28,7 +28,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class TrainSettings(Settings):
+class ReadingSettings(Settings):
+    """Of every job that reads tables."""
+
+    max_rejected_share: Number = Field(ge=0, le=1)
+
+
+class TrainSettings(ReadingSettings):
     """What `targeting train` learns: see configs/train.yaml for each key."""
 
     as_of: datetime | None
@@ -41,7 +47,7 @@ class TrainSettings(Settings):
     model_name: str = Field(min_length=1)
 
 
-class ScoreSettings(Settings):
+class ScoreSettings(ReadingSettings):
     """How `targeting score` runs: see configs/score.yaml."""
 
     engine: Literal["local", "spark"]
@@ -49,7 +55,7 @@ class ScoreSettings(Settings):
     spark_master: str
 
 
-class PlanSettings(Settings):
+class PlanSettings(ReadingSettings):
     """How `targeting plan` solves: see configs/plan.yaml."""
 
     gap_tol: Number = Field(gt=0, lt=1)
@@ -74,7 +80,7 @@ class SimulateSettings(Settings):
     seed: int = Field(ge=0)
 
 
-class EvaluateSettings(Settings):
+class EvaluateSettings(ReadingSettings):
     """How `targeting evaluate` judges: see configs/evaluate.yaml."""
 
     horizon_days: int | None = Field(ge=1, le=365)
@@ -82,7 +88,7 @@ class EvaluateSettings(Settings):
     campaign_id: str | None
 
 
-class BacktestSettings(Settings):
+class BacktestSettings(ReadingSettings):
     """How `targeting backtest` walks through the data: see configs/backtest.yaml."""
 
     windows: int = Field(ge=1, le=50)

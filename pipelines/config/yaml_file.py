@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,33 @@ import yaml
 from models.errors import CampaignError
 
 
-class _OnceEach(yaml.SafeLoader):
-    """Safe YAML in which a key stands once: the last of two would win in silence."""
+_INT, _FLOAT, _BOOL = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool"))
 
 
-def _mapping_once_each(loader: _OnceEach, node: yaml.MappingNode) -> dict[Any, Any]:
+class _AsWritten(yaml.SafeLoader):
+    """Safe YAML 1.2 in which a key stands once: the last of two would win in silence.
+
+    The parser's own YAML 1.1 reads 1:30:00 as 5,400, 010 as 8 and `no` as false; people do not.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in forms if tag not in (_INT, _FLOAT, _BOOL)]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_NUMBER_STARTS = list("-+.0123456789")
+_AsWritten.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_AsWritten.add_implicit_resolver(_INT, re.compile(r"^[-+]?[0-9]+$"), _NUMBER_STARTS)
+_AsWritten.add_implicit_resolver(
+    _FLOAT,
+    re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|\.nan|[-+]?\.inf)$"),
+    _NUMBER_STARTS,
+)
+_AsWritten.add_constructor(_INT, lambda loader, node: int(loader.construct_scalar(node)))
+
+
+def _mapping_once_each(loader: _AsWritten, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
@@ -27,7 +50,7 @@ def _mapping_once_each(loader: _OnceEach, node: yaml.MappingNode) -> dict[Any, A
     return loader.construct_mapping(node, deep=True)
 
 
-_OnceEach.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_once_each)
+_AsWritten.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_once_each)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -37,7 +60,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         CampaignError: the file is absent, is not YAML or is not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_OnceEach)
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_AsWritten)
     except (OSError, UnicodeDecodeError) as error:
         raise CampaignError(f"{path}: cannot be read ({error}); give a UTF-8 YAML file") from error
     except yaml.YAMLError as error:

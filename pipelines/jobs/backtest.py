@@ -50,7 +50,7 @@ def run_backtest(
     brief = read_yaml(campaign)
     parsed = parse_campaign(brief, str(campaign))
     tell("reading")
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     found = backtest(
         dataset,
         parsed,

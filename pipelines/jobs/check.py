@@ -6,7 +6,6 @@ listed as an error beside the counts of the rest. Writes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,12 @@ import polars as pl
 from models.audience.held_out import claim
 from models.contracts import Conformed, Dataset, Table, assemble
 from models.contracts.conform import recognise
-from models.contracts.headers import means
+from models.contracts.quarantine import REJECT_CEILING, cell_at_fault, refuse_many
 from models.errors import DataError
 from models.events.event_log import read_events
 from models.events.training_rows import training_log
 from pipelines.jobs.check_report import CheckReport, Finding, TableReport
-from pipelines.store import conform_raw, find_table, read_conformed, read_raw
+from pipelines.store import TABLE_SUFFIXES, conform_raw, find_table, read_conformed, read_raw
 from targeting.planning_state import last_moment, logged_placements
 
 PLAN = "plan.json"
@@ -48,7 +47,7 @@ def _is_data_directory(path: Path) -> bool:
     """A folder of tables, as opposed to a folder of parts of one table."""
     if any(child.stem in TABLES for child in path.iterdir()):
         return True
-    return not any(child.suffix.lower() in (".csv", ".parquet") for child in path.iterdir())
+    return not any(child.suffix.lower() in TABLE_SUFFIXES for child in path.iterdir())
 
 
 def _check_directory(path: Path) -> CheckReport:
@@ -136,6 +135,10 @@ def _check_single(path: Path) -> CheckReport:
         errors = (
             f"{path}: {part.rejected.height} bad rows; curves are used whole or not at all: mend the file",
         )
+    try:
+        refuse_many(str(path), part.good.height, part.rejected, ceiling=REJECT_CEILING)
+    except DataError as error:
+        errors = (*errors, str(error))
     return CheckReport(
         str(path), (_report(table, part, part.rejected),), errors, tuple(warnings), _facts(part)
     )
@@ -179,6 +182,5 @@ def _findings(table: Table, rejected: pl.DataFrame) -> tuple[Finding, ...]:
 
 def _finding(table: Table, kind: Mapping[str, Any]) -> Finding:
     column, _, expected = kind["reason"].partition(": expected ")
-    held = json.loads(kind["raw"])
-    found = next((value for header, value in held.items() if means(header, table, column)), None)
+    found = cell_at_fault(table, kind["reason"], kind["raw"])
     return Finding(column, expected, kind["rows"], kind["source"], kind["row"], found)

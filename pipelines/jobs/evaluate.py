@@ -21,8 +21,8 @@ from pipelines.store import (
     check_writable,
     find_table,
     has_table,
-    read_conformed,
     read_dataset,
+    read_report,
     read_users,
 )
 from pipelines.store.plans import read_plan, write_files
@@ -126,7 +126,7 @@ def _by_report(
     promised: Plan, data: Path, *, settings: EvaluateSettings, tell: Tell
 ) -> tuple[Evaluation, Mapping[str, str]]:
     """The evaluation by a console's report, and its fingerprint."""
-    report = read_conformed(find_table(data, "delivery"), "delivery")
+    report = read_report(find_table(data, "delivery"), max_rejected_share=settings.max_rejected_share)
     tell("comparing")
     found = evaluate_delivery(promised, report.good, campaign_id=settings.campaign_id, as_of=settings.as_of)
     return _with_notes(found, _left_out(report)), {"delivery": fingerprint(report.good)}
@@ -143,7 +143,7 @@ def _by_people(
     tell: Tell,
 ) -> tuple[Evaluation, Mapping[str, str]]:
     """The evaluation by users, exposures and orders, and their fingerprints."""
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     past = None if trained_on is None else read_dataset(trained_on)
     snapshots = [read_users(path) for path in later]
     tell("comparing")

@@ -13,7 +13,7 @@ from models.contracts import no_rejects
 from models.errors import CampaignError, DataError
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, load
-from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
+from pipelines.jobs.planning import Decided, PlanResult, divide, each_once, planning_run, publish
 from pipelines.shell import Tell, silent
 from pipelines.store import check_writable, find_table, read_conformed, read_curves, read_scores, read_users
 from pipelines.store.fingerprints import content_of
@@ -95,16 +95,16 @@ def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Te
     report = read_conformed(path, "delivery")
     tell("learning the curves and dividing the budget")
     plan = plan_delivery(
-        report.good,
+        report,
         campaign=brief.campaign,
         last_plan=brief.last_plan,
         rng=np.random.default_rng(settings.seed),
         n_draws=settings.draws,
-        rejected_rows=report.rejected.height,
+        max_rejected_share=settings.max_rejected_share,
         gap_tol=settings.gap_tol,
         time_limit_s=settings.time_limit_s,
     )
-    return Decided(plan, report.rejected, report.warnings)
+    return Decided(plan, report.rejected, each_once(report.warnings, plan.provenance.warnings))
 
 
 def _of_placements(
@@ -132,12 +132,11 @@ def _from_scores(source: Source, *, brief: Brief, settings: PlanSettings, tell: 
     users = find_table(source.data, "users")
     planner = Planner.load(_model_of(source.scores, users=users))
     tell("segmenting")
-    conformed = read_users(users)
+    conformed = read_users(users, features=planner.model.features)
     audience = planner.audience_of_scores(read_scores(source.scores), conformed.good)
     tell("dividing the budget")
     plan = divide(planner, audience, brief=brief, settings=settings)
-    warnings = tuple(dict.fromkeys((*planner.warnings, *conformed.warnings)))
-    return Decided(plan, conformed.rejected, warnings)
+    return Decided(plan, conformed.rejected, each_once(planner.warnings, conformed.warnings))
 
 
 def _model_of(scores: Path, *, users: Path) -> str:

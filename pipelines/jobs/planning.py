@@ -17,7 +17,7 @@ from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.briefs import Brief
 from pipelines.config.job_settings import PlanSettings, Settings
-from pipelines.store import atomic_directory
+from pipelines.store import MANIFEST, atomic_directory
 from pipelines.store.fingerprints import content_of
 from pipelines.store.plans import REPORT, rejected_counts, write_plan
 from targeting.audience import Audience
@@ -69,6 +69,11 @@ class PlanResult:
         return f"{constraint} ({price:.3g} per unit)" if price else constraint
 
 
+def each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Warnings of several steps, none repeated."""
+    return tuple(dict.fromkeys(line for group in lines for line in group))
+
+
 def divide(planner: Planner, audience: Audience, *, brief: Brief, settings: PlanSettings) -> Plan:
     """The plan of a brief for an audience; nothing is written or logged."""
     return planner.plan(
@@ -118,7 +123,7 @@ def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
     """Write the plan directory, log the plan in the open run, and say what it is."""
     with atomic_directory(out) as folder:
         write_plan(decided.plan, folder, rejected=decided.rejected)
-        _log(decided.plan, folder, run=run)
+    _log(decided.plan, out, run=run)
     return result_of(decided, out=out, run_id=run.run_id)
 
 
@@ -132,7 +137,7 @@ def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
         run.tag(tracking.MODEL_TAG, plan.provenance.model_uri)
     run.text(money_map(plan.allocation, placements=list(plan.campaign.placements)), "charts/allocation.svg")
     for path in sorted(folder.iterdir()):
-        if path.name not in NOT_LOGGED:
+        if path.name not in NOT_LOGGED and path.name != MANIFEST:
             run.file(path, "plan")
 
 

@@ -100,7 +100,9 @@ def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tel
     if model_uri is None:
         raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
     planner = Planner.load(model_uri)
-    return decide_for(planner, read_dataset(data), brief=brief, settings=settings, tell=tell)
+    return decide_for(
+        planner, read_dataset(data, max_rejected_share=1.0), brief=brief, settings=settings, tell=tell
+    )
 
 
 def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:

@@ -37,7 +37,7 @@ def run_all(
     brief = read_brief(campaign)
     check_writable(out.absolute(), shown=out, inputs=(data,))
     tell("reading")
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.train.max_rejected_share)
     with planning_run(
         "run",
         brief,

@@ -18,13 +18,14 @@ import polars as pl
 
 from models import registry
 from models.audience.model import AudienceModel
-from models.audience.score_table import SCORE_COLUMNS
 from models.contracts import REJECTED, no_rejects
-from models.contracts.quarantine import worst
+from models.contracts.features import add_up
+from models.contracts.quarantine import refuse_many, worst
 from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.engines import local, spark
+from pipelines.engines.part import PART_FORMAT, Scored, gather_parts
 from pipelines.shell import Tell, silent
 from pipelines.store import (
     atomic_directory,
@@ -81,12 +82,13 @@ def run_score(
     inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}
     with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
         run.tag(tracking.MODEL_TAG, bundle.uri)
-        key = hashlib.sha256(f"{prints} {settings.engine} {settings.part_users}".encode()).hexdigest()[:16]
+        key = hashlib.sha256(
+            f"{prints} {settings.engine} {settings.part_users} {PART_FORMAT}".encode()
+        ).hexdigest()[:16]
         work = out.absolute().with_name(f".{out.name}.work") / key
-        scores, rejected, reused = score_users(
-            bundle.model, users=users, work=work, settings=settings, tell=tell
-        )
-        scores, warnings = _without_new_fans(scores, data)
+        found, reused = score_users(bundle.model, users=users, work=work, settings=settings, tell=tell)
+        scores, warnings = _without_new_fans(found.scores, data)
+        rejected, warnings = found.rejected, (*(f"{users}: {odd.line()}" for odd in found.odd), *warnings)
         tell("writing")
         manifest = {"model_uri": bundle.uri, "fingerprints": prints, "engine": settings.engine}
         _write(scores, rejected, manifest, out)
@@ -112,7 +114,7 @@ def _write(scores: pl.DataFrame, rejected: pl.DataFrame, manifest: Mapping[str, 
 
 def score_users(
     model: AudienceModel, *, users: Path, work: Path, settings: ScoreSettings, tell: Tell
-) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+) -> tuple[Scored, int]:
     """Score the users table at `users` through an engine.
 
     Args:
@@ -123,9 +125,9 @@ def score_users(
         tell: progress listener.
 
     Returns:
-        Scores, quarantined rows, and the number of parts found finished.
+        Scores, quarantined rows and what was met in the features; and the number of parts found finished.
     """
-    source, before = _as_parquet(users, work)
+    source, before = _as_parquet(model, users, work)
     parts = work / "parts"
     reused = 0
     if settings.engine == "spark":
@@ -139,14 +141,18 @@ def score_users(
         )
     else:
         reused = local.score(model, users=source, work=parts, part_users=settings.part_users, tell=tell)
-    scored = pl.scan_parquet(parts / "*.parquet")
-    scores = scored.filter(pl.col("reason").is_null()).select(SCORE_COLUMNS).collect(engine="streaming")
-    rejected = scored.filter(pl.col("reason").is_not_null()).select(*REJECTED).collect(engine="streaming")
-    if scores.is_empty():
-        [(reason, count)] = worst(rejected) or [("no data rows", 0)]
-        raise DataError(f"{users}: no row of table users is usable; {count} of {rejected.height}: {reason}")
-    scores, repeated = _without_repeats(scores, source=str(users))
-    return scores, pl.concat([before, rejected, repeated]), reused
+    found = gather_parts(pl.scan_parquet(parts / "*.parquet"))
+    people = found.scores["user_id"].n_unique()
+    if not people:
+        [(reason, count)] = worst(found.rejected) or [("no data rows", 0)]
+        raise DataError(
+            f"{users}: no row of table users is usable; {count} of {found.rejected.height}: {reason}"
+        )
+    rejected = pl.concat([before.rejected, found.rejected])
+    refuse_many(str(users), people, rejected, ceiling=settings.max_rejected_share)
+    scores, repeated = _without_repeats(found.scores, source=str(users))
+    odd = add_up([*before.odd, *found.odd])
+    return Scored(scores, pl.concat([rejected, repeated]), odd), reused
 
 
 def _without_new_fans(scores: pl.DataFrame, data: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -160,17 +166,14 @@ def _without_new_fans(scores: pl.DataFrame, data: Path) -> tuple[pl.DataFrame, t
     return scores.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode())), ()
 
 
-def _as_parquet(users: Path, work: Path) -> tuple[Path, pl.DataFrame]:
-    """The users as Parquet, and what the conversion quarantined: Parquet is streamed as it is.
-
-    CSV has no types, and a part of it could be read with other types than the whole; it is conformed at once.
-    """
+def _as_parquet(model: AudienceModel, users: Path, work: Path) -> tuple[Path, Scored]:
+    """The users as Parquet, and what the conversion quarantined and met: Parquet is streamed as it is."""
     if is_parquet(users):
-        return users, no_rejects()
-    conformed = read_users(users)
+        return users, Scored(pl.DataFrame(), no_rejects(), ())
+    conformed = read_users(users, features=model.features)
     work.mkdir(parents=True, exist_ok=True)
     write_table(conformed.good, work / "users.parquet")
-    return work / "users.parquet", conformed.rejected
+    return work / "users.parquet", Scored(pl.DataFrame(), conformed.rejected, conformed.odd)
 
 
 def _without_repeats(scores: pl.DataFrame, *, source: str) -> tuple[pl.DataFrame, pl.DataFrame]:

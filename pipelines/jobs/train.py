@@ -57,7 +57,7 @@ def run_train(
     """
     settings = load(TrainSettings, config)
     tell("reading")
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, max_rejected_share=settings.max_rejected_share)
     inputs = {"data": data, "settings": settings}
     with tracking.job_run(
         "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints

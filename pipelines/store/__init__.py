@@ -6,10 +6,12 @@ from pipelines.store.dataset import (
     read_conformed,
     read_curves,
     read_dataset,
+    read_report,
     read_scores,
     read_users,
 )
 from pipelines.store.tables import (
+    TABLE_SUFFIXES,
     RawTable,
     find_table,
     fingerprint,
@@ -23,6 +25,7 @@ from pipelines.store.tables import (
 
 __all__ = [
     "MANIFEST",
+    "TABLE_SUFFIXES",
     "RawTable",
     "atomic_directory",
     "check_writable",
@@ -35,6 +38,7 @@ __all__ = [
     "read_curves",
     "read_dataset",
     "read_raw",
+    "read_report",
     "read_scores",
     "read_table",
     "read_users",

@@ -11,6 +11,7 @@ import polars as pl
 from models.contracts import Conformed, Dataset, Table, assemble, conform
 from models.contracts.features import Feature
 from models.contracts.headers import missing_message
+from models.contracts.quarantine import REJECT_CEILING, refuse_many
 from models.errors import DataError
 from pipelines.store.tables import RawTable, find_table, has_table, read_raw, read_table
 
@@ -37,19 +38,32 @@ def conform_raw(raw: RawTable, table: Table, *, features: Sequence[Feature] = ()
     return replace(found, warnings=(*raw.warnings, *found.warnings))
 
 
-def read_dataset(folder: str | Path) -> Dataset:
+def read_dataset(folder: str | Path, *, max_rejected_share: float = REJECT_CEILING) -> Dataset:
     """The data directory of DESIGN 3.1: users, exposures and orders, conformed and checked against each
     other.
 
     Raises:
-        DataError: A table is missing, unreadable or has no usable row; see `conform` and `assemble`.
+        DataError: A table is missing, unreadable, has no usable row or too many bad ones; see `conform` and
+            `assemble`.
     """
     paths = {table: find_table(folder, table) for table in ("users", "exposures", "orders")}
     return assemble(
         read_conformed(paths["users"], "users"),
         read_conformed(paths["exposures"], "exposures"),
         read_conformed(paths["orders"], "orders"),
+        ceiling=max_rejected_share,
     )
+
+
+def read_report(path: str | Path, *, max_rejected_share: float = REJECT_CEILING) -> Conformed:
+    """A console's report.
+
+    Raises:
+        DataError: Too many of its rows are bad, or see `conform`.
+    """
+    report = read_conformed(path, "delivery")
+    refuse_many(str(path), report.good.height, report.rejected, ceiling=max_rejected_share)
+    return report
 
 
 def read_users(path: str | Path, *, features: Sequence[Feature] = ()) -> Conformed:

@@ -1,9 +1,9 @@
 """Reading CSV as merchants export it: UTF-8 with or without BOM, GBK, UTF-16; comma, tab or semicolon; lines
 above the header; ragged lines; quotes that nobody closes.
 
-Well-formed files go straight through polars. What polars refuses, or reads as fewer rows than there are lines,
-is read again line by line by the standard library's forgiving reader: every line ends as a row, and the odd
-ones in the quarantine like any other bad row.
+Well-formed files go straight through polars. What polars refuses, or reads as fewer rows than there are
+lines, is read again line by line by the standard library's forgiving reader: every line ends as a row, and
+the odd ones in the quarantine like any other bad row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import codecs
 import csv
 import io
 import itertools
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,10 @@ from models.contracts.headers import PREAMBLE_LINES, is_header
 from models.contracts.numbers import DecimalMark, decimal_mark
 from models.contracts.schemas import OPEN_QUOTE, SURPLUS
 from models.errors import DataError
+from pipelines.store.lines import records
 
 _CHUNK = 1 << 20
 _ROWS = 50_000
-# A cell in quotes may hold line ends; one over more lines than this is a quote left open.
-_CELL_LINES = 50
 _SEPARATORS = ",\t;|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -208,7 +206,7 @@ def _splits_most(line: str) -> str:
 
 
 def _cells(lines: Sequence[str]) -> list[str]:
-    """Cells of the first line; a quote left open continues on the next: `"花费\\n(元)"`."""
+    """Cells of the first line; a quote left open continues on the next."""
     return next(csv.reader(lines, delimiter=_splits_most(lines[0])), [])
 
 
@@ -217,8 +215,8 @@ def _forgiving(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
     names, separator = header.names, header.separator
     schema = dict.fromkeys([*names, SURPLUS], pl.String)
     pieces = [pl.DataFrame(schema=schema)]
-    records = _records(path, encoding, header)
-    while rows := list(itertools.islice(records, _ROWS)):
+    found = _records(path, encoding, header)
+    while rows := list(itertools.islice(found, _ROWS)):
         full = []
         for fields, is_open in rows:
             row: list[str | None] = [field or None for field in fields[: len(names)]]
@@ -233,66 +231,9 @@ def _forgiving(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
 
 
 def _records(path: Path, encoding: str, header: _Header) -> Iterator[tuple[list[str], bool]]:
-    """Fields of each record below the header, and whether a quote of it is left open."""
     with path.open(encoding=encoding, newline="", errors="replace") as file:
-        lines = _Ahead(line.replace("\0", "") for line in file)
-        for _ in range(header.skipped):
-            lines.take()
+        lines = itertools.islice((line.replace("\0", "") for line in file), header.skipped, None)
         try:
-            lines.cell_lines(header.separator, width=len(header.names), is_header=True)
-            while (line := lines.peek()) is not None:
-                held = lines.cell_lines(header.separator, width=len(header.names))
-                if held is None:
-                    yield lines.take().rstrip("\r\n").split(header.separator), True
-                else:
-                    yield next(csv.reader(held, delimiter=header.separator), []), False
+            yield from records(lines, header.separator, width=len(header.names))
         except csv.Error as error:
-            raise DataError(f"{path}: {error}, in the line {line!r:.80}; expected CSV text") from error
-
-
-class _Ahead:
-    """Lines of a file that can be looked at before they are taken."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines, self._held = lines, deque[str]()
-
-    def peek(self, ahead: int = 0) -> str | None:
-        """The line that many lines ahead, None behind the end."""
-        while len(self._held) <= ahead:
-            line = next(self._lines, None)
-            if line is None:
-                return None
-            self._held.append(line)
-        return self._held[ahead]
-
-    def take(self) -> str:
-        """The next line."""
-        self.peek()
-        return self._held.popleft()
-
-    def cell_lines(self, separator: str, *, width: int, is_header: bool = False) -> list[str] | None:
-        """Take the lines of one record; None, and nothing is taken, where its quote is left open.
-
-        A quote is left open if no line near closes it, or if a line before that is a record by itself.
-        """
-        held: list[str] = []
-        while (line := self.peek(len(held))) is not None and len(held) < _CELL_LINES:
-            if held and not is_header and line.count(separator) >= max(width - 1, 1):
-                return None
-            held.append(line)
-            if not _is_open(held, separator):
-                for _ in held:
-                    self.take()
-                return held
-        return None
-
-
-def _is_open(lines: Sequence[str], separator: str) -> bool:
-    """Whether a cell in quotes goes on behind these lines."""
-    if sum(line.count('"') for line in lines) % 2 == 0:
-        return False
-    try:
-        next(csv.reader(lines, delimiter=separator, strict=True), None)
-    except csv.Error as error:
-        return "unexpected end of data" in str(error)
-    return False
+            raise DataError(f"{path}: {error}; expected CSV text") from error

@@ -5,6 +5,7 @@ It must not decide anything: what the files hold is `Plan.files`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,17 +13,23 @@ import polars as pl
 
 from models.errors import CampaignError, DataError
 from pipelines.store import read_table, write_table
+from pipelines.store.fingerprints import content_of
 from targeting.decision.verbs import Plan, plan_from_files
 
 REPORT = "report.html"
 SCORES_MANIFEST = "manifest.json"
+SEAL = "fingerprints.json"
+"""What every file of a plan hashed to when it was written: a promise is judged as it was made."""
 _TEXT = (".json", ".html")
 
 
 def write_plan(plan: Plan, folder: Path, *, rejected: pl.DataFrame) -> None:
     """Write every file of the plan into `folder`, and the quarantined rows into `folder/rejected`."""
-    write_files(plan.files(), folder)
+    files = plan.files()
+    write_files(files, folder)
     write_rejected(rejected, folder)
+    prints = {name: content_of(folder / name) for name in sorted(files) if name != REPORT}
+    (folder / SEAL).write_text(json.dumps(prints, indent=1) + "\n", encoding="utf-8")
 
 
 def write_files(files: Mapping[str, pl.DataFrame | str], folder: Path) -> None:
@@ -63,8 +70,11 @@ def read_plan(folder: Path) -> Plan:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such directory; expected one written by `targeting plan`")
+    _refuse_edited(folder)
     files: dict[str, pl.DataFrame | str] = {}
     for path in sorted(folder.iterdir()):
+        if path.name == SEAL:
+            continue
         try:
             if path.suffix in _TEXT and path.name != REPORT:
                 files[path.name] = path.read_text(encoding="utf-8")
@@ -81,3 +91,21 @@ def read_plan(folder: Path) -> Plan:
         return plan_from_files(files)
     except (DataError, CampaignError) as error:  # it names the file; where that is, only we know
         raise DataError(f"{folder}/{error}") from error
+
+
+def _refuse_edited(folder: Path) -> None:
+    """Refuse files that are not those that were written; plans of older versions have no seal."""
+    seal = folder / SEAL
+    if not seal.exists():
+        return
+    try:
+        prints = json.loads(seal.read_text(encoding="utf-8"))
+        edited = [name for name, print_ in prints.items() if (folder / name).exists()]
+        edited = [name for name in edited if content_of(folder / name) != prints[name]]
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(f"{seal}: cannot be read ({error}); expected a file of `targeting plan`") from error
+    if edited:
+        raise DataError(
+            f"{folder}: edited after the plan was written: {', '.join(edited)}; what the plan promises is of"
+            " the files as they were: restore them, or plan again"
+        )

@@ -15,8 +15,8 @@ from pipelines.store.delimited import TextTable, column_names, skipped_lines, wi
 
 
 def read_sheet(path: Path) -> TextTable:
-    """The table of a workbook: the first sheet with a header that we know, else the first with anything in it;
-    and a word on other sheets that hold something.
+    """The table of a workbook: the first sheet with a header that we know, else the first with anything in
+    it.
 
     Raises:
         DataError: Not a workbook, or nothing in it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ Recognise = Callable[[Sequence[str]], Table]
 _CSV = (".csv", ".tsv", ".txt")
 _EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _PARQUET = (".parquet", ".pq")
+TABLE_SUFFIXES = (*_CSV, *_PARQUET, *_EXCEL)
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -145,10 +147,11 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         else:
             raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
         os.replace(part, path)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}; choose another place"
-        ) from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        # polars names the number of what the system refused, in its own words before it.
+        told = re.search(r"os error (\d+)", str(error))
+        reason = os.strerror(int(told[1])) if told else getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be written: {reason}; free space or choose another place") from error
     finally:
         if part.parent.is_dir():
             part.unlink(missing_ok=True)
@@ -236,7 +239,7 @@ def _part_files(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path.suffix.lower() in (*_CSV, *_PARQUET, *_EXCEL)
+        and path.suffix.lower() in TABLE_SUFFIXES
         and not any(name.startswith(("_", ".")) for name in path.relative_to(folder).parts)
     ]
     kinds = {path.suffix.lower() in _PARQUET for path in found}

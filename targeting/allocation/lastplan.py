@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from models.contracts.words import respelt
 from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Market
@@ -40,8 +41,15 @@ def last_spend(
     keys = ["segment", "placement", *(k for k in ("campaign_id", "slot") if k in last_plan.columns)]
     text = [pl.col(key).cast(pl.String) for key in keys]
     _refuse_bad(last_plan["spend_cny"].cast(pl.Float64).fill_null(np.nan).to_numpy(), source)
+    spelt = [
+        respelt(last_plan[key].cast(pl.String), market.cells[key].cast(pl.String).unique())
+        for key in ("segment", "placement")
+    ]
     last = (
-        last_plan.select(*text, pl.col("spend_cny").cast(pl.Float64)).group_by(keys).agg(pl.sum("spend_cny"))
+        last_plan.with_columns(spelt)
+        .select(*text, pl.col("spend_cny").cast(pl.Float64))
+        .group_by(keys)
+        .agg(pl.sum("spend_cny"))
     )
     cells = market.cells.select(*text)
     joined = cells.join(last, on=keys, how="left", maintain_order="left")["spend_cny"]

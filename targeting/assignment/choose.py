@@ -13,14 +13,14 @@ import polars as pl
 from models.contracts.frames import as_frame
 from models.errors import CampaignError, SolverError
 from models.supply.curves import FloatArray
-from targeting.assignment.boxstep import settle
-from targeting.assignment.conflict import conflict
-from targeting.assignment.hull import settle_budget
+from targeting.assignment.assigned import Assignment
+from targeting.assignment.contradiction import contradiction
+from targeting.assignment.core import whole_choice
+from targeting.assignment.crowd import Choice, IntArray, People, certified
+from targeting.assignment.effort import EFFORT
 from targeting.assignment.limits import parse_limits, rows_of
 from targeting.assignment.offers import Offers
-from targeting.assignment.problem import Choice, People, reply, totals
-from targeting.assignment.result import Assignment
-from targeting.assignment.rounding import SLACK, broken, certified, in_whole
+from targeting.assignment.prices import best_prices
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,7 @@ def assign(
 
     For merchants who upload a list of people per placement (audience package, 人群包) instead of buying
     whole segments: max sum w_uj x_uj with sum_j x_uj <= 1 for each person u, by prices of the limits
-    (`targeting.assignment.problem`). With the budget alone the prices are exact after one sort (as in `maq`);
-    with more limits they are the exact optimum of the dual, found by box steps. People are whole: at most one
-    per limit is rounded, and the gap says what that can cost.
+    (`targeting.assignment`). People are whole, limits hold exactly, and the gap says what that can cost.
 
     Args:
         offers: polars, pandas or Arrow, one row per person and placement: user_id, placement, worth (any
@@ -51,7 +49,7 @@ def assign(
         gap_tol: upper_bound / value - 1 at which the search for the last people ends.
 
     Returns:
-        The same for any order of rows; ties go to nobody first, then by placement and user_id.
+        The same for any order of rows; people with equal offers are taken in the order of user_id.
 
     Raises:
         DataError: a column is missing, a number is NaN, a cost is negative, a person has a placement twice.
@@ -74,15 +72,32 @@ def assign(
         rows=rows_of(table, budget_cny=budget, limits=parsed),
         packages=table.packages,
     )
-    fair = _possible(people)
-    alone = len(people.rows) == 1
-    settled = settle_budget(fair) if alone else settle(fair)
-    if settled.reply.bound < fair.least:
-        raise conflict(fair, settled.reply.prices)
-    choice = in_whole(fair, settled, gap_tol=gap_tol)
-    found = _judged(people, fair, choice, settled.reply.prices, budget=budget, gap_tol=gap_tol)
+    found = choose(people, budget_cny=budget, gap_tol=gap_tol)
     log.info("assign: %d people, %s, gap %.2g", len(people), found.status, found.gap)
     return found
+
+
+def choose(people: People, *, budget_cny: float, gap_tol: float) -> Assignment:
+    """`assign`, of arrays; every number of the answer is made again from the offers chosen."""
+    fair = _possible(people)
+    priced = best_prices(fair)
+    if priced.reply.bound < 0 and priced.reply.bound < fair.least:
+        raise contradiction(fair, priced.reply.prices)
+    choice, bound = whole_choice(fair, priced, gap_tol=gap_tol)
+    value, used = people.value(choice), people.used(choice)
+    if people.broken(used).any():
+        raise SolverError("assign: the choice breaks a limit; nothing was returned; please report this table")
+    bound = max(bound, value)
+    # Sums over everybody err by 1e-12 of what is there: a difference below that is none.
+    return Assignment(
+        chosen=_chosen(people, choice),
+        value=value,
+        upper_bound=value if certified(bound, value, people, gap_tol=0.0) else bound,
+        status="optimal" if certified(bound, value, people, gap_tol=gap_tol) else "within_gap",
+        limits=_kept(people, used, priced.reply.prices),
+        budget_cny=budget_cny,
+        people=people,
+    )
 
 
 def _budget(budget_cny: float) -> float:
@@ -94,73 +109,45 @@ def _budget(budget_cny: float) -> float:
 
 
 def _possible(people: People) -> People:
-    """Without the offers that no best assignment makes.
-
-    Those that alone exceed a cap: whole people cannot take them, so the bound need not. And those that are
-    worth nothing and help no floor: they are as good as none, and would only crowd the line.
-    """
-    worth = people.worth.copy()
-    for j, mine in enumerate(worth):
-        useless = mine <= 0
-        for row in people.rows:
-            use = row.use[j]
-            if np.isfinite(row.lower) and use is not None:
-                useless &= use == 0
-        mine[useless] = -np.inf
+    """Without the offers that alone exceed a cap: whole people cannot take them, so the bound need not."""
+    worth = people.worth
     for row in people.rows:
-        if np.isfinite(row.upper):
-            for j, use in enumerate(row.use):
-                if use is not None:
-                    worth[j][use > row.upper * (1 + SLACK)] = -np.inf
-    return replace(people, worth=worth)
+        most = row.upper * (1 + EFFORT.slack)
+        for j, use in enumerate(row.use):
+            if use is not None and use.max(initial=0.0) > most:
+                worth = worth.copy() if worth is people.worth else worth
+                worth[j][use > most] = -np.inf
+    return people if worth is people.worth else replace(people, worth=worth)
 
 
-def _judged(
-    people: People, fair: People, choice: Choice, prices: FloatArray, *, budget: float, gap_tol: float
-) -> Assignment:
-    """Every number recomputed from the offers chosen and, for the bound, from the prices alone."""
-    value, used = totals(people, choice)
-    if float(broken(people, used[:, None])[0]) > 0:
-        raise SolverError("assign: the choice breaks a limit; nothing was returned; please report this table")
-    bound = max(reply(fair, prices).bound, value)
+def _chosen(people: People, choice: Choice) -> pl.DataFrame:
+    """The offers made, by user_id."""
     shown = np.flatnonzero(choice >= 0)
-    rows = people.rows
+    made = choice[shown].astype(np.int64)
     cost = np.zeros(len(shown))
-    for j, use in enumerate(rows[0].use):
-        here = choice[shown] == j
+    for j, use in enumerate(people.rows[0].use):
         if use is not None:
-            cost[here] = use[shown[here]]
-    done = certified(bound, value, people, gap_tol=gap_tol)
-    return Assignment(
-        chosen=pl.DataFrame(
-            {
-                "user_id": people.users.gather(shown),
-                "placement": _names(people.placements, choice[shown]),
-                **({"package": _names(people.packages, choice[shown])} if people.packages else {}),
-                "worth": people.worth[choice[shown], shown],
-                "cost_cny": cost,
-            }
-        ),
-        value=value,
-        # Sums over everybody err by 1e-12 of what is there: a difference below that is none.
-        upper_bound=value if certified(bound, value, people, gap_tol=0.0) else bound,
-        status="optimal" if done else "within_gap",
-        limits=pl.DataFrame(
-            {
-                "name": [row.name for row in rows],
-                "where": [row.where for row in rows],
-                "lower": people.lower,
-                "used": used,
-                "upper": people.upper,
-                "price": prices,
-                "unit": [row.unit for row in rows],
-            }
-        ),
-        budget_cny=budget,
-        people=people,
+            cost[made == j] = use[shown[made == j]]
+    columns = {"user_id": people.users.gather(shown), "placement": _named(people.placements, made)}
+    if people.packages:
+        columns["package"] = _named(people.packages, made)
+    return pl.DataFrame({**columns, "worth": people.worth[made, shown], "cost_cny": cost})
+
+
+def _named(names: tuple[str, ...], made: IntArray) -> pl.Series:
+    return pl.Series(list(names), dtype=pl.String).gather(made)
+
+
+def _kept(people: People, used: FloatArray, prices: FloatArray) -> pl.DataFrame:
+    """One row per limit."""
+    return pl.DataFrame(
+        {
+            "name": [row.name for row in people.rows],
+            "where": [row.where for row in people.rows],
+            "lower": people.lower,
+            "used": used,
+            "upper": people.upper,
+            "price": prices,
+            "unit": [row.unit for row in people.rows],
+        }
     )
-
-
-def _names(names: tuple[str, ...], choice: Choice) -> pl.Series:
-    """The name of each choice."""
-    return pl.Series(list(names), dtype=pl.String).gather(choice.astype(np.int64))

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.supply.curves import FloatArray
-from targeting.assignment.boxstep import Settled
-from targeting.assignment.problem import NONE, Choice, People, reply
-from targeting.assignment.switches import IntArray
+from targeting.assignment.crowd import NONE, Choice, IntArray, People
 
 
 @dataclass(frozen=True)
@@ -47,74 +45,39 @@ class Path:
 
 def whole_path(people: People) -> Path:
     """The path of everybody; the first row of `people` is the budget, other rows are not looked at."""
-    cost = np.stack([np.zeros(len(people)) if u is None else u for u in people.rows[0].use])
-    users, places, slopes, costs, worths = [], [], [], [], []
     free = np.full(len(people), NONE, dtype=np.int16)
+    steps = [np.zeros((5, 0))]
     for chunk in people.chunks():
-        c, w = cost[:, chunk], people.worth[:, chunk]
-        here = np.arange(c.shape[1])
-        given = np.where(c == 0, w, -np.inf)
+        worth = people.worth[:, chunk]
+        cost = np.stack([np.zeros(worth.shape[1]) if u is None else u[chunk] for u in people.rows[0].use])
+        here = np.arange(worth.shape[1])
+        given = np.where(cost == 0, worth, -np.inf)
         first = given.argmax(axis=0)
-        now_w = np.maximum(given[first, here], 0.0)
+        now_w, now_c = np.maximum(given[first, here], 0.0), np.zeros(len(here))
         free[chunk] = np.where(now_w > 0, first, NONE)
-        now_c, before = np.zeros(len(here)), np.full(len(here), np.inf)
-        for _ in range(len(c)):
-            with np.errstate(invalid="ignore"):
-                more = (c > now_c) & (w > now_w)
-                slope = np.where(more, (w - now_w) / np.where(more, c - now_c, 1.0), -np.inf)
+        before = np.full(len(here), np.inf)
+        for _ in people.placements:
+            more = (cost > now_c) & (worth > now_w)
+            slope = np.full(worth.shape, -np.inf)
+            np.divide(worth - now_w, cost - now_c, out=slope, where=more)
             top = slope.max(axis=0, initial=-np.inf)
             # Of equally steep steps the longest: what lies between is on the same line.
-            to = np.where(slope == top, c, -1.0).argmax(axis=0)
+            to = np.where(slope == top, cost, -1.0).argmax(axis=0)
             go = np.flatnonzero(top > 0)
-            if not len(go):
-                break
             # Where a person's offers lie on one line, rounding may make a later slope the steeper one; the
             # later step would then come first and be undone by the earlier.
             before = np.minimum(before, top)
-            users.append(go + chunk.start)
-            places.append(to[go].astype(np.int16))
-            slopes.append(before[go])
-            costs.append(c[to[go], go] - now_c[go])
-            worths.append(w[to[go], go] - now_w[go])
-            now_c[go], now_w[go] = c[to[go], go], w[to[go], go]
-    return _sorted(people, free, users, places, slopes, costs, worths)
-
-
-def _sorted(
-    people: People,
-    free: Choice,
-    users: list[IntArray],
-    places: list[Choice],
-    slopes: list[FloatArray],
-    costs: list[FloatArray],
-    worths: list[FloatArray],
-) -> Path:
-    """Steps by falling slope; equal slopes by person, and a person's own in the order they were found."""
-    shown = np.flatnonzero(free >= 0)
-    given = float(people.worth[free[shown], shown].sum())
-    if not users:
-        nothing = np.zeros(0)
-        return Path(
-            free, nothing.astype(np.int64), nothing.astype(np.int16), nothing, np.zeros(1), np.array([given])
-        )
-    user, slope = np.concatenate(users), np.concatenate(slopes)
+            gained = worth[to[go], go] - now_w[go], cost[to[go], go] - now_c[go]
+            steps.append(np.stack([go + chunk.start, to[go], before[go], *gained]))
+            now_c[go], now_w[go] = cost[to[go], go], worth[to[go], go]
+    user, to, slope, more_worth, more_cost = np.concatenate(steps, axis=1)
+    # Equal slopes by person, and a person's own in the order they were found.
     order = np.argsort(-slope, kind="stable")
     return Path(
         free=free,
-        user=user[order],
-        to=np.concatenate(places)[order],
+        user=user[order].astype(np.int64),
+        to=to[order].astype(np.int16),
         slope=slope[order],
-        cost_cny=np.concatenate([[0.0], np.cumsum(np.concatenate(costs)[order])]),
-        worth=given + np.concatenate([[0.0], np.cumsum(np.concatenate(worths)[order])]),
+        cost_cny=np.concatenate([[0.0], np.cumsum(more_cost[order])]),
+        worth=people.value(free) + np.concatenate([[0.0], np.cumsum(more_worth[order])]),
     )
-
-
-def settle_budget(people: People) -> Settled:
-    """The price of money and the choice for the budget that is the only row of `people`."""
-    path = whole_path(people)
-    whole, _, price = path.at(float(people.upper[0]))
-    choice = path.free.copy()
-    # A person's later step stands later, so it overwrites the earlier one.
-    choice[path.user[:whole]] = path.to[:whole]
-    undecided = path.user[whole : whole + 1]
-    return Settled(reply(people, np.array([price])), choice, undecided, exact=True)

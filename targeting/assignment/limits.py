@@ -17,8 +17,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import EACH_KEYS
+from targeting.assignment.crowd import Row
 from targeting.assignment.offers import Offers
-from targeting.assignment.problem import Row
 from targeting.campaign.constraints import (
     Bounds,
     Each,

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.contracts.schemas import CONTROL
-from models.contracts.values import placement_name
+from models.contracts.values import WrongTypeError, placement_name, text
 from models.errors import DataError
 from models.supply.curves import FloatArray
 
@@ -135,18 +135,16 @@ def _refuse_missing(table: pl.DataFrame) -> None:
         raise DataError(f"offers: column {absent[0]!r} is missing; expected {', '.join(NEEDED)}")
     if table.is_empty():
         raise DataError("offers: the table is empty; expected one row per person and placement")
-    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
-        if table[name].null_count():
-            row = int(table[name].is_null().arg_true()[0])
-            raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
 
 
 def _named(table: pl.DataFrame) -> pl.DataFrame:
     """Ids as text, placements under the names they have everywhere, worth and cost checked."""
-    keys = [
-        pl.col(k).cast(pl.String) for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String
-    ]
-    table = table.with_columns(keys) if keys else table
+    others = [k for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String]
+    table = table.with_columns(_as_text(table[k]) for k in others) if others else table
+    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
+        if table[name].null_count():  # a NaN among ids that pandas made floats is one by now
+            row = int(table[name].is_null().arg_true()[0])
+            raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
     names = {str(p): placement_name(str(p)) for p in table["placement"].unique().to_list()}
     if CONTROL in names.values():
         raise DataError(
@@ -159,6 +157,22 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
         pl.Series("worth", _numbers(table, "worth", None)),
         pl.Series("cost_cny", _numbers(table, "cost_cny", None, least=0.0)),
     )
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Ids that pandas made floats as their digits; a fraction, or one whose digits a float lost, is named."""
+    try:
+        read = text(column)
+    except WrongTypeError as error:
+        raise DataError(
+            f"offers: column {column.name!r} holds {error}; expected text or whole numbers"
+        ) from None
+    if read.bad.any():
+        row = int(read.bad.arg_true()[0])
+        raise DataError(
+            f"offers: row {row + 1}: {column.name} is {column[row]!r}; expected text or a whole number"
+        )
+    return read.values.alias(column.name)
 
 
 def _numbers(

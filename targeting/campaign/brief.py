@@ -31,7 +31,7 @@ from targeting.campaign.constraints import (
     name_by_position,
     refuse_duplicate_names,
 )
-from targeting.campaign.fields import Money, Number, Placements, Share, Text
+from targeting.campaign.fields import Money, Number, Placements, Share, Text, Whole
 from targeting.campaign.messages import one_line
 
 SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving since 1991
@@ -76,9 +76,9 @@ class Merchant(_Part):
     category: Text | None = None
     opened_on: Annotated[date, BeforeValidator(_as_date, json_schema_input_type=str)] | None = None
     month_gmv_cny: Money | None = None
-    fans: Annotated[int, Field(ge=0)] | None = None
+    fans: Annotated[Whole, Field(ge=0)] | None = None
     stars: Annotated[Number, Field(ge=0, le=5)] | None = None
-    violations: Annotated[int, Field(ge=0)] | None = None
+    violations: Annotated[Whole, Field(ge=0)] | None = None
 
 
 class Economics(_Part):
@@ -108,7 +108,7 @@ class SlotPlan(_Part):
     `count` slots, numbered from 0, share the campaign's `days` evenly.
     """
 
-    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    count: Annotated[Whole, Field(ge=1, le=1000)] = 1
 
 
 class Campaign(_Part):
@@ -117,9 +117,9 @@ class Campaign(_Part):
     campaign_id: Text
     merchant: Merchant | None = None
     objective: Objective = "new_fan_gmv"
-    horizon_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    horizon_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     starts_at: Annotated[datetime, BeforeValidator(_as_datetime, json_schema_input_type=str)] | None = None
-    days: Annotated[int, Field(ge=1, le=3650)] = 1
+    days: Annotated[Whole, Field(ge=1, le=3650)] = 1
     budget_cny: Annotated[Number, Field(gt=0)]
     placements: Annotated[Placements, AfterValidator(_distinct_placements)] = ("video", "live")
     economics: Economics | None = None

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
-from targeting.campaign.fields import Money, Number, Selection, Share, as_text
+from targeting.campaign.fields import Money, Number, Selection, Share, Whole, as_text
 from targeting.campaign.messages import one_line
 
 Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
@@ -92,7 +92,7 @@ class MaxActive(_Constraint):
     """At most `n` of the selected cells have spend."""
 
     kind: Literal["max_active"]
-    n: Annotated[int, Field(ge=1)]
+    n: Annotated[Whole, Field(ge=1)]
 
 
 class RoiFloor(_Constraint):

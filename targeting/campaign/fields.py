@@ -10,16 +10,23 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from models.contracts.numbers import read_number
 from models.contracts.values import placement_name
 
-_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WRITTEN = r"^\s*[-+]?[¥￥]?\s*[\d.][^:]*$"
 
 
 def _as_number(value: Any) -> Any:
-    """YAML 1.1 reads 8.0e5 as text (it wants 8.0e+5); a planner means the number."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        return float(value.replace("_", ""))
-    return value
+    """A number as a table may write it: 0.5万, 25%, 1,000; 1_000 as Python does."""
+    if not isinstance(value, str):
+        return value
+    number = read_number(re.sub(r"(?<=\d)_(?=\d)", "", value))
+    return value if number is None else number
+
+
+def _as_whole(value: Any) -> Any:
+    number = _as_number(value)
+    return int(number) if isinstance(value, str) and number != value and number == int(number) else value
 
 
 def as_text(value: Any) -> Any:
@@ -41,12 +48,13 @@ def _as_the_tables_say(placements: tuple[str, ...]) -> tuple[str, ...]:
 # `json_schema_input_type` is what may be written, for `targeting schema campaign`; the model holds less.
 _T = TypeVar("_T")
 _Some = Annotated[tuple[_T, ...], Field(min_length=1)]
-_Digits = Annotated[str, Field(pattern=f"^{_NUMBER.pattern}$")]
+_Digits = Annotated[str, Field(pattern=_WRITTEN)]
 Number = Annotated[
     float,
     BeforeValidator(_as_number, json_schema_input_type=float | _Digits),
     Field(allow_inf_nan=False),
 ]
+Whole = Annotated[int, BeforeValidator(_as_whole, json_schema_input_type=int | _Digits)]
 Money = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Text = Annotated[str, BeforeValidator(as_text, json_schema_input_type=str | int), Field(min_length=1)]
@@ -57,7 +65,7 @@ Texts = Annotated[
 ]
 Placements = Annotated[Texts, AfterValidator(_as_the_tables_say)]
 Slots = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
+    tuple[Annotated[Whole, Field(ge=0)], ...],
     BeforeValidator(_as_tuple, json_schema_input_type=_Some[int] | int),
     Field(min_length=1),
 ]

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from models.contracts import Conformed, as_frame, conform, fingerprint
+from models.contracts.quarantine import REJECT_CEILING, refuse_many
 from models.contracts.words import respelt
 from models.errors import DataError
 from models.supply.delivery_report import DeliveryModel, fit_delivery
@@ -31,28 +32,33 @@ def plan_delivery(
     n_draws: int = 200,
     last_plan: Any = None,
     rejected_rows: int = 0,
+    max_rejected_share: float = REJECT_CEILING,
     gap_tol: float = 1e-6,
     time_limit_s: float = 60.0,
 ) -> Plan:
     """The plan of a brief learned from a console's report.
 
     Args:
-        delivery: contract table `delivery`, raw or conformed (polars, pandas, Arrow).
+        delivery: contract table `delivery`: a raw frame (polars, pandas, Arrow), or what `conform` gave.
         campaign: the brief.
         rng: for the draws behind the 80 % intervals.
         n_draws: how many.
         last_plan: table segment, placement, spend_cny of the plan before.
         rejected_rows: rows that were quarantined before this call; those found here are added.
+        max_rejected_share: largest share of bad rows of a raw report.
         gap_tol, time_limit_s: when the optimiser may stop.
 
     Raises:
-        DataError: the report has no outcome that the brief's objective counts.
+        DataError: the report has too many bad rows, or no outcome that the brief's objective counts.
         CampaignError, InfeasibleError: the brief is wrong or cannot be met.
     """
     brief = campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)
-    conformed = conform(as_frame(delivery), "delivery", source="delivery")
+    conformed = _report(delivery)
     placed = conformed.good.with_columns(respelt(conformed.good["placement"], brief.placements))
     rows = _rows_of(placed, conformed, brief)
+    source = conformed.origin.source
+    refuse_many(source, conformed.good.height, conformed.rejected, ceiling=max_rejected_share)
+    brief, unpaid = _of_paid(rows, brief)
     model = fit_delivery(rows, rng=rng, n_draws=n_draws)
     unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
     _refuse_uncounted(brief, unknown)
@@ -66,7 +72,7 @@ def plan_delivery(
             versions=versions(),
             rejected_rows=rejected_rows + conformed.rejected.height,
             unknown=unknown,
-            warnings=(*conformed.warnings, *_left_out(placed, brief), *model.warnings),
+            warnings=(*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings),
         ),
         last_plan=last_plan,
         history=spent.sort("segment", "placement"),
@@ -101,15 +107,32 @@ def _rows_of(placed: pl.DataFrame, conformed: Conformed, campaign: Campaign) -> 
     return rows
 
 
+def _report(delivery: Any) -> Conformed:
+    """The report after its contract, once: ads that differ in a column we drop would look alike."""
+    if isinstance(delivery, Conformed):
+        return delivery
+    return conform(as_frame(delivery, source="delivery"), "delivery", source="delivery")
+
+
+def _of_paid(rows: pl.DataFrame, brief: Campaign) -> tuple[Campaign, tuple[str, ...]]:
+    """The brief without placements that the report has and nobody paid for, and a word on them."""
+    paid = rows.filter(pl.col("cost_cny") > 0)["placement"].unique()
+    idle = [name for name in rows["placement"].unique().sort() if name not in paid]
+    kept = tuple(name for name in brief.placements if name not in idle)
+    if not idle or not kept or paid.is_empty():
+        return brief, ()
+    said = f"delivery: nothing was ever spent in {', '.join(idle)}, which gets nothing"
+    return brief.model_copy(update={"placements": kept}), (said,)
+
+
 def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
     """What is said of rows in placements that the brief does not buy."""
     others = placed.filter(~pl.col("placement").is_in(list(brief.placements)))
     if others.is_empty():
         return ()
     names = ", ".join(others["placement"].unique().sort().to_list())
-    return (
-        f"delivery: {others.height} of {placed.height} rows are of placements outside the brief: {names}",
-    )
+    count = f"{others.height} of {placed.height} rows"
+    return (f"delivery: {count} are of placements that the brief does not buy: {names}",)
 
 
 def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:
@@ -124,6 +147,6 @@ def _refuse_uncounted(campaign: Campaign, unknown: Sequence[str]) -> None:
     if column is not None and column in unknown:
         want = {"new_fans": "new_fans or orders", "new_fan_gmv_cny": "gmv_cny"}[column]
         raise DataError(
-            f"delivery: objective {campaign.objective} needs column {want}, which the report does not have; "
-            f"add it or change the objective"
+            f"delivery: objective {campaign.objective} needs column {want}, which the report does not have "
+            f"above 0; add it or change the objective"
         )

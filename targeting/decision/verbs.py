@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from targeting.plan import offers, packages, questions, saved, usual_plans
+from targeting.plan import packages, person_offers, questions, saved, usual_plans
 from targeting.plan.decided import DecidedPlan
 from targeting.printing import printed
 from targeting.report.page import notebook, render
@@ -29,7 +29,7 @@ class Plan(DecidedPlan):
     scenarios = questions.scenarios
     experiments = questions.experiments
     compare = usual_plans.compare
-    offers = offers.offers_of
+    offers = person_offers.offers_of
     packages = packages.packages_of
     to_html = render
     _repr_html_ = notebook

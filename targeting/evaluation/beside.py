@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from targeting.plan.decided import DecidedPlan
-from targeting.plan.offers import CELL
+from targeting.plan.person_offers import CELL
 
 FIGURES = {
     "spend_cny": "spend_cny", "impressions": "impressions", "fans": "new_fans", "gmv_cny": "new_fan_gmv_cny",

@@ -34,7 +34,7 @@ from targeting.evaluation.runoff import (
 )
 from targeting.evaluation.totals import totals
 from targeting.plan.decided import DecidedPlan
-from targeting.plan.offers import CELL
+from targeting.plan.person_offers import CELL
 
 CHAIN = tuple(FIGURES)
 

@@ -18,7 +18,7 @@ from targeting.evaluation.evaluation import Evaluation
 from targeting.evaluation.plan_drift import curve_drift
 from targeting.evaluation.totals import totals
 from targeting.plan.decided import DecidedPlan
-from targeting.plan.offers import CELL
+from targeting.plan.person_offers import CELL
 
 ORDERS_STAND_IN = "orders stand for new fans"
 """How a plan's claim says that its fans are orders (`targeting.decision.delivery_plan`)."""

@@ -2,7 +2,7 @@
 
 A merchant who can upload audience packages (人群包) need not buy whole segments. A package is a list of
 people in one placement with one intensity: a multiple of what the plan spends on a person of that segment.
-`offers` says what is assumed of a person.
+`person_offers` says what is assumed of a person.
 
 Must not import the optimiser of plans.
 """
@@ -16,9 +16,9 @@ from typing import Any
 import polars as pl
 
 from targeting.assignment import assign
-from targeting.assignment.result import Certified
+from targeting.assignment.assigned import Certified
 from targeting.plan.decided import UNITS, DecidedPlan
-from targeting.plan.offers import CELL, impressions_each, objective_of, offers_of, rated_people
+from targeting.plan.person_offers import CELL, impressions_each, objective_of, offers_of, rated_people
 from targeting.plan.plan_settings import SETTINGS
 from targeting.printing import printed
 

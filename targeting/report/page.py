@@ -1,7 +1,7 @@
 """Puts a plan's words, tables and charts on one page.
 
 Exists to keep the template free of logic: everything the template prints is prepared in this room as text or
-rows. It must not decide or recompute anything.
+report_tables. It must not decide or recompute anything.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from targeting.plan.decided import DecidedPlan
-from targeting.report import charts, next_steps, page_charts, rows, sentences
+from targeting.report import charts, next_steps, page_charts, report_tables, sentences
 from targeting.report.sentences import placement_term, yuan
 from targeting.report.template import filled
 
@@ -26,7 +26,7 @@ def notebook(plan: DecidedPlan) -> str:
         f"<tr><td>{escape(r['segment'])}</td><td>{escape(placement_term(r['placement']))}</td>"
         f"<td style='text-align:right'>{yuan(r['spend_cny'])}</td>"
         f"<td style='text-align:right'>{yuan(r['new_fan_gmv_cny'])}</td></tr>"
-        for r in rows.funded(plan).head(20).to_dicts()
+        for r in report_tables.funded(plan).head(20).to_dicts()
     )
     head = "<tr><th>segment</th><th>placement</th><th>spend</th><th>expected GMV</th></tr>"
     return f"<p>{escape(sentences.headline(plan))}</p><table>{head}{lines}</table>"
@@ -40,16 +40,16 @@ def _context(plan: DecidedPlan) -> dict[str, Any]:
         "campaign": plan.campaign,
         "period": _period(plan),
         "headline": sentences.headline(plan),
-        "figures": rows.figures(plan),
+        "figures": report_tables.figures(plan),
         "diagnosis": () if diagnosis is None else diagnosis.sentences,
         "diagnosis_chart": "" if diagnosis is None else page_charts.diagnosis_chart(diagnosis),
         "money_chart": page_charts.money_chart(plan),
-        "gmv_known": rows.measure_of(plan) == "new_fan_gmv_cny",
+        "gmv_known": report_tables.measure_of(plan) == "new_fan_gmv_cny",
         "fans_known": "new_fans" not in plan.provenance.unknown,
-        "measure": charts.MEASURES[rows.measure_of(plan)],
-        "cells": rows.cell_rows(plan),
-        "usual_reason": rows.usual_reason(plan),
-        "idle": rows.idle(plan),
+        "measure": charts.MEASURES[report_tables.measure_of(plan)],
+        "cells": report_tables.cell_rows(plan),
+        "usual_reason": report_tables.usual_reason(plan),
+        "idle": report_tables.idle(plan),
         "curve_chart": page_charts.curve_chart(plan),
         "comparison_chart": page_charts.comparison_chart(plan),
         "comparison_words": page_charts.comparison_words(plan),
@@ -59,7 +59,7 @@ def _context(plan: DecidedPlan) -> dict[str, Any]:
         "experiments": next_steps.experiments(plan, information),
         "exploration": next_steps.exploration(plan, information),
         "claims": sentences.claim_sentences(plan),
-        "rules": rows.rules(plan),
+        "rules": report_tables.rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
         "warnings": plan.provenance.warnings,
         "model_uri": plan.provenance.model_uri,

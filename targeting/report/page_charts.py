@@ -15,7 +15,7 @@ from targeting.plan.decided import DecidedPlan
 from targeting.plan.usual_plans import worth
 from targeting.report import charts
 from targeting.report.report_settings import SETTINGS
-from targeting.report.rows import measure_of
+from targeting.report.report_tables import measure_of
 from targeting.report.sentences import amount_of, objective_axis, placement_term, share
 from targeting.segments.diagnosis import Diagnosis
 

@@ -20,8 +20,8 @@ from models.stored import Rows
 from targeting.segments.diagnosis_words import UNKNOWN, fan_sentences, profile_sentences, segment_sentences
 from targeting.segments.formation import Segmentation
 from targeting.segments.rules import NOT_FEATURES
-from targeting.segments.score_table import tree_features, widen
 from targeting.segments.segment_settings import SETTINGS
+from targeting.segments.wide_scores import tree_features, widen
 
 # Columns asked about first; others follow by how much fans and money differ on them.
 FIRST_COLUMNS = ("gender", "age_band", "city_tier", "city", "province")
@@ -168,8 +168,9 @@ def _columns(table: pl.DataFrame) -> list[str]:
 
 
 def _level(column: pl.Series) -> pl.Expr:
-    whole = pl.col(column.name).cast(pl.Int64) if column.dtype.is_float() else pl.col(column.name)
-    return whole.cast(pl.String).fill_null(UNKNOWN).alias("level")
+    written = pl.col(column.name).cast(pl.String)
+    whole = written.str.strip_suffix(".0") if column.dtype.is_float() else written
+    return whole.fill_null(UNKNOWN).alias("level")
 
 
 def _segments(users: pl.DataFrame, scores: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:

@@ -20,11 +20,11 @@ from models.errors import DataError
 from targeting.segments.gain_seen import gain_seen
 from targeting.segments.grouping import Grouping
 from targeting.segments.rules import describe_segments
-from targeting.segments.score_table import tree_features, widen
 from targeting.segments.segment_names import name_leaves
 from targeting.segments.segment_settings import SETTINGS
 from targeting.segments.segment_tree import leaf_of
 from targeting.segments.segmenter import Segmenter
+from targeting.segments.wide_scores import tree_features, widen
 
 NOBODY = "scores: nobody is eligible (every scored user is a fan already); give users with is_fan false"
 CELL_COLUMNS = (

@@ -54,7 +54,7 @@ class Grouping:
         return features[:, 1 : 1 + self.n_placements]
 
     def group(self, features: FloatArray, *, share: float = 1.0) -> Groups:
-        """Group users by the tree's features (`scores.tree_features`).
+        """Group users by the tree's features (`wide_scores.tree_features`).
 
         Args:
             features: (n_users, n_features).

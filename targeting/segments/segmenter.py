@@ -12,8 +12,8 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from models.stored import read, written
-from targeting.segments.score_table import tree_features, widen
 from targeting.segments.segment_tree import TreeNode, leaf_of
+from targeting.segments.wide_scores import tree_features, widen
 
 
 @dataclass(frozen=True)

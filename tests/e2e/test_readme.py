@@ -34,6 +34,7 @@ def test_every_command_is_in_the_table():
         "CONTRIBUTING.md",
         "docs/architecture.md",
         "docs/bring-your-own-data.md",
+        "docs/measured.md",
         "docs/measuring.md",
     ],
 )
@@ -55,7 +56,7 @@ def test_the_walks_lead_through_functions_that_are_there():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     hops = re.findall(r"`([\w/]+\.py)`: `(\w+)`", text)
     assert len(hops) > 40
-    missing = [f"{path}: {name}" for path, name in hops if f"def {name}(" not in (ROOT / path).read_text()]
+    missing = [f"{path}: {name}" for path, name in hops if not has_function(ROOT / path, name)]
     assert missing == []
 
 
@@ -74,3 +75,7 @@ def test_the_brief_in_the_docs_is_valid():
     text = (ROOT / "docs" / "bring-your-own-data.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert parse_campaign(yaml.safe_load(block)).budget_cny == 200000
+
+
+def has_function(path, name):
+    return path.exists() and f"def {name}(" in path.read_text(encoding="utf-8")

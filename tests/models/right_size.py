@@ -1,7 +1,8 @@
 """A tuning number is right where the truth is of the size that it states; 2.5 times less or more of it loses.
 
 Each check simulates many small shops whose hidden truth is drawn with the deviation that the setting's text
-gives, and compares what is estimated with it. So a default changed by more than 1.6 (sqrt 2.5) either way fails.
+gives, and compares what is estimated with it. So a default changed by more than 1.6 (sqrt 2.5) either way
+fails.
 """
 
 from dataclasses import replace

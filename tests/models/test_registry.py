@@ -115,3 +115,40 @@ def test_plain_folder_and_name_clash(store, tmp_path):
     assert registry.load(str(folder)).model.score(users).equals(model.score(users))
     with pytest.raises(DataError, match=r"audience\.json"):
         registry.save(model, input_example=users, extra_files={"audience.json": "{}"})
+
+
+def test_a_request_is_refused_in_words_and_answered_in_valid_json(store):
+    import io
+    import json
+
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.pyfunc.scoring_server import predictions_to_json
+
+    from models import registry
+
+    model, users = fitted()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        served = mlflow.pyfunc.load_model(registry.save(model, input_example=users.head(5)))
+        people = users.head(6).to_pandas()
+        number = next(
+            feature.name for feature in model.features if feature.kind == "number" and feature.low >= 0
+        )
+        answer = io.StringIO()
+        predictions_to_json(served.predict(people), answer)
+        rows = json.loads(answer.getvalue(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+        assert len(rows["predictions"]) == 6 * len(model.placements)
+        for spoilt, told in (
+            (people.assign(user_id=[None, *people.user_id[1:]]), "user_id: expected text, not empty"),
+            (people.assign(user_id="a"), "user_id: expected unique"),
+            (people.assign(**{number: -5.0}), "cells below 0"),
+            (people.assign(**{number: 1e308}), "a thousand times beyond"),
+            (people.assign(**{number: "often"}), "not what it was in training"),
+            (people.drop(columns=number), number),
+        ):
+            with pytest.raises(MlflowException, match=told) as error:
+                served.predict(spoilt)
+            assert error.value.get_http_status_code() == 400
+        whole = served.predict(people.assign(**{number: people[number].round().astype("int64")}))
+        assert len(whole) == 6 * len(model.placements)

@@ -16,12 +16,18 @@ from pipelines.shell import silence_libraries
 
 
 @pytest.fixture
-def store(new_store, tmp_path, monkeypatch):
-    """URI of a fresh sqlite store; the working directory is the test's own."""
+def own_folder(tmp_path, monkeypatch):
+    """The working directory is the test's own, and nothing is in it."""
     silence_libraries()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return new_store(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store(new_store, own_folder):
+    """URI of a fresh sqlite store in the test's own working directory."""
+    return new_store(own_folder)
 
 
 @pytest.fixture(scope="session")
@@ -55,27 +61,26 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def server(tmp_path):
+@pytest.fixture(scope="session")
+def server(new_store, tmp_path_factory):
     """A real `mlflow server` on loopback with its own sqlite store and artifact proxy."""
     port = free_port()
-    folder = tmp_path / "server"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("server")
     options = {
         "--host": "127.0.0.1",
         "--port": port,
         "--workers": 1,
-        "--backend-store-uri": f"sqlite:///{folder / 'server.db'}",
+        "--backend-store-uri": new_store(folder),
         "--artifacts-destination": folder / "files",
     }
     command = [sys.executable, "-m", "mlflow", "server", *(str(x) for pair in options.items() for x in pair)]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log = (tmp_path / "server.log").open("w")
+    log = (folder / "server.log").open("w")
     process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(240):
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
+            assert process.poll() is None, (folder / "server.log").read_text()
             try:
                 with urllib.request.urlopen(f"{url}/health", timeout=2):
                     break
@@ -84,7 +89,7 @@ def server(tmp_path):
         yield url
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         log.close()
 
 

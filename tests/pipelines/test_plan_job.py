@@ -19,7 +19,7 @@ from pipelines.jobs.run import run_all
 from pipelines.jobs.score import run_score
 from pipelines.jobs.train import calibration_chart
 from pipelines.store import write_table
-from pipelines.store.plans import read_plan
+from pipelines.store.plans import SEAL, read_plan
 
 FILES = (
     "scores.parquet",
@@ -262,7 +262,7 @@ def test_a_finished_campaign_is_judged_against_its_promise(ran, tmp_path, store)
 
 
 @pytest.mark.slow
-def test_the_whole_chain_on_a_real_mlflow_server(server, data_dir, tmp_path, store):
+def test_the_whole_chain_on_a_real_mlflow_server(server, data_dir, tmp_path, own_folder):
     (tmp_path / "run.yaml").write_text(SETTINGS)
     result = run_all(
         data=data_dir,
@@ -304,5 +304,18 @@ def test_a_brief_that_was_edited_in_a_plan_is_told_with_its_directory(ran, tmp_p
     said = json.loads((tmp_path / "plan.json").read_text())
     said["campaign"]["budget_cny"] = 0
     (tmp_path / "plan.json").write_text(json.dumps(said))
+    with pytest.raises(DataError, match=f"^{tmp_path}: edited after the plan was written: plan.json; "):
+        read_plan(tmp_path)
+    (tmp_path / SEAL).unlink()  # as plans of older versions are
     with pytest.raises(DataError, match=f"^{tmp_path}/plan.json: campaign: budget_cny"):
         read_plan(tmp_path)
+
+
+def test_money_moved_between_two_cells_is_told_by_file(ran, tmp_path):
+    copied = shutil.copytree(ran[1], tmp_path / "copy")
+    assert read_plan(copied).spend_cny == read_plan(ran[1]).spend_cny
+    table = pl.read_csv(copied / "allocation.csv")
+    moved = pl.Series("spend_li", [table["spend_li"][-1], *table["spend_li"][1:-1], table["spend_li"][0]])
+    table.with_columns(moved).write_csv(copied / "allocation.csv")
+    with pytest.raises(DataError, match=r"edited after the plan was written: allocation\.csv; .* plan again"):
+        read_plan(copied)

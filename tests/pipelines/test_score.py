@@ -110,6 +110,9 @@ def test_a_part_without_a_good_row_does_not_stop_the_others(trained, data_dir, t
         tmp_path / "data" / "users" / "a.parquet"
     )
     users.tail(60).write_parquet(tmp_path / "data" / "users" / "b.parquet")
+    with pytest.raises(DataError, match=r"40 of 100 rows are bad, more than 0\.05 .*max_rejected_share"):
+        score(trained, tmp_path / "data", tmp_path / "scores", config=settings)
+    settings.write_text(settings.read_text() + "max_rejected_share: 0.4\n")
     result = score(trained, tmp_path / "data", tmp_path / "scores", config=settings)
     assert (result.users, result.rejected) == (60, 40)
     rejected = pl.read_csv(tmp_path / "scores" / "rejected" / "users.csv")

@@ -73,7 +73,7 @@ def test_a_header_over_two_lines(tmp_path):
         ("t.parquet", b"", "the file is empty"),
         ("t.parquet", b"a,b\n1,2\n", "not a Parquet file"),
         ("t.parquet", b"PAR1 and then nothing", "corrupt Parquet"),
-        ("t.xlsx", b"PK", "unknown extension '.xlsx'"),
+        ("t.doc", b"PK", "unknown extension '.doc'"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, content, message):

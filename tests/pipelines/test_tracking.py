@@ -33,11 +33,11 @@ def check_recorded(uri, run_id, folder):
     assert logged.data.tags["targeting.fingerprint.data"] == "abc"
 
 
-def test_a_run_is_recorded_in_a_new_sqlite_store_and_read_back(store, tmp_path):
-    new = f"sqlite:///{tmp_path / 'made' / 'mlflow.db'}"
-    run_id = log_one(new, tmp_path)
-    check_recorded(new, run_id, tmp_path / "back")
-    assert (tmp_path / "made" / "mlartifacts").is_dir(), "artifacts lie beside the sqlite file"
+def test_a_run_is_recorded_in_a_new_sqlite_store_and_read_back(own_folder):
+    new = f"sqlite:///{own_folder / 'mlflow.db'}"
+    run_id = log_one(new, own_folder)
+    check_recorded(new, run_id, own_folder / "back")
+    assert (own_folder / "mlartifacts").is_dir(), "artifacts lie beside the sqlite file"
 
 
 def test_the_environment_names_the_store_when_no_flag_does(store, monkeypatch):
@@ -74,6 +74,38 @@ def test_a_store_that_cannot_be_reached_is_one_line(store, tmp_path, uri):
 
 
 @pytest.mark.slow
-def test_a_run_is_recorded_on_a_real_server(server, store, tmp_path):
+def test_a_run_is_recorded_on_a_real_server(server, own_folder, tmp_path):
     run_id = log_one(server, tmp_path)
     check_recorded(server, run_id, tmp_path / "back")
+
+
+def test_a_store_that_fails_midway_takes_its_record_and_not_the_work(store, tmp_path, monkeypatch):
+    from mlflow.exceptions import MlflowException
+
+    calls = []
+
+    def gone(*given):
+        calls.append(given)
+        raise MlflowException("API request failed: connection refused")
+
+    monkeypatch.setattr(mlflow, "log_metrics", gone)
+
+    def work():
+        with tracking.job_run("plan", tracking_uri=store, inputs=INPUTS, fingerprints={}) as run:
+            run.metrics({"gap": 1.0})
+            run.metrics({"gap": 2.0})
+            (tmp_path / "plan.json").write_text("{}")
+
+    with pytest.raises(
+        DataError, match=r"tracking store .*connection refused.*what the job has written is kept"
+    ):
+        work()
+    assert (tmp_path / "plan.json").exists()
+    assert len(calls) == 1
+
+
+def test_a_store_without_its_driver_is_a_word(store):
+    with pytest.raises(
+        DataError, match=r"tracking store postgresql://.*No module named .*install its driver"
+    ):
+        tracking.connect("postgresql://u:p@127.0.0.1:1/x")

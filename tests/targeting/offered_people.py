@@ -11,7 +11,7 @@ from models.supply.curves import FloatArray
 from targeting.assignment import Assignment
 from targeting.assignment.limits import parse_limits, rows_of
 from targeting.assignment.offers import Offers
-from targeting.assignment.problem import People
+from targeting.assignment.crowd import People
 
 PLACEMENTS = ("video", "live", "shelf")
 

@@ -45,7 +45,7 @@ def test_placements_whose_gmv_differs_as_stated_are_factored_best(monkeypatch):
 
 
 def test_buying_that_is_selected_like_following_is_shifted_best(monkeypatch):
-    """Randomised followers buy as ranked ones, as their follows said (give or take 0.15), or by any factor."""
+    """Randomised followers buy as ranked ones, as their follows said (within 0.15), or by any factor."""
     rng, n, shops = np.random.default_rng(1), 200, 120
     which = rng.integers(0, 3, shops)
     like, any_ = rng.normal(-0.6, 0.15, shops), rng.normal(0.0, 0.7, shops)

@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import offered_people
@@ -176,3 +178,12 @@ def test_a_path_is_for_the_budget_alone():
 def test_a_budget_is_a_number_of_yuan(budget):
     with pytest.raises(CampaignError, match="budget_cny is"):
         tg.assign(offered_people.offers(5), budget_cny=budget)
+
+
+def test_the_first_assignment_of_a_process_prints_nothing():
+    script = "import targeting as tg; tg.assign({'user_id': ['a', 'b'], 'placement': ['live'] * 2, "
+    script += "'worth': [2.0, 1.0], 'cost_cny': [1.0, 1.0]}, budget_cny=1)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -8,9 +8,9 @@ import pytest
 import targeting as tg
 from benchmarks.assignment import relaxed_optimum
 from models.errors import InfeasibleError
-from targeting.assignment import boxstep, hull
-from targeting.assignment.problem import reply, totals
-from targeting.assignment.rounding import in_whole
+from targeting.assignment import hull, prices
+from targeting.assignment.core import whole_choice
+from targeting.assignment.crowd import reply
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -54,10 +54,10 @@ def test_a_floor_whose_price_the_sample_got_wrong_is_followed_beyond_the_box(see
     limit = {"kind": "bounds", "name": "live floor", "placement": "live", "min_share": 0.75}
     people = offered_people.people_of(table, budget_cny=budget, limits=[limit])
     wrong = np.array([1.0, -3.0])
-    found = boxstep.box_steps(people, wrong, np.full(2, 0.05))
-    assert found.exact
-    assert found.reply.prices[1] < 0
-    assert found.reply.bound == pytest.approx(relaxed_optimum(people), rel=1e-7)
+    edge, reach = np.full(2, np.inf), np.full(2, 0.05)
+    found = prices.descend(people, wrong, -edge, edge, reach)
+    assert found.prices[1] < 0
+    assert found.bound == pytest.approx(relaxed_optimum(people), rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -84,14 +84,16 @@ def test_the_bound_holds_at_any_prices_of_the_right_sign():
         assert reply(found.people, prices).bound >= found.value * (1 - 1e-12)
 
 
-def test_the_hull_and_the_box_steps_agree_on_one_limit():
+def test_the_hull_and_the_cutting_planes_agree_on_one_limit():
     table = offered_people.offers(3000, 2, seed=4)
     people = tg.assign(table, budget_cny=300).people
-    one, other = hull.settle_budget(people), boxstep.settle(people)
-    assert other.exact
-    assert other.reply.bound == pytest.approx(one.reply.bound, rel=1e-9)
-    worth = [totals(people, in_whole(people, s, gap_tol=1e-7))[0] for s in (one, other)]
-    assert worth[0] == pytest.approx(worth[1], rel=1e-5)
+    whole, bound, price = (path := hull.whole_path(people)).at(300)
+    priced = prices.best_prices(people)
+    assert priced.reply.bound == pytest.approx(bound, rel=1e-9)
+    assert priced.reply.prices == pytest.approx([price], rel=1e-9)
+    worth = people.value(whole_choice(people, priced, gap_tol=1e-7)[0])
+    assert path.worth[whole] <= worth <= bound
+    assert worth == pytest.approx(bound, rel=2e-5)
 
 
 def test_offers_on_one_line_are_taken_in_their_order():

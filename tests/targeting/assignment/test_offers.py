@@ -60,3 +60,18 @@ def test_the_control_group_is_no_placement():
     refused(
         "placement 'none' is for people who are held out; leave these rows out", placement=["none", "live"]
     )
+
+
+@pytest.mark.parametrize("ids", [[1.0, 2.0], [1, 2], pl.Series([1, 2], dtype=pl.UInt64)])
+def test_ids_that_pandas_made_numbers_of_are_read_as_their_digits(ids):
+    found = tg.assign(pl.DataFrame({**GOOD, "user_id": ids}), budget_cny=9)
+    assert found.chosen["user_id"].to_list() == ["1", "2"]
+
+
+@pytest.mark.parametrize("bad", [1.5, 9.00001e17, float("inf")])
+def test_an_id_that_is_no_whole_number_or_lost_its_digits_is_refused_with_its_row(bad):
+    refused("row 2: user_id is .*; expected text or a whole number", user_id=[1.0, bad])
+
+
+def test_a_missing_id_of_a_float_column_is_empty():
+    refused("row 2: user_id is empty", user_id=[1.0, float("nan")])

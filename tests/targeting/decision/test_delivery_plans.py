@@ -112,3 +112,106 @@ def test_a_report_of_totals_only_points_to_what_it_can_tell():
     both = pl.concat([spend, totals.with_columns(gmv_cny=900.0)], how="diagonal")
     with pytest.raises(DataError, match=r"found total; 4 rows have no outcome: .* targeting plan --curves"):
         planned(both, placements=["video"])
+
+
+SEGMENT, LIVE = pl.col("segment") == "men 25-34", pl.col("placement") == "live"
+NOTHING = {"cost_cny": 0.0, "impressions": 0, "new_fans": 0, "gmv_cny": 0.0}
+
+
+def with_cells(where, **cells):
+    table = report()
+    set_ = [
+        pl.when(where).then(pl.lit(v)).otherwise(pl.col(n)).cast(table.schema[n]).alias(n)
+        for n, v in cells.items()
+    ]
+    return table.with_columns(set_)
+
+
+def spend_in(plan, segment, placement):
+    cells = plan.allocation.filter((pl.col("segment") == segment) & (pl.col("placement") == placement))
+    return cells["spend_cny"].sum(), cells["reason"].to_list()
+
+
+@pytest.mark.parametrize("objective", ["new_fan_gmv", "new_fans"])
+@pytest.mark.parametrize(
+    ("where", "cells"),
+    [
+        (SEGMENT & LIVE, {"new_fans": 0, "gmv_cny": 0.0}),
+        (SEGMENT & LIVE, {"impressions": 0, "new_fans": 0, "gmv_cny": 0.0}),
+        (SEGMENT & LIVE, NOTHING),
+        (SEGMENT, NOTHING),
+        (pl.col("date").dt.day() > 1, NOTHING),
+        (pl.col("date").dt.day() % 2 == 0, NOTHING),
+    ],
+)
+def test_a_cell_without_fans_or_money_does_not_stop_the_others(where, cells, objective):
+    plan = planned(with_cells(where, **cells), objective=objective)
+    assert np.isfinite(plan.value)
+    assert plan.value > 0
+    assert plan.violations() == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (NOTHING, "no row has cost_cny above 0"),
+        ({"cost_cny": 0.0}, "no row has cost_cny above 0"),
+        ({"impressions": 0, "new_fans": 0, "gmv_cny": 0.0}, "no outcome .* is above 0"),
+        ({"gmv_cny": 0.0}, "needs column gmv_cny, which the report does not have above 0"),
+    ],
+)
+def test_what_a_report_of_zeros_cannot_tell_is_said(cells, told):
+    with pytest.raises(DataError, match=told):
+        planned(with_cells(pl.lit(True), **cells))
+
+
+def test_a_placement_that_was_paused_throughout_gets_nothing_and_is_said():
+    plan = planned(with_cells(LIVE, **NOTHING))
+    assert plan.allocation["placement"].unique().to_list() == ["video"]
+    assert any("nothing was ever spent in live" in line for line in plan.provenance.warnings)
+
+
+def test_a_pair_that_was_never_tried_gets_trial_money_only():
+    pairs = (~SEGMENT & ~LIVE) | (SEGMENT & LIVE)
+    table = report().filter(pairs)
+    untried = [("women 25-34", "live"), ("men 25-34", "video")]
+    plan = planned(table)
+    assert [spend_in(plan, *pair)[0] for pair in untried] == [0.0, 0.0]
+    assert "never tried" in spend_in(plan, *untried[0])[1][0]
+    trial = planned(table, trial_cny=150)
+    spent = [spend_in(trial, *pair)[0] for pair in untried]
+    assert 0 < sum(spent) <= 150
+    assert "trial money" in spend_in(trial, *untried[int(np.argmax(spent))])[1][0]
+    assert trial.value > plan.value
+    assert trial.violations() == ()
+
+
+def test_spellings_of_a_placement_are_one_and_others_are_counted():
+    table = report().with_columns(
+        placement=pl.when(LIVE).then(pl.lit("Search Ads")).otherwise(pl.col("placement"))
+    )
+    odd = table.with_columns(
+        placement=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("placement").str.to_uppercase())
+        .otherwise(pl.col("placement"))
+    )  # fmt: skip
+    same, plain = (planned(t, placements=["search ads", "video"]) for t in (odd, table))
+    assert same.value == pytest.approx(plain.value, rel=1e-9)
+    one = planned(odd, placements=["video"])
+    assert any(
+        "40 of 80 rows are of placements that the brief does not buy" in w for w in one.provenance.warnings
+    )
+
+
+def test_a_curve_that_misses_its_own_data_is_said():
+    rng, rows = np.random.default_rng(0), []
+    for day in range(86):
+        cost = float(rng.uniform(2, 6) if day >= 61 else rng.uniform(0.02, 0.15))
+        shown = int(cost * (1950 if day >= 61 else 650))
+        when = date(2024, 4, 1) + timedelta(days=day)
+        rows += [
+            (when, "A", "video", cost, shown, 8.0),
+            (when, "A", "live", cost * 20, int(cost * 18000), 8.0),
+        ]
+    names = ["date", "segment", "placement", "cost_cny", "impressions", "new_fans"]
+    plan = planned(pl.DataFrame(rows, schema=names, orient="row"), objective="new_fans")
+    assert any("its curve gives 0." in line for line in plan.provenance.warnings)

@@ -43,6 +43,11 @@ def walk(dataset):
     return windows, horizon
 
 
+@pytest.fixture(scope="module")
+def found(dataset, brief):
+    return backtest(dataset, brief, **OPTIONS)
+
+
 def window_plan(dataset, brief, window, horizon):
     return plan_window(dataset, brief, window, horizon_days=horizon, **OPTIONS)[1]
 
@@ -115,20 +120,16 @@ def perturbed(dataset, moment):
 
 
 @pytest.mark.slow
-def test_a_plan_does_not_move_with_the_future(walk, dataset, brief):
+def test_a_plan_does_not_move_with_the_future(walk, dataset, brief, found):
     (first, _), horizon = walk
-    before = window_plan(dataset, brief, first, horizon)
+    assert found.windows[0] == first
+    before = found.plans[0]
     after = window_plan(perturbed(dataset, first.start), brief, first, horizon)
     assert before.allocation.equals(after.allocation)
     assert before.expected == after.expected
     assert before.audience.scores.equals(after.audience.scores)
     moved = window_plan(perturbed(dataset, first.start - timedelta(days=3)), brief, first, horizon)
     assert not before.allocation.equals(moved.allocation), "the test itself can see a difference"
-
-
-@pytest.fixture(scope="module")
-def found(dataset, brief):
-    return backtest(dataset, brief, **OPTIONS)
 
 
 @pytest.mark.slow

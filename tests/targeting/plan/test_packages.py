@@ -15,7 +15,7 @@ from targeting.campaign import parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import plan_from_files
 from targeting.market import Learned, market_of
-from targeting.plan.offers import OFFER_COLUMNS
+from targeting.plan.person_offers import OFFER_COLUMNS
 from targeting.plan.provenance import Provenance
 from targeting.segments import form_segments
 

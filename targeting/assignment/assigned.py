@@ -10,7 +10,8 @@ import polars as pl
 
 from models.errors import CampaignError
 from targeting.allocation.problem import relative_gap
-from targeting.assignment.problem import People
+from targeting.assignment.crowd import People
+from targeting.assignment.hull import whole_path
 from targeting.printing import printed
 
 PATH = {
@@ -107,8 +108,6 @@ class Assignment(Certified):
         Raises:
             CampaignError: there are limits besides the budget, or a budget is no finite number >= 0.
         """
-        from targeting.assignment.hull import whole_path
-
         if len(self.people.rows) > 1:
             raise CampaignError(
                 f"path: is for the budget alone, and limit '{self.people.rows[1].label}' stands beside it; "

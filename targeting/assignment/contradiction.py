@@ -13,10 +13,10 @@ import numpy as np
 
 from models.errors import InfeasibleError
 from models.supply.curves import FloatArray
-from targeting.assignment.problem import People, Row, reply
+from targeting.assignment.crowd import People, Row, reply
 
 
-def conflict(people: People, prices: FloatArray) -> InfeasibleError:
+def contradiction(people: People, prices: FloatArray) -> InfeasibleError:
     """The error for prices at which U is below anything that an assignment can be worth."""
     plain = replace(people, worth=np.where(np.isfinite(people.worth), 0.0, -np.inf))
     prices = prices.copy()
