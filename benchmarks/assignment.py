@@ -10,9 +10,8 @@ HiGHS where that is bearable (`--highs` people at most): its seconds and how far
 Last line of a size: the speed of one pass of the bound over the arrays, and of a plain sum over the same.
 At the end the exponent of the growth of time with people.
 
-The peer for the budget alone is `maq` (grf-labs), on the same arrays, where its Python package is installed.
-What PyPI has under that name is a placeholder that cannot be installed; the real one is built from its
-repository. Where it is absent a line says so.
+The peer for the budget alone, `maq` (grf-labs), is not measured: what the package index has under that name
+is a placeholder that cannot be installed.
 """
 
 from __future__ import annotations
@@ -134,21 +133,6 @@ def memory(people: People) -> None:
     )
 
 
-def peer(people: People, ours: float) -> None:
-    """`maq` on the arrays of one budget."""
-    try:
-        from maq import MAQ
-    except ImportError:
-        print(f"{len(people):10,} x 4  maq is not installed: not measured")
-        return
-    n, cost = len(people), people.rows[0].use
-    worth, prices = people.worth.T.copy(), np.stack([np.asarray(use) for use in cost], axis=1)
-    spend = float(people.upper[0]) / n
-    found, _, cpu = timed(lambda: MAQ(budget=spend, n_bootstrap=0, n_threads=1).fit(worth, prices, worth))
-    gain = float(found.average_gain(spend)[0]) * n
-    print(f"{n:10,} x 4  maq, one thread {cpu:6.2f} s ({cpu / ours:4.1f} x ours), worth {gain:,.2f}")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -162,8 +146,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for many in (False, True):
             people, cpu = line(n, many=many, most=given.highs)
             seconds[many].append(cpu)
-            if not many:
-                peer(people, cpu)
         memory(people)
     for many, taken in seconds.items():
         if len(taken) > 1:

@@ -28,7 +28,7 @@ class AudienceScores(PythonModel):
         self.model = AudienceModel.from_files(files)
 
     def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+        self, context: object, model_input: pd.DataFrame, params: dict[str, object] | None = None
     ) -> pd.DataFrame:
         """Score a pandas frame of users (user_id, is_fan, features), read as the jobs read a table.
 

@@ -17,7 +17,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -100,7 +99,7 @@ def progress(label: str) -> Iterator[Tell]:
             yield lambda stage: bar.update(task, description=f"{label}: {stage}")
 
 
-def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:
+def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
     """Print a command's result: one JSON object, or a headline and a small table for people."""
     if as_json:
         typer.echo(json.dumps(_plain(result), ensure_ascii=False, default=str, allow_nan=False))
@@ -114,7 +113,7 @@ def emit(result: Mapping[str, Any], *, as_json: bool, headline: str) -> None:
     Console(soft_wrap=True, highlight=False).print(table)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """The value with null for numbers that JSON has no word for (a gap without a bound is infinite)."""
     if isinstance(value, Mapping):
         return {key: _plain(held) for key, held in value.items()}

@@ -44,7 +44,7 @@ class JobRun:
     tracking_uri: str
     lost: list[Exception] = field(default_factory=list, compare=False, repr=False)
 
-    def parameters(self, values: Mapping[str, Any]) -> None:
+    def parameters(self, values: Mapping[str, object]) -> None:
         """Log flat parameters; nested mappings become dotted keys."""
         import mlflow
 
@@ -75,11 +75,11 @@ class JobRun:
 
         self._send(lambda: mlflow.log_text(content, name))
 
-    def mapping(self, content: Mapping[str, Any], name: str) -> None:
+    def mapping(self, content: Mapping[str, object], name: str) -> None:
         """Log a mapping as a JSON artifact."""
         self.text(json.dumps(content, ensure_ascii=False, indent=2, default=str), name)
 
-    def table(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    def table(self, rows: Sequence[Mapping[str, object]], name: str) -> None:
         """Log rows as an MLflow table (`name` ends in .json), which its page shows as an evaluation."""
         import mlflow
 
@@ -105,7 +105,7 @@ class JobRun:
 
 @contextmanager
 def job_run(
-    job: str, *, tracking_uri: str | None, inputs: Mapping[str, Any], fingerprints: Mapping[str, str]
+    job: str, *, tracking_uri: str | None, inputs: Mapping[str, object], fingerprints: Mapping[str, str]
 ) -> Iterator[JobRun]:
     """Open the one MLflow run of a job; what fails inside is recorded as a failed run.
 
@@ -138,7 +138,7 @@ def job_run(
             raise opened.lost[0]
 
 
-def _recordable(value: Any) -> Any:
+def _recordable(value: object) -> Any:
     """Inputs as JSON: paths absolute, since a replay may start elsewhere, and settings key by key."""
     if isinstance(value, Path):
         return str(value.resolve())
@@ -252,7 +252,7 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
             f"run {run_id}: not found in {uri}, or not a run of `targeting`; "
             "give the run_id printed by `targeting plan` or `targeting run` and the same --tracking-uri"
         ) from error
-    record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    record: dict[str, object] = json.loads(Path(path).read_text(encoding="utf-8"))
     try:
         return record, Path(fetch(artifact_path="plan"))
     except (MlflowException, OSError):
@@ -267,13 +267,13 @@ def tag_of(run_id: str, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested mapping to dotted keys.
 
     >>> flatten({"train": {"seed": 7}, "gap": 1})
     {'train.seed': 7, 'gap': 1}
     """
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}.")

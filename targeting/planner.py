@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -50,9 +49,9 @@ class Planner:
     @classmethod
     def fit(
         cls,
-        data: Dataset | Mapping[str, Any],
+        data: Dataset | Mapping[str, object],
         *,
-        campaign: Campaign | Mapping[str, Any] | None = None,
+        campaign: Campaign | Mapping[str, object] | None = None,
         placements: tuple[str, ...] | None = None,
         horizon_days: int | None = None,
         as_of: datetime | None = None,
@@ -103,7 +102,7 @@ class Planner:
         bundle = registry.load(uri)
         return replace(cls.from_files(bundle.files), model_uri=bundle.uri)
 
-    def audience(self, users: Any) -> Audience:
+    def audience(self, users: object) -> Audience:
         """Score and segment people.
 
         Args:
@@ -129,10 +128,10 @@ class Planner:
 
     def plan(
         self,
-        campaign: Campaign | Mapping[str, Any],
+        campaign: Campaign | Mapping[str, object],
         audience: Audience,
         *,
-        last_plan: Any = None,
+        last_plan: object = None,
         gap_tol: float = 1e-6,
         time_limit_s: float = 60.0,
     ) -> Plan:
@@ -230,6 +229,6 @@ class Planner:
         return f"Planner({count} segments in {where}, as of {self.state.as_of:%Y-%m-%d})"
 
 
-def as_campaign(campaign: Campaign | Mapping[str, Any]) -> Campaign:
+def as_campaign(campaign: Campaign | Mapping[str, object]) -> Campaign:
     """The brief, checked."""
     return campaign if isinstance(campaign, Campaign) else parse_campaign(campaign)

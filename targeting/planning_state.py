@@ -130,7 +130,7 @@ def present_users(dataset: Tables) -> pl.DataFrame:
     return dataset.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
 
 
-def tables(data: Mapping[str, Any]) -> dict[str, Any]:
+def tables(data: Mapping[str, object]) -> dict[str, Any]:
     """The three tables of a mapping, or what is missing."""
     missing = [name for name in ("users", "exposures", "orders") if name not in data]
     if missing:

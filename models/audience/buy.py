@@ -31,7 +31,6 @@ from models.audience.delay import DelayCurve
 from models.audience.followers import Followers, read_fans
 from models.audience.settings import AUDIENCE, LEVEL_ONLY
 from models.events.event_log import EventLog
-from models.rates.boosted_fit import fit_boosted
 from models.rates.boosting import HazardBooster
 from models.rates.likelihood import HazardRows, hazard_loss
 from models.rates.rate import Fitting, Rate, fit_shape
@@ -55,13 +54,7 @@ def _fit_shape_of_buying(
     fans = read_fans(log, kept).thinned(fitting.seed)
     candidates: list[HazardBooster | None] = [None]
     if fans.events >= AUDIENCE.fan_buyers:
-        fan_fit = fit_boosted(
-            matrix=fitting.matrix[fans.user],
-            rows=fans,
-            categorical=fitting.categorical,
-            seed=fitting.seed,
-            threads=fitting.threads,
-        )
+        fan_fit = fitting.boosted(fans)
         if not fan_fit.flat:
             candidates.append(fan_fit.booster)
     best = None

@@ -47,7 +47,7 @@ def read_files(files: Mapping[str, str]) -> str:
     return json.dumps({**body, "encoder": {"columns": body["encoder"]}})
 
 
-def _move_texts(value: Any, path: str, files: dict[str, str]) -> None:
+def _move_texts(value: object, path: str, files: dict[str, str]) -> None:
     """Move every non-empty `text` into a file of its own and leave the file's name behind."""
     if not isinstance(value, dict):
         return
@@ -59,7 +59,7 @@ def _move_texts(value: Any, path: str, files: dict[str, str]) -> None:
             _move_texts(inner, f"{path}-{_file_part(key, position)}", files)
 
 
-def _bring_texts(value: Any, files: Mapping[str, str]) -> None:
+def _bring_texts(value: object, files: Mapping[str, str]) -> None:
     if not isinstance(value, dict):
         return
     for key, inner in value.items():

@@ -7,7 +7,6 @@ mlflow, targeting or pipelines.
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import polars as pl
 
@@ -20,7 +19,7 @@ from models.errors import DataError
 log = logging.getLogger(__name__)
 
 
-def score_request(model: AudienceModel, people: Any) -> pl.DataFrame:
+def score_request(model: AudienceModel, people: object) -> pl.DataFrame:
     """Scores of some people.
 
     Args:

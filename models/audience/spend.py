@@ -16,7 +16,6 @@ import polars as pl
 from models.audience.delay import DelayCurve
 from models.audience.followers import Followers
 from models.audience.settings import AUDIENCE
-from models.rates.boosted_fit import fit_boosted
 from models.rates.boosting import HazardBooster
 from models.rates.likelihood import AmountRows
 from models.rates.pooling import shrunk_slope, size_factor
@@ -97,13 +96,7 @@ def _fit_sizes(
     rows = AmountRows(
         user=user, y=size, weight=np.ones(user.size), scale=max(float(size.std()), AUDIENCE.amount_sd)
     )
-    fit = fit_boosted(
-        matrix=fitting.matrix[user],
-        rows=rows,
-        categorical=fitting.categorical,
-        seed=fitting.seed,
-        threads=fitting.threads,
-    )
+    fit = fitting.boosted(rows)
     size_of = fit.booster.log_rate(fitting.matrix[followers.user], threads=fitting.threads)
     row = np.full(fitting.matrix.shape[0], -1)
     row[user] = np.arange(user.size)

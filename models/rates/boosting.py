@@ -85,7 +85,7 @@ class Trainer:
         import lightgbm
 
         self.rows, self.start, self.threads = rows, start, threads
-        parameters: dict[str, Any] = {
+        parameters: dict[str, object] = {
             **asdict(TREES),
             "seed": seed,
             "deterministic": True,
@@ -100,7 +100,7 @@ class Trainer:
         )
         self.booster = lightgbm.Booster(params=parameters, train_set=data)
 
-    def _objective(self, score: np.ndarray, _data: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _objective(self, score: np.ndarray, _data: object) -> tuple[np.ndarray, np.ndarray]:
         return self.rows.gradient(self.start + np.clip(score, -RATES.log_range, RATES.log_range))
 
     def last_tree(self, matrix: np.ndarray) -> np.ndarray:

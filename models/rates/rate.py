@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.rates.boosted_fit import fit_boosted
+from models.rates.boosted_fit import BoostedFit, fit_boosted
 from models.rates.boosting import HazardBooster
 from models.rates.calibration import fit_calibration
-from models.rates.likelihood import HazardRows
+from models.rates.likelihood import HazardRows, Rows
 from models.rates.rate_maps import LogRateMap, chain
 
 
@@ -36,6 +36,16 @@ class Fitting:
     categorical: tuple[int, ...]
     seed: int
     threads: int
+
+    def boosted(self, rows: Rows) -> BoostedFit:
+        """The shape of what is observed of these users."""
+        return fit_boosted(
+            matrix=self.matrix[rows.user],
+            rows=rows,
+            categorical=self.categorical,
+            seed=self.seed,
+            threads=self.threads,
+        )
 
 
 @dataclass(frozen=True)
@@ -78,13 +88,7 @@ class Shape:
 def fit_shape(fitting: Fitting, rows: HazardRows) -> Shape:
     """Fit and calibrate one rate; users outside the rows get the full model, which never saw them."""
     events, rows = rows.events, rows.thinned(fitting.seed)
-    fit = fit_boosted(
-        matrix=fitting.matrix[rows.user],
-        rows=rows,
-        categorical=fitting.categorical,
-        seed=fitting.seed,
-        threads=fitting.threads,
-    )
+    fit = fitting.boosted(rows)
     maps = (fit_calibration(rows, fit.out_of_fold),)
     out_of_fold = fit.booster.log_rate(fitting.matrix, threads=fitting.threads)
     out_of_fold[rows.user] = fit.out_of_fold

@@ -61,7 +61,7 @@ def _open(folder: str) -> Plan:
 def _controls(saved: Plan) -> dict[str, Any]:
     side = st.sidebar
     budget = saved.budget_cny
-    chosen: dict[str, Any] = {
+    chosen: dict[str, object] = {
         "budget_cny": side.slider(
             "Budget, yuan", min_value=0.1 * budget, max_value=3.0 * budget, value=budget, step=budget / 100
         )

@@ -116,7 +116,7 @@ JOBS: Mapping[str, type[Settings]] = {
 }
 
 
-def load(kind: type[S], path: Path | None = None, **overrides: Any) -> S:
+def load(kind: type[S], path: Path | None = None, **overrides: object) -> S:
     """Settings of one job: the packaged defaults, then the user's file, then `overrides` that are not None.
 
     Raises:
@@ -133,7 +133,7 @@ def load(kind: type[S], path: Path | None = None, **overrides: Any) -> S:
         raise one_line(error, source=source, models=_models(kind)) from error
 
 
-def defaults(job: str) -> dict[str, Any]:
+def defaults(job: str) -> dict[str, object]:
     """The packaged defaults of a job; those of `run` are composed of its three parts' files."""
     text = resources.files("configs").joinpath(f"{job}.yaml").read_text(encoding="utf-8")
     values: dict[str, Any] = yaml.safe_load(text)
@@ -148,7 +148,7 @@ def _models(kind: type[BaseModel]) -> tuple[type[BaseModel], ...]:
     return (kind, *(b for b in blocks if isinstance(b, type) and issubclass(b, BaseModel)))
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
     """`over` on top of `base`, block by block (a block is a mapping)."""
     merged = dict(base)
     for key, value in over.items():

@@ -27,7 +27,7 @@ def find_schema(name: str) -> dict[str, Any]:
     raise CampaignError(f"schema {name}: not known{nearest(name, known)}; expected one of {', '.join(known)}")
 
 
-def _optional(schema: dict[str, Any]) -> dict[str, Any]:
+def _optional(schema: dict[str, Any]) -> dict[str, object]:
     """The schema of a settings file: every key may be left out, since the packaged defaults fill it in."""
     blocks = {name: _optional(block) for name, block in schema.get("$defs", {}).items()}
     kept = {key: value for key, value in schema.items() if key not in ("required", "$defs")}

@@ -10,7 +10,6 @@ import yaml
 
 from models.errors import CampaignError
 
-
 _INT, _FLOAT, _BOOL = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipelines.config.job_settings import BacktestSettings, load
 from pipelines.config.yaml_file import read_yaml
@@ -22,7 +21,7 @@ class BacktestResult:
 
     headline: str
     run_id: str
-    backtest: dict[str, Any]
+    backtest: dict[str, object]
 
 
 def run_backtest(
@@ -71,7 +70,7 @@ def run_backtest(
     return BacktestResult(headline=str(found), run_id=run.run_id, backtest=content)
 
 
-def _log(found: Backtest, *, run: JobRun) -> dict[str, Any]:
+def _log(found: Backtest, *, run: JobRun) -> dict[str, object]:
     """Totals and calibrations as metrics, everything as files; the content of the JSON file is returned."""
     for row in found.table.filter(found.table["window"] == 0).iter_rows(named=True):
         sides = {side: row[side] for side in ("promised", "realised", "low_80", "high_80")}

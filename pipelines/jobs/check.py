@@ -79,7 +79,7 @@ def _usable(path: Path, read: Mapping[Table, Conformed], dataset: Dataset) -> Ch
     return CheckReport(str(path), tables, (), (*dataset.warnings, *notes), facts)
 
 
-def dataset_facts(dataset: Dataset) -> dict[str, Any]:
+def dataset_facts(dataset: Dataset) -> dict[str, object]:
     """What a dataset can tell: people, placements, days."""
     shown = dataset.exposures
     by_placement = (
@@ -144,9 +144,9 @@ def _check_single(path: Path) -> CheckReport:
     )
 
 
-def _facts(part: Conformed) -> dict[str, Any]:
+def _facts(part: Conformed) -> dict[str, object]:
     good = part.good
-    facts: dict[str, Any] = {"rows": good.height}
+    facts: dict[str, object] = {"rows": good.height}
     if "segment" in good.columns:
         facts["segments"] = good["segment"].n_unique()
         facts["placements"] = good["placement"].unique().sort().to_list()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from models.errors import DataError
 
@@ -74,7 +73,7 @@ class CheckReport:
     tables: tuple[TableReport, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -102,7 +101,7 @@ class CheckReport:
         lines += [f"error: {line}" for line in self.errors]
         return lines
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The report as plain JSON values."""
         return {
             "path": self.path,
@@ -114,7 +113,7 @@ class CheckReport:
         }
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     """A fact for people: `3 of 5`, lists with commas, mappings as name (key value, ...)."""
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {_words(held)}" for name, held in value.items())

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -43,7 +42,7 @@ class EvaluateResult:
     headline: str
     run_id: str
     out: str | None
-    evaluation: dict[str, Any]
+    evaluation: dict[str, object]
 
 
 def run_evaluate(
@@ -97,7 +96,7 @@ def run_evaluate(
     return EvaluateResult(headline=str(found), run_id=run.run_id, out=where, evaluation=content)
 
 
-def _log(found: Evaluation, content: Mapping[str, Any], page: str, *, run: JobRun) -> None:
+def _log(found: Evaluation, content: Mapping[str, object], page: str, *, run: JobRun) -> None:
     run.metrics(promises(found) | {"maturity": found.maturity, **drift_and_coin(found)})
     run.mapping(content, CONTENT)
     run.text(page, PAGE)

@@ -90,7 +90,7 @@ def planning_run(
     job: str,
     brief: Brief,
     *,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, object],
     paths: Mapping[str, Path],
     settings: Settings,
     tracking_uri: str | None,

@@ -10,7 +10,6 @@ logged to the run. Whoever trains goes on with the version it has just registere
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ class Promotion:
     challenger: str
     promoted: bool
     why: str
-    comparison: dict[str, Any] | None = None
+    comparison: dict[str, object] | None = None
 
 
 def starting_alias(name: str) -> str:

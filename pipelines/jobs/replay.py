@@ -124,7 +124,7 @@ def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
         )
 
 
-def _read_settings(values: Mapping[str, Any]) -> PlanSettings:
+def _read_settings(values: Mapping[str, object]) -> PlanSettings:
     """Settings as a run recorded them.
 
     Raises:

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -105,7 +104,7 @@ def run_score(
     )
 
 
-def _write(scores: pl.DataFrame, rejected: pl.DataFrame, manifest: Mapping[str, Any], out: Path) -> None:
+def _write(scores: pl.DataFrame, rejected: pl.DataFrame, manifest: Mapping[str, object], out: Path) -> None:
     with atomic_directory(out) as folder:
         write_table(scores, folder / "scores.parquet")
         write_rejected(rejected, folder)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Effort:
-    """Measured figures are of `python -m benchmarks.assignment` (x 4 placements, four limits).
+    """Figures here were seen in trials while this was written (x 4 placements, four limits, up to a million
+    people) and are printed by no benchmark: take them as orders of magnitude.
 
     Attributes:
         chunk: people looked at together in a pass. Four offers of 8,192 people stay in the processor's cache

@@ -68,7 +68,7 @@ def parse_limits(entries: Sequence[Any]) -> tuple[Limit, ...]:
     """
     try:
         found = _LIST.validate_python(name_by_position(entries))
-        return refuse_duplicate_names(found)  # type: ignore[arg-type, return-value]
+        return refuse_duplicate_names(found)  # type: ignore[arg-type]
     except ValidationError as error:
         raise one_line(error, source="assign", models=(Selection, *_KINDS), under="limits") from None
     except ValueError as error:

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -45,7 +44,7 @@ def decide(
     market: Market,
     provenance: Provenance,
     audience: Audience | None = None,
-    last_plan: Any = None,
+    last_plan: object = None,
     history: pl.DataFrame | None = None,
     gap_tol: float = 1e-6,
     time_limit_s: float = 60.0,

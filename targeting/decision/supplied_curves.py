@@ -6,7 +6,6 @@ It must not learn anything: what the curves say is taken as given, and the claim
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
@@ -26,13 +25,13 @@ SUPPLIED = {
 
 
 def allocate(
-    curves: Any,
+    curves: object,
     *,
     budget_cny: float,
-    constraints: Sequence[Mapping[str, Any]] = (),
+    constraints: Sequence[Mapping[str, object]] = (),
     objective: str = "new_fan_gmv",
     economics: Mapping[str, float] | None = None,
-    last_plan: Any = None,
+    last_plan: object = None,
     campaign: Campaign | None = None,
     gap_tol: float = 1e-6,
     time_limit_s: float = 60.0,
@@ -74,7 +73,7 @@ def allocate(
     )  # fmt: skip
 
 
-def _given(curves: Any, *, objective: str) -> tuple[Market, Provenance]:
+def _given(curves: object, *, objective: str) -> tuple[Market, Provenance]:
     """The market, and that nothing more is known of it; points speak of the objective's outcome only."""
     if isinstance(curves, Market):
         return curves, Provenance(claims=SUPPLIED, versions=versions())

@@ -47,7 +47,7 @@ class Backtest:
     horizon_days: int
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able values; unknown numbers are null."""
         finite = pl.selectors.float()
         return {
@@ -70,7 +70,7 @@ def notes_of(
     brief: Campaign,
     walk: tuple[Window, ...],
     plans: Sequence[DecidedPlan],
-    judged: list[dict[str, Any]],
+    judged: list[dict[str, object]],
     *,
     horizon_days: int,
 ) -> tuple[str, ...]:

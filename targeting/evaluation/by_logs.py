@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -85,7 +84,7 @@ def evaluate_campaign(
     )  # fmt: skip
 
 
-def _totals(plan: DecidedPlan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, Any]]:
+def _totals(plan: DecidedPlan, came: Came, cells: pl.DataFrame) -> dict[str, dict[str, object]]:
     fans = float(came.fans.height)
     observed, final = (float(cells[f"{side}_gmv_cny"].sum()) for side in ("realised", "projected"))
     return totals(

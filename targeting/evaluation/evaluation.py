@@ -48,7 +48,7 @@ class Evaluation:
     experiment: Experiment | None
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything as JSON-able values, for `targeting evaluate --json`."""
         return {
             "source": self.source,

@@ -34,7 +34,7 @@ def render(found: Evaluation, plan: DecidedPlan) -> str:
     return filled("targeting.evaluation", _context(found, plan))
 
 
-def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, Any]:
+def _context(found: Evaluation, plan: DecidedPlan) -> dict[str, object]:
     coin = found.experiment
     return {
         "campaign_id": plan.campaign.campaign_id,
@@ -100,7 +100,7 @@ def _total(name: str, total: Any) -> dict[str, str]:
     }
 
 
-def _reasons(found: pl.DataFrame) -> list[dict[str, Any]]:
+def _reasons(found: pl.DataFrame) -> list[dict[str, object]]:
     """Each reason with the width of its bar, per cent of half of the column."""
     largest = float(found["change"].abs().max() or 0.0) if found.height else 0.0  # type: ignore[arg-type]
     return [
@@ -114,7 +114,7 @@ def _reasons(found: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
+def _cells(cells: pl.DataFrame) -> list[dict[str, object]]:
     rows = []
     paid = cells.filter((pl.col("promised_spend_cny") > 0) | (pl.col("realised_spend_cny") > 0))
     for row in paid.head(SETTINGS.page_rows).iter_rows(named=True):
@@ -141,7 +141,7 @@ def _cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+def _numbers(row: dict[str, object]) -> dict[str, object]:
     return {k: _text(v) if isinstance(v, float) or v is None else v for k, v in row.items()}
 
 

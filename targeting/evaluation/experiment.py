@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -61,7 +60,7 @@ class Experiment:
     rankings: Rankings
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able values; unknown numbers are null."""
         return {
             "rows": self.rows,
@@ -168,7 +167,7 @@ def plan_policy(plan: DecidedPlan, randomised: pl.DataFrame, actions: tuple[str,
 
 def _values(
     logged: Logged, outcome: str, policy: np.ndarray, *, features: np.ndarray, rng: np.random.Generator
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """A row per policy for one outcome."""
     model = cross_fitted_outcomes(logged, features=features, rng=rng)
     named: Mapping[str, np.ndarray] = {PLAN: policy} | {

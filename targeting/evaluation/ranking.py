@@ -8,7 +8,6 @@ import the optimiser or the planner.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -86,7 +85,7 @@ def rankings(
     return Rankings(pl.DataFrame(qini, schema=QINI), pl.DataFrame(cost, schema=COST, orient="row"))
 
 
-def _flat(found: Heterogeneity) -> dict[str, Any]:
+def _flat(found: Heterogeneity) -> dict[str, object]:
     """The columns of `QINI` after placement and outcome."""
     return {
         "qini": found.qini.value,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -37,7 +36,7 @@ from targeting.planning_state import last_moment, present_users
 
 def backtest(
     dataset: Dataset,
-    campaign: Campaign | Mapping[str, Any],
+    campaign: Campaign | Mapping[str, object],
     *,
     windows: int = 2,
     window_days: int = 5,
@@ -89,7 +88,7 @@ class _Step:
     """One window: its plan, the coin's verdicts, and the `PREDICTIONS`."""
 
     plan: Plan
-    judged: list[dict[str, Any]]
+    judged: list[dict[str, object]]
     expected: tuple[score_outcomes.PredictedAgainstActual, ...]
 
 

@@ -34,7 +34,7 @@ TABLE: dict[str, Any] = {
 
 def judged_by_randomised_rows(
     plan: DecidedPlan, log: EventLog, window: Window, *, horizon_days: int, rng: np.random.Generator
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Promised against the coin's verdict, a row per outcome; none where the coin chose too little."""
     rows = rows_of(log, window)
     if rows.is_empty() or plan.audience is None:
@@ -78,7 +78,7 @@ def judged_by_randomised_rows(
     return judged
 
 
-def _with_verdict(row: dict[str, Any]) -> dict[str, Any]:
+def _with_verdict(row: dict[str, Any]) -> dict[str, object]:
     """The row of `TABLE` with its 80 % interval and its verdict."""
     reach = Z80 * row["standard_error"]
     band = {"low_80": row["realised"] - reach, "high_80": row["realised"] + reach}

@@ -71,7 +71,7 @@ class PlanFile(File):
     unknown: tuple[str, ...]
     rejected_rows: int
     warnings: tuple[str, ...] = ()
-    campaign: Mapping[str, Any]
+    campaign: Mapping[str, object]
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -75,7 +74,7 @@ def packages_of(
     *,
     intensities: Sequence[float] = SETTINGS.intensities,
     exclusive: bool = False,
-    limits: Sequence[Mapping[str, Any]] = (),
+    limits: Sequence[Mapping[str, object]] = (),
     gap_tol: float = 1e-6,
 ) -> Packages:
     """Lists of people to upload with this plan's money, and what that gains over whole segments.

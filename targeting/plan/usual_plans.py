@@ -9,7 +9,6 @@ optimiser.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -131,7 +130,7 @@ def _returns(market: Market, spend_cny: FloatArray, objective: str) -> FloatArra
     return np.nan_to_num(np.maximum(value, 0.0) / np.maximum(spend_cny, 1e-12))
 
 
-def spend_vector(market: Market, other: DecidedPlan | pl.DataFrame | Mapping[Any, Any]) -> FloatArray:
+def spend_vector(market: Market, other: DecidedPlan | pl.DataFrame | Mapping[object, object]) -> FloatArray:
     """(n_cells,) spend of a plan, a frame or a mapping, on this market's cells; what it does not name gets 0.
 
     Raises:
@@ -168,7 +167,7 @@ def spend_vector(market: Market, other: DecidedPlan | pl.DataFrame | Mapping[Any
     return np.asarray(joined["spend_cny"].fill_null(0.0).to_numpy() / shared)
 
 
-def _as_spend_frame(other: Any) -> pl.DataFrame:
+def _as_spend_frame(other: object) -> pl.DataFrame:
     allocation = getattr(other, "allocation", None)
     if isinstance(allocation, pl.DataFrame):
         return allocation
@@ -178,7 +177,7 @@ def _as_spend_frame(other: Any) -> pl.DataFrame:
     return as_frame(other)
 
 
-def compare(plan: DecidedPlan, other: DecidedPlan | pl.DataFrame | Mapping[Any, Any]) -> pl.DataFrame:
+def compare(plan: DecidedPlan, other: DecidedPlan | pl.DataFrame | Mapping[object, object]) -> pl.DataFrame:
     """This plan beside another spend, both valued on *this* plan's curves.
 
     Args:

@@ -115,7 +115,7 @@ def _curve(drawing: Drawing, points: pl.DataFrame, *, colour: Any) -> list[Any]:
     return [*layers, line.transform_filter("datum.observed")]
 
 
-def _chosen(drawing: Drawing, dot: pl.DataFrame, *, points: pl.DataFrame, colour: Any) -> list[Any]:
+def _chosen(drawing: Drawing, dot: pl.DataFrame, *, points: pl.DataFrame, colour: object) -> list[object]:
     """Layers of one panel: where the logs end, where that is in the picture, and the plan's point."""
     seen = dot.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
     rule = drawing.chart(seen).mark_rule(color=MUTED, strokeWidth=0.8).encode(x="observed_max_cny:Q")

@@ -47,7 +47,7 @@ class Drawing:
     """
 
     def __init__(self) -> None:
-        self._records: dict[str, list[dict[str, Any]]] = {}
+        self._records: dict[str, list[dict[str, object]]] = {}
 
     def chart(self, frame: pl.DataFrame) -> Any:
         """An altair chart on the frame."""
@@ -69,7 +69,7 @@ class Drawing:
         ]
         return self._text({"concat": inner, "columns": columns, "spacing": spacing, "bounds": "flush"})
 
-    def _text(self, spec: dict[str, Any]) -> str:
+    def _text(self, spec: dict[str, object]) -> str:
         import altair as alt
         import vl_convert
 

@@ -7,7 +7,6 @@ report_tables. It must not decide or recompute anything.
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 from targeting.plan.decided import DecidedPlan
 from targeting.report import charts, next_steps, page_charts, report_tables, sentences
@@ -32,7 +31,7 @@ def notebook(plan: DecidedPlan) -> str:
     return f"<p>{escape(sentences.headline(plan))}</p><table>{head}{lines}</table>"
 
 
-def _context(plan: DecidedPlan) -> dict[str, Any]:
+def _context(plan: DecidedPlan) -> dict[str, object]:
     diagnosis = None if plan.audience is None else plan.audience.diagnosis
     information = next_steps.information_of(plan)
     return {

@@ -80,7 +80,7 @@ def usual_reason(plan: DecidedPlan) -> str:
     return str(reasons["reason"][0])
 
 
-def idle(plan: DecidedPlan) -> dict[str, Any]:
+def idle(plan: DecidedPlan) -> dict[str, object]:
     """What got nothing, and what did not fit in the table."""
     left = plan.allocation.filter(pl.col("spend_cny") <= 0).sort(
         "marginal_gmv_per_cny", descending=True, nulls_last=True

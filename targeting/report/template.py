@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
 
-def filled(package: str, context: Mapping[str, Any]) -> str:
+def filled(package: str, context: Mapping[str, object]) -> str:
     """`template.html.j2` of the package as one HTML document that needs nothing else.
 
     Args:

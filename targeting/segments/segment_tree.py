@@ -8,7 +8,7 @@ import anything above `models.errors`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Split:
     above: TreeNode
 
 
-def _kind(node: Any) -> str:
+def _kind(node: object) -> str:
     return "leaf" if isinstance(node, Leaf) or (isinstance(node, dict) and "leaf" in node) else "split"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,13 +42,13 @@ class World:
     users: pl.DataFrame
     exposures: pl.DataFrame
     orders: pl.DataFrame
-    campaign: Mapping[str, Any]
+    campaign: Mapping[str, object]
     last_plan: pl.DataFrame
     as_of: datetime
     truth: Truth
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """The merchant at its real size, for reports; the tables sample one person in `PEOPLE_PER_USER`."""
         fans = self.users["is_fan"].to_numpy()
         male = (self.users["gender"] == "m").fill_null(False).to_numpy()
@@ -142,7 +141,7 @@ def _last_plan(rows: Showing) -> pl.DataFrame:
     )
 
 
-def _brief(kind: Kind, *, budget: float, fans: int, month_gmv: float) -> dict[str, Any]:
+def _brief(kind: Kind, *, budget: float, fans: int, month_gmv: float) -> dict[str, object]:
     return {
         "campaign_id": f"{kind.name}-1111",
         "merchant": {

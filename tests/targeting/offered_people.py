@@ -9,9 +9,9 @@ import polars as pl
 
 from models.supply.curves import FloatArray
 from targeting.assignment import Assignment
+from targeting.assignment.crowd import People
 from targeting.assignment.limits import parse_limits, rows_of
 from targeting.assignment.offers import Offers
-from targeting.assignment.crowd import People
 
 PLACEMENTS = ("video", "live", "shelf")
 

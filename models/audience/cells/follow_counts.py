@@ -21,26 +21,19 @@ def follow_table(
 ) -> CellTable:
     """Follows of shown rows against 1 - exp(-n h), the organic follows of held-out rows taken off.
 
-    Scores speak of `as_of`; a row of an earlier day is expected at the hazard of its day.
+    Scores speak of `as_of`; a row of an earlier day is expected at the hazard of its day. Follows of the last
+    day may still come: its rows are left out.
     """
-    # follows of a day can still come in for a day
     rows = log.exposures.filter(pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW))
     held_out = rows.filter(pl.col("placement") == CONTROL)
+    overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
     organic = _organic_follow(
         held_out.join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
     )
-    overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
-    score = scored.select("user_id", "placement", "segment", "p_follow")
-    paid = (
-        rows.filter(pl.col("placement") != CONTROL)
-        .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
-        .join(organic, on="segment", how="left", maintain_order="left")
-        .with_columns(
-            expected=1.0 - (-pl.col("impressions") * _hazard_of_the_day(log, trends)).exp(),
-            organic=pl.col("organic").fill_null(overall),
-            observed=pl.col("followed").cast(pl.Float64),
-        )
+    paid = _paid_rows(rows, scored, hazard=_hazard_of_the_day(log, trends)).join(
+        organic, on="segment", how="left", maintain_order="left"
     )
+    paid = paid.with_columns(pl.col("organic").fill_null(overall))
     coin = paid.filter(pl.col("randomized").fill_null(False))
     every, random = _follow_sums(paid, keys), _follow_sums(coin, keys)
     return CellTable(
@@ -66,6 +59,19 @@ def follow_table(
             "randomized_rows": float(coin.height),
             "shown_rows": float(paid.height),
         },
+    )
+
+
+def _paid_rows(rows: pl.DataFrame, scored: pl.DataFrame, *, hazard: pl.Expr) -> pl.DataFrame:
+    """Shown rows of scored people with their segment, the follows expected of them and those observed."""
+    score = scored.select("user_id", "placement", "segment", "p_follow")
+    return (
+        rows.filter(pl.col("placement") != CONTROL)
+        .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
+        .with_columns(
+            expected=1.0 - (-pl.col("impressions") * hazard).exp(),
+            observed=pl.col("followed").cast(pl.Float64),
+        )
     )
 
 
