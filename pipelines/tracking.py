@@ -192,9 +192,11 @@ def _reaching(uri: str, *, or_driver: bool = False) -> Iterator[None]:
     Raises:
         DataError: the store cannot be reached or written.
     """
+    known = _failures()
+    failures: tuple[type[Exception], ...] = (*known, ImportError, OSError) if or_driver else known
     try:
         yield
-    except (*_failures(), *((ImportError, OSError) if or_driver else ())) as error:
+    except failures as error:
         text = (str(error).splitlines() or [type(error).__name__])[0][:200]
         driver = ", install its driver" if isinstance(error, ImportError) else ""
         kept = "" if or_driver else "; what the job has written is kept, its record is not"

@@ -14,6 +14,7 @@ import polars as pl
 from models.contracts.columns import SET_ASIDE, Fault, named_totals, read_columns
 from models.contracts.doubles import exact_repeats, fold_names, sums_of_others
 from models.contracts.features import Feature, Odd, read_features
+from models.contracts.frames import as_frame
 from models.contracts.headers import Headers, absent, bind, means
 from models.contracts.numbers import DecimalMark
 from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst_in_words
@@ -87,6 +88,7 @@ def conform(
         DataError: No rows (orders may be empty), a required column missing, two columns that mean the same,
             a column whose type cannot be read at all, or (unless it is a part) no good row left.
     """
+    raw = as_frame(raw, source=source)
     origin = Origin(table, source, tuple(parts))
     columns = [name for name in raw.columns if name != SURPLUS]
     contract = contract_of(columns, table, source=source)

@@ -68,15 +68,13 @@ def text(column: pl.Series) -> Parsed:
 
 
 def identifier(column: pl.Series) -> Parsed:
-    """Text that names one thing: `123.0` in every cell is 123, and 9.00001E+17 is bad.
+    """Text that names one thing: `123.0` is 123, and 9.00001E+17 is bad.
 
     pandas turns whole numbers with a gap among them into floats, and writes those; Excel loses the digits of
     long ones, after which a thousand people share one id.
     """
     read = text(column)
-    ids = read.values
-    if column.dtype == pl.String and len(held := ids.drop_nulls()) and held.str.contains(r"^\d+\.0$").all():
-        ids = ids.str.strip_suffix(".0")
+    ids = read.values.str.replace(r"^(\d+)\.0$", "$1")
     return Parsed(ids, read.bad | ids.str.contains(_LOST_DIGITS).fill_null(False))
 
 
@@ -159,14 +157,17 @@ def one_spelling(values: pl.Series) -> tuple[pl.Series, dict[str, list[str]]]:
 
 def is_total(values: pl.Series) -> pl.Series:
     """Cells that say that their row adds up others: 合计, 总计, Total."""
-    return _by_name(values, lambda name: re.search(_TOTAL, name.replace(" ", "_")) is not None)
+    # Ids are many: only those that might are looked at one by one.
+    maybe = values.filter(values.str.contains(r"(?i)[计总]|汇|total|sum").fill_null(False))
+    return _among(values, maybe, lambda name: re.search(_TOTAL, name.replace(" ", "_")) is not None)
 
 
 def is_everybody(values: pl.Series) -> pl.Series:
     """Cells that name either everybody as one audience or the sum of the others: 全部, All."""
-    return _by_name(values, lambda name: name.replace(" ", "_") in _EVERYBODY)
+    return _among(values, values, lambda name: name.replace(" ", "_") in _EVERYBODY)
 
 
-def _by_name(values: pl.Series, test: Callable[[str], bool]) -> pl.Series:
-    found = [name for name in values.unique().drop_nulls() if test(fold_name(name))]
+def _among(values: pl.Series, names: pl.Series, test: Callable[[str], bool]) -> pl.Series:
+    """Which cells are one of the names that pass a test after folding."""
+    found = [name for name in names.unique().drop_nulls() if test(fold_name(name))]
     return values.is_in(pl.Series(found, dtype=pl.String).implode()).fill_null(False)

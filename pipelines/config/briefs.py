@@ -5,7 +5,7 @@ The file edge of `targeting.campaign`; it must not decide anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from models.contracts.quarantine import worst_in_words
 from models.errors import CampaignError, DataError
 from pipelines.config.yaml_file import read_yaml
-from pipelines.store import read_conformed
+from pipelines.store import conform_raw, read_raw
 from targeting.campaign import Campaign, parse_campaign
 
 _COLUMNS = ("segment", "placement", "spend_cny")
@@ -60,7 +60,10 @@ def _read_last_plan(campaign: Campaign, *, brief: Path) -> pl.DataFrame | None:
         return None
     expected = f"expected an allocation with {', '.join(_COLUMNS)}"
     try:
-        read = read_conformed(path, "allocation")
+        raw = read_raw(path, "allocation")
+        if "spend_cny" in raw.frame.columns:  # our own allocation.csv says it in 厘 as well
+            raw = replace(raw, frame=raw.frame.drop("spend_li", strict=False))
+        read = conform_raw(raw, "allocation")
         if not read.rejected.is_empty():
             raise DataError(f"{path}: {worst_in_words(read.rejected)}")
     except DataError as error:

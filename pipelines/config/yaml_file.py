@@ -19,11 +19,11 @@ class _AsWritten(yaml.SafeLoader):
     The parser's own YAML 1.1 reads 1:30:00 as 5,400, 010 as 8 and `no` as false; people do not.
     """
 
-    yaml_implicit_resolvers = {
-        first: [(tag, form) for tag, form in forms if tag not in (_INT, _FLOAT, _BOOL)]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
+_AsWritten.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag not in (_INT, _FLOAT, _BOOL)]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 _NUMBER_STARTS = list("-+.0123456789")
 _AsWritten.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
@@ -33,7 +33,13 @@ _AsWritten.add_implicit_resolver(
     re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?|\.nan|[-+]?\.inf)$"),
     _NUMBER_STARTS,
 )
-_AsWritten.add_constructor(_INT, lambda loader, node: int(loader.construct_scalar(node)))
+
+
+def _whole(loader: _AsWritten, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+_AsWritten.add_constructor(_INT, _whole)
 
 
 def _mapping_once_each(loader: _AsWritten, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -77,7 +77,7 @@ def read_curves(path: str | Path) -> Conformed:
     """Supplied response curves, with nothing rejected.
 
     Raises:
-        DataError: object row is bad. A curve with a point left out is another curve, so nothing is quarantined
+        DataError: Any row is bad. A curve with a point left out is another curve, so nothing is quarantined
             here.
     """
     curves = read_conformed(path, "curves")

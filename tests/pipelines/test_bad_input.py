@@ -208,7 +208,7 @@ def test_a_brief_that_nothing_can_meet_is_status_3_with_a_way_out(cli, tmp_path)
         ({"constraints": [{"kind": "bounds", "segment": "z", "min_cny": 1}]}, "matches no cell"),
         ({"constraints": [{"kind": "change_limit", "max_share": 0.1}]}, "last_plan"),
         ({"last_plan": "nowhere.csv"}, "no such file"),
-        ({"last_plan": "curves.csv"}, "curves.csv has no column 'spend_cny'"),
+        ({"last_plan": "curves.csv"}, "curves.csv: required column 'spend_cny'"),
         ({"horizon_days": 0}, "horizon_days"),
         ({"budget_cny": float("inf")}, "budget_cny"),
         ({"budget_cny": "much"}, "budget_cny"),
