@@ -10,7 +10,7 @@ solver, which only reports that there is no plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from targeting.allocation.explain.remedies import one_line
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
 from targeting.allocation.moves import trial_gains
+from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import CellLimit, Metric, Problem, Row, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.deadline import Deadline
@@ -65,10 +66,13 @@ def explain(
         )
     relaxation: dict[str, float] = {}
     for name in conflict:
-        amount = _relaxed_by_limits(problem, conflict, name) if not by_curves else None
-        if by_curves and not deadline.over:
-            amount = _relaxed_at_best(problem, name) if feasible is None else None
-            amount = _relaxed_by_judge(problem, name, judge, deadline) if amount is None else amount
+        if not by_curves:
+            amount = _relaxed_by_limits(problem, conflict, name)
+        else:
+            known = _relaxed_at_best(problem, name) if feasible is None else None
+            amount = known.amount if known is not None and known.least else None
+            if amount is None:
+                amount = _relaxed_by_judge(problem, name, judge, deadline, known)
         if amount is not None:
             relaxation[name] = amount
     return InfeasibleError(
@@ -174,24 +178,34 @@ def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str) -> floa
     return None
 
 
-def _relaxed_at_best(problem: Problem, name: str) -> float | None:
-    """By one solve: how far the named limit is from the best that plans which keep the others can do for it.
+@dataclass(frozen=True)
+class _Enough:
+    """A change of a limit that lets a plan exist, and whether no smaller one does."""
 
-    None where the name stands for several limits, or for cells' own, or the others cannot be kept either.
+    amount: float
+    least: bool
+
+
+def _relaxed_at_best(problem: Problem, name: str) -> _Enough | None:
+    """By one solve: how far the named rows are from the best that plans which keep the others can do for
+    their sum; exact for a single row.
+
+    None where the name limits single cells or both sides, or the others cannot be kept either.
     """
     n = len(problem.market)
-    rest = restricted(problem, [k for k in all_names(problem) if k != name])
-    mine = [r for r in problem.rows if r.name == name]
+    rows = [r for r in problem.rows if r.name == name]
     if name == BUDGET:
-        row = Row(BUDGET, {"spend": np.ones(n)}, upper=problem.budget_cny)
-    elif len(mine) == 1 and not any(s.name == name for s in problem.limits.sources):
-        row = mine[0]
-    else:
+        rows = [Row(BUDGET, {"spend": np.ones(n)}, upper=problem.budget_cny)]
+    up = [np.isfinite(r.upper) for r in rows]
+    if not rows or any(s.name == name for s in problem.limits.sources) or any(up) != all(up):
         return None
-    if np.isfinite(row.lower) and np.isfinite(row.upper):
+    if any(np.isfinite(r.lower) and np.isfinite(r.upper) for r in rows):
         return None
-    sign = 1.0 if np.isfinite(row.lower) else -1.0
-    goal = {metric: sign * np.asarray(x) for metric, x in row.coefficients.items()}
+    sign, goal = (-1.0 if up[0] else 1.0), dict[Metric, FloatArray]()
+    for row in rows:
+        for metric, x in row.coefficients.items():
+            goal[metric] = goal.get(metric, np.zeros(n)) + sign * np.asarray(x)
+    rest = restricted(problem, [k for k in all_names(problem) if k != name])
     try:
         found = solve_with_stops(
             replace(rest, objective=goal, worth=problem.worth or problem.objective),
@@ -199,21 +213,29 @@ def _relaxed_at_best(problem: Problem, name: str) -> float | None:
         )  # fmt: skip
     except (InfeasibleError, SolverError):
         return None
-    missing = (row.lower if sign > 0 else -row.upper) - found.value
-    return max(missing, 0.0) * (1 + 1e-9)
+    metrics = outcomes(problem.market, found.spend_cny)
+    short = [
+        sign * ((r.lower if sign > 0 else r.upper) - float(total(r.coefficients, metrics))) for r in rows
+    ]
+    return _Enough(max(0.0, *short) * (1 + 1e-9), least=len(rows) == 1)
 
 
-def _relaxed_by_judge(problem: Problem, name: str, judge: Judge, deadline: Deadline) -> float | None:
-    """By bisection on the judge; starts from a change that takes the limit away in effect."""
-    high = _scale(problem, name)
-    for _ in range(8):
+def _relaxed_by_judge(
+    problem: Problem, name: str, judge: Judge, deadline: Deadline, known: _Enough | None
+) -> float | None:
+    """By bisection on the judge, from what is known to be enough or from a change that takes the limit away
+    in effect; where time runs out what was enough by then.
+    """
+    high = known.amount if known is not None else _scale(problem, name)
+    for _ in range(0 if known is not None else 8):
+        if deadline.over:
+            return None
         if judge(loosened(problem, name, high)):
             break
         high *= 4.0
-        if deadline.over:
-            return None
     else:
-        return None
+        if known is None:
+            return None
     low = 0.0
     for _ in range(SETTINGS.relaxation_halvings):
         if deadline.over:

@@ -54,6 +54,7 @@ class Search:
         least = np.where(box.loose, 0.0, box.low)
         a_low, a_high = grid(program.curves.value(least)), grid(program.curves.value(box.high))
         self.rate = grid(program.hazard) / users  # x_c = rate_c a_c
+        self.ends = grid(program.curves.value(box.low)), a_high
         self.inside = np.clip(spend, least, box.high)
         start = grid(program.curves.value(self.inside))
         self.z_low, self.z_high = (self.rate * a_low).sum(axis=1), (self.rate * a_high).sum(axis=1)
@@ -138,7 +139,10 @@ class Search:
             )
             left.high = np.minimum(left.high, stops)
             left.low = np.minimum(left.low, left.high)
-        ends = self._shown(left.block, left.low), self._shown(left.block, left.high)
+        if program.floors is None and not self.jumps.any():  # nothing is narrowed
+            ends = self.ends[0][left.block], self.ends[1][left.block]
+        else:
+            ends = self._shown(left.block, left.low), self._shown(left.block, left.high)
         users = self.users[left.block]
         y0 = np.where(self.loose[left.block], 0.0, ends[0]).sum(axis=1) / users
         y1 = ends[1].sum(axis=1) / users
@@ -165,7 +169,7 @@ class Search:
         for attempt in range(SETTINGS.multiplier_steps):
             mu = walk.mu[at]
             gain, surplus, spend = self._relaxed(
-                left[at], lines.take(at), mu, (ends[0][at], ends[1][at]), y[at]
+                left if len(at) == n else left[at], lines.take(at), mu, (ends[0][at], ends[1][at]), y[at]
             )
             if attempt == 0 and self.program.floors is None:  # the relaxation's maximiser may break a floor
                 self._learn(left.block, spend[1])

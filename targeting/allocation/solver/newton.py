@@ -91,7 +91,8 @@ def bent_inverse(
     h[:, diagonal, diagonal] -= ~free
     if k > 1:
         top = np.linalg.eigvalsh(h)[:, -1]
-        h = h - np.maximum(0.0, top + margin)[:, None, None] * np.eye(k)
+        bend = top + margin * np.maximum(1.0, top)  # in proportion, or rounding would leave nothing of it
+        h = h - np.maximum(0.0, bend)[:, None, None] * np.eye(k)
     else:
         h = -np.maximum(np.abs(h), margin)
     inverse: FloatArray = np.linalg.inv(h) * scale[:, :, None] * scale[:, None, :]
