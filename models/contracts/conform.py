@@ -6,8 +6,10 @@ of rows).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -94,14 +96,7 @@ def conform(
     contract = contract_of(columns, table, source=source)
     headers = bind(columns, table, contract, source=source)
     _refuse_empty(raw, headers, table, source=source)
-    typed, faults = read_columns(raw, contract, headers, source=source, decimal=decimal)
-    good, more = _checked(typed, contract)
-    faults += more
-    totals = named_totals(raw, contract, headers)
-    if len(parts_of := _without(good, [*faults, *totals])):
-        good, faults = parts_of, [*totals, *faults]
-    good, more = _first_of_each(_without(good, faults), contract)
-    faults += more
+    good, faults = _good_rows(raw, contract, headers, source=source, decimal=decimal)
     warnings = _of_headers(headers, table, contract, source=source)
     if not is_part:
         good, notes = fold_names(good, [name for name in NAMES if name in good.columns], source=source)
@@ -111,22 +106,40 @@ def conform(
         faults += more
     rejected = reject(raw, gather_faults(faults), origin) if faults else no_rejects()
     if good.is_empty() and not raw.is_empty() and not is_part:
-        raise DataError(
-            f"{source}: none of {raw.height} rows of table {table} is usable; {worst_in_words(rejected)}"
-        )
+        why = worst_in_words(rejected)
+        raise DataError(f"{source}: none of {raw.height} rows of table {table} is usable; {why}")
     warnings += _of_set_aside(faults, source=source)
     rows, good = good[ROW], good.drop(ROW)
-    odd: tuple[Odd, ...] = ()
-    if contract.features and not good.is_empty():
-        # From the good rows only: a shifted row must not turn a column of numbers into text.
-        held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]
-        read, odd = read_features(
-            held, headers.features, good["snapshot_at"], source=source, known=features, decimal=decimal
-        )
-        good = pl.concat([good, read], how="horizontal") if read.width else good
-        warnings += [f"{source}: {found.line()}" for found in odd]
+    read = partial(read_features, source=source, known=features, decimal=decimal)
+    good, odd = _with_features(raw, good, rows, headers, read=read) if contract.features else (good, ())
+    warnings += [f"{source}: {found.line()}" for found in odd]
     good, notes = _settled(good, table, source)
     return Conformed(good, rejected, (*warnings, *notes), rows, origin, odd)
+
+
+def _with_features(
+    raw: pl.DataFrame, good: pl.DataFrame, rows: pl.Series, headers: Headers, *, read: Callable[..., Any]
+) -> tuple[pl.DataFrame, tuple[Odd, ...]]:
+    """Good users with their features, read from good rows only: a shifted one would make text of numbers."""
+    if good.is_empty():
+        return good, ()
+    held = raw if good.height == raw.height else raw[rows.cast(pl.Int64) - 1]
+    features, odd = read(held, headers.features, good["snapshot_at"])
+    return good.with_columns(features.get_columns()), odd
+
+
+def _good_rows(
+    raw: pl.DataFrame, contract: Contract, headers: Headers, *, source: str, decimal: DecimalMark
+) -> tuple[pl.DataFrame, list[Fault]]:
+    """Typed rows, each id once, without those at fault; and the faults. Totals go, unless nothing is left."""
+    typed, faults = read_columns(raw, contract, headers, source=source, decimal=decimal)
+    good, more = _checked(typed, contract)
+    faults += more
+    totals = named_totals(raw, contract, headers)
+    if len(parts := _without(good, [*faults, *totals])):
+        good, faults = parts, [*totals, *faults]
+    good, more = _first_of_each(_without(good, faults), contract)
+    return good, [*faults, *more]
 
 
 def _of_headers(headers: Headers, table: Table, contract: Contract, *, source: str) -> list[str]:

@@ -7,6 +7,7 @@ instead of guessed. A segment is whatever the report calls so. It must not impor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,28 +57,32 @@ def plan_delivery(
     conformed = _report(delivery)
     placed = conformed.good.with_columns(respelt(conformed.good["placement"], brief.placements))
     rows = _rows_of(placed, conformed, brief)
-    source = conformed.origin.source
-    refuse_many(source, conformed.good.height, conformed.rejected, ceiling=max_rejected_share)
+    _refuse_many(conformed, ceiling=max_rejected_share)
     brief, unpaid = _of_paid(rows, brief)
     model = fit_delivery(rows, rng=rng, n_draws=n_draws)
-    unknown = _unknown(model.basis, fans=model.fan_measure is not None, gmv=model.has_gmv)
-    _refuse_uncounted(brief, unknown)
+    _refuse_uncounted(brief, _unknown(model))
     spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
+    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings)
+    told = _provenance(conformed, model, said)
     return decide(
         campaign=brief,
         market=delivery_market(model, campaign=brief),
-        provenance=Provenance(
-            claims={"kind": model.claims, "why": _why(model)},
-            fingerprints={"delivery": fingerprint(conformed.good)},
-            versions=versions(),
-            rejected_rows=rejected_rows + conformed.rejected.height,
-            unknown=unknown,
-            warnings=(*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings),
-        ),
+        provenance=replace(told, rejected_rows=told.rejected_rows + rejected_rows),
         last_plan=last_plan,
         history=spent.sort("segment", "placement"),
         gap_tol=gap_tol,
         time_limit_s=time_limit_s,
+    )
+
+
+def _provenance(report: Conformed, model: DeliveryModel, said: tuple[str, ...]) -> Provenance:
+    return Provenance(
+        claims={"kind": model.claims, "why": _why(model)},
+        fingerprints={"delivery": fingerprint(report.good)},
+        versions=versions(),
+        rejected_rows=report.rejected.height,
+        unknown=_unknown(model),
+        warnings=said,
     )
 
 
@@ -105,6 +110,10 @@ def _rows_of(placed: pl.DataFrame, conformed: Conformed, campaign: Campaign) -> 
         )
         raise DataError(f"delivery: no row of the brief's placements {wanted}; found {found}{hint}")
     return rows
+
+
+def _refuse_many(report: Conformed, *, ceiling: float) -> None:
+    refuse_many(report.origin.source, report.good.height, report.rejected, ceiling=ceiling)
 
 
 def _report(delivery: Any) -> Conformed:
@@ -135,9 +144,13 @@ def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
     return (f"delivery: {count} are of placements that the brief does not buy: {names}",)
 
 
-def _unknown(basis: str, *, fans: bool, gmv: bool) -> tuple[str, ...]:
+def _unknown(model: DeliveryModel) -> tuple[str, ...]:
     """What a report's curves cannot speak of."""
-    known = {"impressions": basis == "impressions", "new_fans": fans, "new_fan_gmv_cny": gmv}
+    known = {
+        "impressions": model.basis == "impressions",
+        "new_fans": model.fan_measure is not None,
+        "new_fan_gmv_cny": model.has_gmv,
+    }
     return tuple(name for name, is_known in known.items() if not is_known)
 
 
