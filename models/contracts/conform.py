@@ -37,8 +37,6 @@ from models.errors import DataError
 TABLE_ORDER: tuple[Table, ...] = ("delivery", "users", "exposures", "orders")
 # Tables whose optional columns are worth a word when they are missing; reports and curves have many forms.
 LOGS = ("exposures", "orders")
-# Columns whose names are folded to one spelling, see `doubles`.
-NAMES = ("segment", "placement")
 
 
 @dataclass(frozen=True)
@@ -97,10 +95,8 @@ def conform(
     headers = bind(columns, table, contract, source=source)
     _refuse_empty(raw, headers, table, source=source)
     good, faults = _good_rows(raw, contract, headers, source=source, decimal=decimal)
-    warnings = _of_headers(headers, table, contract, source=source)
-    if not is_part:
-        good, notes = fold_names(good, [name for name in NAMES if name in good.columns], source=source)
-        warnings += notes
+    good, notes = fold_names(good, source=source)
+    warnings = [*_of_headers(headers, table, contract, source=source), *notes]
     if table == "delivery":
         good, more = _counted_once(good, raw)
         faults += more
@@ -108,11 +104,10 @@ def conform(
     if good.is_empty() and not raw.is_empty() and not is_part:
         why = worst_in_words(rejected)
         raise DataError(f"{source}: none of {raw.height} rows of table {table} is usable; {why}")
-    warnings += _of_set_aside(faults, source=source)
     rows, good = good[ROW], good.drop(ROW)
     read = partial(read_features, source=source, known=features, decimal=decimal)
     good, odd = _with_features(raw, good, rows, headers, read=read) if contract.features else (good, ())
-    warnings += [f"{source}: {found.line()}" for found in odd]
+    warnings += [*_of_set_aside(faults, source=source), *(f"{source}: {found.line()}" for found in odd)]
     good, notes = _settled(good, table, source)
     return Conformed(good, rejected, (*warnings, *notes), rows, origin, odd)
 

@@ -6,8 +6,6 @@ anything that reads a file, a clock or the environment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from models.contracts.columns import SET_ASIDE, Fault
@@ -16,6 +14,7 @@ from models.contracts.schemas import OUTCOMES, ROW
 from models.contracts.words import is_everybody, one_spelling
 
 AMOUNTS = ("cost_cny", *OUTCOMES)
+NAMES = ("segment", "placement")
 KEYS = ("date", "hour", "campaign_id", "segment", "placement")
 # Share of the groups (say, dates) in which a row named like everybody must be the sum of the others, and the
 # groups in which one with any other name must be it, each time.
@@ -24,10 +23,10 @@ SUMS_SHARE, SUMS_GROUPS = 0.8, 3
 HALF_FEN = 0.005
 
 
-def fold_names(good: pl.DataFrame, names: Sequence[str], *, source: str) -> tuple[pl.DataFrame, list[str]]:
-    """Each name in its most frequent spelling, and what was folded."""
+def fold_names(good: pl.DataFrame, *, source: str) -> tuple[pl.DataFrame, list[str]]:
+    """Segments and placements in the most frequent spelling of each, and what was folded."""
     said = []
-    for column in names:
+    for column in (name for name in NAMES if name in good.columns):
         folded, several = one_spelling(good[column])
         good = good.with_columns(folded)
         for first, others in several.items():
