@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.config.yaml_file import read_yaml
-from targeting.campaign.constraints import Number
+from targeting.campaign.fields import Number
 from targeting.campaign.messages import one_line
 
 S = TypeVar("S", bound="Settings")

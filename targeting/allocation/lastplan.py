@@ -60,7 +60,7 @@ def last_spend(
             f"{listed(sorted(cells['segment'].unique().to_list()))}"
         )
     shared = cells.select(pl.len().over(keys).alias("n"))["n"].to_numpy()
-    return joined.fill_null(0.0).to_numpy() / shared
+    return np.asarray(joined.fill_null(0.0).to_numpy() / shared)
 
 
 def _refuse_bad(spend_cny: FloatArray, source: str) -> FloatArray:

@@ -92,7 +92,7 @@ def marginals(
         coefficients=coefficients,
         neighbours=neighbours,
     )
-    return gains[0] / step_cny
+    return np.asarray(gains[0] / step_cny)
 
 
 def _by_component(

@@ -64,7 +64,7 @@ class People:
     packages: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return self.worth.shape[1]
+        return int(self.worth.shape[1])
 
     @cached_property
     def lower(self) -> FloatArray:

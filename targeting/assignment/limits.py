@@ -23,11 +23,10 @@ from targeting.campaign.constraints import (
     Bounds,
     Each,
     LiveCapacity,
-    Money,
-    Selection,
     name_by_position,
     refuse_duplicate_names,
 )
+from targeting.campaign.fields import Money, Selection
 from targeting.campaign.messages import one_line
 
 ENTRIES = "live_entries"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from models.stored import Array, File, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
@@ -60,6 +60,15 @@ class _Market(File):
     gmv_per_fan_cny: Array
     observed_max_cny: Array
     draws: _Draws | None
+    # Markets of before had slots that carried over; those that did cannot be asked again.
+    carryover: Annotated[float, Field(ge=0, le=0, exclude=True)] = 0.0
+    carry_in_cny: Annotated[None, Field(exclude=True)] = None
+
+    def market(self) -> Market:
+        kept = {name: value for name, value in self if name not in ("carryover", "carry_in_cny")}
+        draws = self.draws
+        drawn = None if draws is None else Draws(**{**dict(draws), "supply": draws.supply.curves()})
+        return Market(**{**kept, "supply": self.supply.curves(), "draws": drawn})
 
 
 _MARKET = TypeAdapter(_Market)
@@ -77,7 +86,4 @@ def market_from_json(text: str, *, source: str = "market.json") -> Market:
     Raises:
         DataError: the text is not such a market.
     """
-    found = read(_MARKET, text, source=source, what="saved market")
-    drawn = found.draws
-    draws = None if drawn is None else Draws(**{**dict(drawn), "supply": drawn.supply.curves()})
-    return Market(**{**dict(found), "supply": found.supply.curves(), "draws": draws})
+    return read(_MARKET, text, source=source, what="saved market").market()

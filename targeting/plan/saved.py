@@ -49,7 +49,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
     market = market_from_json(_text(files, "market.json"))
     allocation = _allocation(_frame(files, "allocation.csv"))
     _refuse_edited(said, allocation)
-    campaign = parse_campaign(said.campaign, "plan.json: campaign")
+    campaign = parse_campaign(_brief_of(said), "plan.json: campaign")
     return DecidedPlan(
         campaign=campaign,
         problem=compiled(market, campaign=campaign, last=said.last_spend_cny),
@@ -62,6 +62,14 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
         audience=_audience(files, said.diagnosis),
         last_spend_cny=said.last_spend_cny,
     )
+
+
+def _brief_of(said: PlanFile) -> Mapping[str, object]:
+    """The brief of the plan; one of before may say that its slots carry nothing over."""
+    slots = said.campaign.get("slots")
+    if not isinstance(slots, dict) or slots.get("carryover"):
+        return said.campaign
+    return {**said.campaign, "slots": {key: value for key, value in slots.items() if key != "carryover"}}
 
 
 def _refuse_edited(said: PlanFile, allocation: pl.DataFrame) -> None:

@@ -50,7 +50,7 @@ def _held(risk: Risk, reached: float) -> bool:
 
 
 def _tail_weights(n: int, level: float) -> FloatArray:
-    return np.clip(level * n - np.arange(n), 0.0, 1.0) / (level * n)
+    return np.asarray(np.clip(level * n - np.arange(n), 0.0, 1.0) / (level * n))
 
 
 def _edge(n: int, risk: Risk) -> int:

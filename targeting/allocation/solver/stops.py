@@ -181,7 +181,7 @@ def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = N
     last = np.minimum(
         *(_last_yuan(problem, spend, spend[None, :], near, least_step=step)[0] for step in (0.0, FEN))
     )
-    return last < problem.limits.marginal_floor * (1 - SETTINGS.stop_forgiven)
+    return np.asarray(last < problem.limits.marginal_floor * (1 - SETTINGS.stop_forgiven))
 
 
 def _capped(problem: Problem, most: FloatArray) -> Problem:

@@ -96,7 +96,7 @@ class _Task:
             if value[k] == -np.inf:
                 return None
             if not below_floor(self.problem, in_cny(tried[k])).any():
-                return tried[k]
+                return np.asarray(tried[k])
         return None
 
     def _shortfalls(self, metrics: Mapping[Metric, FloatArray]) -> FloatArray:

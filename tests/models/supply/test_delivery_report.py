@@ -156,7 +156,7 @@ def test_kag_moves_money_to_thirty_to_thirty_four(shared_data):
     [
         (lambda f: f.drop("segment"), "column 'segment' is missing"),
         (lambda f: f.select("date", "segment", "placement", "cost_cny"), "no outcome"),
-        (lambda f: f.with_columns(cost_cny=pl.lit(0.0)), "no outcome"),
+        (lambda f: f.with_columns(cost_cny=pl.lit(0.0)), "no row has cost_cny above 0"),
         (
             lambda f: f.with_columns(impressions=pl.lit(0.0), new_fans=pl.lit(0.0), gmv_cny=pl.lit(0.0)),
             "no outcome",

@@ -154,6 +154,10 @@ def test_a_plan_of_an_earlier_version_is_read_and_a_changed_one_named_by_key(pla
         return plan_from_files({**files, "plan.json": json.dumps(content)})
 
     assert read(warnings="left out").to_dict() == plan.to_dict()
+    slots = {**said["campaign"]["slots"], "carryover": 0.0}
+    assert read(campaign={**said["campaign"], "slots": slots}).to_dict() == plan.to_dict()
+    with pytest.raises(CampaignError, match=r"^plan.json: campaign: slots.carryover: unknown key"):
+        read(campaign={**said["campaign"], "slots": {**slots, "carryover": 0.5}})
     for changes, key in (
         ({"budget_cny": "20,000"}, "budget_cny"),
         ({"status": "perfect"}, "status"),
@@ -163,6 +167,18 @@ def test_a_plan_of_an_earlier_version_is_read_and_a_changed_one_named_by_key(pla
     ):
         with pytest.raises(DataError, match=rf"^plan.json: is not a saved plan \({key}: "):
             read(**changes)
+
+
+def test_a_market_whose_slots_carried_over_cannot_be_asked_again(plan):
+    files = plan.files(html=False)
+    market = json.loads(files["market.json"])
+
+    def read(**changes):
+        return plan_from_files({**files, "market.json": json.dumps({**market, **changes})})
+
+    assert read(carryover=0.0, carry_in_cny=None).to_dict() == plan.to_dict()
+    with pytest.raises(DataError, match=r"^market.json: is not a saved market \(carryover: "):
+        read(carryover=0.5)
 
 
 def test_damaged_plan_files_are_named(plan):
