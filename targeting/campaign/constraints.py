@@ -27,7 +27,7 @@ from targeting.campaign.messages import one_line
 Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
 
 
-class _Constraint(Selection):
+class BaseConstraint(Selection):
     """What every kind has: a name (default `<kind>-<position>`, counted from 1), a selection and `each`."""
 
     name: Annotated[str, BeforeValidator(as_text, json_schema_input_type=str | int)] = ""
@@ -45,7 +45,7 @@ def _in_order(model: BaseModel, low: str, high: str) -> None:
         raise ValueError(f"{low} {lower:g} is greater than {high} {upper:g}; swap or change them")
 
 
-class Bounds(_Constraint):
+class Bounds(BaseConstraint):
     """Spend of the selection, in yuan or as a share of the budget."""
 
     kind: Literal["bounds"]
@@ -62,7 +62,7 @@ class Bounds(_Constraint):
         return self
 
 
-class Ratio(_Constraint):
+class Ratio(BaseConstraint):
     """spend(of) / spend(to) within [min, max]; the outer selection and `each` narrow both sides."""
 
     kind: Literal["ratio"]
@@ -80,7 +80,7 @@ class Ratio(_Constraint):
         return self
 
 
-class MinIfUsed(_Constraint):
+class MinIfUsed(BaseConstraint):
     """Spend of each selected cell is 0 or at least `min_cny`."""
 
     kind: Literal["min_if_used"]
@@ -88,21 +88,21 @@ class MinIfUsed(_Constraint):
     each: Literal["cell"] | None = None
 
 
-class MaxActive(_Constraint):
+class MaxActive(BaseConstraint):
     """At most `n` of the selected cells have spend."""
 
     kind: Literal["max_active"]
     n: Annotated[Whole, Field(ge=1)]
 
 
-class RoiFloor(_Constraint):
+class RoiFloor(BaseConstraint):
     """value / spend of the selection >= min."""
 
     kind: Literal["roi_floor"]
     min: Annotated[Money, Field(gt=0)]
 
 
-class MarginalFloor(_Constraint):
+class MarginalFloor(BaseConstraint):
     """In every selected cell the last yuan spent returned at least `min`."""
 
     kind: Literal["marginal_floor"]
@@ -110,14 +110,14 @@ class MarginalFloor(_Constraint):
     each: Literal["cell"] | None = None
 
 
-class LiveCapacity(_Constraint):
+class LiveCapacity(BaseConstraint):
     """Expected live entries <= viewers, for each slot apart unless `each` says otherwise."""
 
     kind: Literal["live_capacity"]
     viewers: Annotated[Number, Field(gt=0)]
 
 
-class ChangeLimit(_Constraint):
+class ChangeLimit(BaseConstraint):
     """|spend - last| <= max_cny and <= max_share x last, per cell unless `each` says otherwise."""
 
     kind: Literal["change_limit"]
@@ -130,7 +130,7 @@ class ChangeLimit(_Constraint):
         return self
 
 
-class FairnessFloor(_Constraint):
+class FairnessFloor(BaseConstraint):
     """Each merchant gets at least min_share of the total value (`of: grants`: of the impressions)."""
 
     kind: Literal["fairness_floor"]
@@ -138,14 +138,14 @@ class FairnessFloor(_Constraint):
     of: Literal["value", "grants"] = "value"
 
 
-class FrequencyCap(_Constraint):
+class FrequencyCap(BaseConstraint):
     """impressions / reached people of the selection <= impressions."""
 
     kind: Literal["frequency_cap"]
     impressions: Annotated[Number, Field(gt=1)]
 
 
-class RiskFloor(_Constraint):
+class RiskFloor(BaseConstraint):
     """A floor on the value's lower tail over the curve draws.
 
     cvar: mean of the worst `level` share of draws >= floor; quantile: the `level` quantile >= floor;
@@ -164,7 +164,7 @@ class RiskFloor(_Constraint):
         return self
 
 
-class Target(_Constraint):
+class Target(BaseConstraint):
     """new_fans, new_fan_gmv: the cheapest plan that reaches `value`; roi, marginal_roi: as much as pays that
     back.
 
@@ -176,7 +176,7 @@ class Target(_Constraint):
     value: Annotated[Number, Field(gt=0)]
 
 
-class Trial(_Constraint):
+class Trial(BaseConstraint):
     """Spend of cells that were never tried (no money was ever seen there) is at most this.
 
     Every brief has one, of its key `trial_cny`: a curve there is a guess pooled from other cells.
@@ -202,7 +202,7 @@ Constraint = Annotated[
     | Trial,
     Field(discriminator="kind"),
 ]
-KINDS: tuple[type[_Constraint], ...] = get_args(get_args(Constraint)[0])
+KINDS: tuple[type[BaseConstraint], ...] = get_args(get_args(Constraint)[0])
 
 
 def name_by_position(entries: Any) -> Any:
@@ -213,7 +213,7 @@ def name_by_position(entries: Any) -> Any:
         return entries
     named: list[Any] = []
     for position, entry in enumerate(entries, start=1):
-        if isinstance(entry, _Constraint):
+        if isinstance(entry, BaseConstraint):
             default = f"{entry.kind}-{position}"  # type: ignore[attr-defined]
             named.append(entry if entry.name else entry.model_copy(update={"name": default}))
         elif isinstance(entry, Mapping) and entry.get("name") is None:
@@ -230,7 +230,7 @@ class Parsed(tuple[Any, ...]):
     """Constraints that were read and named already, so that nothing reads them a second time."""
 
 
-def refuse_duplicate_names(constraints: tuple[_Constraint, ...]) -> Parsed:
+def refuse_duplicate_names(constraints: tuple[BaseConstraint, ...]) -> Parsed:
     """The same constraints; ValueError where two share a name or one takes the budget's name `total`."""
     seen: dict[str, int] = {}
     for position, constraint in enumerate(constraints, start=1):
@@ -262,6 +262,6 @@ def parse_constraints(entries: Sequence[Any], *, source: str = "campaign") -> Pa
     try:
         return refuse_duplicate_names(_LIST.validate_python(name_by_position(entries)))
     except ValidationError as error:
-        raise one_line(error, source=source, models=(_Constraint, *KINDS), under="constraints") from None
+        raise one_line(error, source=source, models=(BaseConstraint, *KINDS), under="constraints") from None
     except ValueError as error:
         raise CampaignError(f"{source}: constraints: {error}") from None

@@ -43,7 +43,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{found[0]}"?' if found else ""
 
 
-def listed(values: Sequence[Any], *, most: int = 12) -> str:
+def listed(values: Sequence[object], *, most: int = 12) -> str:
     """Values for a message: `'a', 'b', ... (40 in all)`."""
     shown = ", ".join(repr(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown}, ... ({len(values)} in all)"
@@ -110,7 +110,7 @@ def _sentence(detail: ErrorDetails, models: Sequence[type[BaseModel]]) -> str:
     return f"expected {_EXPECTED.get(kind, detail['msg'])}, got {got}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -148,7 +148,7 @@ def _allowed_keys(loc: Sequence[int | str], models: Sequence[type[BaseModel]]) -
     return list(model.model_fields)
 
 
-def _nested(annotation: Any) -> type[BaseModel] | None:
+def _nested(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_nested(a) for a in getattr(annotation, "__args__", ()))

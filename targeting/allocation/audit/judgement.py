@@ -23,6 +23,22 @@ from targeting.allocation.audit.recount import (
     true_outcome,
 )
 from targeting.allocation.problem import Market
+from targeting.campaign.constraints import (
+    Bounds,
+    ChangeLimit,
+    FairnessFloor,
+    FrequencyCap,
+    LiveCapacity,
+    MarginalFloor,
+    MaxActive,
+    MinIfUsed,
+    Ratio,
+    RiskFloor,
+    RoiFloor,
+    Target,
+    Trial,
+)
+from targeting.campaign.fields import Selection
 
 _DIFFERENCE = (
     1e3  # a difference over the last fen is no derivative: 1e-3 of the floor is forgiven at tolerance 1e-6
@@ -55,7 +71,7 @@ class Finding:
     scale: float
 
 
-def _selected(facts: Facts, selection: Any) -> list[int]:
+def _selected(facts: Facts, selection: Selection) -> list[int]:
     chosen = []
     for i, cell in enumerate(facts.cells):
         wanted = {k: getattr(selection, k) for k in ("segment", "placement", "slot", "fan_kind")}
@@ -97,7 +113,7 @@ def _whole_li(cny: float) -> float:
     return math.floor(1000.0 * cny + 1e-6) / 1000.0
 
 
-def _bounds(facts: Facts, c: Any) -> list[Finding]:
+def _bounds(facts: Facts, c: Bounds) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
         actual = _sum(facts.spend, members)
@@ -112,7 +128,7 @@ def _bounds(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _ratio(facts: Facts, c: Any) -> list[Finding]:
+def _ratio(facts: Facts, c: Ratio) -> list[Finding]:
     of, to = set(_selected(facts, c.of)), set(_selected(facts, c.to))
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
@@ -125,7 +141,7 @@ def _ratio(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _min_if_used(facts: Facts, c: Any) -> list[Finding]:
+def _min_if_used(facts: Facts, c: MinIfUsed) -> list[Finding]:
     used = [i for i in _selected(facts, c) if facts.spend[i] > 0]
     return [
         Finding(where, facts.spend[members[0]], c.min_cny, False, "CNY", c.min_cny)
@@ -133,7 +149,7 @@ def _min_if_used(facts: Facts, c: Any) -> list[Finding]:
     ]
 
 
-def _max_active(facts: Facts, c: Any) -> list[Finding]:
+def _max_active(facts: Facts, c: MaxActive) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
         active = sum(1 for i in members if facts.spend[i] > 0)
@@ -141,8 +157,11 @@ def _max_active(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _roi_floor(facts: Facts, c: Any, least: float | None = None) -> list[Finding]:
-    least = c.min if least is None else least
+def _roi_floor(facts: Facts, c: RoiFloor) -> list[Finding]:
+    return _returns(facts, c, least=c.min)
+
+
+def _returns(facts: Facts, c: RoiFloor | Target, *, least: float) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
         paid = least * _sum(facts.spend, members)
@@ -150,7 +169,7 @@ def _roi_floor(facts: Facts, c: Any, least: float | None = None) -> list[Finding
     return found
 
 
-def _marginal_floor(facts: Facts, c: Any) -> list[Finding]:
+def _marginal_floor(facts: Facts, c: MarginalFloor) -> list[Finding]:
     used = [i for i in _selected(facts, c) if facts.spend[i] > 0]
     names = {members[0]: where for where, members in _apart(facts, used, "cell").items()}
     found = []
@@ -163,7 +182,7 @@ def _marginal_floor(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _live_capacity(facts: Facts, c: Any) -> list[Finding]:
+def _live_capacity(facts: Facts, c: LiveCapacity) -> list[Finding]:
     slots = {cell["slot"] for cell in facts.cells}
     each = c.each or ("slot" if len(slots) > 1 else None)
     found = []
@@ -174,7 +193,7 @@ def _live_capacity(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _change_limit(facts: Facts, c: Any) -> list[Finding]:
+def _change_limit(facts: Facts, c: ChangeLimit) -> list[Finding]:
     if facts.last is None:
         raise CampaignError(
             f"constraint '{c.name}': change_limit compares with last_plan, which is missing; give it"
@@ -190,7 +209,7 @@ def _change_limit(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _fairness_floor(facts: Facts, c: Any) -> list[Finding]:
+def _fairness_floor(facts: Facts, c: FairnessFloor) -> list[Finding]:
     given = facts.outcome.impressions if c.of == "grants" else facts.worth
     everyone = _selected(facts, c)
     whole = _sum(given, everyone)
@@ -200,7 +219,7 @@ def _fairness_floor(facts: Facts, c: Any) -> list[Finding]:
     ]
 
 
-def _frequency_cap(facts: Facts, c: Any) -> list[Finding]:
+def _frequency_cap(facts: Facts, c: FrequencyCap) -> list[Finding]:
     found = []
     for where, members in _apart(facts, _selected(facts, c), c.each).items():
         shown, reached = _sum(facts.outcome.impressions, members), _sum(facts.outcome.reached, members)
@@ -208,7 +227,7 @@ def _frequency_cap(facts: Facts, c: Any) -> list[Finding]:
     return found
 
 
-def _risk(facts: Facts, c: Any) -> list[Finding]:
+def _risk(facts: Facts, c: RiskFloor) -> list[Finding]:
     draws = facts.market.draws
     if draws is None:
         raise CampaignError(f"constraint '{c.name}': risk needs draws of the curves and there are none")
@@ -243,11 +262,11 @@ def lower_tail(totals: Sequence[float], *, measure: str, level: float) -> float:
     return ordered[n - max(int(np.ceil(must_reach - 1e-9)), 1)]
 
 
-def _target(facts: Facts, c: Any) -> list[Finding]:
+def _target(facts: Facts, c: Target) -> list[Finding]:
     if c.metric == "marginal_roi":
         return []
     if c.metric == "roi":
-        return _roi_floor(facts, c, least=c.value)
+        return _returns(facts, c, least=c.value)
     reached = facts.outcome.fans if c.metric == "new_fans" else facts.outcome.gmv
     unit = "fans" if c.metric == "new_fans" else "CNY of GMV"
     return [
@@ -256,7 +275,7 @@ def _target(facts: Facts, c: Any) -> list[Finding]:
     ]
 
 
-def _trial(facts: Facts, c: Any) -> list[Finding]:
+def _trial(facts: Facts, c: Trial) -> list[Finding]:
     never = [i for i in _selected(facts, c) if not facts.market.observed_max_cny[i] > 0]
     return [Finding("", _sum(facts.spend, never), c.max_cny, True, "CNY", facts.budget_cny)]
 

@@ -17,6 +17,21 @@ from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import BoolArray, IndexArray, groups, select
 from targeting.allocation.problem import CellLimit, Market, Metric, Row, in_cny, in_li
+from targeting.campaign.constraints import (
+    BaseConstraint,
+    Bounds,
+    ChangeLimit,
+    FairnessFloor,
+    FrequencyCap,
+    LiveCapacity,
+    MarginalFloor,
+    MaxActive,
+    MinIfUsed,
+    Ratio,
+    RoiFloor,
+    Target,
+    Trial,
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +52,12 @@ class Compiled:
     rows: tuple[Row, ...] = ()
 
 
-def chosen(brief: Brief, constraint: Any) -> BoolArray:
+def chosen(brief: Brief, constraint: BaseConstraint) -> BoolArray:
     """(n_cells,) cells of the constraint's selection."""
     return select(brief.market.cells, constraint.given(), name=constraint.name)
 
 
-def _groups(brief: Brief, constraint: Any, each: str | None) -> list[tuple[str, IndexArray]]:
+def _groups(brief: Brief, constraint: BaseConstraint, each: str | None) -> list[tuple[str, IndexArray]]:
     return groups(brief.market.cells, chosen(brief, constraint), each)
 
 
@@ -76,7 +91,7 @@ def _spend_limits(brief: Brief, name: str, parts: list[tuple[str, IndexArray, fl
     return Compiled(tuple(limits), tuple(rows))
 
 
-def bounds(brief: Brief, constraint: Any) -> Compiled:
+def bounds(brief: Brief, constraint: Bounds) -> Compiled:
     """min <= spend(selection) <= max; shares are of the budget, the least in whole 厘 (three thirds fit)."""
     share = in_cny(np.floor(in_li((constraint.min_share or 0.0) * brief.budget_cny) + 1e-6))
     lower = max(constraint.min_cny or 0.0, float(share))
@@ -87,7 +102,7 @@ def bounds(brief: Brief, constraint: Any) -> Compiled:
     return _spend_limits(brief, constraint.name, parts)
 
 
-def ratio(brief: Brief, constraint: Any) -> Compiled:
+def ratio(brief: Brief, constraint: Ratio) -> Compiled:
     """spend(of) - max spend(to) <= 0 and spend(of) - min spend(to) >= 0."""
     cells = brief.market.cells
     of = select(cells, constraint.of.given(), name=constraint.name)
@@ -104,7 +119,7 @@ def ratio(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(rows=tuple(found))
 
 
-def min_if_used(brief: Brief, constraint: Any) -> Compiled:
+def min_if_used(brief: Brief, constraint: MinIfUsed) -> Compiled:
     """Each cell's spend is 0 or at least min_cny."""
     if constraint.min_cny > brief.budget_cny:
         raise CampaignError(
@@ -115,7 +130,7 @@ def min_if_used(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(limits=(CellLimit(constraint.name, "min_if_used_cny", value),))
 
 
-def max_active(brief: Brief, constraint: Any) -> Compiled:
+def max_active(brief: Brief, constraint: MaxActive) -> Compiled:
     """Number of cells with spend <= n."""
     found = [
         Row(constraint.name, {"active": _on(brief, cells)}, upper=constraint.n, unit="cells", where=where)
@@ -125,7 +140,7 @@ def max_active(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(rows=tuple(found))
 
 
-def roi_floor(brief: Brief, constraint: Any) -> Compiled:
+def roi_floor(brief: Brief, constraint: RoiFloor) -> Compiled:
     """worth - min spend >= 0."""
     found = [
         Row(constraint.name, _return_row(brief, cells, constraint.min), lower=0.0, unit="value", where=where)
@@ -134,13 +149,13 @@ def roi_floor(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(rows=tuple(found))
 
 
-def marginal_floor(brief: Brief, constraint: Any) -> Compiled:
+def marginal_floor(brief: Brief, constraint: MarginalFloor) -> Compiled:
     """See `Limits.marginal_floor`."""
     value = np.where(chosen(brief, constraint), constraint.min, np.nan)
     return Compiled(limits=(CellLimit(constraint.name, "marginal_floor", value),))
 
 
-def live_capacity(brief: Brief, constraint: Any) -> Compiled:
+def live_capacity(brief: Brief, constraint: LiveCapacity) -> Compiled:
     """entries <= viewers, in each slot unless `each` says otherwise."""
     live = chosen(brief, constraint) & (brief.market.entry > 0)
     if not live.any():
@@ -165,7 +180,7 @@ def _slot(brief: Brief) -> str | None:
     return "slot" if brief.market.cells["slot"].n_unique() > 1 else None
 
 
-def change_limit(brief: Brief, constraint: Any) -> Compiled:
+def change_limit(brief: Brief, constraint: ChangeLimit) -> Compiled:
     """|spend - last| <= max_cny and <= max_share last, per cell unless `each` says otherwise."""
     last = brief.last_spend_cny
     if last is None:
@@ -181,7 +196,7 @@ def change_limit(brief: Brief, constraint: Any) -> Compiled:
     return _spend_limits(brief, constraint.name, parts)
 
 
-def fairness_floor(brief: Brief, constraint: Any) -> Compiled:
+def fairness_floor(brief: Brief, constraint: FairnessFloor) -> Compiled:
     """metric(group) - min_share metric(selection) >= 0 for each merchant (or what `each` says)."""
     everyone = chosen(brief, constraint)
     parts = list(groups(brief.market.cells, everyone, constraint.each or "merchant"))
@@ -201,7 +216,7 @@ def fairness_floor(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(rows=tuple(found))
 
 
-def frequency_cap(brief: Brief, constraint: Any) -> Compiled:
+def frequency_cap(brief: Brief, constraint: FrequencyCap) -> Compiled:
     """impressions - cap reached <= 0."""
     if np.isinf(brief.market.users[chosen(brief, constraint)]).any():
         raise CampaignError(
@@ -218,7 +233,7 @@ def frequency_cap(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(rows=tuple(found))
 
 
-def target(brief: Brief, constraint: Any) -> Compiled:
+def target(brief: Brief, constraint: Target) -> Compiled:
     """metric >= value, or worth - value spend >= 0 for roi; marginal_roi changes the objective instead."""
     if constraint.metric == "marginal_roi":
         return Compiled()
@@ -235,7 +250,7 @@ def target(brief: Brief, constraint: Any) -> Compiled:
     return Compiled(rows=tuple(found))
 
 
-def _refuse_unknown_metric(brief: Brief, constraint: Any) -> None:
+def _refuse_unknown_metric(brief: Brief, constraint: Target) -> None:
     """Curves from outside give one value, which the objective names; fans and GMV are then not both known."""
     asked = {"new_fans": "fans", "new_fan_gmv": "gmv"}.get(constraint.metric)
     market = brief.market
@@ -247,7 +262,7 @@ def _refuse_unknown_metric(brief: Brief, constraint: Any) -> None:
         )
 
 
-def trial(brief: Brief, constraint: Any) -> Compiled:
+def trial(brief: Brief, constraint: Trial) -> Compiled:
     """spend(cells that were never tried) <= max_cny; nothing where every cell was."""
     cells = np.flatnonzero(chosen(brief, constraint) & brief.market.untried)
     if constraint.max_cny <= 0:
