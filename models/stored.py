@@ -100,7 +100,9 @@ class Rows:
     schema: Mapping[str, Any]
     by_column: bool = False
 
-    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, _: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
         """How pydantic reads and writes it."""
         return core_schema.no_info_plain_validator_function(
             self._frame, serialization=core_schema.plain_serializer_function_ser_schema(self._plain)

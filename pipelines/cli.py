@@ -282,14 +282,11 @@ def schema(
     emit(find_schema(name), as_json=True, headline="")
 
 
-# Libraries make 450,000 lasting objects while they are imported, and Python looks through them all for
-# garbage again and again: 1.05 of the 7.7 s of `plan --curves` on eight rows, 0.26 s with this threshold.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
-
-
 def main() -> None:
     """Entry point of the `targeting` command."""
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Importing makes 450,000 lasting objects that Python looks through for garbage again and again: 1.05 of
+    # the 7.7 s of `plan --curves` on eight rows, 0.26 s with this threshold.
+    gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
         # A terminal without Chinese letters must not turn a result, or an error, into an internal error.
         if isinstance(stream, TextIOWrapper):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
@@ -102,7 +101,7 @@ def assemble(
     )
 
 
-def gather(*, users: Any, exposures: Any, orders: Any, ceiling: float = REJECT_CEILING) -> Dataset:
+def gather(*, users: object, exposures: object, orders: object, ceiling: float = REJECT_CEILING) -> Dataset:
     """A dataset from frames in memory (polars, pandas, Arrow): each is conformed, then all are assembled."""
     return assemble(
         conform(as_frame(users, source="users"), "users", source="users"),

@@ -16,7 +16,7 @@ from models.errors import DataError
 _SHAPELESS = (complex, list, tuple, dict, set)
 
 
-def as_frame(obj: Any, *, source: str = "") -> pl.DataFrame:
+def as_frame(obj: object, *, source: str = "") -> pl.DataFrame:
     """A polars frame of the same columns and rows; pandas NaN in a column becomes null.
 
     A column that polars has no type for (intervals, periods, numbers beside words) becomes text.
@@ -93,7 +93,7 @@ def _plain(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     return frame.with_columns(texts) if odd else frame
 
 
-def _cells_of(column: pl.Series) -> list[Any]:
+def _cells_of(column: pl.Series) -> list[object]:
     """What an extension type stores, one text a cell: `(0.5, 1.5]` of an interval is 0.5 to 1.5."""
     if not isinstance(column.dtype, pl.BaseExtension):
         return column.to_list()
@@ -101,7 +101,7 @@ def _cells_of(column: pl.Series) -> list[Any]:
     return [" to ".join(map(str, cell.values())) if isinstance(cell, dict) else cell for cell in stored]
 
 
-def _as_text(name: str, cells: Iterable[Any], kind: str, where: str) -> pl.Series:
+def _as_text(name: str, cells: Iterable[object], kind: str, where: str) -> pl.Series:
     held = [None if _is_empty(cell) else cell for cell in cells]
     if any(isinstance(cell, _SHAPELESS) for cell in held):
         raise DataError(
@@ -111,14 +111,14 @@ def _as_text(name: str, cells: Iterable[Any], kind: str, where: str) -> pl.Serie
     return pl.Series(name, [None if cell is None else _word(cell) for cell in held], dtype=pl.String)
 
 
-def _is_empty(cell: Any) -> bool:
+def _is_empty(cell: object) -> bool:
     # NaN and NaT differ from themselves; pandas' NA answers neither yes nor no.
     return (
         cell is None or type(cell).__name__ == "NAType" or (not isinstance(cell, _SHAPELESS) and cell != cell)
     )
 
 
-def _word(cell: Any) -> str:
+def _word(cell: object) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 

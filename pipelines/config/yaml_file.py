@@ -43,7 +43,7 @@ _AsWritten.add_constructor(_INT, _whole)
 
 
 def _mapping_once_each(loader: _AsWritten, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
+    seen: set[object] = set()
     for key, _ in node.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
             if key.value in seen:

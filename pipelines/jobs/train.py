@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from models import registry
 from models.contracts import Dataset
 from models.errors import DataError
+from models.rates.calibration import Reliability
 from pipelines import tracking
 from pipelines.config.job_settings import TrainSettings, load
 from pipelines.jobs.promotion import Promotion, promote, starting_alias
@@ -35,7 +34,7 @@ class TrainResult:
     rejected: dict[str, int]
     warnings: tuple[str, ...]
     metrics: dict[str, float]
-    promotion: dict[str, Any]
+    promotion: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
     run.metrics({**planner.model.metrics, **known})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
-        run.text(calibration_chart(asdict(table), title=name), f"charts/calibration-{name}.svg")
+        run.text(calibration_chart(table, title=name), f"charts/calibration-{name}.svg")
 
 
 def _register(planner: Planner, *, name: str, alias: str, example: pl.DataFrame) -> str:
@@ -140,15 +139,13 @@ def _register(planner: Planner, *, name: str, alias: str, example: pl.DataFrame)
         )
 
 
-def calibration_chart(table: Mapping[str, Any], *, title: str) -> str:
+def calibration_chart(table: Reliability, *, title: str) -> str:
     """Predicted against observed events per group on held-out time, as SVG; the diagonal is perfect."""
     import altair as alt
     import vl_convert
 
-    points = [
-        {"predicted": p, "observed": a} for p, a in zip(table["predicted"], table["actual"], strict=True)
-    ]
-    most = max([1e-9, *table["predicted"], *table["actual"]])
+    points = [{"predicted": p, "observed": a} for p, a in zip(table.predicted, table.actual, strict=True)]
+    most = max([1e-9, *table.predicted, *table.actual])
     diagonal = [{"predicted": 0.0, "observed": 0.0}, {"predicted": most, "observed": most}]
     axes = {
         "x": alt.X("predicted:Q", title="predicted events"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,7 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def assign(
-    offers: Any, *, budget_cny: float, limits: Sequence[Mapping[str, Any] | Any] = (), gap_tol: float = 1e-6
+    offers: object,
+    *,
+    budget_cny: float,
+    limits: Sequence[object] = (),
+    gap_tol: float = 1e-6,
 ) -> Assignment:
     """At most one placement for every person, so that total worth is greatest within the budget and limits.
 

@@ -9,7 +9,7 @@ choice of people (frequency, risk, on/off) belong to the plan and are refused he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -59,7 +59,7 @@ _LIST: TypeAdapter[tuple[Limit, ...]] = TypeAdapter(
 )
 
 
-def parse_limits(entries: Sequence[Any]) -> tuple[Limit, ...]:
+def parse_limits(entries: Sequence[object]) -> tuple[Limit, ...]:
     """Limits from mappings (or models), each with a name.
 
     Raises:
@@ -105,10 +105,10 @@ def _what(limit: Limit, budget_cny: float) -> tuple[str, str, float, float]:
     return limit.column, limit.column, low_end, np.inf if limit.max is None else limit.max
 
 
-def _apart(offers: Offers, limit: Limit) -> list[tuple[str, dict[str, tuple[Any, ...]]]]:
+def _apart(offers: Offers, limit: Limit) -> list[tuple[str, dict[str, tuple[object, ...]]]]:
     """(where, selection) of each row: one, or one for every value of `each` within the selection."""
     given = limit.given()
-    found: list[tuple[str, dict[str, tuple[Any, ...]]]] = [("", given)]
+    found: list[tuple[str, dict[str, tuple[object, ...]]]] = [("", given)]
     for key in _EACH[limit.each] if limit.each else ():
         _refuse_column(offers, key, limit.name)
         values = [v for v in offers.values(key) if key not in given or v in map(str, given[key])]
@@ -121,7 +121,7 @@ def _apart(offers: Offers, limit: Limit) -> list[tuple[str, dict[str, tuple[Any,
 
 
 def _selected(
-    offers: Offers, amounts: tuple[FloatArray, ...], selection: dict[str, tuple[Any, ...]], *, name: str
+    offers: Offers, amounts: tuple[FloatArray, ...], selection: dict[str, tuple[object, ...]], *, name: str
 ) -> tuple[FloatArray | None, ...]:
     """Amounts of the selected offers; None for a placement that is left out as a whole."""
     places = selection.get("placement", offers.placements)

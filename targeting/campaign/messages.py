@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -121,11 +121,13 @@ def _near_literal(detail: ErrorDetails) -> str:
 
 
 def _tag_list(models: Sequence[type[BaseModel]]) -> list[str]:
-    annotations: list[Any] = [m.model_fields["kind"].annotation for m in models if "kind" in m.model_fields]
+    annotations: list[object] = [
+        m.model_fields["kind"].annotation for m in models if "kind" in m.model_fields
+    ]
     return [str(get_args(annotation)[0]) for annotation in annotations]
 
 
-def _tags(context: dict[str, Any], models: Sequence[type[BaseModel]]) -> str:
+def _tags(context: dict[str, object], models: Sequence[type[BaseModel]]) -> str:
     return str(context.get("expected_tags") or ", ".join(_tag_list(models)))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,12 +25,12 @@ from targeting.plan.provenance import Provenance, versions
 
 
 def plan_delivery(
-    delivery: Any,
+    delivery: object,
     *,
-    campaign: Campaign | Mapping[str, Any],
+    campaign: Campaign | Mapping[str, object],
     rng: np.random.Generator,
     n_draws: int = 200,
-    last_plan: Any = None,
+    last_plan: object = None,
     rejected_rows: int = 0,
     max_rejected_share: float = REJECT_CEILING,
     gap_tol: float = 1e-6,
@@ -116,7 +115,7 @@ def _refuse_many(report: Conformed, *, ceiling: float) -> None:
     refuse_many(report.origin.source, report.good.height, report.rejected, ceiling=ceiling)
 
 
-def _report(delivery: Any) -> Conformed:
+def _report(delivery: object) -> Conformed:
     """The report after its contract, once: ads that differ in a column we drop would look alike."""
     if isinstance(delivery, Conformed):
         return delivery

@@ -23,7 +23,7 @@ from targeting.plan.decided import DecidedPlan
 NOBODY = "all none"
 PROMISES = {"new_fans": "new_fans", "new_fan_gmv_cny": "new_fan_gmv_cny", "cost_cny": "spend_cny"}
 """Outcome of the experiment -> figure of the plan."""
-TABLE: dict[str, Any] = {
+TABLE: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "window": pl.Int64, "start": pl.Datetime("us"), "outcome": pl.String, "promised": pl.Float64,
     "promised_low_80": pl.Float64, "promised_high_80": pl.Float64, "realised": pl.Float64,
     "standard_error": pl.Float64, "low_80": pl.Float64, "high_80": pl.Float64, "ips": pl.Float64,

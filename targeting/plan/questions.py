@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -109,7 +108,7 @@ class Priced:
     violations: tuple[check.Violation, ...]
 
 
-def price(plan: DecidedPlan, allocation: Any) -> Priced:
+def price(plan: DecidedPlan, allocation: object) -> Priced:
     """A plan that somebody made by hand, judged by the same curves and the same brief.
 
     Args:
@@ -154,7 +153,7 @@ def frontier(
     return whatif.frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)
 
 
-def scenarios(plan: DecidedPlan, changes: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+def scenarios(plan: DecidedPlan, changes: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
     """The best plan of other briefs on the same curves, beside this one.
 
     Args:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from models.errors import DataError
+from models.rates.calibration import Reliability
 from pipelines import tracking
 from pipelines.jobs.evaluate import run_evaluate
 from pipelines.jobs.plan import Source, run_plan
@@ -102,7 +103,7 @@ def test_the_run_holds_parameters_metrics_charts_model_and_plan(ran):
 
 
 def test_the_calibration_chart_is_a_picture():
-    table = {"predicted": [1.0, 2.0, 8.0], "actual": [1.5, 2.0, 7.0]}
+    table = Reliability(predicted=(1.0, 2.0, 8.0), actual=(1.5, 2.0, 7.0), rows=(5, 5, 5), ece=0.1)
     svg = calibration_chart(table, title="follow")
     assert svg.startswith("<svg")
     assert "follow, held-out time" in svg
