@@ -25,11 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def assign(
-    offers: object,
-    *,
-    budget_cny: float,
-    limits: Sequence[object] = (),
-    gap_tol: float = 1e-6,
+    offers: object, *, budget_cny: float, limits: Sequence[object] = (), gap_tol: float = 1e-6
 ) -> Assignment:
     """At most one placement for every person, so that total worth is greatest within the budget and limits.
 
@@ -68,13 +64,8 @@ def assign(
     budget = _budget(budget_cny)
     parsed = parse_limits(limits)
     table = Offers.of(as_frame(offers))
-    people = People(
-        users=table.users,
-        placements=table.placements,
-        worth=table.worth,
-        rows=rows_of(table, budget_cny=budget, limits=parsed),
-        packages=table.packages,
-    )
+    rows = rows_of(table, budget_cny=budget, limits=parsed)
+    people = People(table.users, table.placements, table.worth, rows=rows, packages=table.packages)
     found = choose(people, budget_cny=budget, gap_tol=gap_tol)
     log.info("assign: %d people, %s, gap %.2g", len(people), found.status, found.gap)
     return found
