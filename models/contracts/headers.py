@@ -47,6 +47,7 @@ PREAMBLE_LINES = 30
 _BRACKETED = re.compile(r"^(?P<name>.+?)_?[(\[【〔](?P<unit>[^)\]】〕]*)[)\]】〕]$")
 
 # A row index that pandas wrote, or an empty header: never a feature.
+_ID = re.compile(r"(?:id|编号|标识)$")
 _UNNAMED = re.compile(r"^(unnamed[:_]*\d*)?$")
 
 
@@ -135,7 +136,19 @@ def meanings(columns: Sequence[str], table: Table, contract: Contract) -> dict[s
     lookup = _lookup({name: ALIASES[table].get(name, ()) for name in contract.columns})
     features = _lookup(FEATURE_ALIASES) if contract.features else {}
     found = {column: _find(column, lookup) or _find(column, features) for column in columns}
-    return {column: hit for column, hit in found.items() if hit}
+    known = {column: hit for column, hit in found.items() if hit}
+    return {column: hit for column, hit in known.items() if not _is_name_beside_id(column, known)}
+
+
+def _is_name_beside_id(column: str, known: Mapping[str, tuple[str, float]]) -> bool:
+    """Whether a header is the name of what another header gives the id of.
+
+    Consoles export 计划ID and 计划名称 side by side; the id tells them apart.
+    """
+    wanted, _ = known[column]
+    if not wanted.endswith("_id") or _ID.search(fold(column)):
+        return False
+    return any(name == wanted and _ID.search(fold(other)) for other, (name, _) in known.items())
 
 
 def is_header(cells: Sequence[str]) -> bool:

@@ -86,6 +86,23 @@ def test_two_columns_for_one_name():
         bound([*DELIVERY, "花费(厘)"])
 
 
+@pytest.mark.parametrize(
+    ("known", "name"), [("计划ID", "计划名称"), ("campaign_id", "campaign_name"), ("计划编号", "计划")]
+)
+def test_an_id_tells_campaigns_apart_where_their_name_stands_beside_it(known, name):
+    contract = CONTRACTS["delivery"]
+    for pair in ((known, name), (name, known)):
+        found = bind([*DELIVERY, *pair], "delivery", contract, source="f.csv")
+        assert found.bound["campaign_id"].raw == known
+        assert found.ignored == (name,)
+    assert bound([*DELIVERY, name])["campaign_id"].raw == name
+
+
+def test_two_ids_for_one_column_are_refused():
+    with pytest.raises(DataError, match="columns 'campaign_id' and '计划ID' both mean 'campaign_id'"):
+        bound([*DELIVERY, "campaign_id", "计划ID"])
+
+
 def test_unknown_columns_are_features_of_users_and_ignored_elsewhere():
     users = bind(
         ["user_id", "snapshot_at", "is_fan", "性别", "客单价(厘)", "Interest A", "Unnamed: 0"],
