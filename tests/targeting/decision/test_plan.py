@@ -38,7 +38,8 @@ PLAN_JSON = {
     "type": "object",
     "required": [
         "status", "objective", "value", "upper_bound", "gap", "budget_cny", "spend_cny", "expected",
-        "realised", "shadow_prices", "binding", "claims", "model_uri", "fingerprints", "versions", "baselines",
+        "realised", "shadow_prices", "binding", "claims", "model_uri", "fingerprints", "versions",
+        "baselines",
     ],
     "properties": {
         "status": {"enum": ["optimal", "within_gap", "time_limit"]},
