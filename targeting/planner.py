@@ -163,7 +163,7 @@ class Planner:
         return decide(
             campaign=brief,
             market=market,
-            provenance=self._provenance(audience.warnings),
+            provenance=self._provenance(tuple(dict.fromkeys((*self.warnings, *audience.warnings)))),
             audience=audience,
             last_plan=last_plan,
             history=self.state.history,
