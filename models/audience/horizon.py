@@ -19,7 +19,7 @@ from models.events.orders_since_follow import age_days
 def refuse_far_horizon(log: EventLog, *, horizon_days: int) -> None:
     """Refuse a horizon of more than `AUDIENCE.longest_horizon` times the age of the oldest new fan.
 
-    Only where new fans have bought: of fans alone no horizon matters.
+    Only where new fans have bought: of fans alone no horizon matters. The usual month is never refused.
 
     Raises:
         CampaignError: how many days were seen, and which horizon they carry.
@@ -29,11 +29,11 @@ def refuse_far_horizon(log: EventLog, *, horizon_days: int) -> None:
     if bought.filter(pl.col("ordered_at") > pl.col("followed_at")).is_empty():
         return
     seen = float(fans.select(age_days(pl.lit(log.as_of), "followed_at").max()).item())
-    most = int(AUDIENCE.longest_horizon * seen)
-    if horizon_days > max(most, 1):
+    most = max(int(AUDIENCE.longest_horizon * seen), AUDIENCE.usual_horizon)
+    if horizon_days > most:
         raise CampaignError(
             f"horizon_days: {horizon_days} days, but the oldest new fan in the logs was watched for"
-            f" {seen:.0f}: what fans buy so much later cannot be told; set at most {max(most, 1)}, or give"
+            f" {seen:.0f}: what fans buy so much later cannot be told; set at most {most}, or give"
             " longer logs"
         )
 

@@ -42,6 +42,7 @@ class AudienceSettings:
         longest_horizon: Times the age of the oldest new fan, beyond which a horizon is refused. Derived: fans
             who go on buying at the rate they did and fans whose purchases fade with log(1 + age) are then
             worth 2.6 times apart: 6 against 1 + log(6) / log(2) / 2 = 2.3 times what was seen.
+        usual_horizon: Days that are never refused: what holds where the brief does not say. Convention.
         silent_extrapolation: Share of the GMV within the horizon, and of the horizon's days, that may be
             extrapolated without a word. Convention.
         extrapolated_sd: Deviation of the log of a fan's GMV per share of it that is extrapolated. Derived:
@@ -77,6 +78,7 @@ class AudienceSettings:
     curve_points: int = 120
     at_risk: int = 10
     longest_horizon: float = 6.0
+    usual_horizon: int = 30
     silent_extrapolation: tuple[float, float] = (0.1, 0.2)
     extrapolated_sd: float = 0.78
     unwatched_sd: float = 0.3
