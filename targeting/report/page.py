@@ -9,6 +9,7 @@ from __future__ import annotations
 from models.escaping.media import for_html
 from targeting.plan.decided import DecidedPlan
 from targeting.report import charts, next_steps, page_charts, report_tables, sentences
+from targeting.report.promise_words import promise_sentences
 from targeting.report.sentences import placement_term, yuan
 from targeting.report.template import filled
 
@@ -56,6 +57,7 @@ def _context(plan: DecidedPlan) -> dict[str, object]:
         "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
         "experiments": next_steps.experiments(plan, information),
         "exploration": next_steps.exploration(plan, information),
+        "promises": promise_sentences(plan),
         "claims": sentences.claim_sentences(plan),
         "rules": report_tables.rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,
