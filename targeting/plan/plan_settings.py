@@ -24,6 +24,9 @@ class PlanSettings:
             for each. Chosen: a report must not take longer than its plan.
         price_nothing: share of the plan's value below which a step of a limit is worth nothing. Derived: the
             certificate's gap is a thousand times that.
+        realisations: random campaigns behind the range of what will come: its ends are known to 2 % of its
+            width. Derived: root of 0.1 x 0.9 / 4000 over the density there.
+        chance_stream: seed of their chance. Derived: any; fixed, so that a plan always says the same.
     """
 
     solved_share: float = 0.5
@@ -38,6 +41,8 @@ class PlanSettings:
     priced_rules: int = 12
     priced_seconds: float = 3.0
     price_nothing: float = 1e-9
+    realisations: int = 4000
+    chance_stream: int = 0
 
 
 SETTINGS = PlanSettings()
