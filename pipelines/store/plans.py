@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from models.errors import CampaignError, DataError
+from models.escaping.tables import from_cells
 from pipelines.store import disk
 from pipelines.store.manifest import MANIFEST, Content, sealed
 from pipelines.store.reading import hold
@@ -86,7 +87,7 @@ def _held(folder: Path) -> dict[str, bytes]:
 def _parsed(path: Path, data: bytes) -> pl.DataFrame | str:
     try:
         if path.suffix == ".csv":
-            return pl.read_csv(data, infer_schema_length=None)
+            return from_cells(pl.read_csv(data, infer_schema_length=None))
         return pl.read_parquet(io.BytesIO(data)) if path.suffix == ".parquet" else data.decode()
     except (UnicodeError, pl.exceptions.PolarsError) as error:
         raise _unreadable(path, error) from error

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ from models.contracts.headers import fold
 from models.contracts.numbers import DecimalMark
 from models.contracts.parts import all_columns, stack
 from models.errors import DataError
+from models.escaping.tables import for_cells, from_cells
 from pipelines.store import disk
 from pipelines.store.delimited import TextTable, read_delimited
 from pipelines.store.reading import Held, hold
@@ -165,7 +166,7 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         if suffix in _PARQUET:
             frame.write_parquet(file)
         else:
-            frame.write_csv(file, separator="\t" if suffix == ".tsv" else ",")
+            for_cells(frame).write_csv(file, separator="\t" if suffix == ".tsv" else ",")
 
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -190,13 +191,12 @@ def _read_file(held: Held) -> TextTable:
     suffix = held.path.suffix.lower()
     if suffix in _PARQUET or held.data.startswith(_MAGIC):
         return TextTable(_read_parquet(held))
-    if suffix in _EXCEL:
-        return read_sheet(held)
-    if suffix not in _CSV:
+    if suffix not in (*_CSV, *_EXCEL):
         raise DataError(
             f"{held.path}: unknown extension {held.path.suffix!r}; expected .csv, .xlsx or .parquet"
         )
-    return read_delimited(held)
+    read = read_sheet(held) if suffix in _EXCEL else read_delimited(held)
+    return replace(read, frame=from_cells(read.frame))
 
 
 def _read_parquet(held: Held) -> pl.DataFrame:
