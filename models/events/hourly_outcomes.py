@@ -20,11 +20,11 @@ def hourly_outcomes(log: EventLog, *, horizon_days: int) -> pl.DataFrame:
     net = (pl.col("gmv_cny") - pl.col("refund_cny")).sum()
     value = bought.group_by("exposure_id").agg(value=net)
     at = pl.col("exposed_at")
-    when = {"date": at.dt.date(), "hour": at.dt.hour().cast(pl.Int64)}
+    when = [at.dt.date().alias("date"), at.dt.hour().cast(pl.Int64).alias("hour")]
     return (
         log.exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
         .join(value, on="exposure_id", how="left")
-        .group_by("placement", cell="campaign_id", **when)
+        .group_by(*when, "placement", cell="campaign_id")
         .agg(
             spend=pl.col("cost_cny").sum(),
             units=pl.col("impressions").cast(pl.Float64).sum(),
