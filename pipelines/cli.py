@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from models.escaping.media import for_terminal
 from pipelines.shell import emit, execute, progress
 
 app = typer.Typer(
@@ -101,7 +102,9 @@ def check(
 
     with progress("check"):
         report = check_input(data)
-    emit(report.to_dict() if json else {}, as_json=json, headline="\n".join(report.lines()))
+    emit(
+        report.to_dict() if json else {}, as_json=json, headline="\n".join(map(for_terminal, report.lines()))
+    )
     report.raise_if_unusable()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from models.escaping.media import for_terminal
 from pipelines.jobs.planning import PlanResult
 
 _PROMISES = (
@@ -40,7 +41,7 @@ def plan_summary(result: PlanResult) -> str:
     if len(result.warnings) > _MOST_WARNINGS:
         warnings.append(f"{len(result.warnings) - _MOST_WARNINGS} more: --json prints all")
     rows += [("warning", line) for line in warnings]
-    return "\n".join(f"{name:<13}{text}" for name, text in rows)
+    return "\n".join(f"{name:<13}{for_terminal(text)}" for name, text in rows)
 
 
 def _promise(interval: Mapping[str, Any] | None, unit: str) -> str:

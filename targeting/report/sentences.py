@@ -6,12 +6,13 @@ that decides.
 
 from __future__ import annotations
 
-from math import floor, log10
-
 import numpy as np
+from markupsafe import Markup
 
+from models.escaping.media import for_html
 from targeting.plan.curve_table import beyond_logs
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.loosening import prices
 from targeting.plan.promise import Interval
 from targeting.report.report_settings import SETTINGS
 
@@ -134,52 +135,45 @@ def constraint_term(plan: DecidedPlan, name: str) -> str:
     return words if name == "total" else f"{words} “{name}”"
 
 
-def small_change(budget_cny: float) -> float:
-    """A round amount of at most a twentieth of the budget: a price per yuan holds for a small change only.
-
-    >>> small_change(200_000), small_change(20_000), small_change(200), small_change(30)
-    (10000.0, 1000.0, 10.0, 1.0)
-    """
-    return float(10.0 ** floor(log10(budget_cny / 20) + 1e-9))
-
-
-_WORTH = {"fans": "fans", "entries": "live entry"}
+_STEPS = {
+    "cells": "1 cell",
+    "viewers": "1 viewer",
+    "fans": "1 fan",
+    "share": "1 percentage point",
+    "return": "{:g} of the return",
+    "ratio": "{:g} of the ratio",
+    "impressions": "{:g} impressions a person",
+}
 
 
 def price_sentences(plan: DecidedPlan) -> list[tuple[str, str]]:
-    """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
-    units = {row.name: row.unit for row in plan.problem.rows}
-    money = small_change(plan.budget_cny)
+    """(constraint, what one round step of it brings) for every constraint with a price, dearest first."""
     found = []
-    for name, price in sorted(plan.shadow_prices.items(), key=lambda item: -abs(item[1])):
-        if abs(price) <= 1e-9:
-            continue
-        unit = units.get(name, "CNY")
-        if unit == "value":  # a return, a floor: counted in what the brief counts
-            unit = _WORTH.get(next(iter(plan.problem.worth or {}), "gmv"), "CNY")
-        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit.removesuffix('s')}")
-        change = f"another {step_words} of budget" if name == "total" else f"loosening it by {step_words}"
-        found.append((constraint_term(plan, name), f"{change} would {_gain(plan, abs(price) * step)}"))
+    for name, unit, step, price, gain in prices(plan).iter_rows():
+        said = amount_of(plan, step) if unit == "value" else _STEPS.get(unit, yuan(step)).format(step)
+        change = f"another {said} of budget" if name == "total" else f"loosening it by {said}"
+        found.append((constraint_term(plan, name), f"{change} would {_gain(plan, gain, price)}"))
     return found
 
 
-def _gain(plan: DecidedPlan, amount: float) -> str:
-    """What so much more of the plan's objective is: `bring about ¥140 of new-fan GMV`."""
+def _gain(plan: DecidedPlan, gain: float | None, price: float) -> str:
+    """What so much more of the objective is: `bring ¥140 of new-fan GMV`; about, where it is a slope."""
+    about, amount = ("about ", price) if gain is None else ("", gain)
     if set(plan.problem.objective) == {"spend"}:
-        return f"save about {yuan(amount)}"
+        return f"save {about}{yuan(amount)}"
     what = OBJECTIVE_TERMS[plan.campaign.objective]
     of = "of " if plan.campaign.objective in MONEY else ""
-    return f"bring about {amount_of(plan, amount)} {of}{what}"
+    return f"bring {about}{amount_of(plan, amount)} {of}{what}"
 
 
-def claim_sentences(plan: DecidedPlan) -> list[str]:
-    """What is assumed: causal or observational, extrapolation, break-even."""
+def claim_sentences(plan: DecidedPlan) -> list[Markup]:
+    """What is assumed, as HTML: causal or observational, extrapolation, break-even."""
     claims = plan.claims
     lines = [
-        (
+        Markup(
             "The effect is <b>causal</b> 因果: " if claims.get("kind") == "causal" else
             "The effect is <b>observational</b> 观察性, not proven to be caused by the advertising: "
-        ) + claims.get("why", "no reason was given") + "."
+        ) + for_html(claims.get("why", "no reason was given")) + "."
     ]  # fmt: skip
     beyond, most = extrapolated(plan), SETTINGS.extrapolated
     if beyond:
@@ -188,8 +182,9 @@ def claim_sentences(plan: DecidedPlan) -> list[str]:
         )
         more = f" and {len(beyond) - most} more" if len(beyond) > most else ""
         lines.append(
-            f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent "
-            f"there in a comparable period: {cells}{more}. Raise these in steps and watch the first day."
+            Markup("<b>Extrapolation</b> 外推: ")
+            + f"{len(beyond)} of the funded cells get more than was ever spent there in a comparable period: "
+            f"{cells}{more}. Raise these in steps and watch the first day."
         )
     economics = plan.campaign.economics
     if economics is not None:
@@ -211,13 +206,13 @@ def extrapolated(plan: DecidedPlan) -> list[tuple[str, str, float, float]]:
     return sorted(beyond, key=lambda cell: cell[3] - cell[2])
 
 
-def _break_even(plan: DecidedPlan) -> str:
+def _break_even(plan: DecidedPlan) -> Markup:
     economics = plan.campaign.economics
     assert economics is not None
     roi, gmv = economics.break_even_roi, plan.expected.get("new_fan_gmv_cny")
     kept = f"You keep {share(economics.kept_share)} of each yuan of GMV after goods and fees"
     if gmv is None or plan.spend_cny <= 0 or roi == float("inf"):
-        return f"<b>Break-even</b> 保本: {kept}."
+        return Markup(f"<b>Break-even</b> 保本: {kept}.")
     planned = gmv.value / plan.spend_cny
     verdict = "above" if planned > roi else "below"
     last = plan.shadow_prices.get("total", 0.0) if plan.campaign.objective == "new_fan_gmv" else roi
@@ -227,7 +222,7 @@ def _break_even(plan: DecidedPlan) -> str:
         if 0.0 < last < roi
         else ""
     )
-    return (
+    return Markup(
         f"<b>Break-even ROI</b> 保本投产比: {kept}, so a campaign pays for itself at {roi:.2f} yuan of GMV "
         f"per yuan spent; this plan is at <b>{planned:.2f}</b>, {verdict} it, "
         f"within {plan.campaign.horizon_days} days.{beyond}"
