@@ -5,8 +5,8 @@ still not fans after having been shown a lot. So a person is believed to be one 
 
     weight_q ~ w_q exp(-L_q H),   H: follows expected of its logged impressions without intent,
 
-w_q the Gauss-Hermite weights: what any plan is worth given the features is the mean over q. It must not import
-anything of the project but its siblings.
+w_q the Gauss-Hermite weights: what any plan is worth given the features is the mean over q. It must not
+import anything of the project but its siblings.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def given_features(truth: Truth) -> Beliefs:
 
 
 def from_scores(truth: Truth, scores: pl.DataFrame) -> Beliefs:
-    """What a `scores` table (user_id, placement, p_follow, gmv_per_fan_cny) says; 0 for whom it leaves out."""
+    """What a `scores` table (user_id, placement, p_follow, gmv_per_fan_cny) says; 0 for those left out."""
     order = pl.DataFrame({"user_id": truth.user_id})
     columns = []
     for placement in PLACEMENTS:

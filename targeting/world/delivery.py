@@ -74,7 +74,7 @@ def daily_impressions(
 def daily_cost(
     kind: Kind, pressure: FloatArray, *, capacity: FloatArray, price_cny: FloatArray
 ) -> FloatArray:
-    """Yuan a day of one person or many at `pressure`: average price times impressions; arguments broadcast."""
+    """Yuan a day of people at `pressure`: average price times impressions; arguments broadcast."""
     x = np.maximum(pressure, 1e-9)
     share = mean_impressions(capacity, x, cap=kind.cap) / x
     return cost(pressure, capacity=share, price_cny=price_cny, shape=kind.shape)
@@ -103,7 +103,7 @@ def _capped_pressure(
     capacity: FloatArray,
     price_cny: FloatArray,
 ) -> FloatArray:
-    """Pressure (segments, 2) at which capped people cost `money`: bisection above the pressure without a cap."""
+    """Pressure (segments, 2) at which capped people cost `money`: bisection above that without a cap."""
     low, high = start, np.full_like(start, kind.shape.top)
     for _ in range(45):
         middle = 0.5 * (low + high)

@@ -3,9 +3,9 @@
 An independent check of the certified allocator, so it shares nothing with it: the value of every unit (a
 segment or a person) is tabulated on a grid of pressures (sums over single users, no segment means), a
 Lagrangian price is bisected until the budget is spent, and the grid is refined around the choice. Each unit's
-maximum is global on its grid, so non-concave values of competing placements do no harm. A live room that fills
-couples everybody: its loss is priced, mu = -V_live f'(E) / f(E) per entry, and found by iteration. It must not
-import `targeting.allocation`.
+maximum is global on its grid, so non-concave values of competing placements do no harm. A live room that
+fills couples everybody: its loss is priced, mu = -V_live f'(E) / f(E) per entry, and found by iteration. It
+must not import `targeting.allocation`.
 """
 
 from __future__ import annotations
@@ -39,20 +39,23 @@ class PersonalPlan:
     value: dict[str, float]
 
 
-def worth_segments(truth: Truth, *, n_segments: int = 64) -> pl.DataFrame:
-    """Non-fans by true worth per yuan given the features: strips by the richer placement, then the other.
+def worth_segments(truth: Truth, *, n_segments: int = 64, beliefs: Beliefs | None = None) -> pl.DataFrame:
+    """Non-fans by worth per yuan: strips by the richer placement, then the other.
 
     Whoever followed during the history is in too, so that its logs can be summed; it is shown nothing.
 
     Args:
         n_segments: cells; the nearest square number of equal-sized cells not above it is formed.
+        beliefs: of what people are worth; default: the truth given the features.
     """
     side = max(1, int(np.sqrt(n_segments)))
     members = np.flatnonzero(~truth.fans)
-    scores = truth.scores()
-    worth = (scores["p_follow"] * scores["gmv_per_fan_cny"]).to_numpy().reshape(
-        -1, 2
-    ) / truth.people.price_cny
+    if beliefs is None:
+        scores = truth.scores()
+        value = (scores["p_follow"] * scores["gmv_per_fan_cny"]).to_numpy().reshape(-1, 2)
+    else:
+        value = np.einsum("qn,qnj->nj", beliefs.weight, beliefs.follow * beliefs.gmv_cny)
+    worth = value / truth.people.price_cny
     rich = int(np.argmax(np.quantile(worth[members], 0.9, axis=0))) if len(members) else 0
     order = members[np.argsort(-worth[members, rich], kind="stable")]
     code = np.zeros(len(truth.user_id), np.int64)

@@ -72,7 +72,9 @@ def show(
     """
     n = len(held_out)
     hazard_scale = hazard_scale * np.array([1.0, room])
-    cause = _who_follows(rng, people, shown=shown, held_out=held_out, hazard_scale=hazard_scale)
+    cause = who_follows(
+        rng, people, shown=shown, active=held_out | (shown.sum(axis=1) > 0), hazard_scale=hazard_scale
+    )
     kept_out_of_fans = np.maximum(people.enter * room - people.follow[:, 1] * hazard_scale[1], 0.0)
     enters = (rng.poisson(shown[:, 1] * kept_out_of_fans) > 0) | (cause == 1)
     hour = rng.choice(24, n, p=_HOURS / _HOURS.sum()) / 24 + rng.random(n) / 24
@@ -103,16 +105,15 @@ def show(
     )
 
 
-def _who_follows(
+def who_follows(
     rng: np.random.Generator,
     people: People,
     *,
     shown: IntArray,
-    held_out: NDArray[np.bool_],
+    active: NDArray[np.bool_],
     hazard_scale: FloatArray,
 ) -> IntArray:
-    """What each user follows because of, (n,): a placement, `ORGANIC` or `NOBODY`."""
-    active = held_out | (shown.sum(axis=1) > 0)
+    """What each user follows because of, (n,): a placement, `ORGANIC` (of the active) or `NOBODY`."""
     rate = -np.log1p(-people.follow * hazard_scale)
     z = np.column_stack([shown * rate, people.organic_follow * active])
     total = z.sum(axis=1)

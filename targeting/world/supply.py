@@ -1,7 +1,7 @@
 """The price of attention: one formula that holds for one user, for any set of users and for the logs.
 
-A user with k available impressions a day at base price c, of which the share x (the pressure) is bought, costs
-k c psi(x) for a rising convex psi, the shape of a market. Summed over a set S under equal pressure this is
+A user with k available impressions a day at base price c, of which the share x (the pressure) is bought,
+costs k c psi(x) for a rising psi, the shape of a market. Summed over a set S under equal pressure this is
 c_S K_S psi(x), where K_S = sum of k and c_S = sum of k c / K_S; solved for the impressions that s yuan buy:
 
     a_S(s) = K_S psi^-1(s / (c_S K_S))
@@ -130,9 +130,9 @@ class Landscape:
 def draw_landscape(rng: np.random.Generator) -> Landscape:
     """Market prices as real auctions have them: log-normal, round prices, a floor.
 
-    Sizes from the nine advertisers of the iPinYou challenge (Zhang et al. 2014, histograms of paid prices): sd of
-    the log price 0.84-1.15, eight prices hold 23-46 % of all auctions, the cheapest twentieth costs 0.08-0.17
-    of the median.
+    Sizes from the nine advertisers of the iPinYou challenge (Zhang et al. 2014, histograms of paid prices):
+    sd of the log price 0.84-1.15, eight prices hold 23-46 % of all auctions, the cheapest twentieth costs
+    0.08-0.17 of the median.
     """
     sd = rng.uniform(0.84, 1.15)
     size = 40 * LANDSCAPE_POINTS

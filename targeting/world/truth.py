@@ -43,7 +43,7 @@ class Realised:
 
 @dataclass(frozen=True)
 class Fate:
-    """What a plan does to each person, by placement, (n, 2) each: z, mean impressions, live entries let in."""
+    """What a plan does to each person, (n, 2) each: z, mean impressions, live entries let in."""
 
     z: FloatArray
     impressions: FloatArray
@@ -181,7 +181,7 @@ class Truth:
         return self.totals(code, money, days=days / slots)
 
     def totals(self, code: IntArray, money: FloatArray, *, days: float) -> dict[str, float]:
-        """The same of segments `code` (n,), which get `money` (slots, segments, 2) over slots of `days` each."""
+        """The same of segments `code` (n,) that get `money` (slots, segments, 2) over slots of `days`."""
         fate = self.follow_rates(code, money, days=days)
         gmv = float((fate.new_fans * self.gmv_per_fan_cny).sum())
         return {
@@ -211,6 +211,12 @@ class Truth:
         """Capacity K and capacity-weighted price c of each segment and placement, (size, 2) each."""
         return supply_of(code, size, capacity=self.people.capacity, price_cny=self.people.price_cny)
 
+    def fate(self, assignment: pl.DataFrame, spend: pl.DataFrame, *, days: float = 1.0) -> Fate:
+        """What a plan does to everybody."""
+        names, code = self.segment_codes(assignment)
+        money, slots = _by_slot(spend, names)
+        return self.follow_rates(code, money, days=days / slots)
+
     def follow_rates(self, code: IntArray, money: FloatArray, *, days: float) -> Fate:
         """What `money` (slots, segments, 2) does to everybody over slots of `days` each."""
         p, cap = self.people, self.kind.cap
@@ -236,11 +242,11 @@ class Truth:
     ) -> Realised:
         """One random outcome of a one-day campaign, with organic follows and orders, as logs would show."""
         names, code = self.segment_codes(assignment)
-        money, slots = _by_slot(spend, names)
-        fate = self.follow_rates(code, money, days=1.0 / slots)
+        money, _ = _by_slot(spend, names)
+        fate = self.fate(assignment, spend)
         shown = draw_impressions(rng, fate.impressions, cap=self.kind.cap)
         arrivals = float(self.people.enter @ fate.impressions[:, 1])
-        got = segment_sums(code, shown, len(names))
+        got = segment_sums(code, shown.astype(float), len(names))
         price = money.sum(axis=0) / np.maximum(got, 1)
         rows = show(
             rng,

@@ -103,18 +103,18 @@ class Units:
         cap = self.kind.cap
         mean = mean_impressions(self.capacity[part, :, None], pressure, cap=cap)
         let_in = np.array([1.0, self.let_in])[None, :, None]
-        won = 0.0
+        won = np.zeros((len(pressure), pressure.shape[2], pressure.shape[2]))
         for q, weight in enumerate(self.belief_weight):
             z = self.days * follow_rate(mean, self.follow[q, part, :, None] * let_in, cap=cap)
             worth = self.worth[q, part]
             total = z[:, 0, :, None] + z[:, 1, None, :]
             earned = worth[:, 0, None, None] * z[:, 0, :, None] + worth[:, 1, None, None] * z[:, 1, None, :]
             share = -np.expm1(-total) / np.maximum(total, 1e-300)
-            won = won + weight[part, None, None] * np.where(total > 1e-12, share, 1.0) * earned
+            won += weight[part, None, None] * np.where(total > 1e-12, share, 1.0) * earned
         if self.entry_price:
             entries = self.days * mean[:, 1, None, :] * self.enter[part, None, None]
-            won = won - self.entry_price * entries
-        return np.asarray(won)
+            won -= self.entry_price * entries
+        return won
 
     def fill_room(self, pressure: FloatArray) -> None:
         """Lets in whom the room holds at pressures (units, 2), and prices an entry by what it crowds out."""

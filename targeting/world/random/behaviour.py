@@ -83,7 +83,7 @@ def _weights(rng: np.random.Generator, size: int) -> FloatArray:
 
 def _additive(rng: np.random.Generator, known: Known) -> FloatArray:
     parts = _some(rng, known, 5)
-    return np.sum([w * z for w, z in zip(_weights(rng, len(parts)), parts, strict=True)], axis=0)
+    return np.asarray(_weights(rng, len(parts)) @ np.stack(parts))
 
 
 def _interactions(rng: np.random.Generator, known: Known) -> FloatArray:
@@ -96,20 +96,15 @@ def _interactions(rng: np.random.Generator, known: Known) -> FloatArray:
 
 
 def _thresholds(rng: np.random.Generator, known: Known) -> FloatArray:
-    parts = _some(rng, known, 4)
+    parts = np.stack(_some(rng, known, 4))
     cuts = rng.uniform(-0.7, 1.3, len(parts))
-    return np.sum(
-        [w * (z > c) for w, z, c in zip(_weights(rng, len(parts)), parts, cuts, strict=True)], axis=0
-    )
+    return np.asarray(_weights(rng, len(parts)) @ (parts > cuts[:, None]))
 
 
 def _u_shapes(rng: np.random.Generator, known: Known) -> FloatArray:
-    parts = _some(rng, known, 3)
+    parts = np.stack(_some(rng, known, 3))
     tops = rng.uniform(-0.8, 0.8, len(parts))
-    bumps = [
-        w * np.exp(-((z - t) ** 2)) for w, z, t in zip(_weights(rng, len(parts)), parts, tops, strict=True)
-    ]
-    return np.sum(bumps, axis=0)
+    return np.asarray(_weights(rng, len(parts)) @ np.exp(-((parts - tops[:, None]) ** 2)))
 
 
 def _category(rng: np.random.Generator, known: Known) -> FloatArray:
@@ -138,7 +133,7 @@ def _mixed(a: FloatArray, b: FloatArray, correlation: float) -> FloatArray:
 def _lognormal(mean: float, sd: float, score: FloatArray, highest: float) -> FloatArray:
     """Rates of this mean over people, none above `highest`."""
     rate = np.exp(sd * score)
-    return np.minimum(mean * rate / rate.mean(), highest)
+    return np.asarray(np.minimum(mean * rate / rate.mean(), highest))
 
 
 def draw_people(rng: np.random.Generator, known: Known, kind: Kind, how: Behaviour) -> People:
