@@ -8,8 +8,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 import targeting as tg
 from models.errors import InfeasibleError
-from targeting.assignment.crowd import reply
-from targeting.assignment.prices import best_prices, within
+from targeting.assignment.everybody import Everybody, reply, within
+from targeting.assignment.prices import best_prices
 
 
 def exact(people):
@@ -90,15 +90,15 @@ def test_who_is_decided_in_a_box_chooses_the_same_all_over_it(seed):
     table = offered_people.offers(500, 3, seed=seed, coarse=bool(seed % 2))
     limits = offered_people.usual_limits(table)
     people = offered_people.people_of(table, budget_cny=80.0, limits=limits)
-    middle = best_prices(people).reply.prices
+    middle = best_prices(Everybody.of(people)).reply.prices
     low = np.where(np.isfinite(people.lower), 1.0, 0.9) * middle - np.isfinite(people.lower) * 0.05
     high = np.where(np.isfinite(people.upper), 1.1, 1.0) * middle
-    near = within(people, low, high)
+    near = within(Everybody.of(people), low, high)
     assert 0 < len(near.at) < len(people)
     rng = np.random.default_rng(seed)
     for _ in range(20):
         prices = low + rng.random(len(low)) * (high - low)
-        whole, rest = reply(people, prices), reply(near.people, prices)
+        whole, rest = (reply(Everybody.of(some), prices) for some in (people, near.people))
         assert near.worth + rest.bound == pytest.approx(whole.bound, rel=1e-12)
 
 
