@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -64,6 +64,17 @@ class PlanSettings(ReadingSettings):
     seed: int = Field(ge=0)
 
 
+class AssignSettings(Settings):
+    """How `targeting assign` makes offers and chooses: see configs/assign.yaml."""
+
+    engine: Literal["local", "spark"]
+    spark_master: str
+    part_rows: int = Field(ge=1)
+    gap_tol: Number = Field(gt=0, lt=1)
+    options: dict[str, dict[str, Annotated[Number, Field(gt=0)]]] = Field(min_length=1)
+    price_cny: dict[str, Annotated[Number, Field(ge=0)]]
+
+
 class RunSettings(Settings):
     """The three jobs of `targeting run` in one file: see configs/run.yaml."""
 
@@ -108,6 +119,7 @@ JOBS: Mapping[str, type[Settings]] = {
     "train": TrainSettings,
     "score": ScoreSettings,
     "plan": PlanSettings,
+    "assign": AssignSettings,
     "run": RunSettings,
     "simulate": SimulateSettings,
     "evaluate": EvaluateSettings,

@@ -100,10 +100,18 @@ def read_scores(folder: str | Path) -> pl.DataFrame:
     path = folder / "scores.parquet" if (folder / "scores.parquet").exists() else folder
     if path.is_dir() and path == folder and not any(folder.glob("*.parquet")):
         raise DataError(f"{folder}: no scores.parquet; expected the output directory of `targeting score`")
-    scores = read_table(path)
-    if missing := [name for name in SCORES if name not in scores.columns]:
-        raise DataError(missing_message(missing, scores.columns, source=str(path), table="scores"))
+    return as_scores(read_table(path), source=str(path))
+
+
+def as_scores(table: pl.DataFrame, *, source: str) -> pl.DataFrame:
+    """A table, or a part of one, with the columns of scores in their types.
+
+    Raises:
+        DataError: A column of DESIGN 3.3 is missing or of another type.
+    """
+    if missing := [name for name in SCORES if name not in table.columns]:
+        raise DataError(missing_message(missing, table.columns, source=source, table="scores"))
     try:
-        return scores.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
+        return table.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path}: a score column has another type: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{source}: a score column has another type: {str(error).splitlines()[0]}") from error

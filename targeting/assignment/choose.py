@@ -168,4 +168,3 @@ def _budget(budget_cny: float) -> float:
     if not (np.isfinite(budget_cny) and budget_cny >= 0):
         raise CampaignError(f"assign: budget_cny is {budget_cny}, expected a finite number >= 0")
     return float(budget_cny)
-

@@ -189,12 +189,13 @@ def _near(opened: Iterable[_Opened]) -> Near:
 
 
 def _survey(people: People, number: int) -> tuple[int, float, float, FloatArray]:
-    best = math.fsum(float(people.worth[:, at].max(axis=0, initial=0.0).sum()) for at in people.chunks())
-    worst = math.fsum(
-        float(np.where(np.isfinite(part), part, 0.0).min(axis=0, initial=0.0).sum())
-        for part in (people.worth[:, at] for at in people.chunks())
-    )
-    return len(people), best, worst, people.sizes
+    best, worst = [0.0], [0.0]
+    for at in people.chunks():
+        part = people.worth[:, at]
+        best.append(float(part.max(axis=0, initial=0.0).sum()))
+        if part.min(initial=0.0) < 0:  # most tables have no harmful offer, and a mask costs a pass
+            worst.append(float(np.where(np.isfinite(part), part, 0.0).min(axis=0, initial=0.0).sum()))
+    return len(people), math.fsum(best), math.fsum(worst), people.sizes
 
 
 def _every(people: People, number: int, *, step: int) -> People:

@@ -1,0 +1,260 @@
+"""Job `assign`: everybody at most one option, within the budget and every further limit, part by part.
+
+The scores (or a table of offers) are dealt to parts that hold whole people; every part's arrays are made
+once, in a work folder beside the output; then the prices of the limits are found in a few passes over the
+parts, and each part writes whom it offers what. The output is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from models.errors import CampaignError, DataError
+from models.stored import read, written
+from models.supply.curves import FloatArray
+from pipelines import tracking
+from pipelines.config.briefs import read_brief
+from pipelines.config.job_settings import AssignSettings, load
+from pipelines.engines.people import PeopleEngine, PeopleParts, open_engine
+from pipelines.jobs.assign_source import Source, source_of
+from pipelines.shell import Tell, silent
+from pipelines.store import atomic_directory, check_writable
+from pipelines.store.fingerprints import content_of
+from pipelines.store.people_parts import read_dealt, write_people
+from targeting.assignment.assigned import Judged
+from targeting.assignment.assignment_file import ASSIGNMENT_FILE, AssignmentFile, with_open_ends
+from targeting.assignment.choose import Decision, Tally, at_fixed_prices, decide, judge
+from targeting.assignment.crowd import People, Row
+from targeting.assignment.everybody import Everybody
+from targeting.assignment.limits import rows_of
+from targeting.assignment.offers import Layout, Offers
+from targeting.plan.provenance import versions
+
+ASSIGNMENT, PARTS = "assignment.json", "assignment"
+
+
+@dataclass(frozen=True)
+class AssignResult:
+    """Who is offered what, in numbers, and where the lists are."""
+
+    out: str
+    run_id: str
+    engine: str
+    status: str
+    people: int
+    chosen: dict[str, int]
+    value: float
+    upper_bound: float
+    gap: float
+    budget_cny: float
+    spend_cny: float
+    prices: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+def run_assign(
+    *,
+    scores: Path,
+    campaign: Path,
+    out: Path,
+    engine: str | None = None,
+    plan: Path | None = None,
+    prices: Path | None = None,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+    tell: Tell = silent,
+) -> AssignResult:
+    """Write `assignment/` (Parquet parts: user_id, placement, worth, cost_cny) and `assignment.json`.
+
+    Args:
+        scores: directory of `targeting score`, or one with a table `offers`.
+        campaign: the brief; its budget, objective and constraints that are sums over people.
+        out: directory to write.
+        engine: `local` or `spark`; None as the settings say.
+        plan: directory of a plan: what it pays for an impression, and its prices to start from.
+        prices: `assignment.json` of before: everybody chooses at its prices, for people who come later.
+        config: settings.
+        tracking_uri: MLflow store.
+        tell: progress listener.
+
+    Raises:
+        DataError, CampaignError: the scores, the brief or a setting is wrong.
+        InfeasibleError: the limits cannot hold together.
+    """
+    settings = load(AssignSettings, config, engine=engine)
+    brief = read_brief(campaign)
+    inputs = [path for path in (scores, campaign, plan, prices) if path is not None]
+    check_writable(out.absolute(), shown=out, inputs=inputs)
+    source = source_of(scores, brief, plan, settings)
+    fixed = None if prices is None else _fixed(prices)
+    tell("fingerprinting the scores")
+    prints = {"scores": content_of(source.table), "campaign": content_of(brief.path)}
+    named = {"scores": scores, "campaign": campaign, "plan": plan, "prices": prices, "settings": settings}
+    with (
+        tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run,
+        open_engine(settings.engine, master=settings.spark_master) as where,
+        _work_folder(out) as folder_name,
+    ):
+        work = Path(folder_name)
+        everybody = _everybody(source, where, work, part_rows=settings.part_rows, tell=tell)
+        tell("finding the prices")
+        if fixed is None:
+            decision = decide(
+                everybody, gap_tol=settings.gap_tol, start=_vector(source.start, everybody.rows)
+            )
+        else:
+            decision = at_fixed_prices(everybody, _all_of(fixed, everybody.rows, source=str(prices)))
+        tell("writing")
+        with atomic_directory(out) as folder:
+            written_parts = list(everybody.each(partial(_write, decision=decision, folder=folder / PARTS)))
+            total = reduce(_Written.plus, written_parts)
+            found = judge(everybody, decision, total.tally, gap_tol=settings.gap_tol)
+            file = _file(found, source, everybody.size, total.chosen, prints)
+            (folder / ASSIGNMENT).write_text(written(ASSIGNMENT_FILE, file), encoding="utf-8")
+        run.metrics({name: getattr(file, name) for name in ("value", "upper_bound", "spend_cny", "people")})
+        run.metrics({"gap": found.gap} | {f"shadow_price.{k}": v for k, v in found.prices.items()})
+        run.file(out / ASSIGNMENT)
+    return AssignResult(
+        out=str(out),
+        run_id=run.run_id,
+        engine=settings.engine,
+        status=file.status,
+        people=file.people,
+        chosen=dict(file.chosen),
+        value=file.value,
+        upper_bound=file.upper_bound,
+        gap=found.gap,
+        budget_cny=file.budget_cny,
+        spend_cny=file.spend_cny,
+        prices=dict(file.prices),
+        warnings=(*source.warnings, *_beyond(found)),
+    )
+
+
+def _fixed(path: Path) -> Mapping[str, float]:
+    """Prices by label, of an assignment of before."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); give the {ASSIGNMENT} of an earlier run"
+        ) from error
+    return read(ASSIGNMENT_FILE, text, source=str(path), what="assignment").prices
+
+
+def _vector(prices: Mapping[str, float], rows: tuple[Row, ...]) -> FloatArray | None:
+    """A plan's prices of the limits, in the signs of an assignment; None where it has none of the budget."""
+    if not prices.get("total"):
+        return None
+    named = [prices.get(row.label, prices.get(row.name, 0.0)) for row in rows]
+    signs = [1.0 if np.isfinite(row.upper) else -1.0 for row in rows]
+    return np.array([sign * abs(price) for sign, price in zip(signs, named, strict=True)])
+
+
+def _all_of(prices: Mapping[str, float], rows: tuple[Row, ...], *, source: str) -> FloatArray:
+    missing = [row.label for row in rows if row.label not in prices]
+    if missing:
+        raise CampaignError(
+            f"{source}: has no price of limit '{missing[0]}'; expected those of this brief: assign anew"
+        )
+    return np.array([prices[row.label] for row in rows])
+
+
+def _everybody(source: Source, where: PeopleEngine, work: Path, *, part_rows: int, tell: Tell) -> Everybody:
+    """The people of the table, dealt to parts with their arrays."""
+    tell("dealing people to parts")
+    dealt = where.deal(source.table, work / "rows", part_rows=part_rows)
+    if source.options is None:
+        layouts = where.ask(partial(_layout, source=source), dealt)
+        layout = reduce(Layout.merged, layouts)
+    else:
+        layout = Layout(tuple((name,) for name in sorted(source.options)), {})
+    tell("making offers")
+    folders = tuple(work / f"people-{number:05d}" for number in range(len(dealt)))
+    limits = where.ask(partial(_arrays, source=source, layout=layout, folders=folders), dealt)
+    shutil.rmtree(work / "rows", ignore_errors=True)
+    everybody = Everybody.over(limits[0], PeopleParts(where, folders))
+    if not everybody.size:
+        raise DataError(f"{source.table}: nobody can be offered anything; expected eligible people")
+    return everybody
+
+
+def _layout(part: Path, number: int, *, source: Source) -> Layout:
+    return source.layout(read_dealt(part))
+
+
+def _arrays(
+    part: Path, number: int, *, source: Source, layout: Layout, folders: tuple[Path, ...]
+) -> tuple[Row, ...]:
+    """Writes the arrays of a part; its limits."""
+    offers = Offers.of(source.offers(read_dealt(part)), layout)
+    rows = rows_of(offers, budget_cny=source.campaign.budget_cny, limits=source.limits)
+    people = People(offers.users, offers.placements, offers.worth, rows=rows, packages=offers.packages)
+    write_people(people.possible(), folders[number])
+    return tuple(replace(row, use=()) for row in rows)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What parts hold that were written: worth and use of the offers made, and how many by placement."""
+
+    tally: Tally
+    chosen: dict[str, int]
+
+    def plus(self, other: _Written) -> _Written:
+        """Both together."""
+        tally = Tally(self.tally.value + other.tally.value, self.tally.used + other.tally.used)
+        names = sorted({*self.chosen, *other.chosen})
+        return _Written(tally, {n: self.chosen.get(n, 0) + other.chosen.get(n, 0) for n in names})
+
+
+def _write(people: People, number: int, *, decision: Decision, folder: Path) -> _Written:
+    """Writes whom a part offers what."""
+    choice = decision.choice(people, number)
+    made = people.chosen(choice)
+    folder.mkdir(exist_ok=True)
+    made.write_parquet(folder / f"part-{number:05d}.parquet")
+    counted = made.group_by("placement").len().sort("placement")
+    return _Written(Tally(people.value(choice), people.used(choice)), dict(counted.iter_rows()))
+
+
+def _file(
+    found: Judged, source: Source, people: int, chosen: dict[str, int], prints: dict[str, str]
+) -> AssignmentFile:
+    campaign = source.campaign
+    return AssignmentFile(
+        **{name: getattr(found, name) for name in ("status", "value", "upper_bound", "gap", "spend_cny")},
+        campaign_id=campaign.campaign_id,
+        objective=campaign.objective,
+        budget_cny=campaign.budget_cny,
+        people=people,
+        chosen=chosen,
+        prices=dict(found.prices),
+        limits=with_open_ends(found.limits),
+        options=source.options,
+        price_cny=source.price_cny,
+        fingerprints=prints,
+        versions=versions(("fan-targeting", "highspy", "numpy", "polars")),
+    )
+
+
+def _beyond(found: Judged) -> tuple[str, ...]:
+    """What fixed prices did not keep."""
+    over = found.limits.filter((pl.col("used") > pl.col("upper")) | (pl.col("used") < pl.col("lower")))
+    if found.status != "fixed_prices" or over.is_empty():
+        return ()
+    listed = ", ".join(f"'{name}' ({used:,.2f})" for name, used in over.select("name", "used").iter_rows())
+    return (f"at these prices limits are not kept: {listed}; assign anew to keep them",)
+
+
+def _work_folder(out: Path) -> AbstractContextManager[str]:
+    return tempfile.TemporaryDirectory(prefix=f".{out.name}.people-", dir=out.absolute().parent)
