@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from models.escaping.media import for_terminal
 from pipelines import cli_launch
 from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Out, Store, done
 from pipelines.shell import emit, execute, progress
@@ -77,7 +78,9 @@ def check(
 
     with progress("check"):
         report = check_input(data)
-    emit(report.to_dict() if json else {}, as_json=json, headline="\n".join(report.lines()))
+    emit(
+        report.to_dict() if json else {}, as_json=json, headline="\n".join(map(for_terminal, report.lines()))
+    )
     report.raise_if_unusable()
 
 

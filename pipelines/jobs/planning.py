@@ -54,6 +54,7 @@ class PlanResult:
     budget_cny: float
     spend_cny: float
     expected: dict[str, Any]
+    realised: dict[str, Any]
     binding: list[str]
     shadow_prices: dict[str, float]
     claims: dict[str, str]
@@ -144,6 +145,7 @@ def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
 def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
     """What a written plan is, in numbers and names."""
     plan = decided.plan
+    told = plan.to_dict()
     numbers = {name: getattr(plan, name) for name in _METRICS}
     return PlanResult(
         out=str(out),
@@ -152,7 +154,8 @@ def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
         status=plan.status,
         objective=plan.campaign.objective,
         **numbers,
-        expected=plan.to_dict()["expected"],
+        expected=told["expected"],
+        realised=told["realised"],
         binding=list(plan.binding),
         shadow_prices=dict(plan.shadow_prices),
         claims=dict(plan.claims),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from models.escaping.media import for_terminal
 from pipelines.jobs.planning import PlanResult
 
 _PROMISES = (
@@ -23,6 +24,7 @@ def plan_summary(result: PlanResult) -> str:
     rows = [
         ("spend", f"{result.spend_cny:,.2f} of {result.budget_cny:,.2f} CNY"),
         *[(name, _promise(result.expected.get(key), unit)) for key, name, unit in _PROMISES],
+        *_to_come(result),
         ("certificate", _certificate(result)),
         ("binding", ", ".join(map(result.price_of, result.binding)) or "no constraint"),
         ("claims", f"{result.claims['kind']} ({result.claims['why']})"),
@@ -39,7 +41,7 @@ def plan_summary(result: PlanResult) -> str:
     if len(result.warnings) > _MOST_WARNINGS:
         warnings.append(f"{len(result.warnings) - _MOST_WARNINGS} more: --json prints all")
     rows += [("warning", line) for line in warnings]
-    return "\n".join(f"{name:<13}{text}" for name, text in rows)
+    return "\n".join(f"{name:<13}{for_terminal(text)}" for name, text in rows)
 
 
 def _promise(interval: Mapping[str, Any] | None, unit: str) -> str:
@@ -49,6 +51,16 @@ def _promise(interval: Mapping[str, Any] | None, unit: str) -> str:
     if interval.get("low") is None or interval.get("high") is None:
         return told
     return f"{told}  (80 %: {_amount(interval['low'])} to {_amount(interval['high'])})"
+
+
+def _to_come(result: PlanResult) -> list[tuple[str, str]]:
+    """What this one campaign will bring, luck included; nothing where no chance is known."""
+    told = [
+        f"{name} {_amount(found['low'])} to {_amount(found['high'])}{unit}"
+        for key, name, unit in _PROMISES
+        if (found := result.realised.get(key)) is not None
+    ]
+    return [("will come", f"{', '.join(told)} (4 campaigns of 5, luck included)")] if told else []
 
 
 def _amount(number: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from models.errors import CampaignError, DataError
+from models.escaping.tables import from_cells
 from pipelines.store import read_table, write_table
 from pipelines.store.fingerprints import content_of
 from targeting.decision.verbs import Plan, plan_from_files
@@ -79,7 +80,7 @@ def read_plan(folder: Path) -> Plan:
             if path.suffix in _TEXT and path.name != REPORT:
                 files[path.name] = path.read_text(encoding="utf-8")
             elif path.suffix == ".csv":
-                files[path.name] = pl.read_csv(path, infer_schema_length=None)
+                files[path.name] = from_cells(pl.read_csv(path, infer_schema_length=None))
             elif path.suffix == ".parquet":
                 files[path.name] = read_table(path)
         except (OSError, UnicodeError, pl.exceptions.PolarsError) as error:

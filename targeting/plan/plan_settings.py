@@ -20,6 +20,9 @@ class PlanSettings:
             segment. Chosen: doublings both ways.
         beyond_share, beyond_cny: more than this beyond the largest spend of the logs is extrapolation.
             Derived: rounding of money to whole 分.
+        realisations: random campaigns behind the range of what will come: its ends are known to 2 % of its
+            width. Derived: root of 0.1 x 0.9 / 4000 over the density there.
+        chance_stream: seed of their chance. Derived: any; fixed, so that a plan always says the same.
     """
 
     solved_share: float = 0.5
@@ -31,6 +34,8 @@ class PlanSettings:
     intensities: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     beyond_share: float = 1e-3
     beyond_cny: float = 0.01
+    realisations: int = 4000
+    chance_stream: int = 0
 
 
 SETTINGS = PlanSettings()

@@ -9,6 +9,9 @@ import re
 from typing import Any
 
 import polars as pl
+from markupsafe import Markup
+
+from models.escaping.media import for_chart
 
 INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
 PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
@@ -57,11 +60,11 @@ class Drawing:
         self._records[name] = frame.to_dicts()
         return alt.Chart(alt.NamedData(name=name))
 
-    def svg(self, chart: Any) -> str:
+    def svg(self, chart: Any) -> Markup:
         """The chart as an SVG that scales with the page (width by CSS, height by its view box)."""
         return self._text(chart.to_dict(validate=False))
 
-    def grid(self, panels: list[Any], *, columns: int, spacing: dict[str, int]) -> str:
+    def grid(self, panels: list[Any], *, columns: int, spacing: dict[str, int]) -> Markup:
         """Charts in rows of `columns`, one SVG; altair's own `concat` copies every panel dozens of times."""
         parts = [panel.to_dict(validate=False) for panel in panels]
         inner = [
@@ -69,17 +72,17 @@ class Drawing:
         ]
         return self._text({"concat": inner, "columns": columns, "spacing": spacing, "bounds": "flush"})
 
-    def _text(self, spec: dict[str, object]) -> str:
+    def _text(self, spec: dict[str, object]) -> Markup:
         import altair as alt
         import vl_convert
 
         svg = vl_convert.vegalite_to_svg(
-            {**spec, "config": LOOK, "datasets": self._records},
+            for_chart({**spec, "config": LOOK, "datasets": self._records}),
             vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0],
         )
         width = re.search(r'width="([\d.]+)"', svg)
         size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
-        return re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1)
+        return Markup(re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1))
 
 
 def amounts(ticks: int) -> Any:

@@ -6,10 +6,10 @@ report_tables. It must not decide or recompute anything.
 
 from __future__ import annotations
 
-from html import escape
-
+from models.escaping.media import for_html
 from targeting.plan.decided import DecidedPlan
 from targeting.report import charts, next_steps, page_charts, report_tables, sentences
+from targeting.report.promise_words import promise_sentences
 from targeting.report.sentences import placement_term, yuan
 from targeting.report.template import filled
 
@@ -22,13 +22,13 @@ def render(plan: DecidedPlan) -> str:
 def notebook(plan: DecidedPlan) -> str:
     """Headline and funded cells, for a notebook."""
     lines = "".join(
-        f"<tr><td>{escape(r['segment'])}</td><td>{escape(placement_term(r['placement']))}</td>"
+        f"<tr><td>{for_html(r['segment'])}</td><td>{for_html(placement_term(r['placement']))}</td>"
         f"<td style='text-align:right'>{yuan(r['spend_cny'])}</td>"
         f"<td style='text-align:right'>{yuan(r['new_fan_gmv_cny'])}</td></tr>"
         for r in report_tables.funded(plan).head(20).to_dicts()
     )
     head = "<tr><th>segment</th><th>placement</th><th>spend</th><th>expected GMV</th></tr>"
-    return f"<p>{escape(sentences.headline(plan))}</p><table>{head}{lines}</table>"
+    return f"<p>{for_html(sentences.headline(plan))}</p><table>{head}{lines}</table>"
 
 
 def _context(plan: DecidedPlan) -> dict[str, object]:
@@ -57,6 +57,7 @@ def _context(plan: DecidedPlan) -> dict[str, object]:
         "binding": [sentences.constraint_term(plan, name) for name in plan.binding],
         "experiments": next_steps.experiments(plan, information),
         "exploration": next_steps.exploration(plan, information),
+        "promises": promise_sentences(plan),
         "claims": sentences.claim_sentences(plan),
         "rules": report_tables.rules(plan),
         "rejected_rows": plan.provenance.rejected_rows,

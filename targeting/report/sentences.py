@@ -9,7 +9,9 @@ from __future__ import annotations
 from math import floor, log10
 
 import numpy as np
+from markupsafe import Markup
 
+from models.escaping.media import for_html
 from targeting.plan.curve_table import beyond_logs
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
@@ -172,14 +174,14 @@ def _gain(plan: DecidedPlan, amount: float) -> str:
     return f"bring about {amount_of(plan, amount)} {of}{what}"
 
 
-def claim_sentences(plan: DecidedPlan) -> list[str]:
-    """What is assumed: causal or observational, extrapolation, break-even."""
+def claim_sentences(plan: DecidedPlan) -> list[Markup]:
+    """What is assumed, as HTML: causal or observational, extrapolation, break-even."""
     claims = plan.claims
     lines = [
-        (
+        Markup(
             "The effect is <b>causal</b> 因果: " if claims.get("kind") == "causal" else
             "The effect is <b>observational</b> 观察性, not proven to be caused by the advertising: "
-        ) + claims.get("why", "no reason was given") + "."
+        ) + for_html(claims.get("why", "no reason was given")) + "."
     ]  # fmt: skip
     beyond, most = extrapolated(plan), SETTINGS.extrapolated
     if beyond:
@@ -188,8 +190,9 @@ def claim_sentences(plan: DecidedPlan) -> list[str]:
         )
         more = f" and {len(beyond) - most} more" if len(beyond) > most else ""
         lines.append(
-            f"<b>Extrapolation</b> 外推: {len(beyond)} of the funded cells get more than was ever spent "
-            f"there in a comparable period: {cells}{more}. Raise these in steps and watch the first day."
+            Markup("<b>Extrapolation</b> 外推: ")
+            + f"{len(beyond)} of the funded cells get more than was ever spent there in a comparable period: "
+            f"{cells}{more}. Raise these in steps and watch the first day."
         )
     economics = plan.campaign.economics
     if economics is not None:
@@ -211,13 +214,13 @@ def extrapolated(plan: DecidedPlan) -> list[tuple[str, str, float, float]]:
     return sorted(beyond, key=lambda cell: cell[3] - cell[2])
 
 
-def _break_even(plan: DecidedPlan) -> str:
+def _break_even(plan: DecidedPlan) -> Markup:
     economics = plan.campaign.economics
     assert economics is not None
     roi, gmv = economics.break_even_roi, plan.expected.get("new_fan_gmv_cny")
     kept = f"You keep {share(economics.kept_share)} of each yuan of GMV after goods and fees"
     if gmv is None or plan.spend_cny <= 0 or roi == float("inf"):
-        return f"<b>Break-even</b> 保本: {kept}."
+        return Markup(f"<b>Break-even</b> 保本: {kept}.")
     planned = gmv.value / plan.spend_cny
     verdict = "above" if planned > roi else "below"
     last = plan.shadow_prices.get("total", 0.0) if plan.campaign.objective == "new_fan_gmv" else roi
@@ -227,7 +230,7 @@ def _break_even(plan: DecidedPlan) -> str:
         if 0.0 < last < roi
         else ""
     )
-    return (
+    return Markup(
         f"<b>Break-even ROI</b> 保本投产比: {kept}, so a campaign pays for itself at {roi:.2f} yuan of GMV "
         f"per yuan spent; this plan is at <b>{planned:.2f}</b>, {verdict} it, "
         f"within {plan.campaign.horizon_days} days.{beyond}"

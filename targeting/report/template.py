@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
+from models.escaping.media import for_html
+
 
 def filled(package: str, context: Mapping[str, object]) -> str:
     """`template.html.j2` of the package as one HTML document that needs nothing else.
@@ -16,7 +18,7 @@ def filled(package: str, context: Mapping[str, object]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=for_html
     )
     template = environment.from_string(files(package).joinpath("template.html.j2").read_text("utf-8"))
     return template.render(**context)
