@@ -18,7 +18,8 @@ import polars as pl
 
 from models.errors import DataError
 from pipelines.engines.spark import of_worker, open_session
-from pipelines.store.people_parts import deal, parquet_files, read_people, scan
+from pipelines.store import part_files
+from pipelines.store.people_parts import deal, read_people, scan
 from targeting.assignment.crowd import People
 
 T = TypeVar("T")
@@ -56,11 +57,11 @@ class SparkPeople:
 
     def deal(self, table: Path, folder: Path, *, part_rows: int) -> list[Path]:
         """By a shuffle."""
-        files = [str(path.resolve()) for path in parquet_files(table)]
-        frame = self.session.read.parquet(*files)
+        files = part_files(table) if table.is_dir() else [table]
+        frame = self.session.read.parquet(*(str(path.resolve()) for path in files))
         parts = _parts(scan(table), part_rows)
         frame.repartition(parts, "user_id").write.mode("overwrite").parquet(str(folder.resolve()))
-        return parquet_files(folder)
+        return part_files(folder)
 
     def ask(self, question: Callable[[Path, int], T], parts: Sequence[Path]) -> list[T]:
         """As one Spark job of as many tasks as there are parts."""

@@ -7,10 +7,7 @@ parts, and each part writes whom it offers what. The output is replaced as a who
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
@@ -19,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import CampaignError, DataError
+from models.escaping.media import for_key
 from models.stored import read, written
 from models.supply.curves import FloatArray
 from pipelines import tracking
@@ -27,9 +25,9 @@ from pipelines.config.job_settings import AssignSettings, load
 from pipelines.engines.people import PeopleEngine, PeopleParts, open_engine
 from pipelines.jobs.assign_source import Source, source_of
 from pipelines.shell import Tell, silent
-from pipelines.store import atomic_directory, check_writable
-from pipelines.store.fingerprints import content_of
+from pipelines.store import Target, claim, disk, write_table
 from pipelines.store.people_parts import read_dealt, write_people
+from pipelines.store.scores import scored_digest
 from targeting.assignment.assigned import Judged
 from targeting.assignment.assignment_file import ASSIGNMENT_FILE, AssignmentFile, with_open_ends
 from targeting.assignment.choose import Decision, Tally, at_fixed_prices, decide, judge
@@ -93,36 +91,21 @@ def run_assign(
     settings = load(AssignSettings, config, engine=engine)
     brief = read_brief(campaign)
     inputs = [path for path in (scores, campaign, plan, prices) if path is not None]
-    check_writable(out.absolute(), shown=out, inputs=inputs)
-    source = source_of(scores, brief, plan, settings)
     fixed = None if prices is None else _fixed(prices)
-    tell("fingerprinting the scores")
-    prints = {"scores": content_of(source.table), "campaign": content_of(brief.path)}
     named = {"scores": scores, "campaign": campaign, "plan": plan, "prices": prices, "settings": settings}
-    with (
-        tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run,
-        open_engine(settings.engine, master=settings.spark_master) as where,
-        _work_folder(out) as folder_name,
-    ):
-        work = Path(folder_name)
-        everybody = _everybody(source, where, work, part_rows=settings.part_rows, tell=tell)
-        tell("finding the prices")
-        if fixed is None:
-            decision = decide(
-                everybody, gap_tol=settings.gap_tol, start=_vector(source.start, everybody.rows)
-            )
-        else:
-            decision = at_fixed_prices(everybody, _all_of(fixed, everybody.rows, source=str(prices)))
-        tell("writing")
-        with atomic_directory(out) as folder:
-            written_parts = list(everybody.each(partial(_write, decision=decision, folder=folder / PARTS)))
-            total = reduce(_Written.plus, written_parts)
-            found = judge(everybody, decision, total.tally, gap_tol=settings.gap_tol)
-            file = _file(found, source, everybody.size, total.chosen, prints)
-            (folder / ASSIGNMENT).write_text(written(ASSIGNMENT_FILE, file), encoding="utf-8")
-        run.metrics({name: getattr(file, name) for name in ("value", "upper_bound", "spend_cny", "people")})
-        run.metrics({"gap": found.gap} | {f"shadow_price.{k}": v for k, v in found.prices.items()})
-        run.file(out / ASSIGNMENT)
+    with claim(out, inputs=inputs) as target:
+        source = source_of(scores, brief, plan, settings)
+        tell("fingerprinting the scores")
+        prints = {"scores": scored_digest(source.table), **brief.prints}
+        with tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run:
+            try:
+                file, gap = _assign(source, target, settings=settings, fixed=fixed, prints=prints, tell=tell)
+            finally:
+                disk.remove(target.work)
+            run.metrics({name: getattr(file, name) for name in ("value", "upper_bound", "spend_cny")})
+            run.metrics({"people": file.people, "gap": gap})
+            run.metrics({f"shadow_price.{for_key(name)}": price for name, price in file.prices.items()})
+            run.file(out / ASSIGNMENT)
     return AssignResult(
         out=str(out),
         run_id=run.run_id,
@@ -132,12 +115,44 @@ def run_assign(
         chosen=dict(file.chosen),
         value=file.value,
         upper_bound=file.upper_bound,
-        gap=found.gap,
+        gap=gap,
         budget_cny=file.budget_cny,
         spend_cny=file.spend_cny,
         prices=dict(file.prices),
-        warnings=(*source.warnings, *_beyond(found)),
+        warnings=(*source.warnings, *_beyond(file)),
     )
+
+
+def _assign(
+    source: Source,
+    target: Target,
+    *,
+    settings: AssignSettings,
+    fixed: Mapping[str, float] | None,
+    prints: dict[str, str],
+    tell: Tell,
+) -> tuple[AssignmentFile, float]:
+    """Chooses for everybody and publishes the lists; what is in assignment.json, and the gap."""
+    with open_engine(settings.engine, master=settings.spark_master) as where:
+        disk.remove(target.work)
+        everybody = _everybody(source, where, target.work, part_rows=settings.part_rows, tell=tell)
+        if scored_digest(source.table) != prints["scores"]:
+            raise DataError(f"{source.table}: was changed while it was read; run again when nobody writes")
+        tell("finding the prices")
+        if fixed is None:
+            start = _vector(source.start, everybody.rows)
+            decision = decide(everybody, gap_tol=settings.gap_tol, start=start)
+        else:
+            decision = at_fixed_prices(everybody, _all_of(fixed, everybody.rows))
+        tell("writing")
+        with target.replaced() as folder:
+            disk.make(folder / PARTS)
+            parts = everybody.each(partial(_write, decision=decision, folder=folder / PARTS))
+            total = reduce(_Written.plus, parts)
+            found = judge(everybody, decision, total.tally, gap_tol=settings.gap_tol)
+            file = _file(found, source, everybody.size, total.chosen, prints)
+            disk.put(folder / ASSIGNMENT, written(ASSIGNMENT_FILE, file).encode())
+    return file, found.gap
 
 
 def _fixed(path: Path) -> Mapping[str, float]:
@@ -160,11 +175,11 @@ def _vector(prices: Mapping[str, float], rows: tuple[Row, ...]) -> FloatArray | 
     return np.array([sign * abs(price) for sign, price in zip(signs, named, strict=True)])
 
 
-def _all_of(prices: Mapping[str, float], rows: tuple[Row, ...], *, source: str) -> FloatArray:
+def _all_of(prices: Mapping[str, float], rows: tuple[Row, ...]) -> FloatArray:
     missing = [row.label for row in rows if row.label not in prices]
     if missing:
         raise CampaignError(
-            f"{source}: has no price of limit '{missing[0]}'; expected those of this brief: assign anew"
+            f"--prices: has no price of limit '{missing[0]}'; expected those of this brief: assign anew"
         )
     return np.array([prices[row.label] for row in rows])
 
@@ -181,7 +196,7 @@ def _everybody(source: Source, where: PeopleEngine, work: Path, *, part_rows: in
     tell("making offers")
     folders = tuple(work / f"people-{number:05d}" for number in range(len(dealt)))
     limits = where.ask(partial(_arrays, source=source, layout=layout, folders=folders), dealt)
-    shutil.rmtree(work / "rows", ignore_errors=True)
+    disk.remove(work / "rows")
     everybody = Everybody.over(limits[0], PeopleParts(where, folders))
     if not everybody.size:
         raise DataError(f"{source.table}: nobody can be offered anything; expected eligible people")
@@ -221,8 +236,7 @@ def _write(people: People, number: int, *, decision: Decision, folder: Path) -> 
     """Writes whom a part offers what."""
     choice = decision.choice(people, number)
     made = people.chosen(choice)
-    folder.mkdir(exist_ok=True)
-    made.write_parquet(folder / f"part-{number:05d}.parquet")
+    write_table(made, folder / f"part-{number:05d}.parquet")
     counted = made.group_by("placement").len().sort("placement")
     return _Written(Tally(people.value(choice), people.used(choice)), dict(counted.iter_rows()))
 
@@ -247,14 +261,10 @@ def _file(
     )
 
 
-def _beyond(found: Judged) -> tuple[str, ...]:
+def _beyond(file: AssignmentFile) -> tuple[str, ...]:
     """What fixed prices did not keep."""
-    over = found.limits.filter((pl.col("used") > pl.col("upper")) | (pl.col("used") < pl.col("lower")))
-    if found.status != "fixed_prices" or over.is_empty():
+    over = file.limits.filter((pl.col("used") > pl.col("upper")) | (pl.col("used") < pl.col("lower")))
+    if file.status != "fixed_prices" or over.is_empty():
         return ()
     listed = ", ".join(f"'{name}' ({used:,.2f})" for name, used in over.select("name", "used").iter_rows())
     return (f"at these prices limits are not kept: {listed}; assign anew to keep them",)
-
-
-def _work_folder(out: Path) -> AbstractContextManager[str]:
-    return tempfile.TemporaryDirectory(prefix=f".{out.name}.people-", dir=out.absolute().parent)

@@ -15,9 +15,9 @@ from models.errors import CampaignError
 from pipelines.config.briefs import Brief
 from pipelines.config.job_settings import AssignSettings
 from pipelines.store import find_table, has_table
-from pipelines.store.dataset import as_scores
 from pipelines.store.people_parts import scan
 from pipelines.store.plans import read_plan
+from pipelines.store.scores import as_scores
 from targeting.assignment.limits import KINDS, Limit, columns_of, parse_limits
 from targeting.assignment.offers import Layout
 from targeting.assignment.options import Options, offers_of_scores, refuse_wrong_options

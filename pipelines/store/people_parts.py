@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipelines.store.tables import is_parquet, read_table
+from pipelines.store import disk
+from pipelines.store.tables import is_parquet, part_files, read_table
 from targeting.assignment.crowd import People, Row
 
 _SALT = 20201111  # of the hash that deals people to parts: any number, always the same
@@ -22,18 +23,15 @@ _WORTH, _USE, _USERS, _ABOUT = "worth.npy", "use.npy", "users.parquet", "about.j
 _SAID = tuple(field.name for field in fields(Row) if field.name != "use")
 
 
-def parquet_files(table: Path) -> list[Path]:
-    """The files of a Parquet table: itself, or the parts below a folder."""
-    if not table.is_dir():
-        return [table]
-    return [p for p in sorted(table.rglob("*.parquet")) if not p.name.startswith(("_", "."))]
-
-
 def scan(table: Path) -> pl.LazyFrame:
     """The table, streamed where it is Parquet."""
     if is_parquet(table):
-        return pl.scan_parquet(parquet_files(table), glob=False, hive_partitioning=False)
+        return pl.scan_parquet(_files(table), glob=False, hive_partitioning=False)
     return read_table(table).lazy()
+
+
+def _files(table: Path) -> list[Path]:
+    return part_files(table) if table.is_dir() else [table]
 
 
 def deal(table: pl.LazyFrame, folder: Path, *, parts: int) -> list[Path]:
@@ -50,12 +48,12 @@ def deal(table: pl.LazyFrame, folder: Path, *, parts: int) -> list[Path]:
 
 def read_dealt(part: Path) -> pl.DataFrame:
     """The rows of one part."""
-    return pl.read_parquet(parquet_files(part), glob=False, hive_partitioning=False)
+    return pl.read_parquet(_files(part), glob=False, hive_partitioning=False)
 
 
 def write_people(people: People, folder: Path) -> None:
     """The arrays of a part; an array that several limits count is written once."""
-    folder.mkdir(parents=True)
+    disk.make(folder)
     arrays = {id(use): use for row in people.rows for use in row.use if use is not None}
     place = {key: number for number, key in enumerate(arrays)}
     np.save(folder / _WORTH, people.worth)
@@ -67,12 +65,12 @@ def write_people(people: People, folder: Path) -> None:
         for row in people.rows
     ]
     about = {"placements": people.placements, "packages": people.packages, "rows": rows}
-    (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    disk.put(folder / _ABOUT, json.dumps(about).encode())
 
 
 def read_people(folder: Path) -> People:
     """The part that `write_people` wrote, its arrays mapped to memory."""
-    about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    about = json.loads(disk.read(folder / _ABOUT))
     use = np.asarray(np.load(folder / _USE, mmap_mode="r"))
     rows = [
         replace(Row(**row), use=tuple(None if place is None else use[place] for place in row["use"]))

@@ -72,7 +72,7 @@ def test_the_lists_are_those_of_the_library(desk, own_folder):
     said = json.loads((own_folder / "out/assignment.json").read_text())
     assert said["gap"] == result.gap <= 1e-4
     assert sum(said["chosen"].values()) == found.chosen.height
-    assert not list(own_folder.glob(".out*"))
+    assert not list(own_folder.glob(".out*/work"))
 
 
 LIMITED = {
@@ -160,7 +160,7 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(desk, own_folder, ch
     with pytest.raises(error, match=message):
         desk(**change)
     assert not (own_folder / "out").exists()
-    assert not list(own_folder.glob(".out*"))
+    assert not list(own_folder.glob(".out*/work"))
 
 
 def test_a_plan_says_what_an_impression_costs_and_where_prices_start(desk, own_folder, monkeypatch):
@@ -182,3 +182,13 @@ def test_a_plan_says_what_an_impression_costs_and_where_prices_start(desk, own_f
     assert said["price_cny"] == {"video": 0.05, "live": 0.2}
     assert found.warnings == ()
     assert found.value == pytest.approx(direct().value, rel=1e-6)
+
+
+def test_scores_that_were_edited_are_refused(desk, own_folder):
+    manifest = {
+        "model_uri": "models:/m/1", "fingerprints": {}, "engine": "local", "code_version": "0", "users": 3000,
+        "rejected": 0, "rows": 6000, "sha256": "0" * 64,
+    }  # fmt: skip
+    (own_folder / "scores/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="is not the table that `targeting score` wrote"):
+        desk()
