@@ -7,6 +7,7 @@ parts, and each part writes whom it offers what. The output is replaced as a who
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -246,7 +247,8 @@ def _file(
 ) -> AssignmentFile:
     campaign = source.campaign
     return AssignmentFile(
-        **{name: getattr(found, name) for name in ("status", "value", "upper_bound", "gap", "spend_cny")},
+        **{name: getattr(found, name) for name in ("status", "value", "upper_bound", "spend_cny")},
+        gap=found.gap if math.isfinite(found.gap) else None,
         campaign_id=campaign.campaign_id,
         objective=campaign.objective,
         budget_cny=campaign.budget_cny,

@@ -9,7 +9,6 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from models.stored import File, Rows
-from targeting.plan.decided import Finite
 
 _LIMITS = {
     "name": pl.String,
@@ -23,7 +22,9 @@ _LIMITS = {
 
 
 class AssignmentFile(File):
-    """The file's content; `options` and `price_cny` are null where the table had offers of its own."""
+    """The file's content; `options` and `price_cny` are null where the table had offers of its own,
+    `gap` where it is infinite.
+    """
 
     campaign_id: str
     objective: str
@@ -32,7 +33,7 @@ class AssignmentFile(File):
     chosen: Mapping[str, int]
     value: float
     upper_bound: float
-    gap: Finite
+    gap: float | None
     budget_cny: float
     spend_cny: float
     prices: Mapping[str, float]
