@@ -164,6 +164,8 @@ def fingerprint(table: pl.DataFrame | str | Path) -> str:
 
 
 def _read_file(path: Path) -> TextTable:
+    if not path.is_file():  # a pipe would be waited for, a device never ends
+        raise DataError(f"{path}: is not a file; expected a CSV or Parquet file or a folder of parts")
     with path.open("rb") as file:
         magic = file.read(4)
     if path.suffix.lower() in _PARQUET or magic == b"PAR1":

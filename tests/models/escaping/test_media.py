@@ -80,7 +80,7 @@ def test_keys_are_what_mlflow_takes_and_stay_apart(one, other):
     for key in keys:
         _validate_param_name(key)
         _validate_metric_name(key)
-        assert len(key) <= media.KEY_LENGTH
+        assert len(key.encode()) <= media.KEY_LENGTH
         assert ".." not in key.split("/")
     assert (keys[0] == keys[1]) == (one == other)
 
