@@ -111,16 +111,17 @@ def from_cell(text: str) -> str:
 
 
 def for_key(name: str) -> str:
-    """A name as part of a key of an MLflow parameter, metric, tag or artifact: short, and one path.
+    """A name as a key of an MLflow parameter, metric or artifact: its letters, short, and one path.
 
-    Names that differ stay apart: what had to be changed is followed by eight digits of its own.
+    Where more than single letters had to be changed, eight digits of its own keep it apart from others.
 
-    >>> for_key("live share"), for_key("a//b")
-    ('live share', 'a/b-7a9acf33')
+    >>> for_key("live share"), for_key("share (%)"), for_key("a//b")
+    ('live share', 'share ___', 'a/b-7a9acf33')
     """
-    kept = _cut(posixpath.normpath(_KEY.sub("_", printable(name))).lstrip("/."), KEY_LENGTH) or "_"
-    if kept == name:
-        return name
+    known = _KEY.sub("_", printable(name))
+    kept = _cut(posixpath.normpath(known).lstrip("/."), KEY_LENGTH) or "_"
+    if kept == known:
+        return kept
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_cut(kept, KEY_LENGTH - 9)}-{digest}"
 

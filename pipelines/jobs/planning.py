@@ -13,13 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.briefs import Brief
 from pipelines.config.job_settings import PlanSettings, Settings
-from pipelines.store import MANIFEST, atomic_directory
-from pipelines.store.fingerprints import content_of
-from pipelines.store.plans import REPORT, rejected_counts, write_plan
+from pipelines.store import MANIFEST, Target
+from pipelines.store.plans import REPORT, write_plan
+from pipelines.store.rejects import rejected_counts
 from targeting.audience import Audience
 from targeting.decision.verbs import Plan
 from targeting.planner import Planner
@@ -65,9 +64,9 @@ class PlanResult:
     promotion: str | None = None
 
     def price_of(self, constraint: str) -> str:
-        """A constraint with what one more unit of its limit is worth: `total (1.41)`."""
+        """A constraint with what one natural step of it is worth: `total (1.41)`."""
         price = self.shadow_prices.get(constraint)
-        return f"{constraint} ({price:.3g} per unit)" if price else constraint
+        return f"{constraint} ({price:.3g} a step)" if price else constraint
 
 
 def each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,7 +91,7 @@ def planning_run(
     brief: Brief,
     *,
     inputs: Mapping[str, object],
-    paths: Mapping[str, Path],
+    prints: Mapping[str, str],
     settings: Settings,
     tracking_uri: str | None,
 ) -> Iterator[tracking.JobRun]:
@@ -102,30 +101,22 @@ def planning_run(
         job: `plan` or `run`.
         brief: what is planned.
         inputs: where the job's own inputs are.
-        paths: the same by table or source, for their fingerprints.
+        prints: fingerprint of each of them, as it was read.
         settings: of the job.
         tracking_uri: MLflow store.
     """
     recorded = {**inputs, "campaign": brief.path, "settings": settings}
-    prints = input_prints(paths, brief=brief)
+    prints = {**prints, **brief.prints}
     with tracking.job_run(job, tracking_uri=tracking_uri, inputs=recorded, fingerprints=prints) as run:
         yield run
 
 
-def input_prints(paths: Mapping[str, Path], *, brief: Brief) -> dict[str, str]:
-    """Fingerprints of every input of a plan: sources, brief and last plan, compared again by a replay."""
-    missing = [path for path in paths.values() if not path.exists()]
-    if missing:
-        raise DataError(f"{missing[0]}: no such file or directory; check the path")
-    return {name: content_of(path) for name, path in {**paths, **brief.files()}.items()}
-
-
-def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
+def publish(decided: Decided, *, target: Target, run: tracking.JobRun) -> PlanResult:
     """Write the plan directory, log the plan in the open run, and say what it is."""
-    with atomic_directory(out) as folder:
+    with target.replaced() as folder:
         write_plan(decided.plan, folder, rejected=decided.rejected)
-    _log(decided.plan, out, run=run)
-    return result_of(decided, out=out, run_id=run.run_id)
+    _log(decided.plan, target.path, run=run)
+    return result_of(decided, out=Path(target.shown), run_id=run.run_id)
 
 
 def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
