@@ -13,13 +13,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from models.escaping.media import KEY_LENGTH, for_key
 from pipelines.config.yaml_file import read_yaml
 from targeting.campaign.fields import Number
 from targeting.campaign.messages import one_line
 
 S = TypeVar("S", bound="Settings")
+
+
+def _registrable(name: str) -> str:
+    """A name that the registry takes: it would say so after the training only."""
+    if for_key(name) != name or set(name) & set("/:"):
+        raise ValueError(f"expected letters, digits, blanks, - and _, got {name!r}")
+    return name
 
 
 class Settings(BaseModel):
@@ -44,7 +52,7 @@ class TrainSettings(ReadingSettings):
     draws: int = Field(ge=1)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
-    model_name: str = Field(min_length=1)
+    model_name: Annotated[str, AfterValidator(_registrable)] = Field(min_length=1, max_length=KEY_LENGTH)
 
 
 class ScoreSettings(ReadingSettings):
