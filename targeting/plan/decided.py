@@ -68,6 +68,7 @@ class PlanFile(File):
     baselines: Annotated[pl.DataFrame, Rows(BASELINES)]
     diagnosis: Diagnosis | None
     last_spend_cny: Array | None
+    past_spend_cny: Array | None = None
     unknown: tuple[str, ...]
     rejected_rows: int
     warnings: tuple[str, ...] = ()
@@ -90,6 +91,7 @@ class DecidedPlan:
         provenance: model, data and claims.
         audience: scores and segments, where the plan was made for people rather than supplied curves.
         last_spend_cny: (n_cells,) the brief's last plan, which change_limit refers to.
+        past_spend_cny: (n_cells,) how money was split before, of any scale; None where nothing is known.
     """
 
     campaign: Campaign
@@ -102,6 +104,7 @@ class DecidedPlan:
     provenance: Provenance
     audience: Audience | None = None
     last_spend_cny: FloatArray | None = None
+    past_spend_cny: FloatArray | None = None
 
     @property
     def market(self) -> Market:
@@ -166,6 +169,7 @@ class DecidedPlan:
             baselines=self.baselines,
             diagnosis=None if self.audience is None else self.audience.diagnosis,
             last_spend_cny=self.last_spend_cny,
+            past_spend_cny=self.past_spend_cny,
             campaign=self.campaign.model_dump(mode="json"),
         )
         return content.model_dump(mode="json")

@@ -20,6 +20,14 @@ class PlanSettings:
             segment. Chosen: doublings both ways.
         beyond_share, beyond_cny: more than this beyond the largest spend of the logs is extrapolation.
             Derived: rounding of money to whole 分.
+        budget_shares: other budgets that are tried, as shares of the plan's. Chosen.
+        budget_rounds: halvings around the one that leaves most. Derived: 4 of a gap of a quarter are 2 %.
+        budget_gap, budget_seconds: gap that is enough for another budget, and seconds for each. Chosen: a
+            report must not take longer than its plan.
+        rule_room: room in a rule, as a share of its scale, below which it is at its limit. Derived: 厘 of a
+            budget of 100 yuan.
+        priced_rules, priced_cells, priced_seconds: rules that are taken away one by one to see what they
+            cost, in a market of so many cells, and seconds for each. Chosen, as above.
     """
 
     solved_share: float = 0.5
@@ -31,6 +39,14 @@ class PlanSettings:
     intensities: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     beyond_share: float = 1e-3
     beyond_cny: float = 0.01
+    budget_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+    budget_rounds: int = 4
+    budget_gap: float = 1e-4
+    budget_seconds: float = 3.0
+    rule_room: float = 1e-5
+    priced_rules: int = 12
+    priced_cells: int = 400
+    priced_seconds: float = 3.0
 
 
 SETTINGS = PlanSettings()
