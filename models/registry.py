@@ -41,6 +41,7 @@ REQUIREMENTS = (
     "dataframely",
     "pyarrow",
     "lightgbm",
+    "markupsafe",
     "pydantic",
     "scikit-learn",
     "scipy",

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.audience.cells import CellFactors
+from models.chance import Chance
 from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
 from models.supply.curves import CurveSet
@@ -64,6 +65,7 @@ def market_of(learned: Learned, *, campaign: Campaign) -> Market:
             hazard=draws.hazard[:, index],
             gmv_per_fan_cny=draws.gmv_per_fan_cny[:, index],
         ),
+        chance=None if learned.chance is None else learned.chance.over_days(campaign.days, slots=slots),
     )
 
 
@@ -100,7 +102,12 @@ def _chosen(cells: pl.DataFrame, placements: Sequence[str]) -> NDArray[np.int64]
 
 
 def build_market(
-    *, segmentation: Segmentation, response: ResponseModel, evidence: CellFactors, campaign: Campaign
+    *,
+    segmentation: Segmentation,
+    response: ResponseModel,
+    evidence: CellFactors,
+    campaign: Campaign,
+    chance: Chance | None = None,
 ) -> Market:
     """The market of a campaign for people: scores' means, daily supply and evidence brought together.
 
@@ -113,6 +120,7 @@ def build_market(
         response: one-day supply, rescaled to this audience's segments.
         evidence: ratio of what was logged to what was scored, per cell, with draws.
         campaign: placements, days, slots.
+        chance: how a day's outcomes scatter around what is expected; None in a planner of before.
 
     Raises:
         DataError: a cell has no supply curve or no evidence (they were fitted on other segments).
@@ -135,6 +143,7 @@ def build_market(
             hazard=hazard * evidence.hazard_factor[:, judged],
             gmv_per_fan_cny=gmv * evidence.gmv_factor[:, judged],
         ),
+        chance=chance,
     )
     return market_of(learned, campaign=campaign)
 
@@ -170,5 +179,6 @@ def delivery_market(model: DeliveryModel, *, campaign: Campaign) -> Market:
         draws=Draws(
             supply=model.response.draws(), hazard=model.hazard_draws, gmv_per_fan_cny=model.gmv_draws
         ),
+        chance=model.chance,
     )
     return market_of(learned, campaign=campaign)

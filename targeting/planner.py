@@ -158,6 +158,7 @@ class Planner:
             response=self.state.response,
             evidence=self.state.evidence,
             campaign=brief,
+            chance=self.state.chance,
         )
         return decide(
             campaign=brief,

@@ -16,8 +16,10 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
+from models.audience.buyer_totals import buyer_totals
 from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
+from models.chance import Chance, binned
 from models.contracts import Dataset
 from models.errors import DataError
 from models.events.event_log import Tables, read_events
@@ -48,6 +50,7 @@ class PlanningState:
         warnings: one line each.
         value_kept: plan value of the segments over that of user-level choice (see `Segmentation`).
         gain_seen: share of the promised gain of telling people apart that held-out outcomes show.
+        chance: how one day's outcomes scatter around what is expected; None in a state of before.
     """
 
     segmenter: Segmenter
@@ -61,6 +64,7 @@ class PlanningState:
     warnings: tuple[str, ...] = ()
     value_kept: float | None = None
     gain_seen: float | None = None
+    chance: Chance | None = None
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
@@ -103,6 +107,7 @@ class _PlannerFile(File):
     diagnosis: Diagnosis | None
     value_kept: float | None
     gain_seen: float | None
+    chance: Chance | None = None
 
 
 _PLANNER = TypeAdapter(_PlannerFile)
@@ -175,11 +180,12 @@ def learn_state(
     daily = daily_delivery(events, everyone)
     reachable = _reachable(dataset, found, everyone)
     days = model.horizon_days
+    response = fit_response(
+        daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
+    )
     return PlanningState(
         segmenter=found.segmenter,
-        response=fit_response(
-            daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
-        ),
+        response=response,
         evidence=cell_factors(
             events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends
         ),
@@ -193,6 +199,7 @@ def learn_state(
         warnings=(*dataset.warnings, *model.warnings, *_doubts(found)),
         value_kept=found.value_kept,
         gain_seen=found.gain_seen,
+        chance=Chance(*binned(buyer_totals(events, horizon_days=days)), *response.day_scatter),
     )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from models import registry
 from models.contracts import Conformed, Dataset, fingerprint
 from models.errors import DataError
+from models.escaping.tables import for_cells
 from pipelines.config.job_settings import EvaluateSettings, load
 from pipelines.shell import Tell, silent
 from pipelines.store import (
@@ -101,7 +102,7 @@ def _log(found: Evaluation, content: Mapping[str, object], page: str, *, run: Jo
     run.mapping(content, CONTENT)
     run.text(page, PAGE)
     for name, table in found.files().items():
-        run.text(table.write_csv(), f"evaluation/{name}")
+        run.text(for_cells(table).write_csv(), f"evaluation/{name}")
 
 
 def _is_told_by_report(promised: Plan, data: Path) -> bool:

@@ -46,6 +46,7 @@ def run_plan(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Divide the brief's budget and write the plan directory.
@@ -64,7 +65,7 @@ def run_plan(
     ) as run:
         decided = decide_from(source, brief=brief, settings=settings, tell=tell)
         tell("writing the report")
-        return publish(decided, out=out, run=run)
+        return publish(decided, out=out, run=run, language=language)
 
 
 def decide_from(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:

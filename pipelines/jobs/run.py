@@ -25,6 +25,7 @@ def run_all(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Learn from the logs in `data`, plan the brief for the same people, write the plan directory.
@@ -49,7 +50,7 @@ def run_all(
         learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
         decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
         tell("writing the report")
-        return replace(publish(decided, out=out, run=run), promotion=learned.promotion.why)
+        return replace(publish(decided, out=out, run=run, language=language), promotion=learned.promotion.why)
 
 
 def decide_for(

@@ -12,9 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from models.errors import CampaignError, DataError
+from models.escaping.tables import from_cells
 from pipelines.store import read_table, write_table
 from pipelines.store.fingerprints import content_of
 from targeting.decision.verbs import Plan, plan_from_files
+from targeting.plan.budgets import Budgets
 
 REPORT = "report.html"
 SCORES_MANIFEST = "manifest.json"
@@ -23,9 +25,24 @@ SEAL = "fingerprints.json"
 _TEXT = (".json", ".html")
 
 
-def write_plan(plan: Plan, folder: Path, *, rejected: pl.DataFrame) -> None:
-    """Write every file of the plan into `folder`, and the quarantined rows into `folder/rejected`."""
-    files = plan.files()
+def write_plan(
+    plan: Plan,
+    folder: Path,
+    *,
+    rejected: pl.DataFrame,
+    language: str = "en",
+    budgets: Budgets | None = None,
+) -> None:
+    """Write every file of the plan into `folder`, and the quarantined rows into `folder/rejected`.
+
+    Args:
+        plan: decided.
+        folder: exists.
+        rejected: quarantined rows.
+        language: of the report.
+        budgets: the plan's other budgets, where they are known already.
+    """
+    files = plan.files(language=language, budgets=budgets)
     write_files(files, folder)
     write_rejected(rejected, folder)
     prints = {name: content_of(folder / name) for name in sorted(files) if name != REPORT}
@@ -79,7 +96,7 @@ def read_plan(folder: Path) -> Plan:
             if path.suffix in _TEXT and path.name != REPORT:
                 files[path.name] = path.read_text(encoding="utf-8")
             elif path.suffix == ".csv":
-                files[path.name] = pl.read_csv(path, infer_schema_length=None)
+                files[path.name] = from_cells(pl.read_csv(path, infer_schema_length=None))
             elif path.suffix == ".parquet":
                 files[path.name] = read_table(path)
         except (OSError, UnicodeError, pl.exceptions.PolarsError) as error:

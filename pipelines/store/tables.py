@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,6 +18,7 @@ from models.contracts.headers import fold
 from models.contracts.numbers import DecimalMark
 from models.contracts.parts import all_columns, optional_columns, stack, with_empty
 from models.errors import DataError
+from models.escaping.tables import for_cells, from_cells
 from pipelines.store.delimited import TextTable, read_delimited
 from pipelines.store.sheets import read_sheet
 
@@ -143,7 +144,7 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         if suffix in _PARQUET:
             frame.write_parquet(part)
         elif suffix in _CSV:
-            frame.write_csv(part, separator="\t" if suffix == ".tsv" else ",")
+            for_cells(frame).write_csv(part, separator="\t" if suffix == ".tsv" else ",")
         else:
             raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
         os.replace(part, path)
@@ -167,11 +168,10 @@ def _read_file(path: Path) -> TextTable:
         magic = file.read(4)
     if path.suffix.lower() in _PARQUET or magic == b"PAR1":
         return TextTable(_read_parquet(path, magic))
-    if path.suffix.lower() in _EXCEL:
-        return read_sheet(path)
-    if path.suffix.lower() not in _CSV:
+    if path.suffix.lower() not in (*_CSV, *_EXCEL):
         raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv, .xlsx or .parquet")
-    return read_delimited(path)
+    read = read_sheet(path) if path.suffix.lower() in _EXCEL else read_delimited(path)
+    return replace(read, frame=from_cells(read.frame))
 
 
 def _read_parquet(path: Path, magic: bytes) -> pl.DataFrame:

@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from models.chance import Chance
 from models.supply.curves import CurveSet, FloatArray
 
 Metric = Literal["spend", "impressions", "entries", "fans", "gmv", "reached", "active"]
@@ -67,6 +68,7 @@ class Learned:
         gmv_per_fan_cny: (n_cells,) (1 for additive value curves).
         observed_max_cny: (n_cells,) largest spend the curve was learned from; inf when supplied from outside.
         draws: uncertainty of the above, or None.
+        chance: how what comes scatters around what is expected, or None where nothing tells.
     """
 
     cells: pl.DataFrame
@@ -77,6 +79,7 @@ class Learned:
     gmv_per_fan_cny: FloatArray
     observed_max_cny: FloatArray
     draws: Draws | None = None
+    chance: Chance | None = None
 
     def __len__(self) -> int:
         return len(self.users)

@@ -7,7 +7,7 @@ The bottom of this room: baselines, packages, files and the report take a `Decid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from targeting.audience import Audience
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval
 from targeting.plan.provenance import Provenance
+from targeting.plan.realised import Range
 from targeting.segments.diagnosis import Diagnosis
 
 ALLOCATION_COLUMNS = (
@@ -59,6 +60,7 @@ class PlanFile(File):
     budget_cny: float
     spend_cny: float
     expected: Mapping[str, Interval | None]
+    realised: Mapping[str, Range | None] = {}
     shadow_prices: Mapping[str, Finite]
     binding: tuple[str, ...]
     claims: Mapping[str, str]
@@ -92,6 +94,8 @@ class DecidedPlan:
         audience: scores and segments, where the plan was made for people rather than supplied curves.
         last_spend_cny: (n_cells,) the brief's last plan, which change_limit refers to.
         past_spend_cny: (n_cells,) how money was split before, of any scale; None where nothing is known.
+        realised: what the campaign's own totals will lie between, chance included, by the names of
+            `expected`; None where chance is not known, empty in a plan of before that has no such range.
     """
 
     campaign: Campaign
@@ -105,6 +109,7 @@ class DecidedPlan:
     audience: Audience | None = None
     last_spend_cny: FloatArray | None = None
     past_spend_cny: FloatArray | None = None
+    realised: Mapping[str, Range | None] = field(default_factory=dict)
 
     @property
     def market(self) -> Market:
@@ -166,6 +171,7 @@ class DecidedPlan:
             budget_cny=self.budget_cny,
             spend_cny=self.spend_cny,
             expected=self.expected,
+            realised=self.realised,
             baselines=self.baselines,
             diagnosis=None if self.audience is None else self.audience.diagnosis,
             last_spend_cny=self.last_spend_cny,

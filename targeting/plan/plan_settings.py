@@ -28,6 +28,9 @@ class PlanSettings:
             budget of 100 yuan.
         priced_rules, priced_cells, priced_seconds: rules that are taken away one by one to see what they
             cost, in a market of so many cells, and seconds for each. Chosen, as above.
+        realisations: random campaigns behind the range of what will come: its ends are known to 2 % of its
+            width. Derived: root of 0.1 x 0.9 / 4000 over the density there.
+        chance_stream: seed of their chance. Derived: any; fixed, so that a plan always says the same.
     """
 
     solved_share: float = 0.5
@@ -47,6 +50,8 @@ class PlanSettings:
     priced_rules: int = 12
     priced_cells: int = 400
     priced_seconds: float = 3.0
+    realisations: int = 4000
+    chance_stream: int = 0
 
 
 SETTINGS = PlanSettings()

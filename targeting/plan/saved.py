@@ -56,6 +56,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
         solution=_solution(said, market=market, allocation=allocation),
         allocation=allocation,
         expected=said.expected,
+        realised=said.realised,
         baselines=said.baselines,
         curves=_text_columns(_frame(files, "curves.csv")) if "curves.csv" in files else pl.DataFrame(),
         provenance=Provenance(**{name.name: getattr(said, name.name) for name in fields(Provenance)}),

@@ -37,7 +37,8 @@ def console_rule(rule: str | None, words: Words) -> ConsoleRule:
         return ConsoleRule((), ())
     if rule == WHOLE_AUDIENCE:
         return ConsoleRule((words.all_people,), ())
-    enter, lists = [], []
+    enter: list[str] = []
+    lists: list[str] = []
     for part in _NEXT.split(rule):
         told = _CONDITION.match(part)
         if told is None:

@@ -9,7 +9,9 @@ import re
 from typing import Any
 
 import polars as pl
+from markupsafe import Markup
 
+from models.escaping.media import for_chart
 from targeting.words import Words
 
 INK, MUTED, RULE = "#1f2a33", "#5f6b74", "#dfe4e7"
@@ -58,17 +60,17 @@ class Drawing:
         return chart
 
 
-def svg_of(chart: Any) -> str:
+def svg_of(chart: Any) -> Markup:
     """A finished chart as an SVG that scales with the page (width by CSS, height by its view box)."""
     import altair as alt
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg(
-        chart.to_dict(validate=False), vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0]
+        for_chart(chart.to_dict(validate=False)), vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0]
     )
     width = re.search(r'width="([\d.]+)"', svg)
     size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
-    return re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1)
+    return Markup(re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1))
 
 
 def amounts(words: Words, ticks: int) -> Any:

@@ -7,8 +7,8 @@ there any". It must not decide or recompute anything.
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 
+from models.escaping.media import for_html
 from targeting.plan.budgets import Budgets
 from targeting.plan.decided import DecidedPlan
 from targeting.report import verdict
@@ -65,13 +65,13 @@ def notebook(plan: DecidedPlan) -> str:
     """Headline and funded units, for a notebook."""
     words = words_in("en")
     lines = "".join(
-        f"<tr><td>{escape(segment)}</td><td>{escape(placement)}</td>"
+        f"<tr><td>{for_html(segment)}</td><td>{for_html(placement)}</td>"
         f"<td style='text-align:right'>{spend}</td><td style='text-align:right'>{gmv}</td></tr>"
         for segment, placement, spend, gmv in money.notebook_rows(plan, words)
     )
     head = "<tr><th>segment</th><th>placement</th><th>spend</th><th>expected GMV</th></tr>"
     said = f"{verdict.headline(plan, words)} {verdict.certificate(plan, words)}"
-    return f"<p>{escape(said)}</p><table>{head}{lines}</table>"
+    return f"<p>{for_html(said)}</p><table>{head}{lines}</table>"
 
 
 def _period(plan: DecidedPlan, w: Words) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from models.errors import TargetingError
 from targeting.plan.budgets import Budgets, budgets_of
 from targeting.plan.decided import DecidedPlan
-from targeting.report.drawing import svg_of
 from targeting.report.report_settings import SETTINGS
 from targeting.words import Words
 
@@ -42,13 +40,6 @@ class Reader:
 
     words: Words
     budgets: Budgets | None
-
-
-def inlined(chart: Any) -> Any:
-    """A chart as markup for a template: drawn here, from numbers, with every name escaped by the drawer."""
-    from markupsafe import Markup
-
-    return Markup(svg_of(chart))
 
 
 def other_budgets(plan: DecidedPlan) -> Budgets | None:

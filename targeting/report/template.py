@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
+from models.escaping.media import for_html
+
 
 def filled(package: str, context: Mapping[str, object]) -> str:
     """`template.html.j2` of the package as one HTML document that needs nothing else.
@@ -20,6 +22,7 @@ def filled(package: str, context: Mapping[str, object]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=for_html,
         loader=FunctionLoader(lambda path: files(package).joinpath(path).read_text("utf-8")),
     )
     return environment.get_template("template.html.j2").render(**context)

@@ -34,6 +34,9 @@ def rest(plan: DecidedPlan, words: Words, budgets: Budgets | None) -> list[str]:
     said = [] if budgets is None else [*_best_budget(plan, words, budgets), *_last_step(plan, words, budgets)]
     if profit is not None and plan.spend_cny > 0:
         said.insert(0, words.wins.format(what=_brings(plan, words)))
+    came = plan.realised.get("profit_cny")
+    if came is not None and plan.spend_cny > 0:
+        said.insert(1, words.will_come.format(range=words.span(came, money=True)))
     if profit is None:
         unknown = words.no_economics if plan.campaign.economics is None else words.no_gmv
         said.append(words.profit_unknown.format(why=unknown))

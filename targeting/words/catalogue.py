@@ -13,17 +13,18 @@ from targeting.words.desk import Desk, DeskZh
 from targeting.words.reasons import Reasons, ReasonsZh
 from targeting.words.report import Report, ReportZh
 from targeting.words.rules import Rules, RulesZh
+from targeting.words.terminal import Terminal, TerminalZh
 from targeting.words.terms import Terms, TermsZh
 from targeting.words.verdict import Verdict, VerdictZh
 
 
-class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Desk):
+class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk):
     """Every message in English."""
 
     language = "en"
 
 
-class WordsZh(AmountsZh, TermsZh, RulesZh, ReasonsZh, VerdictZh, ReportZh, DeskZh, Words):
+class WordsZh(AmountsZh, TermsZh, RulesZh, ReasonsZh, VerdictZh, ReportZh, TerminalZh, DeskZh, Words):
     """Every message in Chinese."""
 
     language = "zh"

@@ -68,16 +68,14 @@ class Report:
     rule_state = "In this plan"
     rule_cost = "Costs"
     promise_head = "What is promised, and what is assumed"
-    promise_lead = (
-        "The range of an expected figure covers the uncertainty of the response curves, of the follow rate and "
-        "of the value per fan. It does not cover a change of the market between the data and the campaign."
-    )
-    realised_lead = (
-        "Expected: 80 % range of the average, were the campaign run many times. Will come: 80 % range of this "
-        "one campaign, chance included, meant to hold in four campaigns of five."
-    )
-    expected_short = "expected"
-    realised_short = "will come: {range}"
+    expected_range = "expected, 80 %: {range}"
+    realised_range = "will come, 80 %: {range}"
+    on_average = "Expected: if this campaign could be run many times, its average {what} would lie between {range}, with a chance of 80 %. This is what is not known of prices, follow rates and the value of a fan; more data make it narrower."
+    this_time = "Will come: it is run once, and who happens to follow and buy, and for how much, is luck as well: in four of five such campaigns {range} will really come."
+    this_time_unknown = "What really comes is luck as well, but nothing here tells how much single buyers differ, so no range is given for it."
+    this_time_old = "This plan is of a version that gave no range of what really comes."
+    no_uncertainty = "The curves came without uncertainty: how far the promise may be off, and how far luck moves what really comes, is not known here."
+    market_change = "Neither covers a change of the market between the data and the campaign."
     causal = "The effect is causal"
     observational = "The effect is observational, not proven to be caused by the advertising"
     no_reason = "no reason was given"
@@ -204,12 +202,16 @@ class ReportZh(Report):
     rule_state = "在本计划中"
     rule_cost = "代价"
     promise_head = "承诺与假设"
-    promise_lead = (
-        "预计值的区间包含响应曲线、涨粉率和单粉价值的不确定性，不包含数据之后到投放之间的市场变化。"
+    expected_range = "预计，80 %：{range}"
+    realised_range = "实际，80 %：{range}"
+    on_average = "预计：若同一计划能投放许多次，{what}的平均值有 80 % 的可能在 {range} 之间。这是价格、涨粉率和单粉价值尚不确定的部分；数据越多越窄。"
+    this_time = (
+        "实际：计划只投一次，谁来关注、谁来买、买多少也有偶然：五次这样的投放中有四次的实际值为 {range}。"
     )
-    realised_lead = "预计：同一计划投放多次的平均值的 80 % 区间。实际：这一次投放（含偶然）的 80 % 区间，五次中应有四次落在其中。"
-    expected_short = "预计"
-    realised_short = "实际：{range}"
+    this_time_unknown = "实际值也有偶然，但这里的数据看不出买家之间的差别，因此没有给出区间。"
+    this_time_old = "这份计划由旧版本生成，没有实际值的区间。"
+    no_uncertainty = "曲线未附带不确定性：承诺可能偏多少、偶然会带来多少出入，这里都无从得知。"
+    market_change = "两者都不包含数据之后到投放之间的市场变化。"
     causal = "效果是因果的"
     observational = "效果是观察性的，未证明由投放引起"
     no_reason = "未给出理由"

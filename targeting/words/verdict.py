@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 
 class Verdict:
     """English verdict."""
@@ -16,6 +14,7 @@ class Verdict:
     no_economics = "the brief has no economics (gross_margin, fee_rate)"
     no_gmv = "the input says nothing of GMV"
     wins = "It wins {what}."
+    will_come = "That is the expectation; chance included, a profit of {range} will really come in four campaigns of five."
     with_range = "{amount} ({range})"
     fans = "{amount} new fans"
     gmv_of = "{amount} of new-fan GMV"
@@ -56,23 +55,6 @@ class Verdict:
     more_gmv = "{amount} more GMV"
     less_gmv = "{amount} less GMV"
     against_last = "Against your last plan's split with the same money: {fans}{and_}{gmv}."
-    facts = MappingProxyType(
-        {
-            "spend": "spend",
-            "new_fans": "new fans",
-            "new_fan_gmv_cny": "new-fan GMV",
-            "profit_cny": "profit",
-            "certificate": "certificate",
-            "binding": "at limit",
-            "claims": "claims",
-            "bad rows": "bad rows",
-            "model": "model",
-            "champion": "champion",
-            "run": "MLflow run",
-            "report": "report",
-            "warning": "warning",
-        }
-    )
 
 
 class VerdictZh(Verdict):
@@ -86,6 +68,7 @@ class VerdictZh(Verdict):
     no_economics = "投放需求没有 economics（gross_margin 毛利率、fee_rate 费率）"
     no_gmv = "输入数据没有成交额"
     wins = "预计{what}。"
+    will_come = "以上是预计值；含偶然在内，五次投放中有四次的实际利润在 {range}之间。"
     with_range = "{amount}（{range}）"
     fans = "涨粉 {amount}"
     gmv_of = "新增粉丝成交额 {amount}"
@@ -116,20 +99,3 @@ class VerdictZh(Verdict):
     more_gmv = "多成交 {amount}"
     less_gmv = "少成交 {amount}"
     against_last = "与沿用上次的分配（同样花费）相比：{fans}{and_}{gmv}。"
-    facts = MappingProxyType(
-        {
-            "spend": "花费",
-            "new_fans": "涨粉数",
-            "new_fan_gmv_cny": "新粉成交额",
-            "profit_cny": "利润",
-            "certificate": "最优性",
-            "binding": "到边界",
-            "claims": "结论性质",
-            "bad rows": "异常行",
-            "model": "模型",
-            "champion": "冠军模型",
-            "run": "MLflow 运行",
-            "report": "报告",
-            "warning": "提醒",
-        }
-    )

@@ -4,13 +4,13 @@ from html.parser import HTMLParser
 import jewellery_shop
 import polars as pl
 import pytest
+from targeting.report.sentences import count, price_sentences, range_of, share, yuan
 
 import targeting as tg
 from targeting.plan import questions
 from targeting.plan.promise import Interval
 from targeting.report import charts
 from targeting.report.page import render
-from targeting.report.sentences import count, price_sentences, range_of, share, yuan
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

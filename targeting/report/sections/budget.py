@@ -8,8 +8,9 @@ from targeting.plan.budgets import Budgets
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.plan_settings import SETTINGS as PLAN_SETTINGS
 from targeting.report import charts
+from targeting.report.drawing import svg_of
 from targeting.report.saying import amount_of, objective_axis
-from targeting.report.section import Reader, Section, inlined
+from targeting.report.section import Reader, Section
 
 
 def section(plan: DecidedPlan, reader: Reader) -> Section | None:
@@ -20,7 +21,7 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
     by_profit = budgets.best is not None
     points, axis = curve_of(plan, budgets), w.profit_axis if by_profit else objective_axis(plan, w)
     marks = marks_of(plan, reader, budgets)
-    drawn = [inlined(charts.budget_curve(points, marks, w, axis=axis, width=width)) for width in (700, 300)]
+    drawn = [svg_of(charts.budget_curve(points, marks, w, axis=axis, width=width)) for width in (700, 300)]
     return Section(
         "budget",
         {

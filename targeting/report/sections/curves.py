@@ -6,9 +6,10 @@ import polars as pl
 
 from targeting.plan.decided import DecidedPlan
 from targeting.report import charts
+from targeting.report.drawing import svg_of
 from targeting.report.report_settings import SETTINGS
 from targeting.report.saying import measure_of, place
-from targeting.report.section import Reader, Section, inlined
+from targeting.report.section import Reader, Section
 
 _KEYS = ("segment", "placement", "slot")
 
@@ -29,7 +30,7 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
                 "segment": w.segment(unit["segment"]),
                 "placement": place(plan, w, unit),
                 "spend": w.yuan(unit["spend_cny"]),
-                "svg": inlined(charts.response_curve(curve, unit, w, shade=shades[unit["placement"]])),
+                "svg": svg_of(charts.response_curve(curve, unit, w, shade=shades[unit["placement"]])),
             }
         )
     measure = w.measure_fans if fans else w.measure_gmv

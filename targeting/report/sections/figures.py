@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Interval
+from targeting.plan.realised import Range
 from targeting.report.section import Reader, Section
+from targeting.words import Words
 
 
 def section(plan: DecidedPlan, reader: Reader) -> Section | None:
@@ -15,14 +17,16 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
 def figures(plan: DecidedPlan, reader: Reader) -> list[tuple[str, str, list[str]]]:
     """(label, figure, small print) of the row of key figures."""
     w, economics = reader.words, plan.campaign.economics
-    fans, gmv, profit = (plan.expected.get(k) for k in ("new_fans", "new_fan_gmv_cny", "profit_cny"))
+    names = ("new_fans", "new_fan_gmv_cny", "profit_cny")
+    fans, gmv, profit = (plan.expected.get(name) for name in names)
+    come = {name: plan.realised.get(name) for name in names}
     shown = []
     if profit is not None and economics is not None:
-        shown.append((w.profit, w.yuan(profit.value), _ranges(reader, profit, money=True)))
+        shown.append((w.profit, w.yuan(profit.value), _ranges(w, profit, come["profit_cny"], money=True)))
     if fans is not None:
-        shown.append((w.new_fans, w.count(fans.value), _ranges(reader, fans, money=False)))
+        shown.append((w.new_fans, w.count(fans.value), _ranges(w, fans, come["new_fans"], money=False)))
     if gmv is not None:
-        shown.append((w.gmv, w.yuan(gmv.value), _ranges(reader, gmv, money=True)))
+        shown.append((w.gmv, w.yuan(gmv.value), _ranges(w, gmv, come["new_fan_gmv_cny"], money=True)))
     shown.append((w.spend, w.yuan(plan.spend_cny), [w.of_budget_of.format(budget=w.yuan(plan.budget_cny))]))
     if fans is not None and fans.value > 0:
         shown.append((w.cost_per_fan, w.yuan(plan.spend_cny / fans.value), [w.spend_by_fans]))
@@ -33,5 +37,9 @@ def figures(plan: DecidedPlan, reader: Reader) -> list[tuple[str, str, list[str]
     return shown
 
 
-def _ranges(reader: Reader, expected: Interval, *, money: bool) -> list[str]:
-    return [reader.words.range_of(expected, money=money)]
+def _ranges(w: Words, expected: Interval, came: Range | None, *, money: bool) -> list[str]:
+    """The interval of the expectation, and that of what will really come."""
+    told = [w.expected_range.format(range=w.span(expected, money=money))] if expected.low is not None else []
+    if came is not None:
+        told.append(w.realised_range.format(range=w.span(came, money=money)))
+    return told or [w.no_interval]

@@ -13,7 +13,23 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
     """(label, sentence) pairs."""
     w = reader.words
     claims = [_claim(plan, w), _beyond(plan, w), _break_even(plan, w)]
-    return Section("promise", {"claims": [claim for claim in claims if claim is not None]})
+    told = [claim for claim in claims if claim is not None]
+    return Section("promise", {"promises": promises(plan, w), "claims": told})
+
+
+def promises(plan: DecidedPlan, w: Words) -> list[str]:
+    """The expectation and what will really come, told apart; or why there is only one or none."""
+    known = plan.expected.get("new_fan_gmv_cny") is not None
+    name, what = ("new_fan_gmv_cny", "new_fan_gmv") if known else ("new_fans", "new_fans")
+    expected, came = plan.expected.get(name), plan.realised.get(name)
+    if expected is None or expected.low is None or expected.high is None:
+        return [w.no_uncertainty]
+    average = w.on_average.format(what=w.objectives[what], range=w.span(expected, money=known))
+    if came is not None:
+        luck = w.this_time.format(range=w.span(came, money=known))
+    else:
+        luck = w.this_time_unknown if plan.realised else w.this_time_old
+    return [average, luck, w.market_change]
 
 
 def _claim(plan: DecidedPlan, w: Words) -> tuple[str, str]:
