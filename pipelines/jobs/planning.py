@@ -175,9 +175,6 @@ def result_of(
         rejected=rejected_counts(decided.rejected),
         seconds=plan.solution.seconds,
         warnings=decided.warnings,
-        verdict=(
-            verdict.headline(plan, words_in(language)),
-            *verdict.rest(plan, words_in(language), budgets),
-        ),
+        verdict=(verdict.headline(plan, words), *verdict.rest(plan, words, budgets)),
         language=language,
     )
