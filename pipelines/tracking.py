@@ -69,6 +69,11 @@ class JobRun:
 
         self._send(lambda: mlflow.set_tag(name, value))
 
+    def fingerprints(self, prints: Mapping[str, str]) -> None:
+        """Tag the run with what was read."""
+        for name, print_ in prints.items():
+            self.tag(f"targeting.fingerprint.{name}", print_)
+
     def text(self, content: str, name: str) -> None:
         """Log text (a chart, a page) as an artifact."""
         import mlflow
@@ -126,8 +131,7 @@ def job_run(
         assert run is not None
         opened = JobRun(run_id=run.info.run_id, tracking_uri=uri)
         opened.tag("targeting.job", job)
-        for name, print_ in fingerprints.items():
-            opened.tag(f"targeting.fingerprint.{name}", print_)
+        opened.fingerprints(fingerprints)
         recorded = _recordable(inputs)
         opened.parameters(recorded.get("settings", {}))
         of = {"python": platform.python_version(), **versions(_LIBRARIES)}

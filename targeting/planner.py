@@ -111,7 +111,8 @@ class Planner:
         frame = as_frame(users, source="users")
         people = conform(frame, "users", source="users", features=self.model.features)
         found = self.audience_of_scores(self.model.score(people.good), people.good)
-        return replace(found, rejected=people.rejected, warnings=people.warnings)
+        known = people.good, self.model.encoder
+        return replace(found, rejected=people.rejected, warnings=people.warnings, people=known)
 
     def audience_of_scores(self, scores: pl.DataFrame, users: pl.DataFrame | None = None) -> Audience:
         """Segment people who are already scored (`targeting score` writes such a table); users give the
@@ -163,7 +164,7 @@ class Planner:
         return decide(
             campaign=brief,
             market=market,
-            provenance=self._provenance(audience.warnings),
+            provenance=self._provenance(tuple(dict.fromkeys((*self.warnings, *audience.warnings)))),
             audience=audience,
             last_plan=last_plan,
             history=self.state.history,

@@ -39,6 +39,16 @@ class AudienceSettings:
         curve_points: Of a stored delay curve, denser in the first day. Convention.
         at_risk: Followers still observed (or a hundredth of all) up to an age that a delay curve is trusted
             at: a jump of it is known to 1/sqrt(10). Derived.
+        longest_horizon: Times the age of the oldest new fan, beyond which a horizon is refused. Derived: fans
+            who go on buying at the rate they did and fans whose purchases fade with log(1 + age) are then
+            worth 2.6 times apart: 6 against 1 + log(6) / log(2) / 2 = 2.3 times what was seen.
+        usual_horizon: Days that are never refused: what holds where the brief does not say. Convention.
+        silent_extrapolation: Share of the GMV within the horizon, and of the horizon's days, that may be
+            extrapolated without a word. Convention.
+        extrapolated_sd: Deviation of the log of a fan's GMV per share of it that is extrapolated. Derived:
+            that part may be nothing or twice as much, taken as an 80 % interval: 1 / 1.28.
+        unwatched_sd: The same per share of the horizon's days that nobody was watched for, at least: of few
+            purchases none may have fallen on the last days. Convention.
         refund_orders: Orders below which refunds still to come are not estimated: ten groups of twenty.
             Derived.
         refund_errors: Standard errors by which old orders must be refunded more than young ones. Convention:
@@ -67,6 +77,11 @@ class AudienceSettings:
     arrived_share: float = 0.02
     curve_points: int = 120
     at_risk: int = 10
+    longest_horizon: float = 6.0
+    usual_horizon: int = 30
+    silent_extrapolation: tuple[float, float] = (0.1, 0.2)
+    extrapolated_sd: float = 0.78
+    unwatched_sd: float = 0.3
     refund_orders: int = 200
     refund_errors: float = 2.0
     level_sd: float = 0.3

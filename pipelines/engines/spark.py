@@ -15,14 +15,16 @@ from typing import Any
 import pyarrow as pa
 
 from models.errors import DataError
-from pipelines.engines.part import part_schema
+from pipelines.engines.part import Pass, part_schema
 from pipelines.shell import quiet
+from pipelines.store import part_files, read_table
+from pipelines.store.streams import count_rows, digests_of
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
 
 
-def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> None:
-    """Write the scored parts of `users` into the folder `work` (Parquet parts, schema `part_schema`).
+def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> Pass:
+    """Score `users` on Spark, which writes its parts (schema `part_schema`) into the folder `work`.
 
     Args:
         model_files: `AudienceModel.to_files()`.
@@ -32,8 +34,9 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         master: Spark master URL, e.g. `local[2]` or the address of a cluster.
 
     Raises:
-        DataError: pyspark or a Java runtime is missing.
+        DataError: pyspark or a Java runtime is missing, or the users were replaced while Spark read them.
     """
+    before = digests_of(users)
     session = _session(master, part_users)  # says what is missing before the next line needs it
     from pyspark.errors import PySparkException
 
@@ -48,6 +51,9 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
             raise _of_worker(error) from error
     finally:
         session.stop()
+    if digests_of(users) != before:
+        raise DataError(f"{users}: was changed while it was read; run again when nobody writes to it")
+    return Pass(map(read_table, part_files(work)), count_rows(users), before)
 
 
 def _of_worker(error: Exception) -> Exception:

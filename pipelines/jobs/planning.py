@@ -13,13 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.briefs import Brief
 from pipelines.config.job_settings import PlanSettings, Settings
-from pipelines.store import MANIFEST, atomic_directory
-from pipelines.store.fingerprints import content_of
-from pipelines.store.plans import REPORT, rejected_counts, write_plan
+from pipelines.store import MANIFEST, Target
+from pipelines.store.plans import REPORT, write_plan
+from pipelines.store.rejects import rejected_counts
 from targeting.audience import Audience
 from targeting.decision.verbs import Plan
 from targeting.plan.budgets import Budgets
@@ -99,7 +98,7 @@ def planning_run(
     brief: Brief,
     *,
     inputs: Mapping[str, object],
-    paths: Mapping[str, Path],
+    prints: Mapping[str, str],
     settings: Settings,
     tracking_uri: str | None,
 ) -> Iterator[tracking.JobRun]:
@@ -109,31 +108,24 @@ def planning_run(
         job: `plan` or `run`.
         brief: what is planned.
         inputs: where the job's own inputs are.
-        paths: the same by table or source, for their fingerprints.
+        prints: fingerprint of each of them, as it was read.
         settings: of the job.
         tracking_uri: MLflow store.
     """
     recorded = {**inputs, "campaign": brief.path, "settings": settings}
-    prints = input_prints(paths, brief=brief)
+    prints = {**prints, **brief.prints}
     with tracking.job_run(job, tracking_uri=tracking_uri, inputs=recorded, fingerprints=prints) as run:
         yield run
 
 
-def input_prints(paths: Mapping[str, Path], *, brief: Brief) -> dict[str, str]:
-    """Fingerprints of every input of a plan: sources, brief and last plan, compared again by a replay."""
-    missing = [path for path in paths.values() if not path.exists()]
-    if missing:
-        raise DataError(f"{missing[0]}: no such file or directory; check the path")
-    return {name: content_of(path) for name, path in {**paths, **brief.files()}.items()}
-
-
-def publish(decided: Decided, *, out: Path, run: tracking.JobRun, language: str = "en") -> PlanResult:
+def publish(decided: Decided, *, target: Target, run: tracking.JobRun, language: str = "en") -> PlanResult:
     """Write the plan directory, log the plan in the open run, and say what it is."""
     budgets = other_budgets(decided.plan)
-    with atomic_directory(out) as folder:
+    with target.replaced() as folder:
         write_plan(decided.plan, folder, rejected=decided.rejected, language=language, budgets=budgets)
-    _log(decided.plan, out, run=run, words=words_in(language))
-    return result_of(decided, out=out, run_id=run.run_id, language=language, budgets=budgets)
+    _log(decided.plan, target.path, run=run, words=words_in(language))
+    shown = Path(target.shown)
+    return result_of(decided, out=shown, run_id=run.run_id, language=language, budgets=budgets)
 
 
 def _log(plan: Plan, folder: Path, *, run: tracking.JobRun, words: Words) -> None:

@@ -18,7 +18,7 @@ from pipelines.config.job_settings import TrainSettings, load
 from pipelines.jobs.promotion import Promotion, promote, starting_alias
 from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
-from pipelines.store.plans import rejected_counts
+from pipelines.store.rejects import rejected_counts
 from targeting.campaign import Campaign
 from targeting.planner import Planner
 

@@ -26,8 +26,12 @@ class PlanSettings:
             report must not take longer than its plan.
         rule_room: room in a rule, as a share of its scale, below which it is at its limit. Derived: 厘 of a
             budget of 100 yuan.
-        priced_rules, priced_cells, priced_seconds: rules that are taken away one by one to see what they
-            cost, in a market of so many cells, and seconds for each. Chosen, as above.
+        priced_cells: of a market in which rules are taken away one by one to see what they cost. Chosen, as
+            above.
+        priced_rules, priced_seconds: limits that are loosened or taken away one by one to see what that
+            brings, and seconds for each. Chosen: a report must not take longer than its plan.
+        price_nothing: share of the plan's value below which a step of a limit is worth nothing. Derived: the
+            certificate's gap is a thousand times that.
         realisations: random campaigns behind the range of what will come: its ends are known to 2 % of its
             width. Derived: root of 0.1 x 0.9 / 4000 over the density there.
         chance_stream: seed of their chance. Derived: any; fixed, so that a plan always says the same.
@@ -47,9 +51,10 @@ class PlanSettings:
     budget_gap: float = 1e-4
     budget_seconds: float = 3.0
     rule_room: float = 1e-5
-    priced_rules: int = 12
     priced_cells: int = 400
+    priced_rules: int = 12
     priced_seconds: float = 3.0
+    price_nothing: float = 1e-9
     realisations: int = 4000
     chance_stream: int = 0
 

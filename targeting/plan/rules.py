@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from targeting.allocation.audit.judgement import Finding
 from targeting.campaign.constraints import BaseConstraint
 from targeting.plan import questions
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.loosening import prices
 from targeting.plan.plan_settings import SETTINGS
 
 log = logging.getLogger("targeting.report")
@@ -38,7 +40,8 @@ class Rule:
         at_limit: no room is left.
         places, tight_places: of how many parts (each segment, each placement ...) it speaks, and in how many
             of them no room is left.
-        price: of the objective per unit of its limit.
+        step: what loosening it by one round step brings, a row of `loosening.prices`; None where that is
+            nothing.
         gain: the columns value, new_fans, new_fan_gmv_cny and spend_cny of the best plan without it less
             this plan's; None where it was not solved again.
     """
@@ -50,7 +53,7 @@ class Rule:
     at_limit: bool
     places: int
     tight_places: int
-    price: float
+    step: Mapping[str, Any] | None = None
     gain: Mapping[str, float] | None = None
 
 
@@ -59,7 +62,7 @@ def rules_of(plan: DecidedPlan, *, priced: bool = True) -> tuple[Rule, ...]:
 
     Args:
         plan: the decided plan.
-        priced: also solve again without each rule that may cost something.
+        priced: also solve again without each rule that may cost something, and with each a step looser.
     """
     found = check.findings(
         plan.market,
@@ -72,8 +75,10 @@ def rules_of(plan: DecidedPlan, *, priced: bool = True) -> tuple[Rule, ...]:
     limits = {c.name: c for c in plan.campaign.limits}
     rules = [_rule(plan, name, limits.get(name), tuple(judged)) for name, judged in found.items()]
     spoken = [rule for rule in rules if rule.kind != "trial" or plan.market.untried.any()]
-    gains = _gains(plan, spoken) if priced else {}
-    return tuple(Rule(**{**vars(rule), "gain": gains.get(rule.name)}) for rule in spoken)
+    if not priced:
+        return tuple(spoken)
+    gains, steps = _gains(plan, spoken), {row["constraint"]: row for row in prices(plan).to_dicts()}
+    return tuple(replace(r, gain=gains.get(r.name), step=steps.get(r.name)) for r in spoken)
 
 
 def _rule(
@@ -91,7 +96,6 @@ def _rule(
         at_limit=tight > 0 or name in plan.binding,
         places=len(judged),
         tight_places=tight,
-        price=plan.shadow_prices.get(name, 0.0),
     )
 
 

@@ -5,8 +5,7 @@ The numbers are those of `targeting.plan.rules`; nothing is computed but units o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import floor, log10
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from targeting.campaign.fields import Selection
@@ -145,22 +144,13 @@ def _least(rule: Rule) -> float:
     return 1.0
 
 
-def small_change(budget_cny: float) -> float:
-    """A round amount of at most a twentieth of the budget: a price per yuan holds for a small change only.
-
-    >>> small_change(200_000), small_change(20_000), small_change(200), small_change(30)
-    (10000.0, 1000.0, 10.0, 1.0)
-    """
-    return float(10.0 ** floor(log10(budget_cny / 20) + 1e-9))
-
-
 def cost(plan: DecidedPlan, words: Words, rule: Rule) -> str:
     """What the rule costs: what the plan without it has more, and what loosening it a little would bring."""
     said = []
     if rule.gain is not None:
         said.append(_without(plan, words, rule))
-    if abs(rule.price) > 1e-9:
-        said.append(price(plan, words, rule.name, rule.price))
+    if rule.step is not None:
+        said.append(loosened(plan, words, rule.step))
     return words.semicolon.join(said) or words.costs_nothing
 
 
@@ -186,17 +176,22 @@ def _what(plan: DecidedPlan, words: Words) -> str:
     return words.objectives[plan.campaign.objective]
 
 
-def price(plan: DecidedPlan, words: Words, name: str, per_unit: float) -> str:
-    """What one round step of a limit is worth, from its shadow price."""
-    unit = next((row.unit for row in plan.problem.rows if row.name == name), "CNY")
-    if unit == "value":  # a return, a floor: counted in what the brief counts
-        unit = next(iter(plan.problem.worth or {}), "gmv")
-    money = small_change(plan.budget_cny)
-    step, step_words = (1.0, words.per_unit[unit]) if unit in words.per_unit else (money, words.yuan(money))
-    amount = abs(per_unit) * step
+def loosened(plan: DecidedPlan, words: Words, step: Mapping[str, Any]) -> str:
+    """What one round step of a limit brings: solved again, or about, where it is a slope."""
+    unit = step["unit"]
+    by = words.steps_of.get(unit, "{size}").format(
+        size=amount_of(plan, words, step["step"]) if unit == "value" else
+        words.yuan(step["step"]) if unit == "CNY" else f"{step['step']:g}"
+    )  # fmt: skip
+    exact = step["gain"] is not None
+    amount = abs(step["gain"] if exact else step["price"])
     if set(plan.problem.objective) == {"spend"}:
-        return words.loosening_saves.format(step=step_words, gain=words.yuan(amount))
-    told = words.gain_of if plan.campaign.objective in MONEY else words.gain_count
-    gain = told.format(amount=amount_of(plan, words, amount), what=_what(plan, words))
-    said = words.more_budget if name == "total" else words.loosening
-    return said.format(step=step_words, gain=gain)
+        gain = words.yuan(amount)
+    else:
+        told = words.gain_of if plan.campaign.objective in MONEY else words.gain_count
+        gain = told.format(amount=amount_of(plan, words, amount), what=_what(plan, words))
+    gain = gain if exact else words.about.format(gain=gain)
+    if step["constraint"] == "total":
+        return words.more_budget.format(step=by, gain=gain)
+    saves = set(plan.problem.objective) == {"spend"}
+    return (words.loosening_saves if saves else words.loosening).format(step=by, gain=gain)

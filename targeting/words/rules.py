@@ -67,16 +67,17 @@ class Rules:
     costs_nothing = "nothing: loosening it changes nothing"
     costs_gain = "without it: {gains}"
     costs_same = "nothing: the plan would be the same without it"
-    loosening = "loosening it by {step} would bring about {gain}"
-    loosening_saves = "loosening it by {step} would save about {gain}"
-    more_budget = "another {step} of budget would bring about {gain}"
+    loosening = "loosening it by {step} would bring {gain}"
+    loosening_saves = "loosening it by {step} would save {gain}"
+    more_budget = "another {step} of budget would bring {gain}"
     gain_of = "{amount} of {what}"
     gain_count = "{amount} {what}"
-    per_viewer = "1 viewer"
-    per_unit = MappingProxyType(
+    about = "about {gain}"
+    steps_of = MappingProxyType(
         {
-            "cells": "1 unit", "viewers": "1 viewer", "fans": "1 fan", "entries": "1 live entry",
-            "impressions": "1 impression",
+            "CNY": "{size}", "value": "{size}", "cells": "1 unit", "viewers": "1 viewer", "fans": "1 fan",
+            "share": "1 percentage point", "return": "{size} of the return", "ratio": "{size} of the ratio",
+            "impressions": "{size} impressions a person",
         }
     )  # fmt: skip
     actual_yuan = "{actual} of {limit}"
@@ -144,16 +145,16 @@ class RulesZh(Rules):
     costs_nothing = "没有代价：放宽不会改变计划"
     costs_gain = "去掉它：{gains}"
     costs_same = "没有代价：去掉它计划也一样"
-    loosening = "放宽 {step}约多带来 {gain}"
-    loosening_saves = "放宽 {step}约节省 {gain}"
-    more_budget = "预算再加 {step}约多带来 {gain}"
+    loosening = "放宽 {step}可多带来 {gain}"
+    loosening_saves = "放宽 {step}可节省 {gain}"
+    more_budget = "预算再加 {step}可多带来 {gain}"
     gain_of = "{amount} {what}"
     gain_count = "{amount} {what}"
-    per_viewer = "1 名观众"
-    per_unit = MappingProxyType(
+    about = "约 {gain}"
+    steps_of = MappingProxyType(
         {
-            "cells": "1 个单元", "viewers": "1 名观众", "fans": "1 个粉丝", "entries": "1 次直播间进入",
-            "impressions": "1 次曝光",
+            "CNY": "{size}", "value": "{size}", "cells": "1 个单元", "viewers": "1 名观众", "fans": "1 个粉丝",
+            "share": "1 个百分点", "return": "回报的 {size}", "ratio": "比例的 {size}", "impressions": "人均 {size} 次曝光",
         }
     )  # fmt: skip
     actual_yuan = "{actual}，限 {limit}"

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from models.audience.cells.tables import CellTable, FloatArray
-from models.audience.delay import fit_curve
+from models.audience.delay import DelayCurve, fit_curve
 from models.audience.followers import fit_log_refunds, kept_orders
+from models.audience.horizon import horizon_sd
 from models.events.event_log import CONTROL, EventLog
 from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.pooling import size_factor
@@ -40,35 +41,32 @@ def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizo
     bought = bought.with_columns(pl.col("net_cny") * usual)
     firsts = bought.group_by("user_id").agg(pl.col("age_days").min(), pl.col("net_cny").sum().alias("net"))
     leave = fans["age"].to_numpy()
-    gmv_share = _arrived(bought["age_days"], bought["net_cny"].to_numpy(), leave, horizon_days)
-    first_share = _arrived(firsts["age_days"], np.ones(firsts.height), leave, horizon_days)
+    curve = _delay(bought["age_days"], bought["net_cny"].to_numpy(), leave, horizon_days)
+    first = _delay(firsts["age_days"], np.ones(firsts.height), leave, horizon_days)
     table = (
         fans.join(firsts.select("user_id", "net"), on="user_id", how="left", maintain_order="left")
         .join(_organic_gmv(log, kept, scored), on="segment", how="left", maintain_order="left")
         .with_columns(
             observed=pl.col("net").fill_null(0.0) - pl.col("organic_day").fill_null(0.0) * pl.col("age"),
-            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(gmv_share, dtype=pl.Float64),
-            likely=pl.col("p_precise") * pl.Series(first_share, dtype=pl.Float64),
+            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(curve.at(leave), dtype=pl.Float64),
+            likely=pl.col("p_precise") * pl.Series(first.at(leave), dtype=pl.Float64),
             buyer=pl.col("net").is_not_null().cast(pl.Float64),
         )
     )
-    return _fan_sums(table, keys, leave=leave, seen=gmv_share, horizon_days=horizon_days)
+    return _fan_sums(table, keys, seen=curve.at(leave), level_sd=horizon_sd(curve) if table.height else 0.0)
 
 
-def _arrived(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: int) -> FloatArray:
-    """Share of the horizon's total that has arrived by each fan's age (n_fans,)."""
-    curve = fit_curve(
+def _delay(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: int) -> DelayCurve:
+    """Share of the horizon's total that has arrived by an age."""
+    return fit_curve(
         event_age_days=age.to_numpy(),
         amount=amount,
         leave_age_days=leave,
         horizon_days=float(horizon_days),
     )
-    return curve.at(leave)
 
 
-def _fan_sums(
-    table: pl.DataFrame, keys: pl.DataFrame, *, leave: FloatArray, seen: FloatArray, horizon_days: int
-) -> CellTable:
+def _fan_sums(table: pl.DataFrame, keys: pl.DataFrame, *, seen: FloatArray, level_sd: float) -> CellTable:
     summed = table.group_by("segment", "placement", maintain_order=True).agg(
         pl.len().cast(pl.Float64).alias("fans"),
         pl.col("observed", "predicted", "likely", "buyer").sum(),
@@ -89,21 +87,13 @@ def _fan_sums(
             table["predicted"].to_numpy(),
         ),
         coin=table["randomized"].fill_null(False).to_numpy(),
-        level_sd=_delay_doubt(leave, horizon_days),
+        level_sd=level_sd,
         diagnostics={
             "fans_in_logs": float(table.height),
             "buyers_in_logs": float(table["buyer"].sum()),
-            "share_of_horizon_seen": float(np.mean(seen)) if len(leave) else 0.0,
+            "share_of_horizon_seen": float(np.mean(seen)) if len(seen) else 0.0,
         },
     )
-
-
-def _delay_doubt(leave: FloatArray, horizon_days: int) -> float:
-    """Doubt about the level when few fans are as old as the horizon (the delay curve is extrapolated)."""
-    if len(leave) == 0:
-        return 0.0
-    oldest = float(np.quantile(leave, 0.95)) / horizon_days
-    return 0.3 * max(0.0, 1.0 - oldest)
 
 
 def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
