@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from models.escaping.media import for_terminal
-from pipelines.options import Campaign, Config, Data, Engine, Json, Lang, Language, Out, Store
+from pipelines import cli_launch
+from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Lang, Language, Out, Store, done
 from pipelines.shell import emit, execute, progress
 
 app = typer.Typer(
@@ -25,10 +26,6 @@ app = typer.Typer(
     help="Whom to show, where, with how much money, so that the new fans buy most - with a certificate.",
     epilog="Start with: targeting demo --out demo",
 )
-
-
-def _done(result: Any, as_json: bool, headline: str) -> None:
-    emit(asdict(result), as_json=as_json, headline=headline)
 
 
 def _planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -> None:
@@ -71,7 +68,7 @@ def simulate(
 
     with progress("simulate") as tell:
         result = run_simulate(out=out, config=config, world=world, users=users, seed=seed, tell=tell)
-    _done(result, json, f"Data directory and campaign.yaml are in {result.out}")
+    done(result, json, f"Data directory and campaign.yaml are in {result.out}")
 
 
 @app.command(epilog="Example: targeting check data")
@@ -97,7 +94,7 @@ def train(data: Data, config: Config = None, tracking_uri: Store = None, json: J
 
     with progress("train") as tell:
         result = run_train(data=data, config=config, tracking_uri=tracking_uri, tell=tell)
-    _done(result, json, f"Registered {result.model_uri}")
+    done(result, json, f"Registered {result.model_uri}")
 
 
 @app.command(epilog="Example: targeting score --data data --model models:/new-fan-gmv@champion --out scores")
@@ -123,7 +120,7 @@ def score(
             tracking_uri=tracking_uri,
             tell=tell,
         )
-    _done(result, json, f"Scores of {result.users:,} users are in {result.out}")
+    done(result, json, f"Scores of {result.users:,} users are in {result.out}")
 
 
 @app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")
@@ -185,6 +182,9 @@ def run(
             tell=tell,
         )
     _planned(result, result, json, "plan_written", where=result.out)
+
+
+app.registered_commands.extend(cli_launch.app.registered_commands)
 
 
 @app.command(epilog="Example: targeting evaluate --data data --plan plan")

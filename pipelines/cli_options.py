@@ -1,12 +1,15 @@
-"""The options that several commands share. It must not import any job."""
+"""Options that several commands have, and how a command tells its result. It must not import a job."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from pipelines.shell import emit
 
 
 class Engine(StrEnum):
@@ -36,3 +39,8 @@ Store = Annotated[
 ]
 Language = Annotated[Lang, typer.Option("--lang", help="Of the report and of what is printed: en or zh.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+def done(result: Any, as_json: bool, headline: str) -> None:
+    """Print a job's result."""
+    emit(asdict(result), as_json=as_json, headline=headline)
