@@ -152,3 +152,42 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         texts.append(one.mark_text(align="left", dx=-4, dy=dy, fontSize=12, fontWeight=600, color=INK))
     layers = [zero, line, dots, *texts] if float(points["value"].min() or 0.0) < 0 else [line, dots, *texts]  # type: ignore[arg-type]
     return drawing.finished(alt.layer(*layers).properties(width=width, height=210))
+
+
+def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Any:
+    """Former and present money by segment, side by side; the rest of the segments in one bar.
+
+    Args:
+        units: segment, spend_cny, old_spend_cny.
+        words: the reader's.
+        top: segments shown.
+    """
+    import altair as alt
+
+    drawing = Drawing()
+    both = units.group_by("segment", maintain_order=True).agg(pl.col("spend_cny", "old_spend_cny").sum())
+    ranked = both.sort(pl.max_horizontal("spend_cny", "old_spend_cny"), descending=True, maintain_order=True)
+    rest = ranked.slice(top).select(
+        segment=pl.lit(words.other.format(count=max(ranked.height - top, 0))),
+        spend_cny=pl.col("spend_cny").sum(),
+        old_spend_cny=pl.col("old_spend_cny").sum(),
+    )
+    said = ranked.head(top).with_columns(
+        pl.col("segment").map_elements(words.segment, return_dtype=pl.String)
+    )
+    shown = pl.concat([said, rest.head(1)]) if ranked.height > top else said
+    order, times = shown["segment"].to_list(), [words.old, words.new]
+    long = shown.rename({"old_spend_cny": words.old, "spend_cny": words.new}).unpivot(
+        times, index="segment", variable_name="time", value_name="spend_cny"
+    )
+    bars = (
+        drawing.chart(long)
+        .mark_bar()
+        .encode(
+            x=alt.X("spend_cny:Q", title=words.columns["spend_cny"], axis=amounts(words, 5)),
+            y=alt.Y("segment:N", sort=order, title=None, axis=names(order)),
+            yOffset=alt.YOffset("time:N", sort=times),
+            color=colours("time", times, ["#b4bec4", PALETTE[0]]),
+        )
+    )
+    return drawing.finished(bars.properties(height={"step": 14}))
