@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import right_size
 
-from models.supply import elasticity, panel, pooled_fit
+from models.supply import units
 from models.supply.settings import SUPPLY
 
 
