@@ -30,8 +30,8 @@ COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
 # reports have them for the live room only.
 BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
 BLIND = (
-    "delivery: column reach (触达人数) is missing, so nothing tells how often each person was shown; how much "
-    "more a day can hold is a guess from the money of different days, and intervals are wider for it"
+    "delivery: column reach (触达人数) is missing, so nothing tells how often each person was shown; how "
+    "much more a day can hold is a guess from the money of different days, and intervals are wider for it"
 )
 
 

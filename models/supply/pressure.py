@@ -1,9 +1,9 @@
 """On how many people a unit's money was spread. In: impressions, reach, who was shown often. Out: audiences.
 
 A campaign's audience on a day is unknown: reach counts only those who were shown at least once. What can be
-counted without the others are *pairs*: sum n (n - 1) over people, and the crowd n (N - 1), where N is what all
-campaigns showed that person in that placement on that day. Where person u is shown Poisson(lambda k_u) times,
-k of mean 1 and E[k^2] = h,
+counted without the others are *pairs*: sum n (n - 1) over people, and the crowd n (N - 1), where N is what
+all campaigns showed that person in that placement on that day. Where person u is shown Poisson(lambda k_u)
+times, k of mean 1 and E[k^2] = h,
 
     sum n (N - 1) / sum n = h lambda        (zeros count for nothing on either side)
     reached / audience = 1 - (1 + (h - 1) lambda)^(-1 / (h - 1))     for gamma k: negative binomial counts
@@ -100,7 +100,9 @@ class Counts:
             if not len(at):
                 continue
             whole = total[at] ** 2 / self.ever_pairs[at]
-            away = np.average(np.log(whole / effective[at]), weights=_sum_by(self.group, self.pairs)[at] + 1.0)
+            away = np.average(
+                np.log(whole / effective[at]), weights=_sum_by(self.group, self.pairs)[at] + 1.0
+            )
             stable = unevenness(total[at], self.ever[at], whole, self.ever_pairs[at])
             h[self.place == j] = stable * np.exp(np.clip(away, 0.0, np.log(SUPPLY.most_away)))
         return h
@@ -134,8 +136,8 @@ def _two_way(shown: FloatArray, group: IntArray, buy: IntArray) -> FloatArray:
 def _kept(count: FloatArray, expected: FloatArray, *, noise: float) -> FloatArray:
     """What of count / expected is more than the chance of counting, whose variance is `noise` x expected.
 
-    A pressure taken from few showings is wrong by chance, and a price regressed on it looks flatter than it is
-    (errors in variables). The posterior mean of a gamma ratio whose variance is what all units show beyond
+    A pressure taken from few showings is wrong by chance, and a price regressed on it looks flatter than it
+    is (errors in variables). The posterior mean of a gamma ratio whose variance is what all units show beyond
     chance: near 1 where audiences stay the same from day to day, the count's own where they do not.
     """
     excess = ((count - expected) ** 2 - noise * expected).sum() / max((expected**2).sum(), 1e-12)

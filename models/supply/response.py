@@ -2,8 +2,8 @@
 
 Logged spend and delivery become one pooled, concave `CurveSet` for one day (`models.supply.fit`), with draws
 for the intervals and the largest spend each curve was learned from. A segment's curve is everybody in it at
-one pressure; it is kept per user, so that the same response serves an audience of another size. It must not import targeting, and it
-knows nothing about what a follow is worth.
+one pressure; it is kept per user, so that the same response serves an audience of another size. It must not
+import targeting, and it knows nothing about what a follow is worth.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ class ResponseModel:
 
     def curves(self, users: Mapping[str, float] | None = None) -> CurveSet:
         """Curves of one day in the order of `cells`, for the fitted audience or `users` per segment."""
-        return self._curve_set(
-            self.log_price, self.log_capacity, self.log_form, size=self._size(users)
-        )
+        return self._curve_set(self.log_price, self.log_capacity, self.log_form, size=self._size(users))
 
     def draws(self, users: Mapping[str, float] | None = None) -> CurveSet:
         """The draws, parameters of shape (n_draws, n_cells), jointly drawn across cells."""
@@ -156,11 +154,28 @@ def fit_response(
     paid = paid.filter(pl.col("segment").is_in(segments))
     _require_delivery(paid, names, outcome=outcome)
     units = build_units(
-        paid, segments=segments, placements=names, users=users_by_segment, outcome=outcome, apart=apart
+        _chosen_by_money(paid),
+        segments=segments,
+        placements=names,
+        users=users_by_segment,
+        outcome=outcome,
+        apart=apart,
     )
     fit = fit_supply(units, rng=rng, n_draws=n_draws)
     cells = _cells(paid, units, segments=segments, placements=names)
-    return _model(fit, cells=cells, per_user=users_by_segment is not None, units=len(paid))
+    return _model(fit, cells=cells, per_user=users_by_segment is not None, units=len(units.got))
+
+
+def _chosen_by_money(paid: pl.DataFrame) -> pl.DataFrame:
+    """The units without those whose *people* a coin chose, where others have most of a placement's money.
+
+    An experiment shows everybody in it at least once, so how often they were shown is no pressure that money
+    made. (A report knows no people: its coin set the money.)
+    """
+    money = pl.col("cost_cny").sum().over("placement")
+    by_coin = pl.col("cost_cny").filter("coin").sum().over("placement")
+    odd = pl.col("coin") & pl.col("ever").is_not_null() & (by_coin < 0.5 * money)
+    return paid.filter(~odd)
 
 
 def _require_delivery(paid: pl.DataFrame, placements: tuple[str, ...], *, outcome: str) -> None:

@@ -32,10 +32,10 @@ class SupplySettings:
         pseudo: Effects of that size added to each when it is learned. Convention.
         lean_sd: Deviation of how much of unplanned money is demand, where randomised rows can tell: a day's
             demand explains at most about a third of it. Convention.
-        doubt_sds: Deviation of log bend between what was bought and everybody at once: where it is counted how
-            often people were shown, where the money is known to be spread over everybody, where only a
+        doubt_sds: Deviation of log bend between what was bought and everybody at once: where it is counted
+            how often people were shown, where the money is known to be spread over everybody, where only a
             segment's days are known, and where rows of one day stand for days (they may address audiences of
-            different size, which makes returns look more constant than they are). The last is tested.
+            different size, which makes returns look more constant than they are). Convention.
         day_freedom: Degrees of freedom of the Student-t prior of day effects: most days are alike, a festival
             is not pulled towards them. Cited: Lange, Little & Taylor, JASA 1989 (small fixed values).
         huber: Pearson residual from which a unit weighs less. Cited: Huber 1981, 95 % efficiency at 1.345 to

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.arrays import FloatArray, IntArray
 from models.errors import DataError
@@ -123,7 +124,7 @@ def build_units(
     n_cells, n_places = len(segment_of), len(placements)
     spend, got = paid["cost_cny"].to_numpy(), paid[outcome].to_numpy()
     together = _ranked(paid, "date", "segment", "placement")
-    money = np.bincount(together, spend)[together]
+    money = np.asarray(np.bincount(together, spend)[together], dtype=float)
     unit = 2.0 * float(got[got > 0].mean()) if outcome == "gmv_cny" else 1.0
     rate, own = _rates(spend, got, cell=cell, placement_of=placement_of, events=SUPPLY.cell_events * unit)
     most = own * _largest(money, cell, n_cells)
@@ -163,7 +164,7 @@ def build_units(
         cell=cell,
         campaign=_ranked(paid, "campaign_id", "placement"),
         day=_ranked(paid, "date", "placement"),
-        control=_control(spend / people, paid["coin"].to_numpy(), cell, n_cells),
+        control=_control(spend / people, paid["coin"].to_numpy() & (not counted), cell, n_cells),
         size=size,
         segment=segment_of,
         placement=placement_of,
@@ -218,7 +219,7 @@ def _high(pressure: FloatArray, spend: FloatArray) -> float:
     return float(pressure[order][np.searchsorted(spent, SUPPLY.pressure_quantile * spent[-1])])
 
 
-def _control(pressure: FloatArray, coin: FloatArray, cell: IntArray, n_cells: int) -> FloatArray:
+def _control(pressure: FloatArray, coin: NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
     """Log money a head against the cell's mean where nobody randomised it.
 
     Used only where randomised rows can carry the curve (`randomised_units`): the difference in slope between

@@ -65,7 +65,7 @@ def crowd(
     seed, *, cost="hill", people=20_000, days=28, packs=(0.1, 0.2, 0.35), steady=0.3, level=0.15,
     activity=0.6, idle=0.3, favour=0.3, segments=8, price_sd=0.15, day_sd=0.08, unit_sd=0.05, apart=False,
 ) -> Crowd:  # fmt: skip
-    """Packs are rules on features that also make the segments; some days have bursts of three times the usual.
+    """Packs are rules on features that also make the segments; some days have bursts of three times more.
 
     `idle` of the people are not there on a given day; `favour` is how unevenly a campaign presses its own.
     """
@@ -88,7 +88,12 @@ def crowd(
         for j, placement in enumerate(PLACEMENTS):
             on = rng.random(len(packs)) < 0.8
             on[rng.integers(len(packs))] = True
-            x = on * level * np.exp(steady * rng.normal(size=len(packs))) * np.where(rng.random() < 0.1, 3.0, 1.0)
+            x = (
+                on
+                * level
+                * np.exp(steady * rng.normal(size=len(packs)))
+                * np.where(rng.random() < 0.1, 3.0, 1.0)
+            )
             lean = np.exp(favour * rng.normal(size=people) - favour**2 / 2)
             each = masks * x[:, None] * lean
             total = np.minimum(each.sum(axis=0), 0.9)
@@ -100,23 +105,41 @@ def crowd(
                 n = shown[k].astype(float)
                 ever[k, j] += n
                 paid = n * unit * np.exp(0.1 * rng.normal(size=people)) * np.exp(unit_sd * rng.normal())
-                sums = [np.bincount(segment, v, segments) for v in
-                        (paid, n, n > 0, n * (n - 1), n * (all_ - 1), n * total * available[:, j].mean())]
+                sums = [
+                    np.bincount(segment, v, segments)
+                    for v in (paid, n, n > 0, n * (n - 1), n * (all_ - 1), n * total * available[:, j].mean())
+                ]
                 rows += [
                     (START + timedelta(d), f"c{k}", f"s{i}", placement, *(float(v[i]) for v in sums), 0.0)
-                    for i in range(segments) if sums[1][i] > 0
+                    for i in range(segments)
+                    if sums[1][i] > 0
                 ]
-    names = ["date", "campaign_id", "segment", "placement", "cost_cny", "impressions", "reached", "pairs",
-             "crowd", "pressed", "randomized_share"]
+    names = [
+        "date",
+        "campaign_id",
+        "segment",
+        "placement",
+        "cost_cny",
+        "impressions",
+        "reached",
+        "pairs",
+        "crowd",
+        "pressed",
+        "randomized_share",
+    ]
     totals = [
         (f"c{k}", f"s{i}", placement, *(float(v[i]) for v in sums))
         for k in range(len(packs))
         for j, placement in enumerate(PLACEMENTS)
-        for sums in [[np.bincount(segment, v, segments) for v in (ever[k, j] > 0, ever[k, j] * (ever[k, j] - 1))]]
+        for sums in [
+            [np.bincount(segment, v, segments) for v in (ever[k, j] > 0, ever[k, j] * (ever[k, j] - 1))]
+        ]
         for i in range(segments)
     ]
     keys = ["campaign_id", "segment", "placement"]
     whole = pl.DataFrame(totals, schema=[*keys, "ever", "ever_pairs"], orient="row")
-    daily = pl.DataFrame(rows, schema=names, orient="row").join(whole, on=keys, how="left", maintain_order="left")
+    daily = pl.DataFrame(rows, schema=names, orient="row").join(
+        whole, on=keys, how="left", maintain_order="left"
+    )
     users = {f"s{i}": float(n) for i, n in enumerate(np.bincount(segment))}
     return Crowd(daily, users, segment, available, price, COSTS[cost])
