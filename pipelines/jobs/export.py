@@ -88,7 +88,7 @@ def run_export(
         planned_cny=launch.planned_cny,
         launched_cny=launch.launched_cny,
         dropped_cny=launch.dropped_cny,
-        rounded_cny=round(launch.rounded_cny, 3),
+        rounded_cny=launch.rounded_cny,
         packs=sum(bool(pack.files) for pack in packs),
         warnings=_warnings(launch, packs),
     )

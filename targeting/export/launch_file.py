@@ -19,7 +19,7 @@ def launch_text(launch: Launch, packs: list[Pack], rules: ExportRules, *, campai
             "planned_cny": launch.planned_cny,
             "launched_cny": launch.launched_cny,
             "dropped_cny": launch.dropped_cny,
-            "rounded_cny": round(launch.rounded_cny, 3),
+            "rounded_cny": launch.rounded_cny,
         },
         "campaigns": launch.campaigns,
         "units": [_unit(unit) for unit in launch.units],

@@ -90,12 +90,12 @@ class Launch:
     @property
     def dropped_cny(self) -> float:
         """Of what was dropped."""
-        return sum(one.spend_cny for one in self.dropped)
+        return round(sum(one.spend_cny for one in self.dropped), 3)
 
     @property
     def rounded_cny(self) -> float:
         """Lost to whole yuan."""
-        return self.planned_cny - self.launched_cny - self.dropped_cny
+        return round(self.planned_cny - self.launched_cny - self.dropped_cny, 3)
 
 
 def launch_of(plan: DecidedPlan, rules: ExportRules) -> Launch:
