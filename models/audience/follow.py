@@ -6,7 +6,8 @@ Per placement j and user u, with n impressions and k_u rows on the same day,
 
 b_u = organic hazard per user-day, learned from the held-out `none` rows. Where entering the live room is
 logged, P(enter | row) = 1 - exp(-n e_u) is learned first and log e is what log h starts from: entries are ten
-times as many as follows, and who enters mostly says who follows.
+times as many as follows, and who enters mostly says who follows; elsewhere it starts from log b where that
+is known.
 
 Each rate is learned from all rows; what the coin says of it comes after (`models.rates.coin`). Hazards are
 those of `as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
@@ -102,15 +103,17 @@ def fit_logged(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
         placements: Placements to fit.
     """
     metrics: dict[str, float] = {}
-    rate, organic = None, np.zeros(fitting.matrix.shape[0])
+    unaided, organic = None, np.zeros(fitting.matrix.shape[0])
     control = log.exposures.filter(pl.col("placement") == CONTROL)
     if control.height:
-        rate, organic, metrics = _fit_organic(fitting, control)
+        unaided = _fit_organic(fitting, control)
+        organic = np.exp(unaided.rate.coin.apply(unaided.out_of_fold))
+        metrics = {"organic_events": unaided.events, "organic_rounds": float(unaided.rounds)}
     age = ((log.as_of - pl.col("exposed_at")).dt.total_microseconds() / DAY_US).alias("age_days")
     found = {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        found[name] = one = _fit_placement(fitting, rows.with_columns(age), organic)
+        found[name] = one = _fit_placement(fitting, rows.with_columns(age), unaided, organic)
         for kind, shape in (("follow", one.follow), ("enter", one.enter)):
             if shape is not None:
                 metrics |= {
@@ -118,18 +121,21 @@ def fit_logged(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
                     f"{kind}_rounds_{name}": float(shape.rounds),
                     f"{kind}_differs_{name}": shape.differs,
                 }
-    return LoggedFunnel(found, rate, metrics)
+    return LoggedFunnel(found, None if unaided is None else unaided.rate, metrics)
 
 
-def _fit_placement(fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray) -> _Logged:
-    """Shapes of a placement's steps."""
+def _fit_placement(
+    fitting: Fitting, rows: pl.DataFrame, unaided: Shape | None, organic: np.ndarray
+) -> _Logged:
+    """Shapes of a placement's steps, on top of organic follows."""
     baseline = organic[rows["user"].to_numpy()] * rows["organic_days"].to_numpy()
     enter = None
+    bases = [] if unaided is None else [Base(unaided)]
     if rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any()):
         entries = hazard_rows(rows, event="entered_live", exposure="impressions", baseline=None)
         enter = fit_shape(fitting, entries)
+        bases = [Base(enter)]
     follows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
-    bases = () if enter is None else (Base(enter),)
     return _Logged(rows, baseline, fit_shape(fitting, follows, bases=bases), enter)
 
 
@@ -151,11 +157,10 @@ def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shi
     )
 
 
-def _fit_organic(fitting: Fitting, control: pl.DataFrame) -> tuple[Rate, np.ndarray, dict[str, float]]:
-    """Organic follow rate per user-day; also out of fold, (n_users,), and its metrics."""
+def _fit_organic(fitting: Fitting, control: pl.DataFrame) -> Shape:
+    """Organic follow rate per user-day."""
     event, exposure = "followed", "organic_days"
     shape = fit_shape(fitting, hazard_rows(control, event=event, exposure=exposure, baseline=None))
     rows = tossed(control, event=event, exposure=exposure, baseline=None, log_rate=shape.out_of_fold)
     shift = coin_shifts({"organic": rows}).get("organic", NO_SHIFT)
-    counts = {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
-    return replace(shape.rate, coin=shift), np.exp(shift.apply(shape.out_of_fold)), counts
+    return replace(shape, rate=replace(shape.rate, coin=shift))

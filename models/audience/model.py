@@ -186,10 +186,11 @@ class AudienceModel:
 
     def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
-        most one.
+        most one. Whoever would have followed that day anyway is no gain: exp(-organic) of h are incremental.
         """
         funnel = self.funnel.placements[name]
-        follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads)), 1.0)
+        unaided = self.funnel.organic_hazard(matrix, threads=self.threads)
+        follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads) - unaided), 1.0)
         if funnel.enter is None:
             return np.full(matrix.shape[0], np.nan), follow
         enter = np.minimum(np.exp(funnel.enter.log_rate(matrix, threads=self.threads)), 1.0)

@@ -46,13 +46,14 @@ class Trees:
 
         return lightgbm.Booster(model_str=self.text)
 
-    def value(self, matrix: FloatArray, threads: int) -> FloatArray:
-        """Weighted sum of the trees for a matrix (n, p), (n,)."""
+    def value(self, matrix: FloatArray, line: FloatArray, threads: int) -> FloatArray:
+        """Weighted sum of the trees for features (n, p) and the line they stand on (n,)."""
         if not self.text or not self.weight or not matrix.shape[0]:
             return np.zeros(matrix.shape[0])
         threads = threads_for(matrix.shape[0], threads)
+        columns = np.column_stack([matrix, line])
         return self.weight * cast(
-            FloatArray, self._loaded.predict(matrix, raw_score=True, num_threads=threads)
+            FloatArray, self._loaded.predict(columns, raw_score=True, num_threads=threads)
         )
 
 
@@ -90,6 +91,7 @@ class Grower:
         seed: Seed of column sampling.
         threads: LightGBM threads.
         held: Rows that are held out, (n,) of bool, or None.
+        like: A grower of nearly the same matrix, whose bins are taken.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Grower:
         seed: int,
         threads: int,
         held: np.ndarray | None = None,
+        like: Grower | None = None,
     ):
         import lightgbm
 
@@ -119,10 +122,14 @@ class Grower:
             "feature_pre_filter": False,
             "objective": "none",
         }
-        data = lightgbm.Dataset(
-            matrix, label=rows.y, categorical_feature=list(categorical) or "auto", params=parameters
+        self.data: Any = lightgbm.Dataset(
+            matrix,
+            label=rows.y,
+            categorical_feature=list(categorical) or "auto",
+            params=parameters,
+            reference=None if like is None else like.data,
         )
-        self.booster = lightgbm.Booster(params=parameters, train_set=data)
+        self.booster = lightgbm.Booster(params=parameters, train_set=self.data)
 
     def _objective(self, score: FloatArray, _data: object) -> tuple[FloatArray, FloatArray]:
         trees = np.clip(score, -RATES.log_range, RATES.log_range)

@@ -167,7 +167,7 @@ def constant_log_rate(rows: HazardRows) -> float:
     if exposure <= 0:
         return -RATES.log_range
     crude = np.log((events + 0.5) / exposure)
-    if not rows.b.any():
+    if not rows.b.any() and events == 0:
         return float(crude)
     f, low = crude, crude - 7.0
     for _ in range(RATES.constant_steps):

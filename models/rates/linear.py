@@ -77,15 +77,15 @@ class Design:
                 numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
         return cls(levels, numeric)
 
-    def expand(self, matrix: np.ndarray) -> np.ndarray:
+    def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
         columns: list[np.ndarray] = []
         for j in range(matrix.shape[1]):
             x = matrix[:, j]
             if j in self.categorical:
-                columns += [(x == level).astype(float) for level in range(self.categorical[j])]
+                columns += [(x == level).astype(kind) for level in range(self.categorical[j])]
             elif j in self.numeric:
-                columns += self.numeric[j].expand(x)
+                columns += [one.astype(kind) for one in self.numeric[j].expand(x)]
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
 
 
@@ -127,8 +127,12 @@ class LinearTerm:
 
     def value(self, matrix: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Linear predictor of each row, (n,), from features (n, p) and known columns (n, k)."""
+        return self.of(self.design.expand(matrix), known)
+
+    def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """The same from expanded features (n, q)."""
         # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
-        effect = np.einsum("ij,j->i", self.design.expand(matrix), np.asarray(self.coefficients))
+        effect = np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
         return np.asarray(self.intercept + np.einsum("ij,j->i", known, np.asarray(self.slopes)) + effect)
 
 

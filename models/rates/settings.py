@@ -58,6 +58,8 @@ class RateSettings:
         folds: Of cross-validation over users. Convention.
         max_rounds: Trees. Derived: 160 steps of 0.12 have taken 1 - 0.88^160 of any step.
         patience: Trees without a better held-out loss after which a fold stops growing. Convention.
+        tree_nats: Held-out loss that a tree must bring: the least of a hundred noisy losses is luck.
+            Convention.
         rows_per_thread: Rows that are worth another thread: a tree on fewer takes under a millisecond, and
             waiting for a thread on a busy machine 46. Convention.
         first_penalty: Of a line before the rows are asked, events. Convention.
@@ -109,17 +111,18 @@ class RateSettings:
     folds: int = 4
     max_rounds: int = 160
     patience: int = 15
+    tree_nats: float = 0.1
     rows_per_thread: int = 100_000
     first_penalty: float = 10.0
     penalty_limits: tuple[float, float] = (1.0, 1e5)
-    penalty_rounds: int = 8
-    penalty_tolerance: float = 0.1
+    penalty_rounds: int = 6
+    penalty_tolerance: float = 0.2
     base_sd: float = 0.5
     group_sd: float = 0.7
     rank_knots: int = 33
     standardised_limit: float = 4.0
     linear_steps: int = 25
-    linear_fresh_steps: int = 4
+    linear_fresh_steps: int = 2
     linear_tolerance_nats: float = 1e-3
     constant_steps: int = 50
     map_steps: int = 50

@@ -4,10 +4,10 @@
 
 `linear` is fitted with the prior that the rows choose (`linear`); the trees (LightGBM) start from it and
 have its value as one more column, so that a bend of the whole line is one split and an interaction three.
-Their number is that of least held-out loss over folds of *users*. The level a and the slopes s are fitted to
-what was predicted out of fold, averaged over three hypotheses by evidence: both shapes hold up to a slope
-around one; only the line does; nobody differs from anybody. So a shape that is noise is flattened, and there
-is no threshold between a constant, a line and a forest.
+Their number is that of least held-out loss over folds of *users*, a small price a tree included. The level a
+and the slopes s are fitted to what was predicted out of fold, averaged over three hypotheses by evidence:
+both shapes hold up to a slope around one; only the line does; nobody differs from anybody. So a shape that is
+noise is flattened, and there is no threshold between a constant, a line and a forest.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -80,7 +80,7 @@ class Rate:
         if self.linear is not None:
             known = [one.log_rate(matrix, threads=threads, causal=False) for one in self.bases]
             f = self.linear.value(matrix, known_columns(known, group, self.groups, matrix.shape[0]))
-            f = f + self.trees.value(np.column_stack([matrix, f]), threads)
+            f = f + self.trees.value(matrix, f, threads)
         f = np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range)
         return self.coin.apply(f) if causal else f
 
@@ -124,6 +124,11 @@ class Fitting:
     def design(self) -> Design:
         """Columns of a line over the users' features."""
         return Design.fit(self.matrix, self.categorical)
+
+    @cached_property
+    def expanded(self) -> FloatArray:
+        """These columns of every user, (n_users, q), at half precision of a double: a million of them."""
+        return self.design.expand(self.matrix, kind=np.float32)
 
 
 @dataclass(frozen=True)
@@ -198,11 +203,17 @@ def _fit(
         tuple((slope * whole[1 + len(known.mean) :]).tolist()),
     )
     out = constant + level + slope * (lines - constant) + weight * trees
-    text = task.grown(linear.value(task.matrix, known.columns), rounds, weight)
-    rate = Rate(constant, linear, Trees(text, float(weight)), tuple(b.shape.rate for b in bases), groups)
-    everybody = rate.log_rate(fitting.matrix, threads=fitting.threads)
+    nobody = None if group is None else np.full(n_users, -1.0)
+    everybody = linear.of(
+        fitting.expanded, known_columns([b.shape.out_of_fold for b in bases], nobody, groups, n_users)
+    )
+    at_rows = linear.of(fitting.expanded[rows.user], known.columns)
+    trees_text = task.grown(at_rows, rounds, weight)
+    forest = Trees(trees_text, float(weight))
+    rate = Rate(constant, linear, forest, tuple(b.shape.rate for b in bases), groups)
+    everybody = everybody + forest.value(fitting.matrix, everybody, fitting.threads)
     everybody[rows.user] = out
-    return Shape(rate, everybody, rounds if text else 0, rows.events, 1.0 - float(stack.weight[-1]))
+    return Shape(rate, everybody, rounds if trees_text else 0, rows.events, 1.0 - float(stack.weight[-1]))
 
 
 def _stacked(rows: Rows, lines: FloatArray, trees: FloatArray, constant: float) -> Averaged:
@@ -226,10 +237,11 @@ class _Task:
 
     def cross_validated(self) -> tuple[FloatArray, FloatArray, int, FloatArray]:
         """Coefficients on all rows, lines out of fold, number of trees, their sum out of fold."""
-        expanded = self.fitting.design.expand(self.matrix)
+        expanded = self.fitting.expanded[self.rows.user].astype(np.float64)
         whole = fit_linear(expanded=expanded, rows=self.rows, known=self.known)
         every = np.column_stack([np.ones(self.rows.y.size), self.known.columns, expanded])
         lines, trees, paths = np.empty(self.rows.y.size), np.zeros(self.rows.y.size), []
+        like = self._grower(every @ whole.beta)
         for k in range(RATES.folds):
             held = self.fold == k
             inside = replace(self.known, columns=self.known.columns[~held])
@@ -239,20 +251,20 @@ class _Task:
             ).beta  # fmt: skip
             line = every @ beta
             lines[held] = line[held]
-            paths.append(self._grower(line, held).path(RATES.max_rounds))
+            paths.append(self._grower(line, held, like).path(RATES.max_rounds))
         length = max(len(path.loss) for path in paths)
         # a fold that stopped early keeps its last (worse) loss: it votes against more trees
         total = np.sum([np.pad(p.loss, (0, length - len(p.loss)), mode="edge") for p in paths], axis=0)
-        rounds = int(np.argmin(total))
+        rounds = int(np.argmin(total + RATES.tree_nats * np.arange(length)))
         for k, path in enumerate(paths):
             trees[self.fold == k] = path.at(rounds)
         return whole.beta, lines, rounds, trees
 
     def grown(self, line: FloatArray, rounds: int, weight: float) -> str:
         """Trees on all rows, on top of the stacked line; none where held-out rows give them no weight."""
-        return self._grower(line, None).text(rounds) if rounds and weight > 0 else ""
+        return self._grower(line).text(rounds) if rounds and weight > 0 else ""
 
-    def _grower(self, line: FloatArray, held: np.ndarray | None) -> Grower:
+    def _grower(self, line: FloatArray, held: np.ndarray | None = None, like: Grower | None = None) -> Grower:
         return Grower(
             np.column_stack([self.matrix, line]),
             self.rows,
@@ -261,4 +273,5 @@ class _Task:
             seed=self.fitting.seed,
             threads=threads_for(self.rows.y.size, self.fitting.threads),
             held=held,
+            like=like,
         )
