@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter
 from models.audience.encoding import FeatureEncoder
 from models.audience.funnel import Funnel
 from models.audience.held_out import Claims, Past, claim, judge_held_out
+from models.audience.horizon import horizon_warnings, refuse_far_horizon
 from models.audience.later_outcomes import add_outcomes, without_outcomes
 from models.audience.learned import learn
 from models.audience.model_files import MODEL_FILE, read_files, write_files
@@ -103,8 +104,10 @@ class AudienceModel:
 
         Raises:
             DataError: Too few rows or follows, or a placement without any.
+            CampaignError: A horizon far beyond what the logs have seen.
         """
         log = training_log(read_events(dataset, as_of=as_of), placements=placements)
+        refuse_far_horizon(log, horizon_days=horizon_days)
         encoder = FeatureEncoder.fit(log.users)
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
         held_out = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)
@@ -121,7 +124,7 @@ class AudienceModel:
             value=value,
             metrics={**funnel.metrics, **known, **held_out.metrics, **sizes},
             claims=claim(log, placements),
-            warnings=(*log.warnings, *held_out.warnings, *(() if value else (NO_VALUE,))),
+            warnings=(*log.warnings, *held_out.warnings, *_about(value)),
             reliability=held_out.tables,
             threads=threads,
         )
@@ -212,6 +215,11 @@ class AudienceModel:
             DataError: A file is missing, of another format, or a key of it is wrong.
         """
         return read(_STORED, read_files(files), source=MODEL_FILE, what="model")
+
+
+def _about(value: ValueModel | None) -> tuple[str, ...]:
+    """A word on value: that it is unknown, or how much of it lies beyond the logs."""
+    return (NO_VALUE,) if value is None else horizon_warnings(value.gmv)
 
 
 _STORED = TypeAdapter(AudienceModel)

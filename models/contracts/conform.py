@@ -50,6 +50,7 @@ class Conformed:
         rows: Row number of each good row, to find it again in `origin`.
         origin: Where the rows come from.
         odd: What was met in the features of users; in `warnings` too.
+        digest: Hash of the files' bytes as they were read; empty for a frame in memory.
     """
 
     good: pl.DataFrame
@@ -58,6 +59,7 @@ class Conformed:
     rows: pl.Series
     origin: Origin
     odd: tuple[Odd, ...] = ()
+    digest: str = ""
 
 
 def conform(

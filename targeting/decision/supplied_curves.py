@@ -22,6 +22,9 @@ SUPPLIED = {
     "kind": "observational",
     "why": "the curves were supplied from outside, and whether they are causal is not known here",
 }
+NO_CHANCE = (
+    "curves: supplied curves do not tell how chance moves a campaign, so what will really come has no range"
+)
 
 
 def allocate(
@@ -76,13 +79,15 @@ def allocate(
 def _given(curves: object, *, objective: str) -> tuple[Market, Provenance]:
     """The market, and that nothing more is known of it; points speak of the objective's outcome only."""
     if isinstance(curves, Market):
-        return curves, Provenance(claims=SUPPLIED, versions=versions())
+        told = () if curves.chance is not None else (NO_CHANCE,)
+        return curves, Provenance(claims=SUPPLIED, versions=versions(), warnings=told)
     table = as_frame(curves)
     return supplied_market(table), Provenance(
         claims=SUPPLIED,
         fingerprints={"curves": fingerprint(table)},
         versions=versions(),
         unknown=("impressions", "new_fan_gmv_cny" if objective == "new_fans" else "new_fans"),
+        warnings=(NO_CHANCE,),
     )
 
 
