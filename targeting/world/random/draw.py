@@ -1,8 +1,8 @@
 """Draws a world: which mechanisms it has, then their numbers, then its people.
 
 Ranges are wider than any one merchant's; levels are such that the median world of 40,000 people has about as
-many follows and buyers in its logs as the named ones. The mechanisms follow from the seed alone. It must not import
-anything of the project but its siblings.
+many follows and buyers in its logs as the named ones. The mechanisms follow from the seed alone. It must not
+import anything of the project but its siblings.
 """
 
 from __future__ import annotations
