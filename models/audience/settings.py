@@ -89,8 +89,8 @@ class CellSettings:
         selection_like_sd: How far selection for buying is off selection for following. Convention.
         decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
             Derived.
-        newton_steps, newton_tolerance: Of the fit: quadratic convergence, five steps from anywhere sensible.
-            Derived.
+        newton_steps: Of the fit: quadratic convergence, five steps from anywhere sensible. Derived.
+        newton_tolerance: Step at which it is final. Derived.
     """
 
     level_sd: float = 0.3
