@@ -11,11 +11,13 @@ package index. It must not import targeting or pipelines.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +25,23 @@ import polars as pl
 
 from models.audience.model import AudienceModel
 from models.audience.score_table import SCORE_COLUMNS
+from models.contracts.features import Feature
 from models.errors import DataError
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
+
+# MLflow reports its use to its makers unless this is set before it is imported; so much as a name of a model
+# is nobody's business. Whoever wants it sets the variable to "false".
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 NAME = "new-fan-gmv"
 ALIAS = "champion"
 CHALLENGER = "challenger"
 ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
+LOCK = "serving.lock"
+"""Every version that serving may install, with the hashes of its files; `make lock` writes it."""
 REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -41,6 +50,7 @@ REQUIREMENTS = (
     "dataframely",
     "pyarrow",
     "lightgbm",
+    "markupsafe",
     "pydantic",
     "scikit-learn",
     "scipy",
@@ -66,7 +76,6 @@ class Bundle:
 def save(
     model: AudienceModel,
     *,
-    input_example: pl.DataFrame,
     extra_files: Mapping[str, str] | None = None,
     name: str = NAME,
     alias: str | None = ALIAS,
@@ -75,7 +84,6 @@ def save(
 
     Args:
         model: What to save.
-        input_example: A few users to show what scoring expects.
         extra_files: More text files by name (segmenter, response curves); opaque here.
         name: Registered model.
         alias: Alias to move to the new version, or None to leave it where it is.
@@ -103,14 +111,24 @@ def save(
             artifacts={ARTIFACT: str(folder)},
             code_paths=[str(_package_copy(Path(temporary)))],
             signature=signature(model),
-            input_example=_example(model, input_example),
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
+            input_example=_example(model),
+            pip_requirements=_requirements(),
             registered_model_name=name,
         )
     version = info.registered_model_version
     if alias is not None:
         MlflowClient().set_registered_model_alias(name, alias, str(version))
     return f"models:/{name}/{version}"
+
+
+def _requirements() -> list[str]:
+    """What serving needs, as lines of pip: the lock with its hashes, where that is what is installed here."""
+    installed = {name: importlib.metadata.version(name) for name in REQUIREMENTS}
+    locked = resources.files("models").joinpath(LOCK).read_text("utf-8").replace(" \\\n   ", "").splitlines()
+    pins = dict(line.split(" ")[0].split("==") for line in locked)
+    if all(pins[name] == version for name, version in installed.items()):
+        return locked
+    return [f"{name}=={version}" for name, version in installed.items()]
 
 
 def _all_files(model: AudienceModel, extra: Mapping[str, str]) -> dict[str, str]:
@@ -192,9 +210,20 @@ def signature(model: AudienceModel) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def _example(model: AudienceModel, users: pl.DataFrame) -> Any:
-    known = [name for name in ("user_id", "is_fan") if name in users.columns]
-    return users.head(5).select(*known, *model.schema).to_pandas()
+def _example(model: AudienceModel) -> Any:
+    """Two people whom nobody is, to show what scoring expects: every column with a value of its kind."""
+    return pl.DataFrame(
+        {"user_id": ["example-1", "example-2"], "is_fan": [False, False]}
+        | {feature.name: _made_up(feature) for feature in model.features}
+    ).to_pandas()
+
+
+def _made_up(feature: Feature) -> list[bool] | list[float] | list[str | None]:
+    if feature.kind == "bool":
+        return [False, True]
+    if feature.kind == "number":
+        return [0.0, 1.0]
+    return [feature.levels[0] if feature.levels else None, None]
 
 
 def _package_copy(folder: Path) -> Path:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from models.escaping.media import for_terminal
+from pipelines import cli_launch
+from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Lang, Language, Out, Store, done
 from pipelines.shell import emit, execute, progress
 
 app = typer.Typer(
@@ -26,35 +28,12 @@ app = typer.Typer(
 )
 
 
-class Engine(StrEnum):
-    """Where scoring runs."""
-
-    local = "local"
-    spark = "spark"
-
-
-Data = Annotated[Path, typer.Option(help="Data directory: users, exposures and orders (Parquet or CSV).")]
-Out = Annotated[Path, typer.Option(help="Directory to write; replaced as a whole when the job is done.")]
-Campaign = Annotated[Path, typer.Option(help="Campaign brief, YAML.")]
-Config = Annotated[Path | None, typer.Option(help="YAML file with settings that differ from the defaults.")]
-Store = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        help="MLflow store; default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in this directory.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-
-
-def _done(result: Any, as_json: bool, headline: str) -> None:
-    emit(asdict(result), as_json=as_json, headline=headline)
-
-
-def _planned(result: Any, plan: Any, as_json: bool, headline: str) -> None:
-    """The whole result as JSON; for people the headline and the plan's summary."""
+def _planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -> None:
+    """The whole result as JSON; for people the message and the plan's summary."""
     from pipelines.jobs.summary import plan_summary
+    from targeting.words import words_in
 
+    headline = str(getattr(words_in(plan.language), message)).format(**about)
     told = asdict(result) if as_json else {}
     emit(told, as_json=as_json, headline=headline if as_json else f"{headline}\n{plan_summary(plan)}")
 
@@ -64,14 +43,15 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory for the simulated data and the plan.")] = Path("demo"),
     config: Config = None,
     tracking_uri: Store = None,
+    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Everything below on the simulated jewellery merchant: data, model, plan and report."""
     from pipelines.jobs.demo import run_demo
 
     with progress("demo") as tell:
-        result = run_demo(out=out, config=config, tracking_uri=tracking_uri, tell=tell)
-    _planned(result, result.plan, json, "The simulated jewellery merchant's plan")
+        result = run_demo(out=out, config=config, tracking_uri=tracking_uri, language=lang.value, tell=tell)
+    _planned(result, result.plan, json, "demo_written")
 
 
 @app.command(epilog="Example: targeting simulate --out data --world jewellery --users 40000 --seed 7")
@@ -88,7 +68,7 @@ def simulate(
 
     with progress("simulate") as tell:
         result = run_simulate(out=out, config=config, world=world, users=users, seed=seed, tell=tell)
-    _done(result, json, f"Data directory and campaign.yaml are in {result.out}")
+    done(result, json, f"Data directory and campaign.yaml are in {result.out}")
 
 
 @app.command(epilog="Example: targeting check data")
@@ -101,7 +81,9 @@ def check(
 
     with progress("check"):
         report = check_input(data)
-    emit(report.to_dict() if json else {}, as_json=json, headline="\n".join(report.lines()))
+    emit(
+        report.to_dict() if json else {}, as_json=json, headline="\n".join(map(for_terminal, report.lines()))
+    )
     report.raise_if_unusable()
 
 
@@ -112,7 +94,7 @@ def train(data: Data, config: Config = None, tracking_uri: Store = None, json: J
 
     with progress("train") as tell:
         result = run_train(data=data, config=config, tracking_uri=tracking_uri, tell=tell)
-    _done(result, json, f"Registered {result.model_uri}")
+    done(result, json, f"Registered {result.model_uri}")
 
 
 @app.command(epilog="Example: targeting score --data data --model models:/new-fan-gmv@champion --out scores")
@@ -138,7 +120,7 @@ def score(
             tracking_uri=tracking_uri,
             tell=tell,
         )
-    _done(result, json, f"Scores of {result.users:,} users are in {result.out}")
+    done(result, json, f"Scores of {result.users:,} users are in {result.out}")
 
 
 @app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")
@@ -151,6 +133,7 @@ def plan(
     curves: Annotated[Path | None, typer.Option(help="Response curves from outside.")] = None,
     config: Config = None,
     tracking_uri: Store = None,
+    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Divide the budget, from exactly one source: --data with --scores, --delivery, or --curves."""
@@ -164,9 +147,15 @@ def plan(
     source = Source(data=data, scores=scores, delivery=delivery, curves=curves)
     with progress("plan") as tell:
         result = run_plan(
-            campaign=campaign, source=source, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+            campaign=campaign,
+            source=source,
+            out=out,
+            config=config,
+            tracking_uri=tracking_uri,
+            language=lang.value,
+            tell=tell,
         )
-    _planned(result, result, json, f"The plan is in {result.out}")
+    _planned(result, result, json, "plan_written", where=result.out)
 
 
 @app.command(epilog="Example: targeting run --data data --campaign brief.yaml --out plan")
@@ -176,6 +165,7 @@ def run(
     out: Out,
     config: Config = None,
     tracking_uri: Store = None,
+    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Train, score, plan and report in one go."""
@@ -183,9 +173,18 @@ def run(
 
     with progress("run") as tell:
         result = run_all(
-            data=data, campaign=campaign, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+            data=data,
+            campaign=campaign,
+            out=out,
+            config=config,
+            tracking_uri=tracking_uri,
+            language=lang.value,
+            tell=tell,
         )
-    _planned(result, result, json, f"The plan is in {result.out}")
+    _planned(result, result, json, "plan_written", where=result.out)
+
+
+app.registered_commands.extend(cli_launch.app.registered_commands)
 
 
 @app.command(epilog="Example: targeting evaluate --data data --plan plan")
@@ -251,7 +250,7 @@ def replay(
 
     with progress("replay") as tell:
         result = run_replay(run_id=run_id, out=out, tracking_uri=tracking_uri, tell=tell)
-    _planned(result, result.plan, json, f"Identical to run {run_id}; written to {result.out}")
+    _planned(result, result.plan, json, "plan_again", run=run_id, where=result.out)
 
 
 @app.command("app", epilog="Example: targeting app --plan demo/plan")

@@ -21,8 +21,10 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from models.errors import TargetingError
+from models.escaping.media import for_terminal, without_secrets
 
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
@@ -93,23 +95,30 @@ def progress(label: str) -> Iterator[Tell]:
             return
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(label)
-            yield lambda stage: bar.update(task, description=f"{label}: {stage}")
+            yield lambda stage: bar.update(task, description=f"{label}: {for_terminal(stage)}")
 
 
 def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
-    """Print a command's result: one JSON object, or a headline and a small table for people."""
+    """Print a command's result: one JSON object, or a headline and a small table for people.
+
+    Args:
+        result: What the command found.
+        as_json: All of it, instead of the headline.
+        headline: One line or several; a name in it must not hold line ends of its own (see `one_line`).
+    """
     if as_json:
-        typer.echo(json.dumps(_plain(result), ensure_ascii=False, default=str, allow_nan=False))
+        told = json.dumps(_plain(result), ensure_ascii=False, default=str, allow_nan=False)
+        typer.echo(for_terminal(told))
         return
-    typer.echo(headline)
+    typer.echo(for_terminal(headline, lines=True))
     if not result:
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in result.items():
-        table.add_row(key, _readable(value))
+        table.add_row(Text(for_terminal(key)), Text(for_terminal(_readable(value))))
     Console(soft_wrap=True, highlight=False).print(table)
 
 
@@ -131,13 +140,13 @@ def _readable(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of white space turned into one blank: an error is one line."""
-    return " ".join(text.split())
+    """`text` with every run of white space turned into one blank, and nothing that a terminal obeys."""
+    return for_terminal(" ".join(text.split()))
 
 
 def complain(message: str) -> None:
-    """Write one error line to stderr."""
-    sys.stderr.write(f"targeting: {one_line(message)}\n")
+    """Write one error line to stderr, without passwords."""
+    sys.stderr.write(f"targeting: {without_secrets(one_line(message))}\n")
     sys.stderr.flush()
 
 
@@ -199,4 +208,4 @@ def _of_ours(error: Exception) -> int:
 
 def _trace() -> None:
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
+        sys.stderr.write(without_secrets(traceback.format_exc()))

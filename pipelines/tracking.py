@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from models.errors import DataError
+from models.escaping.media import for_key
 from targeting.plan.provenance import versions
 
 EXPERIMENT = "targeting"
@@ -56,7 +57,7 @@ class JobRun:
         import mlflow
 
         finite = {
-            _metric_name(key): float(value)
+            for_key(key): float(value)
             for key, value in values.items()
             if isinstance(value, int | float) and math.isfinite(value)
         }
@@ -68,6 +69,11 @@ class JobRun:
         import mlflow
 
         self._send(lambda: mlflow.set_tag(name, value))
+
+    def fingerprints(self, prints: Mapping[str, str]) -> None:
+        """Tag the run with what was read."""
+        for name, print_ in prints.items():
+            self.tag(f"targeting.fingerprint.{name}", print_)
 
     def text(self, content: str, name: str) -> None:
         """Log text (a chart, a page) as an artifact."""
@@ -126,8 +132,7 @@ def job_run(
         assert run is not None
         opened = JobRun(run_id=run.info.run_id, tracking_uri=uri)
         opened.tag("targeting.job", job)
-        for name, print_ in fingerprints.items():
-            opened.tag(f"targeting.fingerprint.{name}", print_)
+        opened.fingerprints(fingerprints)
         recorded = _recordable(inputs)
         opened.parameters(recorded.get("settings", {}))
         of = {"python": platform.python_version(), **versions(_LIBRARIES)}
@@ -282,8 +287,3 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, object]
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def _metric_name(name: str) -> str:
-    """MLflow allows letters, digits and `_-. :/` in a metric's name."""
-    return "".join(char if char.isalnum() or char in "_-. :/" else "_" for char in name)

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from models.audience.encoding import FeatureEncoder
 from models.contracts.quarantine import no_rejects, worst
+from models.errors import DataError
 from targeting.segments import Segmentation
 from targeting.segments.diagnosis import Diagnosis
+from targeting.segments.lookalike import Lookalike, lookalike
 from targeting.segments.wide_scores import SCORE_COLUMNS
 
 
@@ -29,6 +32,8 @@ class Audience:
         diagnosis: who the present fans are against who buys; None where it was not made.
         rejected: quarantined rows of the people given: table, source, row, reason, raw.
         warnings: what was met in their features, one line each.
+        people: the users as they were scored, and how their features are coded; None where only scores were
+            given.
     """
 
     scores: pl.DataFrame
@@ -38,6 +43,25 @@ class Audience:
     diagnosis: Diagnosis | None = None
     rejected: pl.DataFrame = field(default_factory=no_rejects)
     warnings: tuple[str, ...] = ()
+    people: tuple[pl.DataFrame, FeatureEncoder] | None = None
+
+    def lookalike(self, seed_users: object, *, seed: int = 0) -> Lookalike:
+        """Who is not a fan yet, ranked by likeness to given buyers (相似粉丝), beside what they are worth.
+
+        Args:
+            seed_users: their ids, or a frame with a column user_id; they must be among the people scored.
+            seed: same seed, same ranking.
+
+        Raises:
+            DataError: too few of them are among the people, or the audience holds scores only.
+        """
+        if self.people is None:
+            raise DataError(
+                "audience: holds scores but no features, so nobody's likeness can be told; make it with"
+                " Planner.audience(users)"
+            )
+        users, encoder = self.people
+        return lookalike(seed_users, people=users, scores=self.scores, encoder=encoder, seed=seed)
 
     def files(self) -> dict[str, pl.DataFrame | str]:
         """scores.parquet, segments.parquet and segment_summary.csv of DESIGN 3.3."""

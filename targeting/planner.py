@@ -23,7 +23,7 @@ from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan
-from targeting.market import build_market
+from targeting.market import build_market, part_warnings
 from targeting.plan.provenance import Provenance, versions
 from targeting.planning_state import PlanningState, last_moment, learn_state, logged_placements, tables
 from targeting.segments import Segmenter, segmented
@@ -111,7 +111,8 @@ class Planner:
         frame = as_frame(users, source="users")
         people = conform(frame, "users", source="users", features=self.model.features)
         found = self.audience_of_scores(self.model.score(people.good), people.good)
-        return replace(found, rejected=people.rejected, warnings=people.warnings)
+        known = people.good, self.model.encoder
+        return replace(found, rejected=people.rejected, warnings=people.warnings, people=known)
 
     def audience_of_scores(self, scores: pl.DataFrame, users: pl.DataFrame | None = None) -> Audience:
         """Segment people who are already scored (`targeting score` writes such a table); users give the
@@ -158,11 +159,14 @@ class Planner:
             response=self.state.response,
             evidence=self.state.evidence,
             campaign=brief,
+            chance=self.state.chance,
+            parts=self.state.parts,
         )
+        parts = part_warnings(self.state.parts, campaign=brief)
         return decide(
             campaign=brief,
             market=market,
-            provenance=self._provenance(audience.warnings),
+            provenance=self._provenance(tuple(dict.fromkeys((*self.warnings, *audience.warnings, *parts)))),
             audience=audience,
             last_plan=last_plan,
             history=self.state.history,

@@ -16,15 +16,20 @@ import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
+from models.audience.buyer_totals import buyer_totals
 from models.audience.cells import CellFactors, cell_factors
 from models.audience.model import AudienceModel
+from models.chance import Chance, binned
 from models.contracts import Dataset
 from models.errors import DataError
 from models.events.event_log import Tables, read_events
+from models.events.hourly_outcomes import hourly_outcomes
 from models.stored import File, Rows, read, written
+from models.supply.day_parts import DayParts, fit_day_parts
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
+from targeting.segments.free_traffic import free_traffic_sentences
 from targeting.segments.segment_settings import SETTINGS
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,8 @@ class PlanningState:
         warnings: one line each.
         value_kept: plan value of the segments over that of user-level choice (see `Segmentation`).
         gain_seen: share of the promised gain of telling people apart that held-out outcomes show.
+        chance: how one day's outcomes scatter around what is expected; None in a state of before.
+        parts: how hours and weekdays differ; None in a state of before.
     """
 
     segmenter: Segmenter
@@ -61,6 +68,8 @@ class PlanningState:
     warnings: tuple[str, ...] = ()
     value_kept: float | None = None
     gain_seen: float | None = None
+    chance: Chance | None = None
+    parts: DayParts | None = None
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
@@ -103,6 +112,8 @@ class _PlannerFile(File):
     diagnosis: Diagnosis | None
     value_kept: float | None
     gain_seen: float | None
+    chance: Chance | None = None
+    parts: DayParts | None = None
 
 
 _PLANNER = TypeAdapter(_PlannerFile)
@@ -175,17 +186,31 @@ def learn_state(
     daily = daily_delivery(events, everyone)
     reachable = _reachable(dataset, found, everyone)
     days = model.horizon_days
+    response = fit_response(
+        daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
+    )
     return PlanningState(
         segmenter=found.segmenter,
-        response=fit_response(
-            daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
-        ),
+        response=response,
         evidence=cell_factors(
-            events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends
+            events,
+            everyone,
+            scores,
+            horizon_days=days,
+            rng=rng,
+            n_draws=n_draws,
+            trends=model.funnel.trends,
+            keener=1.0 if model.value is None else model.value.keener,
         ),
         history=_spent(daily),
         diagnosis=diagnose(
-            present_users(events), events.orders, scores, found, as_of=as_of, horizon_days=days
+            present_users(events),
+            events.orders,
+            scores,
+            found,
+            as_of=as_of,
+            horizon_days=days,
+            more=free_traffic_sentences(events),
         ),
         as_of=as_of,
         fingerprints=dataset.fingerprints,
@@ -193,6 +218,8 @@ def learn_state(
         warnings=(*dataset.warnings, *model.warnings, *_doubts(found)),
         value_kept=found.value_kept,
         gain_seen=found.gain_seen,
+        chance=Chance(*binned(buyer_totals(events, horizon_days=days)), *response.day_scatter),
+        parts=fit_day_parts(hourly_outcomes(events, horizon_days=days)),
     )
 
 

@@ -33,13 +33,19 @@ class DelayCurve:
         age_days: Increasing grid from 0 to the horizon, (n,).
         share: Non-decreasing share of the horizon's total, (n,), 1 at the end.
         total: The curve's value at the horizon (cumulative hazard, or CNY per follower).
-        reached_days: Oldest age observed; beyond it the curve is extrapolated.
+        reached_days: Oldest age at which `at_risk` followers were watched; beyond it the curve is
+            extrapolated.
     """
 
     age_days: tuple[float, ...]
     share: tuple[float, ...]
     total: float
     reached_days: float
+
+    @property
+    def extrapolated(self) -> float:
+        """Share of the horizon's total that lies beyond the reached age."""
+        return 1.0 - float(np.interp(self.reached_days, self.age_days, self.share))
 
     def at(self, age_days: np.ndarray) -> np.ndarray:
         """Share arrived by each age, at least `arrived_share`, shape of the input."""
@@ -70,7 +76,7 @@ def fit_curve(
     """
     ages = np.unique(np.concatenate([[0.0], np.geomspace(1 / 48, horizon_days, AUDIENCE.curve_points)]))
     leave = np.sort(leave_age_days)
-    reached = float(min(leave[-1], horizon_days)) if leave.size else 0.0
+    reached = _trusted_age(leave, horizon_days) if leave.size else 0.0
     if event_age_days.size == 0 or amount.sum() <= 0:
         return DelayCurve(tuple(ages.tolist()), tuple((ages / horizon_days).tolist()), 0.0, reached)
     order = np.argsort(event_age_days, kind="stable")
@@ -79,18 +85,17 @@ def fit_curve(
     jumps = np.cumsum(amount[order] / np.maximum(at_risk, 1))
     position = np.searchsorted(times, ages, side="right")
     curve = np.where(position > 0, jumps[np.maximum(position - 1, 0)], 0.0)
-    trusted = _trusted_age(leave, horizon_days)
-    if trusted < horizon_days:
-        curve = _extend(ages, curve, trusted)
+    if reached < horizon_days:
+        curve = _extend(ages, curve, reached)
     total = float(curve[-1])
     return DelayCurve(tuple(ages.tolist()), tuple((curve / total).tolist()), total, reached)
 
 
 def _trusted_age(leave: np.ndarray, horizon_days: float) -> float:
-    """Oldest age with at least ten followers (or a hundredth) still at risk."""
+    """Oldest age with at least ten followers (or a hundredth) still at risk; that of the oldest of few."""
     needed = max(AUDIENCE.at_risk, leave.size // 100)
     if leave.size <= needed:
-        return horizon_days
+        return float(min(leave[-1], horizon_days))
     return float(min(leave[-needed], horizon_days))
 
 

@@ -1,4 +1,4 @@
-"""Every tuning number of the audience model and of its cells. It imports `models.rates.settings` only.
+"""Every tuning number of the audience model and of its cells. It imports nothing.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
 has a property in tests/models/audience/test_audience_settings.py that fails when it is changed by 2.5,
@@ -9,12 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.rates.settings import MapPrior
-
-_TWO_STEPS = MapPrior(shift_sd=1.0, slope_sd=0.3)
-LEVEL_ONLY = 1e-3
-"""Prior deviation that pins a slope at one: only the level is estimated."""
-
 
 @dataclass(frozen=True)
 class AudienceSettings:
@@ -24,30 +18,29 @@ class AudienceSettings:
         most_levels: Levels of a text column with a code of their own; the rarer ones share one. Convention.
         level_rows: Users that a level of a long text column needs: below, a tree would learn people by heart.
             Cited: LightGBM's least rows of a leaf.
-        two_steps: How far the product of two fitted steps may be off the follows that both lead to.
-            Convention.
-        placement_buys: A placement's fans buy like all others, or unlike them by any factor: with 25 buyers
-            in one placement and 40 in the other, chance alone makes a factor of 1.3. Convention.
-        same_sd: Of the shift from logged to randomised followers' buying, where there is none. Derived: as
-            good as exactly none.
-        like_follows_sd: The same where it is that of following, which the funnel knows from hundreds of
-            events: the same intent is at work. Tested.
-        any_sd: The same where it may be any factor up to about two. Convention.
-        fan_buyers: Buying fans below which their purchases are not asked about. Convention.
+        anyway_sd: How far followers may have been keener to buy than their features say before they followed,
+            log units. Convention: a factor of two.
+        fan_buyers: Buying fans below which their purchases are not asked about. Derived: `min_events`.
         arrived_share: Least share of a delay curve: a follower of an hour ago counts a little, and never
             divides by zero. Convention.
         curve_points: Of a stored delay curve, denser in the first day. Convention.
         at_risk: Followers still observed (or a hundredth of all) up to an age that a delay curve is trusted
             at: a jump of it is known to 1/sqrt(10). Derived.
+        longest_horizon: Times the age of the oldest new fan, beyond which a horizon is refused. Derived: fans
+            who go on buying at the rate they did and fans whose purchases fade with log(1 + age) are then
+            worth 2.6 times apart: 6 against 1 + log(6) / log(2) / 2 = 2.3 times what was seen.
+        usual_horizon: Days that are never refused: what holds where the brief does not say. Convention.
+        silent_extrapolation: Share of the GMV within the horizon, and of the horizon's days, that may be
+            extrapolated without a word. Convention.
+        extrapolated_sd: Deviation of the log of a fan's GMV per share of it that is extrapolated. Derived:
+            that part may be nothing or twice as much, taken as an 80 % interval: 1 / 1.28.
+        unwatched_sd: The same per share of the horizon's days that nobody was watched for, at least: of few
+            purchases none may have fallen on the last days. Convention.
         refund_orders: Orders below which refunds still to come are not estimated: ten groups of twenty.
             Derived.
         refund_errors: Standard errors by which old orders must be refunded more than young ones. Convention:
             one false alarm in forty.
-        level_sd: Prior deviation of a placement's factor on GMV totals, log units. Tested.
-        most_orders: Orders that the fit of sizes looks at: their noise is 1/sqrt(100,000) = 0.3 %. Derived.
-        least_incremental: Least share of the followers' GMV that is ascribed to following. Convention.
         amount_sd: Least deviation of log amounts: prices that never vary would be noise-free. Convention.
-        most_slope: Of what was learned of order sizes. Convention.
         held_out_share: Of the exposures by time, for calibration. Convention.
         held_out_follows: Per placement on both sides of the cut, known to 22 % each. Derived.
         causal_shown: Randomised shown rows of a placement without which no effect is called causal.
@@ -58,22 +51,19 @@ class AudienceSettings:
 
     most_levels: int = 50
     level_rows: int = 20
-    two_steps: MapPrior = _TWO_STEPS
-    placement_buys: tuple[MapPrior, ...] = (MapPrior(0.05, LEVEL_ONLY), MapPrior(0.7, LEVEL_ONLY))
-    same_sd: float = 0.02
-    like_follows_sd: float = 0.15
-    any_sd: float = 0.7
-    fan_buyers: int = 100
+    anyway_sd: float = 0.7
+    fan_buyers: int = 20
     arrived_share: float = 0.02
     curve_points: int = 120
     at_risk: int = 10
+    longest_horizon: float = 6.0
+    usual_horizon: int = 30
+    silent_extrapolation: tuple[float, float] = (0.1, 0.2)
+    extrapolated_sd: float = 0.78
+    unwatched_sd: float = 0.3
     refund_orders: int = 200
     refund_errors: float = 2.0
-    level_sd: float = 0.3
-    most_orders: int = 100_000
-    least_incremental: float = 0.1
     amount_sd: float = 0.05
-    most_slope: float = 1.5
     held_out_share: float = 0.25
     held_out_follows: int = 20
     causal_shown: int = 300
@@ -83,42 +73,38 @@ class AudienceSettings:
 
 @dataclass(frozen=True)
 class CellSettings:
-    """Tuning numbers of logged against predicted outcomes, cell by cell.
+    """The prior's table of logged against predicted outcomes: deviations in log units.
 
     Attributes:
-        not_selected_sd: How far ranked rows' level is off randomised ones' where nothing is hidden, log
-            units. Tested.
-        selected_sd: The same where something is. Tested.
+        level_sd: How far the scores' own level of follows may be off before the logs are asked. Tested.
+        gmv_level_sd: The same of GMV per fan: a few dozen buyers set it. Convention.
+        placement_sd: How far a placement's may be off that of all. Convention.
+        cell_sd: How far a cell may be off its placement; each is a hypothesis of its own. Convention.
+        not_selected_sd: How far ranked rows are off randomised ones where nothing is hidden, of a placement
+            and of a cell apart. Tested.
+        selected_sd: The same of a placement where something is. Tested.
+        cell_bias_sd: The same of a cell apart. Tested.
         selection_odds: Chance that something is hidden, before the logs: features explain most ranking.
             Tested.
-        score_sd: How far the scores' own level may be off before the logs are asked, log units. Tested.
-        unknown_sd: How far a level may be off of which the logs say nothing. Convention: a factor of 1.65.
-        cell_bias_sd: A cell's ranked rows are selected more or less than those of its placement, log units.
-            Tested.
-        placement_sd: How far the value of a placement's fans may be off that of all, beyond what the scores
-            say, log units. Convention.
-        shrink_follows: Follows at the ranked level that are added to a placement's randomised ones, to
-            compare cells. Convention.
-        decided_sd: Deviation of the log level below which randomised rows have decided it. Derived: 16
-            follows.
-        alone_sd: Of the level, and of each cell around it, where no outcome can be judged by. Convention.
-        level_events: Events at the overall level given to a placement's GMV: one with few buyers must not
-            promise zero or the moon. Convention.
-        least_level: Of true over predicted GMV. Convention.
+        selection_like_sd: How far selection for buying is off selection for following. Convention.
+        decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
+            Derived.
+        newton_steps: Of the fit: quadratic convergence, five steps from anywhere sensible. Derived.
+        newton_tolerance: Step at which it is final. Derived.
     """
 
+    level_sd: float = 0.3
+    gmv_level_sd: float = 0.45
+    placement_sd: float = 0.2
+    cell_sd: tuple[float, ...] = (0.05, 0.15, 0.4)
     not_selected_sd: float = 0.03
     selected_sd: float = 0.25
-    selection_odds: float = 0.25
-    score_sd: float = 0.3
-    unknown_sd: float = 0.5
     cell_bias_sd: float = 0.12
-    placement_sd: float = 0.3
-    shrink_follows: float = 10.0
-    decided_sd: float = 0.25
-    alone_sd: tuple[float, float] = (0.5, 0.25)
-    level_events: float = 2.0
-    least_level: float = 0.02
+    selection_odds: float = 0.25
+    selection_like_sd: float = 0.15
+    decided_follows: float = 16.0
+    newton_steps: int = 50
+    newton_tolerance: float = 1e-6
 
 
 AUDIENCE = AudienceSettings()

@@ -11,7 +11,7 @@ from models.contracts.headers import Binding, Headers
 from models.contracts.numbers import DecimalMark
 from models.contracts.schemas import OPEN_QUOTE, ROW, SURPLUS, Contract, expected_of
 from models.contracts.times import EARLIEST, LATEST, unbelievable
-from models.contracts.words import identifier, is_total
+from models.contracts.words import identifier, is_total, unseen
 from models.errors import DataError
 
 Fault = tuple[pl.Series, str]
@@ -98,10 +98,16 @@ def _read(
 def _identified(held: pl.Series, name: str) -> tuple[pl.Series, list[tuple[pl.Series, str]]]:
     """An id; its lost digits are a fault of their own, since the cell is not empty."""
     parsed = identifier(held)
-    lost = parsed.bad & parsed.values.is_not_null()
+    hidden = unseen(held)
+    lost = parsed.bad & parsed.values.is_not_null() & ~hidden
     reason = f"{name}: expected every digit, found scientific notation of Excel: export ids as text"
     unread = parsed.bad & parsed.values.is_null()
-    return parsed.values, [(lost, reason), (unread, f"{name}: expected text, not a fraction")]
+    printed = f"{name}: expected text that can be printed, found control characters: take them out"
+    return parsed.values, [
+        (lost, reason),
+        (unread, f"{name}: expected text, not a fraction"),
+        (hidden, printed),
+    ]
 
 
 def named_totals(raw: pl.DataFrame, contract: Contract, headers: Headers) -> list[Fault]:

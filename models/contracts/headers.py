@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from models.contracts.aliases import ALIASES, FEATURE_ALIASES
 from models.contracts.schemas import Contract, Table
 from models.errors import DataError
+from models.escaping.media import printable
 
 # Factor from the unit in a money header to yuan. 厘 is 1/1000 yuan, 分 1/100.
 UNITS: dict[str, float] = {
@@ -187,7 +188,7 @@ def bind(columns: Sequence[str], table: Table, contract: Contract, *, source: st
         if column not in known and (not contract.features or is_unnamed(column)):
             ignored.append(column)
             continue
-        name, factor = known.get(column, (column.replace("\ufeff", "").strip(), 1.0))
+        name, factor = known.get(column, (printable(column.replace("\ufeff", "").strip()), 1.0))
         into = bound if column in known and name in contract.columns else features
         if name in into:
             raise DataError(

@@ -13,6 +13,7 @@ import polars as pl
 
 from models.contracts.cells import BLANKS, Parsed, WrongTypeError, all_good, as_text, is_blank
 from models.contracts.schemas import CONTROL
+from models.escaping.tables import printable_cells, unprintable_cells
 
 TRUTH: Mapping[str, bool] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0", "是", "真", "有"), True),
@@ -53,7 +54,9 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 def text(column: pl.Series) -> Parsed:
-    """Text without surrounding blanks; whole numbers as their digits (ids read as floats included)."""
+    """Printable text without surrounding blanks; whole numbers as their digits (ids read as floats
+    included).
+    """
     column = as_text(column)
     if column.dtype.is_float() or column.dtype.is_decimal():
         held = column.cast(pl.Float64).fill_nan(None)
@@ -63,7 +66,7 @@ def text(column: pl.Series) -> Parsed:
         return all_good(column.cast(pl.String))
     if column.dtype != pl.String:
         raise WrongTypeError(str(column.dtype))
-    stripped = column.str.strip_chars(BLANKS)
+    stripped = printable_cells(column.str.strip_chars(BLANKS))
     return all_good(stripped.set((stripped == "").fill_null(False), None))
 
 
@@ -71,11 +74,20 @@ def identifier(column: pl.Series) -> Parsed:
     """Text that names one thing: `123.0` is 123, and 9.00001E+17 is bad.
 
     pandas turns whole numbers with a gap among them into floats, and writes those; Excel loses the digits of
-    long ones, after which a thousand people share one id.
+    long ones, after which a thousand people share one id. One that cannot be printed is bad: made printable,
+    two might be one.
     """
     read = text(column)
     ids = read.values.str.replace(r"^(\d+)\.0$", "$1")
-    return Parsed(ids, read.bad | ids.str.contains(_LOST_DIGITS).fill_null(False))
+    return Parsed(ids, read.bad | ids.str.contains(_LOST_DIGITS).fill_null(False) | unseen(column))
+
+
+def unseen(column: pl.Series) -> pl.Series:
+    """Cells that hold what no eye sees: control characters, line breaks, marks of direction."""
+    held = as_text(column)
+    if held.dtype != pl.String:
+        return pl.repeat(False, len(held), dtype=pl.Boolean, eager=True)
+    return unprintable_cells(held.str.strip_chars(BLANKS))
 
 
 def truth(column: pl.Series) -> Parsed:

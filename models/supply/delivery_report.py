@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from models.arrays import FloatArray, IntArray
+from models.chance import Chance
 from models.errors import DataError
 from models.rates.pooling import Pooled, pool_rates
 from models.supply.misfit import misfit_warnings
@@ -51,6 +52,7 @@ class DeliveryModel:
         hazard_draws, gmv_draws: (n_draws, n_cells).
         claims: `causal` only where spend itself was randomised; `why` says it in a sentence.
         apart: whether rows of one day stand for days (cells have too few).
+        chance: how a day's outcomes scatter around the curves.
         warnings: where the curves do not tell what the report itself says, one line each.
     """
 
@@ -66,6 +68,7 @@ class DeliveryModel:
     claims: Literal["causal", "observational"]
     why: str
     apart: bool
+    chance: Chance
     warnings: tuple[str, ...] = ()
 
 
@@ -114,11 +117,41 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         claims=claims,
         why=why,
         apart=apart,
+        chance=_chance(daily, response, basis=basis, fans=fans, unit=unit),
         warnings=(
             *misfit_warnings(response, daily, outcome=basis),
             *(() if pressed is not None else (BLIND,)),
         ),
     )
+
+
+def _chance(
+    daily: pl.DataFrame, response: ResponseModel, *, basis: str, fans: str | None, unit: str | None
+) -> Chance:
+    """Counts scatter as the report's own days do: so many fans, so much money, come as one event.
+
+    How single buyers differ a report does not show: variance over mean stands for E[x^2] / E[x]. That of
+    money given the fans and that of the fans add up, each fan being worth the mean.
+    """
+    of_curve = float(response.diagnostics.get("dispersion", 1.0))
+    fan_unit = 1.0
+    if fans is not None:
+        told = of_curve if fans == basis else _dispersion(_both(daily, fans, basis), fans, basis)
+        fan_unit = max(told, 1.0)
+    money = np.zeros(0)
+    if _known(daily, "gmv_cny"):
+        yuan = of_curve
+        if unit is not None:
+            both = _both(daily, "gmv_cny", unit)
+            worth = float(both["gmv_cny"].sum()) / max(float(both[unit].sum()), 1.0)
+            yuan = _dispersion(both, "gmv_cny", unit) + worth * (fan_unit if unit == fans else 1.0)
+        money = np.array([yuan])
+    return Chance(money, np.ones_like(money), *response.day_scatter, fan_unit=fan_unit)
+
+
+def _both(daily: pl.DataFrame, top: str, bottom: str) -> pl.DataFrame:
+    """Rows that report both."""
+    return daily.filter(pl.col(top).is_not_null() & pl.col(bottom).is_not_null())
 
 
 def _normal(delivery: pl.DataFrame) -> pl.DataFrame:
@@ -219,7 +252,7 @@ def _rate(
     """Pooled `top` per `bottom` of every cell from the rows that report both; None where there are none."""
     if top is None or bottom is None or top == bottom:
         return None
-    both = daily.filter(pl.col(top).is_not_null() & pl.col(bottom).is_not_null())
+    both = _both(daily, top, bottom)
     if both.height == 0 or float(both[bottom].sum()) <= 0 or float(both[top].sum()) <= 0:
         return None
     summed = both.group_by("segment", "placement").agg(pl.col(top, bottom).sum())

@@ -75,6 +75,12 @@ class ResponseModel:
         ratio = self._size(users) / self.cells["size"].to_numpy()
         return np.asarray(self.cells["observed_max_cny"].to_numpy() * ratio)
 
+    @property
+    def day_scatter(self) -> tuple[float, float]:
+        """Deviation of the log of a day's delivery around the curve: of all cells together, of one apart."""
+        together, apart = (self.diagnostics.get(key, 0.0) for key in ("sd of day", "noise"))
+        return float(together), float(apart)
+
     def take(self, index: NDArray[np.int64]) -> ResponseModel:
         """The cells at `index`, in that order."""
         return replace(

@@ -15,6 +15,7 @@ import polars as pl
 import streamlit as st
 
 from models.errors import TargetingError
+from models.escaping.media import for_chart, for_markdown
 from pipelines.app.server import PLAN_VARIABLE
 from pipelines.app.what_if import beside, what_if
 from pipelines.store.plans import read_plan
@@ -33,13 +34,13 @@ def show() -> None:
     try:
         saved = _open(folder)
     except TargetingError as error:
-        st.error(str(error))
+        st.error(for_markdown(str(error)))
         return
     choice = _controls(saved)
     try:
         tried = what_if(saved, **choice)
     except TargetingError as error:
-        st.error(str(error))
+        st.error(for_markdown(str(error)))
         return
     _figures(saved, tried)
     _allocation(saved, tried)
@@ -68,10 +69,9 @@ def _controls(saved: Plan) -> dict[str, Any]:
     }
     least = {}
     for placement in saved.campaign.placements:
-        if side.toggle(f"Least share of {placement}", key=f"limit-{placement}"):
-            least[placement] = (
-                side.slider(f"{placement} at least, %", 0, 100, 25, key=f"share-{placement}") / 100
-            )
+        shown = for_markdown(placement)
+        if side.toggle(f"Least share of {shown}", key=f"limit-{placement}"):
+            least[placement] = side.slider(f"{shown} at least, %", 0, 100, 25, key=f"share-{placement}") / 100
     chosen["least_share"] = least
     if side.toggle("Spread over segments", key="spread"):
         chosen["most_share"] = side.slider("No segment above, %", 1, 100, 30) / 100
@@ -94,7 +94,7 @@ def _figures(saved: Plan, tried: Plan) -> None:
 def _allocation(saved: Plan, tried: Plan) -> None:
     rows = beside(saved, tried).filter(pl.col("spend_cny").sum().over("segment") > 0)
     chart = (
-        alt.Chart(alt.InlineData(values=rows.to_dicts()))
+        alt.Chart(alt.InlineData(values=for_chart(rows.to_dicts())))
         .mark_bar()
         .encode(
             x=alt.X("sum(spend_cny):Q", title="spend, yuan"),
@@ -131,7 +131,8 @@ def _prices(tried: Plan) -> None:
     ]
     st.dataframe(rows, hide_index=True)
     st.caption(
-        f"Price: {UNITS[tried.campaign.objective]} per unit of the limit (the budget `total`: per yuan)."
+        f"Price: {UNITS[tried.campaign.objective]} per step of the limit: a yuan, a percentage point,"
+        " 0.1 of a return, one viewer."
     )
 
 

@@ -5,6 +5,7 @@ The file edge of `targeting.campaign`; it must not decide anything.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import polars as pl
 from models.contracts.quarantine import worst_in_words
 from models.errors import CampaignError, DataError
 from pipelines.config.yaml_file import read_yaml
-from pipelines.store import conform_raw, read_raw
+from pipelines.store import conform_raw, fingerprint, read_raw
 from targeting.campaign import Campaign, parse_campaign
 
 _COLUMNS = ("segment", "placement", "spend_cny")
@@ -33,10 +34,12 @@ class Brief:
     path: Path
     last_plan: pl.DataFrame | None
 
-    def files(self) -> dict[str, Path]:
-        """Every file that was read, by name: a replay needs the same ones."""
-        last = _last_plan_path(self.campaign, brief=self.path)
-        return {"campaign": self.path} | ({} if last is None else {"last_plan": last})
+    @property
+    def prints(self) -> dict[str, str]:
+        """Fingerprints of what was read, by name: a replay needs the same."""
+        brief = hashlib.sha256(self.campaign.model_dump_json().encode()).hexdigest()[:32]
+        last = {} if self.last_plan is None else {"last_plan": fingerprint(self.last_plan)}
+        return {"campaign": brief, **last}
 
 
 def read_brief(path: Path) -> Brief:

@@ -5,44 +5,54 @@ Memory is that of one part, whatever the size of the table. It must not import m
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import polars as pl
 
 from models.audience.model import AudienceModel
-from pipelines.engines.part import score_part
-from pipelines.store import stream_parquet
+from pipelines.engines.part import PART_FORMAT, Pass, score_part
+from pipelines.store import Part, finished_part, part_key, stream_parquet
 
 
 def score(
-    model: AudienceModel, *, users: Path, work: Path, part_users: int, tell: Callable[[str], None]
-) -> int:
-    """Write `work/part-<n>.parquet` for every part of `users` that is not there yet.
+    model: AudienceModel,
+    *,
+    model_print: str,
+    users: Path,
+    work: Path,
+    part_users: int,
+    tell: Callable[[str], None],
+) -> Pass:
+    """Every part of `users`, as an earlier job left it in `work`, or scored now.
+
+    A part's key is of the rows themselves: users that were replaced between two jobs, or while one reads
+    them, never get the scores of others.
 
     Args:
         model: the fitted audience model.
+        model_print: fingerprint of its files.
         users: Parquet file or folder of Parquet parts.
-        work: folder that belongs to exactly this model, input and part size.
+        work: folder for finished parts.
         part_users: rows a part.
         tell: progress listener.
-
-    Returns:
-        How many parts were found finished from an earlier, interrupted run.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    reused = 0
-    first = 1
-    for number, (source, before, part) in enumerate(stream_parquet(users, rows=part_users, table="users")):
-        target = work / f"part-{number:06d}.parquet"
-        if target.exists():
-            reused += 1
-            first += len(part)
-            continue
-        tell(f"users {first:,} to {first + len(part) - 1:,}")
-        half = target.with_suffix(".half")
-        pq.write_table(score_part(model, part, source=source, first_row=before), half)
-        os.replace(half, target)  # a part is there whole or not at all
-        first += len(part)
-    return reused
+    parts: list[Part] = []
+    digests: dict[str, str] = {}
+    rows = 0
+    for source, before, raw in stream_parquet(users, rows=part_users, table="users", digests=digests):
+        tell(f"users {rows + 1:,} to {rows + len(raw):,}")
+        key = part_key(PART_FORMAT, model_print, source, before, _content(raw))
+        make = partial(score_part, model, raw, source=source, first_row=before)
+        parts.append(finished_part(work, key, make))
+        rows += len(raw)
+    return Pass((part.read() for part in parts), rows, digests, sum(part.reused for part in parts))
+
+
+def _content(raw: pl.DataFrame) -> bytes:
+    """Every value of the rows, with names and types."""
+    buffer = io.BytesIO()
+    raw.write_ipc(buffer)
+    return buffer.getvalue()

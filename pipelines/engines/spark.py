@@ -15,14 +15,16 @@ from typing import Any
 import pyarrow as pa
 
 from models.errors import DataError
-from pipelines.engines.part import part_schema
+from pipelines.engines.part import Pass, part_schema
 from pipelines.shell import quiet
+from pipelines.store import part_files, read_table
+from pipelines.store.streams import count_rows, digests_of
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
 
 
-def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> None:
-    """Write the scored parts of `users` into the folder `work` (Parquet parts, schema `part_schema`).
+def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> Pass:
+    """Score `users` on Spark, which writes its parts (schema `part_schema`) into the folder `work`.
 
     Args:
         model_files: `AudienceModel.to_files()`.
@@ -32,9 +34,11 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         master: Spark master URL, e.g. `local[2]` or the address of a cluster.
 
     Raises:
-        DataError: pyspark or a Java runtime is missing.
+        DataError: pyspark or a Java runtime is missing, or the users were replaced while Spark read them.
     """
-    session = _session(master, part_users)  # says what is missing before the next line needs it
+    before = digests_of(users)
+    arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(part_users)}
+    session = open_session(master, "targeting score", arrow)  # before the next line needs what is missing
     from pyspark.errors import PySparkException
 
     ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
@@ -45,12 +49,15 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         try:
             scored.write.mode("overwrite").parquet(str(work.resolve()))
         except PySparkException as error:
-            raise _of_worker(error) from error
+            raise of_worker(error) from error
     finally:
         session.stop()
+    if digests_of(users) != before:
+        raise DataError(f"{users}: was changed while it was read; run again when nobody writes to it")
+    return Pass(map(read_table, part_files(work)), count_rows(users), before)
 
 
-def _of_worker(error: Exception) -> Exception:
+def of_worker(error: Exception) -> Exception:
     """What a worker refused in words, as the local engine says it; anything else as it is."""
     told = re.search(rf"{DataError.__module__}\.{DataError.__name__}: (.+)", str(error))
     return DataError(told[1].strip()) if told else error
@@ -74,7 +81,12 @@ def _scorer(files: dict[str, str], source: str) -> Any:
     return run
 
 
-def _session(master: str, part_users: int) -> Any:
+def open_session(master: str, name: str, options: Mapping[str, str] = {}) -> Any:
+    """A Spark session that prints nothing.
+
+    Raises:
+        DataError: pyspark or a Java runtime is missing.
+    """
     try:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
@@ -83,12 +95,12 @@ def _session(master: str, part_users: int) -> Any:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = (
         SparkSession.builder.master(master)
-        .appName("targeting score")
+        .appName(name)
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "ERROR")
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(part_users))
+        .config(map=dict(options))
     )
     try:
         # The Java process keeps the stderr it is started with, and greets there.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.escaping.tables import for_cells
 from pipelines.config.job_settings import BacktestSettings, load
 from pipelines.config.yaml_file import read_yaml
 from pipelines.shell import Tell, silent
@@ -80,5 +81,5 @@ def _log(found: Backtest, *, run: JobRun) -> dict[str, object]:
         run.metrics({f"{name}.ratio": one.ratio, f"{name}.ece": one.ece})
     content = found.to_dict()
     run.mapping(content, "backtest.json")
-    run.text(found.table.write_csv(), "backtest.csv")
+    run.text(for_cells(found.table).write_csv(), "backtest.csv")
     return content

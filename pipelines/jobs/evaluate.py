@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -13,11 +14,12 @@ import polars as pl
 from models import registry
 from models.contracts import Conformed, Dataset, fingerprint
 from models.errors import DataError
+from models.escaping.tables import for_cells
 from pipelines.config.job_settings import EvaluateSettings, load
 from pipelines.shell import Tell, silent
 from pipelines.store import (
-    atomic_directory,
-    check_writable,
+    Target,
+    claim,
     find_table,
     has_table,
     read_dataset,
@@ -72,9 +74,31 @@ def run_evaluate(
         DataError: either directory is not what it should be, or the data hold no row of the campaign.
     """
     settings = load(EvaluateSettings, config)
-    if out is not None:
-        given = (data, plan, *later, *(() if trained_on is None else (trained_on,)))
-        check_writable(out.absolute(), shown=out, inputs=given)
+    given = (data, plan, *later, *(() if trained_on is None else (trained_on,)))
+    with nullcontext() if out is None else claim(out, inputs=given) as target:
+        return _evaluate(
+            data,
+            plan,
+            trained_on,
+            later,
+            target=target,
+            settings=settings,
+            tracking_uri=tracking_uri,
+            tell=tell,
+        )
+
+
+def _evaluate(
+    data: Path,
+    plan: Path,
+    trained_on: Path | None,
+    later: Sequence[Path],
+    *,
+    target: Target | None,
+    settings: EvaluateSettings,
+    tracking_uri: str | None,
+    tell: Tell,
+) -> EvaluateResult:
     tell("reading")
     promised = read_plan(plan)
     if _is_told_by_report(promised, data):
@@ -88,11 +112,11 @@ def run_evaluate(
     inputs = {"data": data, "plan": plan, "trained_on": trained_on, "later": later, "settings": settings}
     with job_run("evaluate", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
         _log(found, content, page, run=run)
-    if out is not None:
+    if target is not None:
         written = json.dumps(content, ensure_ascii=False, indent=2, default=str)
-        with atomic_directory(out) as folder:
+        with target.replaced() as folder:
             write_files({PAGE: page, CONTENT: written, **found.files()}, folder)
-    where = None if out is None else str(out)
+    where = None if target is None else str(target.shown)
     return EvaluateResult(headline=str(found), run_id=run.run_id, out=where, evaluation=content)
 
 
@@ -101,7 +125,7 @@ def _log(found: Evaluation, content: Mapping[str, object], page: str, *, run: Jo
     run.mapping(content, CONTENT)
     run.text(page, PAGE)
     for name, table in found.files().items():
-        run.text(table.write_csv(), f"evaluation/{name}")
+        run.text(for_cells(table).write_csv(), f"evaluation/{name}")
 
 
 def _is_told_by_report(promised: Plan, data: Path) -> bool:

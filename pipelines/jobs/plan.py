@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from models.contracts import no_rejects
+from models.contracts import Conformed, no_rejects
 from models.errors import CampaignError, DataError
+from pipelines import tracking
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, each_once, planning_run, publish
 from pipelines.shell import Tell, silent
-from pipelines.store import check_writable, find_table, read_conformed, read_curves, read_scores, read_users
-from pipelines.store.fingerprints import content_of
-from pipelines.store.plans import SCORES_MANIFEST
+from pipelines.store import claim, find_table, read_conformed, read_curves, read_scored, read_users
+from pipelines.store.scores import Scored
 from targeting.campaign import Campaign
 from targeting.decision.delivery_plan import plan_delivery
 from targeting.decision.supplied_curves import allocate
@@ -46,6 +47,7 @@ def run_plan(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Divide the brief's budget and write the plan directory.
@@ -57,29 +59,61 @@ def run_plan(
     settings = load(PlanSettings, config)
     brief = read_brief(campaign)
     paths = source.paths()
-    check_writable(out.absolute(), shown=out, inputs=paths.values())
-    tell("fingerprinting the input")
-    with planning_run(
-        "plan", brief, inputs={"sources": paths}, paths=paths, settings=settings, tracking_uri=tracking_uri
-    ) as run:
-        decided = decide_from(source, brief=brief, settings=settings, tell=tell)
-        tell("writing the report")
-        return publish(decided, out=out, run=run)
+    with claim(out, inputs=paths.values()) as target:
+        tracking.connect(tracking_uri)
+        tell("reading")
+        read = read_source(source)
+        with planning_run(
+            "plan",
+            brief,
+            inputs={"sources": paths},
+            prints=read.prints,
+            settings=settings,
+            tracking_uri=tracking_uri,
+        ) as run:
+            decided = read.decide(brief, settings, tell)
+            tell("writing the report")
+            return publish(decided, target=target, run=run, language=language)
 
 
-def decide_from(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
-    """The plan from one source, nothing written and nothing logged."""
+@dataclass(frozen=True)
+class SourceRead:
+    """A source in memory.
+
+    Attributes:
+        prints: fingerprint of each input, as it was read.
+        decide: the plan from it, nothing written and nothing logged.
+    """
+
+    prints: Mapping[str, str]
+    decide: Callable[[Brief, PlanSettings, Tell], Decided]
+
+
+def read_source(source: Source) -> SourceRead:
+    """Whatever a plan is made from, read once.
+
+    Raises:
+        DataError: it is not what it should be.
+    """
     if source.curves is not None:
-        return _from_curves(source.curves, brief=brief, settings=settings, tell=tell)
+        curves = read_curves(source.curves)
+        return SourceRead({"curves": curves.digest}, partial(_from_curves, curves))
     if source.delivery is not None:
-        return _from_delivery(source.delivery, brief=brief, settings=settings, tell=tell)
-    return _from_scores(source, brief=brief, settings=settings, tell=tell)
+        report = read_conformed(source.delivery, "delivery")
+        return SourceRead({"delivery": report.digest}, partial(_from_delivery, report))
+    assert source.data is not None
+    assert source.scores is not None
+    users, scored = find_table(source.data, "users"), read_scored(source.scores)
+    planner = Planner.load(scored.manifest.model_uri)
+    people = read_users(users, features=planner.model.features)
+    _refuse_others(scored, people, users=users, scores=source.scores)
+    prints = {"data": people.digest, "scores": scored.digest}
+    return SourceRead(prints, partial(_from_scores, planner, people, scored.scores))
 
 
-def _from_curves(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
+def _from_curves(read: Conformed, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
     tell("dividing the budget")
-    read = read_curves(path)
-    curves, left_out = _of_placements(read.good, brief.campaign, source=path)
+    curves, left_out = _of_placements(read.good, brief.campaign, source=read.origin.source)
     plan = allocate(
         curves,
         budget_cny=brief.campaign.budget_cny,
@@ -91,8 +125,7 @@ def _from_curves(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell
     return Decided(plan, no_rejects(), (*read.warnings, *left_out))
 
 
-def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
-    report = read_conformed(path, "delivery")
+def _from_delivery(report: Conformed, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
     tell("learning the curves and dividing the budget")
     plan = plan_delivery(
         report,
@@ -108,7 +141,7 @@ def _from_delivery(path: Path, *, brief: Brief, settings: PlanSettings, tell: Te
 
 
 def _of_placements(
-    curves: pl.DataFrame, brief: Campaign, *, source: Path
+    curves: pl.DataFrame, brief: Campaign, *, source: str
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Curves in the placements that the brief names, and a word on the others; all where it names none."""
     if "placements" not in brief.model_fields_set:
@@ -126,31 +159,30 @@ def _of_placements(
     return curves.filter(pl.col("placement").is_in(list(brief.placements))), (left_out,)
 
 
-def _from_scores(source: Source, *, brief: Brief, settings: PlanSettings, tell: Tell) -> Decided:
-    assert source.data is not None
-    assert source.scores is not None
-    users = find_table(source.data, "users")
-    planner = Planner.load(_model_of(source.scores, users=users))
+def _from_scores(
+    planner: Planner,
+    people: Conformed,
+    scores: pl.DataFrame,
+    brief: Brief,
+    settings: PlanSettings,
+    tell: Tell,
+) -> Decided:
     tell("segmenting")
-    conformed = read_users(users, features=planner.model.features)
-    audience = planner.audience_of_scores(read_scores(source.scores), conformed.good)
+    audience = planner.audience_of_scores(scores, people.good)
     tell("dividing the budget")
     plan = divide(planner, audience, brief=brief, settings=settings)
-    return Decided(plan, conformed.rejected, each_once(planner.warnings, conformed.warnings))
+    return Decided(plan, people.rejected, each_once(planner.warnings, people.warnings))
 
 
-def _model_of(scores: Path, *, users: Path) -> str:
-    """The model version that made the scores, after checking that it made them from these users."""
-    path = scores / SCORES_MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        uri, made_from = str(manifest["model_uri"]), manifest["fingerprints"]["users"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: missing or damaged; expected a directory written by `targeting score`: score again"
-        ) from error
-    if made_from != content_of(users):
+def _refuse_others(scored: Scored, people: Conformed, *, users: Path, scores: Path) -> None:
+    """Refuse scores that were not made from these users, or not of all of them."""
+    if scored.manifest.fingerprints.get("users") != people.digest:
         raise DataError(
             f"{scores}: was scored from other users than {users} holds now; run `targeting score` again"
         )
-    return uri
+    missing = people.good.join(scored.scores, on="user_id", how="anti")
+    if missing.height:
+        raise DataError(
+            f"{scores}: {missing.height:,} of {people.good.height:,} users of {users} have no scores, first "
+            f"{missing['user_id'][0]}; run `targeting score` again"
+        )

@@ -13,17 +13,22 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.briefs import Brief
 from pipelines.config.job_settings import PlanSettings, Settings
-from pipelines.store import MANIFEST, atomic_directory
-from pipelines.store.fingerprints import content_of
-from pipelines.store.plans import REPORT, rejected_counts, write_plan
+from pipelines.store import MANIFEST, Target
+from pipelines.store.plans import REPORT, write_plan
+from pipelines.store.rejects import rejected_counts
 from targeting.audience import Audience
 from targeting.decision.verbs import Plan
+from targeting.plan.budgets import Budgets
 from targeting.planner import Planner
+from targeting.report import verdict
 from targeting.report.charts import money_map
+from targeting.report.drawing import svg_of
+from targeting.report.saying import measure_of
+from targeting.report.section import other_budgets
+from targeting.words import Words, words_in
 
 _METRICS = ("value", "upper_bound", "gap", "budget_cny", "spend_cny")
 # Large and made again from the inputs: not worth a copy in the tracking store.
@@ -41,7 +46,11 @@ class Decided:
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What was decided, and where it is; `promotion` says what became of a version trained on the way."""
+    """What was decided, and where it is.
+
+    `promotion` says what became of a version trained on the way, `verdict` what the plan leaves, in sentences
+    of the `language`.
+    """
 
     out: str
     report: str
@@ -54,6 +63,7 @@ class PlanResult:
     budget_cny: float
     spend_cny: float
     expected: dict[str, Any]
+    realised: dict[str, Any]
     binding: list[str]
     shadow_prices: dict[str, float]
     claims: dict[str, str]
@@ -62,11 +72,8 @@ class PlanResult:
     seconds: float
     warnings: tuple[str, ...] = ()
     promotion: str | None = None
-
-    def price_of(self, constraint: str) -> str:
-        """A constraint with what one more unit of its limit is worth: `total (1.41)`."""
-        price = self.shadow_prices.get(constraint)
-        return f"{constraint} ({price:.3g} per unit)" if price else constraint
+    verdict: tuple[str, ...] = ()
+    language: str = "en"
 
 
 def each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -91,7 +98,7 @@ def planning_run(
     brief: Brief,
     *,
     inputs: Mapping[str, object],
-    paths: Mapping[str, Path],
+    prints: Mapping[str, str],
     settings: Settings,
     tracking_uri: str | None,
 ) -> Iterator[tracking.JobRun]:
@@ -101,33 +108,27 @@ def planning_run(
         job: `plan` or `run`.
         brief: what is planned.
         inputs: where the job's own inputs are.
-        paths: the same by table or source, for their fingerprints.
+        prints: fingerprint of each of them, as it was read.
         settings: of the job.
         tracking_uri: MLflow store.
     """
     recorded = {**inputs, "campaign": brief.path, "settings": settings}
-    prints = input_prints(paths, brief=brief)
+    prints = {**prints, **brief.prints}
     with tracking.job_run(job, tracking_uri=tracking_uri, inputs=recorded, fingerprints=prints) as run:
         yield run
 
 
-def input_prints(paths: Mapping[str, Path], *, brief: Brief) -> dict[str, str]:
-    """Fingerprints of every input of a plan: sources, brief and last plan, compared again by a replay."""
-    missing = [path for path in paths.values() if not path.exists()]
-    if missing:
-        raise DataError(f"{missing[0]}: no such file or directory; check the path")
-    return {name: content_of(path) for name, path in {**paths, **brief.files()}.items()}
-
-
-def publish(decided: Decided, *, out: Path, run: tracking.JobRun) -> PlanResult:
+def publish(decided: Decided, *, target: Target, run: tracking.JobRun, language: str = "en") -> PlanResult:
     """Write the plan directory, log the plan in the open run, and say what it is."""
-    with atomic_directory(out) as folder:
-        write_plan(decided.plan, folder, rejected=decided.rejected)
-    _log(decided.plan, out, run=run)
-    return result_of(decided, out=out, run_id=run.run_id)
+    budgets = other_budgets(decided.plan)
+    with target.replaced() as folder:
+        write_plan(decided.plan, folder, rejected=decided.rejected, language=language, budgets=budgets)
+    _log(decided.plan, target.path, run=run, words=words_in(language))
+    shown = Path(target.shown)
+    return result_of(decided, out=shown, run_id=run.run_id, language=language, budgets=budgets)
 
 
-def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
+def _log(plan: Plan, folder: Path, *, run: tracking.JobRun, words: Words) -> None:
     """Metrics, the model version used, the chart and the plan's files into the open run."""
     numbers = {name: getattr(plan, name) for name in _METRICS}
     prices = {f"shadow_price.{name}": price for name, price in plan.shadow_prices.items()}
@@ -135,15 +136,20 @@ def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
     run.parameters({"brief": plan.campaign.model_dump(mode="json", exclude_none=True)})
     if plan.provenance.model_uri:
         run.tag(tracking.MODEL_TAG, plan.provenance.model_uri)
-    run.text(money_map(plan.allocation, placements=list(plan.campaign.placements)), "charts/allocation.svg")
+    placements = list(plan.campaign.placements)
+    chart = money_map(plan.allocation, words, placements=placements, measure=measure_of(plan))
+    run.text(svg_of(chart), "charts/allocation.svg")
     for path in sorted(folder.iterdir()):
         if path.name not in NOT_LOGGED and path.name != MANIFEST:
             run.file(path, "plan")
 
 
-def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
-    """What a written plan is, in numbers and names."""
-    plan = decided.plan
+def result_of(
+    decided: Decided, *, out: Path, run_id: str, language: str = "en", budgets: Budgets | None = None
+) -> PlanResult:
+    """What a written plan is, in numbers, names and sentences."""
+    plan, words = decided.plan, words_in(language)
+    told = plan.to_dict()
     numbers = {name: getattr(plan, name) for name in _METRICS}
     return PlanResult(
         out=str(out),
@@ -152,7 +158,8 @@ def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
         status=plan.status,
         objective=plan.campaign.objective,
         **numbers,
-        expected=plan.to_dict()["expected"],
+        expected=told["expected"],
+        realised=told["realised"],
         binding=list(plan.binding),
         shadow_prices=dict(plan.shadow_prices),
         claims=dict(plan.claims),
@@ -160,4 +167,6 @@ def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
         rejected=rejected_counts(decided.rejected),
         seconds=plan.solution.seconds,
         warnings=decided.warnings,
+        verdict=(verdict.headline(plan, words), *verdict.rest(plan, words, budgets)),
+        language=language,
     )

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from models.errors import CampaignError, DataError, SolverError
 from pipelines import tracking
-from pipelines.config.briefs import read_brief
+from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings
-from pipelines.jobs.plan import Source, decide_from
-from pipelines.jobs.planning import Decided, PlanResult, input_prints, result_of
-from pipelines.jobs.run import TABLES, decide_for
+from pipelines.jobs.plan import Source, read_source
+from pipelines.jobs.planning import Decided, PlanResult, result_of
+from pipelines.jobs.run import decide_for
 from pipelines.shell import Tell, silent
-from pipelines.store import atomic_directory, check_writable, find_table, read_dataset
+from pipelines.store import claim, find_table, read_dataset
 from pipelines.store.plans import write_plan
 from targeting.planner import Planner
 
@@ -51,18 +51,18 @@ def run_replay(
         DataError: no such run, or an input is gone or has changed since.
         SolverError: the plan is not the same.
     """
-    check_writable(out.absolute(), shown=out)
-    with tempfile.TemporaryDirectory() as folder:
-        tell("reading the run")
-        record, logged = tracking.recorded(run_id, tracking_uri=tracking_uri, folder=Path(folder))
-        if logged is None:
-            raise DataError(
-                f"run {run_id}: a run of `{record['job']}` made no plan; give a run of `plan` or `run`"
-            )
-        before = pl.read_csv(logged / "allocation.csv", infer_schema_length=None)
-    decided = _again(record, model_uri=tracking.tag_of(run_id, tracking.MODEL_TAG), run_id=run_id, tell=tell)
-    with atomic_directory(out) as target:
-        write_plan(decided.plan, target, rejected=decided.rejected)
+    with claim(out) as target:
+        with tempfile.TemporaryDirectory() as folder:
+            tell("reading the run")
+            record, logged = tracking.recorded(run_id, tracking_uri=tracking_uri, folder=Path(folder))
+            if logged is None:
+                raise DataError(
+                    f"run {run_id}: a run of `{record['job']}` made no plan; give a run of `plan` or `run`"
+                )
+            before = pl.read_csv(logged / "allocation.csv", infer_schema_length=None)
+        decided = _again(record, run_id=run_id, tell=tell)
+        with target.replaced() as made:
+            write_plan(decided.plan, made, rejected=decided.rejected)
     _compare(before, decided.plan.allocation, run_id=run_id)
     return ReplayResult(
         out=str(out),
@@ -74,35 +74,35 @@ def run_replay(
     )
 
 
-def _again(record: Mapping[str, Any], *, model_uri: str | None, run_id: str, tell: Tell) -> Decided:
-    inputs, job = record["inputs"], record["job"]
+def _again(record: Mapping[str, Any], *, run_id: str, tell: Tell) -> Decided:
+    inputs, then = record["inputs"], record["fingerprints"]
     brief = read_brief(Path(inputs["campaign"]))
-    if job == "plan":
+    tell("reading the input")
+    if record["job"] == "plan":
         source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
-        paths = source.paths()
-        settings = _read_settings(inputs["settings"])
-    else:
-        data = Path(inputs["data"])
-        paths = {name: find_table(data, name) for name in TABLES}
-        settings = _read_settings(inputs["settings"]["plan"])
-    tell("comparing the input with its fingerprints")
-    now = input_prints(paths, brief=brief)
-    changed = sorted(
-        name for name in {*now, *record["fingerprints"]} if now.get(name) != record["fingerprints"].get(name)
-    )
-    if changed:
-        where = paths.get(changed[0], brief.path)
-        raise DataError(
-            f"run {run_id}: {changed[0]} ({where}) has changed since; a replay needs the same input"
-        )
-    if job == "plan":
-        return decide_from(source, brief=brief, settings=settings, tell=tell)
+        read = read_source(source)
+        _refuse_changed(then, {**read.prints, **brief.prints}, source.paths(), brief=brief, run_id=run_id)
+        return read.decide(brief, _read_settings(inputs["settings"]), tell)
+    data = Path(inputs["data"])
+    dataset = read_dataset(data, max_rejected_share=1.0)
+    where = {name: find_table(data, name) for name in dataset.fingerprints}
+    _refuse_changed(then, {**dataset.fingerprints, **brief.prints}, where, brief=brief, run_id=run_id)
+    model_uri = tracking.tag_of(run_id, tracking.MODEL_TAG)
     if model_uri is None:
         raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
-    planner = Planner.load(model_uri)
-    return decide_for(
-        planner, read_dataset(data, max_rejected_share=1.0), brief=brief, settings=settings, tell=tell
-    )
+    settings = _read_settings(inputs["settings"]["plan"])
+    return decide_for(Planner.load(model_uri), dataset, brief=brief, settings=settings, tell=tell)
+
+
+def _refuse_changed(
+    then: Mapping[str, str], now: Mapping[str, str], where: Mapping[str, Path], *, brief: Brief, run_id: str
+) -> None:
+    """Refuse an input that is not what the run read."""
+    if changed := sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
+        raise DataError(
+            f"run {run_id}: {changed[0]} ({where.get(changed[0], brief.path)}) has changed since; a replay "
+            "needs the same input"
+        )
 
 
 def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:

@@ -11,11 +11,9 @@ from pipelines.config.job_settings import PlanSettings, RunSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
 from pipelines.jobs.train import learn
 from pipelines.shell import Tell, silent
-from pipelines.store import check_writable, find_table, read_dataset
+from pipelines.store import claim, read_dataset
 from targeting.planner import Planner
 from targeting.planning_state import present_users
-
-TABLES = ("users", "exposures", "orders")
 
 
 def run_all(
@@ -25,6 +23,7 @@ def run_all(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Learn from the logs in `data`, plan the brief for the same people, write the plan directory.
@@ -35,21 +34,23 @@ def run_all(
     """
     settings = load(RunSettings, config)
     brief = read_brief(campaign)
-    check_writable(out.absolute(), shown=out, inputs=(data,))
-    tell("reading")
-    dataset = read_dataset(data, max_rejected_share=settings.train.max_rejected_share)
-    with planning_run(
-        "run",
-        brief,
-        inputs={"data": data},
-        paths={name: find_table(data, name) for name in TABLES},
-        settings=settings,
-        tracking_uri=tracking_uri,
-    ) as run:
-        learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
-        decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
-        tell("writing the report")
-        return replace(publish(decided, out=out, run=run), promotion=learned.promotion.why)
+    with claim(out, inputs=(data,)) as target:
+        tell("reading")
+        dataset = read_dataset(data, max_rejected_share=settings.train.max_rejected_share)
+        with planning_run(
+            "run",
+            brief,
+            inputs={"data": data},
+            prints=dataset.fingerprints,
+            settings=settings,
+            tracking_uri=tracking_uri,
+        ) as run:
+            learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
+            decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
+            tell("writing the report")
+            return replace(
+                publish(decided, target=target, run=run, language=language), promotion=learned.promotion.why
+            )
 
 
 def decide_for(

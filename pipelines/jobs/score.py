@@ -1,15 +1,14 @@
 """Job `score`: every user for every placement, in parts that survive a kill.
 
-Parts go to a work folder beside the output, under a key made from the model, the users and the part size; a
-job that is run again with the same three goes on where it was stopped. The output is replaced as a whole.
+Parts go to the work folder beside the output, each under a key made from the model and the very rows that
+were scored; a job that is run again goes on where it was stopped. The output is replaced as a whole, and only
+where every row that was read was scored or set aside.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +23,12 @@ from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.engines import local, spark
-from pipelines.engines.part import PART_FORMAT, Scored, gather_parts
+from pipelines.engines.part import Scored, gather_parts, refuse_lost
 from pipelines.shell import Tell, silent
-from pipelines.store import (
-    atomic_directory,
-    check_writable,
-    find_table,
-    is_parquet,
-    read_conformed,
-    read_users,
-    write_table,
-)
-from pipelines.store.fingerprints import content_of
-from pipelines.store.plans import SCORES_MANIFEST, write_rejected
+from pipelines.store import Target, claim, find_table, is_parquet, read_conformed, read_users, write_table
+from pipelines.store.reading import print_of
+from pipelines.store.scores import SCORES_MANIFEST, write_scores
+from targeting.plan.provenance import versions
 
 
 @dataclass(frozen=True)
@@ -71,87 +63,123 @@ def run_score(
         CampaignError: a wrong setting.
     """
     settings = load(ScoreSettings, config, engine=engine)
-    check_writable(out.absolute(), shown=out, inputs=(data,))
-    users = find_table(data, "users")
-    tracking.connect(tracking_uri)
-    tell("loading the model")
-    bundle = registry.load(model)
-    tell("fingerprinting the users")
-    prints = {"users": content_of(users), "model": _model_print(bundle.model)}
-    inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}
-    with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
-        run.tag(tracking.MODEL_TAG, bundle.uri)
-        key = hashlib.sha256(
-            f"{prints} {settings.engine} {settings.part_users} {PART_FORMAT}".encode()
-        ).hexdigest()[:16]
-        work = out.absolute().with_name(f".{out.name}.work") / key
-        found, reused = score_users(bundle.model, users=users, work=work, settings=settings, tell=tell)
-        scores, warnings = _without_new_fans(found.scores, data)
-        rejected, warnings = found.rejected, (*(f"{users}: {odd.line()}" for odd in found.odd), *warnings)
-        tell("writing")
-        manifest = {"model_uri": bundle.uri, "fingerprints": prints, "engine": settings.engine}
-        _write(scores, rejected, manifest, out)
-        shutil.rmtree(work.parent, ignore_errors=True)
-        counts = {
-            "users": scores["user_id"].n_unique(),
-            "eligible": scores.filter("eligible")["user_id"].n_unique(),
-            "rejected": rejected.height,
-        }
-        run.metrics(counts)
-        run.mapping(manifest, SCORES_MANIFEST)
+    with claim(out, inputs=(data,)) as target:
+        users = find_table(data, "users")
+        tracking.connect(tracking_uri)
+        tell("loading the model")
+        bundle = registry.load(model)
+        inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}
+        with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints={}) as run:
+            run.tag(tracking.MODEL_TAG, bundle.uri)
+            return _score(bundle, data, users, target=target, settings=settings, run=run, tell=tell)
+
+
+def _score(
+    bundle: registry.Bundle,
+    data: Path,
+    users: Path,
+    *,
+    target: Target,
+    settings: ScoreSettings,
+    run: tracking.JobRun,
+    tell: Tell,
+) -> ScoreResult:
+    found = score_users(bundle.model, users=users, work=target.work, settings=settings, tell=tell)
+    scores, warnings = _without_new_fans(found.scores, data)
+    made_by = {
+        "model_uri": bundle.uri,
+        "fingerprints": {"users": found.users_print, "model": _model_print(bundle.model)},
+        "engine": settings.engine,
+        "code_version": versions(("fan-targeting",)).get("fan-targeting", "unknown"),
+    }
+    tell("writing")
+    with target.replaced() as folder:
+        manifest = write_scores(scores, folder, rejected=found.rejected, made_by=made_by)
+    counts = {
+        "users": manifest.users,
+        "eligible": scores.filter("eligible")["user_id"].n_unique(),
+        "rejected": manifest.rejected,
+    }
+    run.fingerprints(manifest.fingerprints)
+    run.metrics(counts)
+    run.mapping(manifest.model_dump(), SCORES_MANIFEST)
     return ScoreResult(
-        str(out), run.run_id, bundle.uri, settings.engine, reused_parts=reused, warnings=warnings, **counts
+        str(target.shown),
+        run.run_id,
+        bundle.uri,
+        settings.engine,
+        reused_parts=found.reused,
+        warnings=(*(f"{users}: {odd.line()}" for odd in found.odd), *warnings),
+        **counts,
     )
 
 
-def _write(scores: pl.DataFrame, rejected: pl.DataFrame, manifest: Mapping[str, object], out: Path) -> None:
-    with atomic_directory(out) as folder:
-        write_table(scores, folder / "scores.parquet")
-        write_rejected(rejected, folder)
-        (folder / SCORES_MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+@dataclass(frozen=True)
+class ScoredUsers(Scored):
+    """All users after an engine: their scores, with what was read.
+
+    Attributes:
+        users_print: fingerprint of the users' files as they were read.
+        reused: parts that were found finished.
+    """
+
+    users_print: str
+    reused: int
 
 
 def score_users(
     model: AudienceModel, *, users: Path, work: Path, settings: ScoreSettings, tell: Tell
-) -> tuple[Scored, int]:
+) -> ScoredUsers:
     """Score the users table at `users` through an engine.
 
     Args:
         model: the fitted audience model.
         users: Parquet or CSV, a file or a folder of parts.
-        work: folder for finished parts, belonging to exactly this model, input and part size.
+        work: folder for finished parts.
         settings: engine and part size.
         tell: progress listener.
 
-    Returns:
-        Scores, quarantined rows and what was met in the features; and the number of parts found finished.
+    Raises:
+        DataError: no row is usable, or too few are.
     """
-    source, before = _as_parquet(model, users, work)
-    parts = work / "parts"
-    reused = 0
+    source, before, users_print = _as_parquet(model, users, work)
     if settings.engine == "spark":
         tell(f"spark at {settings.spark_master}")
-        spark.score(
+        read = spark.score(
             model.to_files(),
             users=source,
-            work=parts,
+            work=work / "spark",
             part_users=settings.part_users,
             master=settings.spark_master,
         )
     else:
-        reused = local.score(model, users=source, work=parts, part_users=settings.part_users, tell=tell)
-    found = gather_parts(pl.scan_parquet(parts / "*.parquet"))
-    people = found.scores["user_id"].n_unique()
-    if not people:
+        read = local.score(
+            model,
+            model_print=_model_print(model),
+            users=source,
+            work=work / "parts",
+            part_users=settings.part_users,
+            tell=tell,
+        )
+    found = gather_parts(read.parts)
+    scored = found.scores.height // len(model.placements)
+    refuse_lost(read.rows, scored=scored, rejected=found.rejected.height, source=str(users))
+    if not scored:
         [(reason, count)] = worst(found.rejected) or [("no data rows", 0)]
         raise DataError(
             f"{users}: no row of table users is usable; {count} of {found.rejected.height}: {reason}"
         )
     rejected = pl.concat([before.rejected, found.rejected])
+    people = found.scores["user_id"].n_unique()
     refuse_many(str(users), people, rejected, ceiling=settings.max_rejected_share)
     scores, repeated = _without_repeats(found.scores, source=str(users))
-    odd = add_up([*before.odd, *found.odd])
-    return Scored(scores, pl.concat([rejected, repeated]), odd), reused
+    return ScoredUsers(
+        scores,
+        pl.concat([rejected, repeated]),
+        add_up([*before.odd, *found.odd]),
+        users_print=users_print or print_of(read.digests),
+        reused=read.reused,
+    )
 
 
 def _without_new_fans(scores: pl.DataFrame, data: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -165,14 +193,16 @@ def _without_new_fans(scores: pl.DataFrame, data: Path) -> tuple[pl.DataFrame, t
     return scores.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode())), ()
 
 
-def _as_parquet(model: AudienceModel, users: Path, work: Path) -> tuple[Path, Scored]:
-    """The users as Parquet, and what the conversion quarantined and met: Parquet is streamed as it is."""
+def _as_parquet(model: AudienceModel, users: Path, work: Path) -> tuple[Path, Scored, str]:
+    """The users as Parquet, what the conversion quarantined and met, and the fingerprint of what it read:
+    Parquet is streamed as it is, and hashed on the way.
+    """
     if is_parquet(users):
-        return users, Scored(pl.DataFrame(), no_rejects(), ())
+        return users, Scored(pl.DataFrame(), no_rejects(), ()), ""
     conformed = read_users(users, features=model.features)
     work.mkdir(parents=True, exist_ok=True)
     write_table(conformed.good, work / "users.parquet")
-    return work / "users.parquet", Scored(pl.DataFrame(), conformed.rejected, conformed.odd)
+    return work / "users.parquet", Scored(pl.DataFrame(), conformed.rejected, conformed.odd), conformed.digest
 
 
 def _without_repeats(scores: pl.DataFrame, *, source: str) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -7,18 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from pathlib import Path
 
-import polars as pl
-
 from models import registry
 from models.contracts import Dataset
 from models.errors import DataError
+from models.escaping.media import for_key
 from models.rates.calibration import Reliability
 from pipelines import tracking
 from pipelines.config.job_settings import TrainSettings, load
 from pipelines.jobs.promotion import Promotion, promote, starting_alias
 from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
-from pipelines.store.plans import rejected_counts
+from pipelines.store.rejects import rejected_counts
 from targeting.campaign import Campaign
 from targeting.planner import Planner
 
@@ -112,7 +111,7 @@ def learn(
     _log_quality(planner, run=run)
     tell("registering the model")
     alias = starting_alias(settings.model_name)
-    uri = _register(planner, name=settings.model_name, alias=alias, example=dataset.users.head(5))
+    uri = _register(planner, name=settings.model_name, alias=alias)
     run.tag(tracking.MODEL_TAG, uri)
     tell("comparing with the champion")
     decided = promote(planner.model, uri=uri, alias=alias, dataset=dataset, seed=settings.seed, run=run)
@@ -127,16 +126,14 @@ def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
     run.metrics({**planner.model.metrics, **known})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
-        run.text(calibration_chart(table, title=name), f"charts/calibration-{name}.svg")
+        run.text(calibration_chart(table, title=name), f"charts/calibration-{for_key(name)}.svg")
 
 
-def _register(planner: Planner, *, name: str, alias: str, example: pl.DataFrame) -> str:
+def _register(planner: Planner, *, name: str, alias: str) -> str:
     """`models:/name/version` of the planner, registered inside the open run."""
     # MLflow announces each version on stderr, past its own switch for that.
     with quiet(2), redirect_stderr(StringIO()):
-        return registry.save(
-            planner.model, extra_files=planner.state_files(), input_example=example, name=name, alias=alias
-        )
+        return registry.save(planner.model, extra_files=planner.state_files(), name=name, alias=alias)
 
 
 def calibration_chart(table: Reliability, *, title: str) -> str:

@@ -1,4 +1,4 @@
-"""Whole inputs from disk: a data directory, a delivery report, supplied curves, stored scores."""
+"""Whole inputs from disk: a data directory, a delivery report, supplied curves."""
 
 from __future__ import annotations
 
@@ -6,23 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
-
 from models.contracts import Conformed, Dataset, Table, assemble, conform
 from models.contracts.features import Feature
-from models.contracts.headers import missing_message
 from models.contracts.quarantine import REJECT_CEILING, refuse_many
 from models.errors import DataError
-from pipelines.store.tables import RawTable, find_table, has_table, read_raw, read_table
-
-SCORES = {
-    "user_id": pl.String,
-    "placement": pl.String,
-    "p_follow": pl.Float64,
-    "gmv_per_fan_cny": pl.Float64,
-    "p_precise": pl.Float64,
-    "eligible": pl.Boolean,
-}
+from pipelines.store.reading import print_of
+from pipelines.store.tables import RawTable, find_table, has_table, read_raw
 
 
 def read_conformed(path: str | Path, table: Table, *, features: Sequence[Feature] = ()) -> Conformed:
@@ -35,7 +24,7 @@ def conform_raw(raw: RawTable, table: Table, *, features: Sequence[Feature] = ()
     found = conform(
         raw.frame, table, source=raw.source, parts=raw.parts, features=features, decimal=raw.decimal
     )
-    return replace(found, warnings=(*raw.warnings, *found.warnings))
+    return replace(found, warnings=(*raw.warnings, *found.warnings), digest=print_of(raw.digests))
 
 
 def read_dataset(folder: str | Path, *, max_rejected_share: float = REJECT_CEILING) -> Dataset:
@@ -88,22 +77,3 @@ def read_curves(path: str | Path) -> Conformed:
             "in all); curves are used whole or not at all: mend the file"
         )
     return curves
-
-
-def read_scores(folder: str | Path) -> pl.DataFrame:
-    """Stored scores: `scores.parquet` (file or folder of parts) of an output directory, or that file itself.
-
-    Raises:
-        DataError: Not there, or a column of DESIGN 3.3 is missing or of another type.
-    """
-    folder = Path(folder)
-    path = folder / "scores.parquet" if (folder / "scores.parquet").exists() else folder
-    if path.is_dir() and path == folder and not any(folder.glob("*.parquet")):
-        raise DataError(f"{folder}: no scores.parquet; expected the output directory of `targeting score`")
-    scores = read_table(path)
-    if missing := [name for name in SCORES if name not in scores.columns]:
-        raise DataError(missing_message(missing, scores.columns, source=str(path), table="scores"))
-    try:
-        return scores.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path}: a score column has another type: {str(error).splitlines()[0]}") from error

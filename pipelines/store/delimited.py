@@ -15,7 +15,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 
@@ -24,6 +23,7 @@ from models.contracts.numbers import DecimalMark, decimal_mark
 from models.contracts.schemas import OPEN_QUOTE, SURPLUS
 from models.errors import DataError
 from pipelines.store.lines import records
+from pipelines.store.reading import Held
 
 _CHUNK = 1 << 20
 _ROWS = 50_000
@@ -55,7 +55,7 @@ class _Header:
     is_plain: bool
 
 
-def read_delimited(path: Path) -> TextTable:
+def read_delimited(held: Held) -> TextTable:
     """A CSV file.
 
     A line with more fields than the header has its surplus in the column `SURPLUS` (only there if needed), a
@@ -64,14 +64,14 @@ def read_delimited(path: Path) -> TextTable:
     Raises:
         DataError: The file is empty, not text, or its header is not a header.
     """
-    encoding = detect_encoding(path)
-    header = _header(path, encoding)
-    frame = without_blank_end(_rows(path, encoding, header))
+    encoding = detect_encoding(held)
+    header = _header(held, encoding)
+    frame = without_blank_end(_rows(held, encoding, header))
     # Only where commas do not separate fields can they begin fractions.
     decimal: DecimalMark = "." if header.separator == "," else decimal_mark(frame)
     if header.separator != ";" and decimal == "?":
         decimal = "."
-    return TextTable(frame, decimal, skipped_lines(header.skipped, path=path))
+    return TextTable(frame, decimal, skipped_lines(header.skipped, path=held.path))
 
 
 def skipped_lines(count: int, *, path: Path) -> tuple[str, ...]:
@@ -103,13 +103,13 @@ def column_names(cells: Sequence[str], *, path: Path) -> list[str]:
     return named
 
 
-def _rows(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
+def _rows(held: Held, encoding: str, header: _Header) -> pl.DataFrame:
     if not header.is_plain:
-        return _forgiving(path, encoding, header)
-    body: Path | io.BytesIO = path if encoding.startswith("utf-8") else _as_utf8(path, encoding)
+        return _forgiving(held, encoding, header)
+    body = held if encoding.startswith("utf-8") else _as_utf8(held, encoding)
     try:
         frame = pl.read_csv(
-            body,
+            body.data,
             has_header=False,
             skip_lines=header.skipped + 1,
             schema=dict.fromkeys(header.names, pl.String),
@@ -118,55 +118,49 @@ def _rows(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
             glob=False,
         )
     except (pl.exceptions.PolarsError, OSError):
-        return _forgiving(path, encoding, header)
+        return _forgiving(held, encoding, header)
     # A quote left open makes one cell of many lines, and nobody would miss them.
     lines, has_quotes = _count_lines(body)
     if has_quotes and frame.height != lines - header.skipped - 1:
-        return _forgiving(path, encoding, header)
+        return _forgiving(held, encoding, header)
     return frame
 
 
-def _count_lines(body: Path | io.BytesIO) -> tuple[int, bool]:
+def _count_lines(body: Held) -> tuple[int, bool]:
     """Lines of UTF-8 text, and whether there is a quote anywhere."""
-    lines, has_quotes, last = 0, False, b"\n"
-    file: BinaryIO
-    with body.open("rb") if isinstance(body, Path) else io.BytesIO(body.getvalue()) as file:
-        while chunk := file.read(_CHUNK):
-            lines += chunk.count(b"\n")
-            has_quotes = has_quotes or b'"' in chunk
-            last = chunk[-1:]
-    return lines + (last != b"\n"), has_quotes
+    data = body.data
+    return data.count(b"\n") + (not data.endswith(b"\n")), b'"' in data
 
 
-def detect_encoding(path: Path) -> str:
+def detect_encoding(held: Held) -> str:
     """`utf-8`, `utf-8-sig`, `utf-16` or `gb18030`, by the byte-order mark or by what decodes without error.
 
     Raises:
         DataError: The file is empty, holds NUL bytes (binary), or decodes as none of these.
     """
-    with path.open("rb") as file:
-        head = file.read(_CHUNK)
+    head = held.data[:_CHUNK]
     if not head.strip():
-        raise DataError(f"{path}: the file is empty; expected a header line and data rows")
+        raise DataError(f"{held.path}: the file is empty; expected a header line and data rows")
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
     if b"\0" in head:
         raise DataError(
-            f"{path}: not a text file; expected CSV in UTF-8 or GBK (an Excel file ends in .xlsx or .xls)"
+            f"{held.path}: not a text file; expected CSV in UTF-8 or GBK (an Excel file ends in .xlsx or "
+            ".xls)"
         )
     for encoding in ("utf-8", "gb18030"):
-        if _decodes(path, encoding):
+        if _decodes(held, encoding):
             return encoding
     raise DataError(
-        f"{path}: neither UTF-8 nor GBK text; expected CSV in one of these encodings: export it again"
+        f"{held.path}: neither UTF-8 nor GBK text; expected CSV in one of these encodings: export it again"
     )
 
 
-def _decodes(path: Path, encoding: str) -> bool:
+def _decodes(held: Held, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with path.open("rb") as file:
+        with held.open() as file:
             while chunk := file.read(_CHUNK):
                 decoder.decode(chunk)
         decoder.decode(b"", final=True)
@@ -175,19 +169,18 @@ def _decodes(path: Path, encoding: str) -> bool:
     return True
 
 
-def _as_utf8(path: Path, encoding: str) -> io.BytesIO:
+def _as_utf8(held: Held, encoding: str) -> Held:
     body = io.BytesIO()
-    with path.open(encoding=encoding, newline="") as file:
+    with held.text(encoding) as file:
         while text := file.read(_CHUNK):
             body.write(text.encode("utf-8", errors="replace"))
-    body.seek(0)
-    return body
+    return Held(held.path, body.getvalue())
 
 
-def _header(path: Path, encoding: str) -> _Header:
+def _header(held: Held, encoding: str) -> _Header:
     """The first line that is a header, else the first line, with the separator that splits it most."""
     try:
-        with path.open(encoding=encoding, newline="") as file:
+        with held.text(encoding) as file:
             lines = list(itertools.islice(iter(lambda: file.readline(_CHUNK), ""), PREAMBLE_LINES))
         at, separator, cells = 0, _splits_most(lines[0]), _cells(lines)
         for number, line in enumerate(lines):
@@ -196,9 +189,9 @@ def _header(path: Path, encoding: str) -> _Header:
                 at, separator, cells = number, _splits_most(line), found
                 break
     except (UnicodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as {encoding} text: {type(error).__name__}") from error
+        raise DataError(f"{held.path}: cannot be read as {encoding} text: {type(error).__name__}") from error
     is_plain = lines[at].count('"') % 2 == 0 and not lines[at].endswith("\r")
-    return _Header(column_names(cells, path=path), separator, at, is_plain)
+    return _Header(column_names(cells, path=held.path), separator, at, is_plain)
 
 
 def _splits_most(line: str) -> str:
@@ -210,12 +203,12 @@ def _cells(lines: Sequence[str]) -> list[str]:
     return next(csv.reader(lines, delimiter=_splits_most(lines[0])), [])
 
 
-def _forgiving(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
+def _forgiving(held: Held, encoding: str, header: _Header) -> pl.DataFrame:
     """The file through the csv module, in pieces of `_ROWS` rows to bound the memory of Python strings."""
     names, separator = header.names, header.separator
     schema = dict.fromkeys([*names, SURPLUS], pl.String)
     pieces = [pl.DataFrame(schema=schema)]
-    found = _records(path, encoding, header)
+    found = _records(held, encoding, header)
     while rows := list(itertools.islice(found, _ROWS)):
         full = []
         for fields, is_open in rows:
@@ -230,10 +223,10 @@ def _forgiving(path: Path, encoding: str, header: _Header) -> pl.DataFrame:
     return frame.drop(SURPLUS) if frame[SURPLUS].null_count() == frame.height else frame
 
 
-def _records(path: Path, encoding: str, header: _Header) -> Iterator[tuple[list[str], bool]]:
-    with path.open(encoding=encoding, newline="", errors="replace") as file:
+def _records(held: Held, encoding: str, header: _Header) -> Iterator[tuple[list[str], bool]]:
+    with held.text(encoding, errors="replace") as file:
         lines = itertools.islice((line.replace("\0", "") for line in file), header.skipped, None)
         try:
             yield from records(lines, header.separator, width=len(header.names))
         except csv.Error as error:
-            raise DataError(f"{path}: {error}; expected CSV text") from error
+            raise DataError(f"{held.path}: {error}; expected CSV text") from error

@@ -5,16 +5,15 @@ Cells come as their text, so that dates, ids and numbers pass the same readers w
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
 from models.contracts.headers import PREAMBLE_LINES, is_header
 from models.errors import DataError
 from pipelines.store.delimited import TextTable, column_names, skipped_lines, without_blank_end
+from pipelines.store.reading import Held
 
 
-def read_sheet(path: Path) -> TextTable:
+def read_sheet(held: Held) -> TextTable:
     """The table of a workbook: the first sheet with a header that we know, else the first with anything in
     it.
 
@@ -23,8 +22,9 @@ def read_sheet(path: Path) -> TextTable:
     """
     import fastexcel
 
+    path = held.path
     try:
-        book = fastexcel.read_excel(path)
+        book = fastexcel.read_excel(held.data)
         sheets = {
             name: book.load_sheet(name, header_row=None, dtypes="string").to_polars()
             for name in book.sheet_names

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote
 
 import polars as pl
@@ -16,16 +17,22 @@ from models.contracts import Table
 from models.contracts import fingerprint as content_fingerprint
 from models.contracts.headers import fold
 from models.contracts.numbers import DecimalMark
-from models.contracts.parts import all_columns, optional_columns, stack, with_empty
+from models.contracts.parts import all_columns, stack
 from models.errors import DataError
+from models.escaping.tables import for_cells, from_cells
+from pipelines.store import disk
 from pipelines.store.delimited import TextTable, read_delimited
+from pipelines.store.reading import Held, hold
 from pipelines.store.sheets import read_sheet
 
 Recognise = Callable[[Sequence[str]], Table]
 _CSV = (".csv", ".tsv", ".txt")
 _EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _PARQUET = (".parquet", ".pq")
+_MAGIC = b"PAR1"
 TABLE_SUFFIXES = (*_CSV, *_PARQUET, *_EXCEL)
+DATA_TABLES = ("users", "exposures", "orders", "delivery")
+"""What a data directory may hold."""
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -39,6 +46,7 @@ class RawTable:
         parts: (path, rows) of each file of a folder, in reading order; empty for a single file.
         warnings: What was skipped, or is lacking in some parts, one line each.
         decimal: What begins the fraction of numbers in text; `?` where parts differ.
+        digests: sha256 of each file's bytes, as they were read, by its name below the source.
     """
 
     frame: pl.DataFrame
@@ -46,6 +54,7 @@ class RawTable:
     parts: tuple[tuple[str, int], ...] = ()
     warnings: tuple[str, ...] = ()
     decimal: DecimalMark = "."
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
@@ -69,20 +78,25 @@ def read_raw(path: str | Path, table: Table | Recognise | None = None) -> RawTab
         if not path.exists():
             raise DataError(f"{path}: no such file; expected a CSV or Parquet file or a folder of parts")
         if not path.is_dir():
-            whole = _read_file(path)
-            return RawTable(whole.frame, str(path), (), whole.warnings, whole.decimal)
-        read = {part: _read_file(part) for part in _part_files(path)}
+            held = hold(path)
+            whole = _read_file(held)
+            return RawTable(whole.frame, str(path), (), whole.warnings, whole.decimal, {"": held.sha256})
+        read, digests = {}, {}
+        for part in part_files(path):
+            held = hold(part)
+            read[part], digests[part.relative_to(path).as_posix()] = _read_file(held), held.sha256
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read: {error.strerror or error}; check the path and permissions"
         ) from error
-    parts = [(str(part), _with_partitions(held.frame, part.relative_to(path))) for part, held in read.items()]
+    parts = [(str(part), with_partitions(one.frame, part.relative_to(path))) for part, one in read.items()]
     known = table(all_columns(parts)) if callable(table) else table
     stacked = stack(parts, known, source=str(path))
     counts = tuple((source, part.height) for source, part in parts)
-    said = (*stacked.warnings, *(line for held in read.values() for line in held.warnings))
-    marks = {held.decimal for held in read.values()}
-    return RawTable(stacked.frame, str(path), counts, said, marks.pop() if len(marks) == 1 else "?")
+    said = (*stacked.warnings, *(line for one in read.values() for line in one.warnings))
+    marks = {one.decimal for one in read.values()}
+    mark = marks.pop() if len(marks) == 1 else "?"
+    return RawTable(stacked.frame, str(path), counts, said, mark, digests)
 
 
 def find_table(folder: str | Path, stem: str) -> Path:
@@ -115,6 +129,13 @@ def has_table(folder: str | Path, stem: str) -> bool:
     return Path(folder).is_dir() and bool(_candidates(Path(folder), stem))
 
 
+def data_tables(folder: Path) -> list[Path]:
+    """Every table of a data directory; none where it cannot be looked into."""
+    with suppress(OSError):
+        return [found for stem in DATA_TABLES for found in _candidates(folder, stem)]
+    return []
+
+
 def _candidates(folder: Path, stem: str) -> list[Path]:
     """What may be table `stem`, by name: the extension in any case, or a folder."""
     known = (*_PARQUET, *_CSV, *_EXCEL, "")
@@ -125,7 +146,7 @@ def _candidates(folder: Path, stem: str) -> list[Path]:
 
 def is_parquet(path: Path) -> bool:
     """Whether a table is a Parquet file or a folder of such parts, by its extension."""
-    files = _part_files(path) if path.is_dir() else [path]
+    files = part_files(path) if path.is_dir() else [path]
     return files[0].suffix.lower() in _PARQUET
 
 
@@ -137,16 +158,20 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         DataError: The extension is neither, or the file cannot be written.
     """
     path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (*_PARQUET, *_CSV):
+        raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
+
+    def fill(file: BinaryIO) -> None:
+        if suffix in _PARQUET:
+            frame.write_parquet(file)
+        else:
+            for_cells(frame).write_csv(file, separator="\t" if suffix == ".tsv" else ",")
+
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        suffix = path.suffix.lower()
-        if suffix in _PARQUET:
-            frame.write_parquet(part)
-        elif suffix in _CSV:
-            frame.write_csv(part, separator="\t" if suffix == ".tsv" else ",")
-        else:
-            raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv or .parquet")
-        os.replace(part, path)
+        disk.write(part, fill)
+        disk.rename(part, path)
     except (OSError, pl.exceptions.PolarsError) as error:
         # polars names the number of what the system refused, in its own words before it.
         told = re.search(r"os error (\d+)", str(error))
@@ -154,7 +179,7 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
         raise DataError(f"{path}: cannot be written: {reason}; free space or choose another place") from error
     finally:
         if part.parent.is_dir():
-            part.unlink(missing_ok=True)
+            disk.remove(part)
 
 
 def fingerprint(table: pl.DataFrame | str | Path) -> str:
@@ -162,78 +187,36 @@ def fingerprint(table: pl.DataFrame | str | Path) -> str:
     return content_fingerprint(table if isinstance(table, pl.DataFrame) else read_table(table))
 
 
-def _read_file(path: Path) -> TextTable:
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if path.suffix.lower() in _PARQUET or magic == b"PAR1":
-        return TextTable(_read_parquet(path, magic))
-    if path.suffix.lower() in _EXCEL:
-        return read_sheet(path)
-    if path.suffix.lower() not in _CSV:
-        raise DataError(f"{path}: unknown extension {path.suffix!r}; expected .csv, .xlsx or .parquet")
-    return read_delimited(path)
-
-
-def _read_parquet(path: Path, magic: bytes) -> pl.DataFrame:
-    if not magic:
-        raise DataError(f"{path}: the file is empty; expected Parquet data")
-    if magic != b"PAR1":
+def _read_file(held: Held) -> TextTable:
+    suffix = held.path.suffix.lower()
+    if suffix in _PARQUET or held.data.startswith(_MAGIC):
+        return TextTable(_read_parquet(held))
+    if suffix not in (*_CSV, *_EXCEL):
         raise DataError(
-            f"{path}: not a Parquet file (no PAR1 mark); expected Parquet: write it again or name it .csv"
+            f"{held.path}: unknown extension {held.path.suffix!r}; expected .csv, .xlsx or .parquet"
+        )
+    read = read_sheet(held) if suffix in _EXCEL else read_delimited(held)
+    return replace(read, frame=from_cells(read.frame))
+
+
+def _read_parquet(held: Held) -> pl.DataFrame:
+    if not held.data:
+        raise DataError(f"{held.path}: the file is empty; expected Parquet data")
+    if not held.data.startswith(_MAGIC):
+        raise DataError(
+            f"{held.path}: not a Parquet file (no PAR1 mark); expected Parquet: write it again or name it "
+            ".csv"
         )
     try:
-        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+        return pl.read_parquet(held.open(), hive_partitioning=False)
     except pl.exceptions.PolarsError as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
-            f"{path}: corrupt Parquet ({reason}); expected a complete file: write it again"
+            f"{held.path}: corrupt Parquet ({reason}); expected a complete file: write it again"
         ) from error
 
 
-def stream_parquet(path: Path, *, rows: int, table: Table) -> Iterator[tuple[str, int, pl.DataFrame]]:
-    """The raw rows of a Parquet file or folder of parts, at most `rows` at a time.
-
-    Args:
-        path: File or folder.
-        rows: Most rows at a time.
-        table: What it is: columns that its contract does not need and a part lacks are empty.
-
-    Yields:
-        The file, how many of its rows came before, and the rows.
-
-    Raises:
-        DataError: Not readable, or corrupt.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    files = _part_files(path) if path.is_dir() else [path]
-    optional = optional_columns(_schemas(files), table) if len(files) > 1 else {}
-    for part in files:
-        before = 0
-        try:
-            with pq.ParquetFile(part) as file:
-                for batch in file.iter_batches(batch_size=rows):
-                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                    assert isinstance(frame, pl.DataFrame)
-                    below = part.relative_to(path) if path.is_dir() else Path(part.name)
-                    frame = _with_partitions(frame, below)
-                    yield str(part), before, with_empty(frame, optional, table, source=str(part))
-                    before += len(frame)
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{part}: cannot be read as Parquet ({error}); write it again") from error
-
-
-def _schemas(files: Sequence[Path]) -> dict[str, pl.Schema]:
-    """Columns of each part; one that cannot be read is told when its rows are."""
-    found = {}
-    for file in files:
-        with suppress(OSError, pl.exceptions.PolarsError):
-            found[str(file)] = pl.Schema(pl.read_parquet_schema(file))
-    return found
-
-
-def _part_files(folder: Path) -> list[Path]:
+def part_files(folder: Path) -> list[Path]:
     """Data files below a folder, by name; what engines leave beside them (_SUCCESS, .crc) is skipped."""
     found = [
         path
@@ -250,8 +233,8 @@ def _part_files(folder: Path) -> list[Path]:
     return found
 
 
-def _with_partitions(frame: pl.DataFrame, below: Path) -> pl.DataFrame:
-    """The columns that engines write as folder names: `placement=video/part-0.parquet`."""
+def with_partitions(frame: pl.DataFrame, below: Path) -> pl.DataFrame:
+    """A part with the columns that engines write as folder names: `placement=video/part-0.parquet`."""
     pairs = (name.split("=", 1) for name in below.parts[:-1] if "=" in name)
     held = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, value in pairs}
     known = {fold(name) for name in frame.columns}

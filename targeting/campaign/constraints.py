@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from models.errors import CampaignError
-from targeting.campaign.fields import Money, Number, Selection, Share, Whole, as_text
+from targeting.campaign.fields import NAME_LENGTH, Money, Number, Selection, Share, Whole, as_text
 from targeting.campaign.messages import one_line
 
 Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
@@ -30,7 +30,9 @@ Each = Literal["cell", "segment", "placement", "slot", "merchant", "campaign"]
 class BaseConstraint(Selection):
     """What every kind has: a name (default `<kind>-<position>`, counted from 1), a selection and `each`."""
 
-    name: Annotated[str, BeforeValidator(as_text, json_schema_input_type=str | int)] = ""
+    name: Annotated[
+        str, BeforeValidator(as_text, json_schema_input_type=str | int), Field(max_length=NAME_LENGTH)
+    ] = ""
     each: Each | None = None
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from models.contracts.numbers import read_number
 from models.contracts.values import placement_name
+from models.escaping.media import printable
 
 _WRITTEN = r"^\s*[-+]?[¥￥]?\s*[\d.][^:]*$"
 
@@ -30,7 +31,9 @@ def _as_whole(value: Any) -> Any:
 
 
 def as_text(value: Any) -> Any:
-    """Ids are text; YAML reads `campaign_id: 1111` as a number."""
+    """Ids are text, printable as those of tables; YAML reads `campaign_id: 1111` as a number."""
+    if isinstance(value, str):
+        return printable(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -57,7 +60,13 @@ Number = Annotated[
 Whole = Annotated[int, BeforeValidator(_as_whole, json_schema_input_type=int | _Digits)]
 Money = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Text = Annotated[str, BeforeValidator(as_text, json_schema_input_type=str | int), Field(min_length=1)]
+# Names stand on axes and in keys of records; nobody reads a longer one.
+NAME_LENGTH = 500
+Text = Annotated[
+    str,
+    BeforeValidator(as_text, json_schema_input_type=str | int),
+    Field(min_length=1, max_length=NAME_LENGTH),
+]
 Texts = Annotated[
     tuple[Text, ...],
     BeforeValidator(_as_tuple, json_schema_input_type=_Some[str | int] | str | int),

@@ -151,6 +151,7 @@ def assembled(
         solution=solution,
         allocation=_allocation(problem, solution, promised.cells, unknown=provenance.unknown),
         expected={name: getattr(promised, name) for name in EXPECTED},
+        realised=promised.realised,
         baselines=usual_plans(
             problem,
             campaign=campaign,
@@ -168,6 +169,7 @@ def assembled(
         provenance=provenance,
         audience=audience,
         last_spend_cny=last,
+        past_spend_cny=past,
     )
 
 

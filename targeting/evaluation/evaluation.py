@@ -23,8 +23,8 @@ class Evaluation:
         cells: one row per segment x placement: promised_* and realised_* spend, impressions, fans, GMV
             (what is known); cost_per_fan_cny; because_* columns, which add up to what came in the end less
             the promise.
-        totals: name -> promised, low, high, realised, projected, chance (standard error of what came; each
-            None where unknown), within (bool or None, see `total_of`).
+        totals: name -> promised, low, high (80 % of what was to come), realised, projected, chance (standard
+            error of what came; each None where unknown), within (bool or None, see `total_of`).
         reasons: reason, change, unit, meaning: the because_* columns added up.
         windows: days, gmv_cny, roi, complete (share of new fans old enough for the window); empty without
             logs.

@@ -7,7 +7,7 @@ The bottom of this room: baselines, packages, files and the report take a `Decid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from targeting.audience import Audience
 from targeting.campaign import Campaign
 from targeting.plan.promise import Interval
 from targeting.plan.provenance import Provenance
+from targeting.plan.realised import Range
 from targeting.segments.diagnosis import Diagnosis
 
 ALLOCATION_COLUMNS = (
@@ -59,7 +60,9 @@ class PlanFile(File):
     budget_cny: float
     spend_cny: float
     expected: Mapping[str, Interval | None]
+    realised: Mapping[str, Range | None] = {}
     shadow_prices: Mapping[str, Finite]
+    yuan_price: Finite = None
     binding: tuple[str, ...]
     claims: Mapping[str, str]
     model_uri: str | None
@@ -68,6 +71,7 @@ class PlanFile(File):
     baselines: Annotated[pl.DataFrame, Rows(BASELINES)]
     diagnosis: Diagnosis | None
     last_spend_cny: Array | None
+    past_spend_cny: Array | None = None
     unknown: tuple[str, ...]
     rejected_rows: int
     warnings: tuple[str, ...] = ()
@@ -90,6 +94,9 @@ class DecidedPlan:
         provenance: model, data and claims.
         audience: scores and segments, where the plan was made for people rather than supplied curves.
         last_spend_cny: (n_cells,) the brief's last plan, which change_limit refers to.
+        past_spend_cny: (n_cells,) how money was split before, of any scale; None where nothing is known.
+        realised: what the campaign's own totals will lie between, chance included, by the names of
+            `expected`; None where chance is not known, empty in a plan of before that has no such range.
     """
 
     campaign: Campaign
@@ -102,6 +109,8 @@ class DecidedPlan:
     provenance: Provenance
     audience: Audience | None = None
     last_spend_cny: FloatArray | None = None
+    past_spend_cny: FloatArray | None = None
+    realised: Mapping[str, Range | None] = field(default_factory=dict)
 
     @property
     def market(self) -> Market:
@@ -130,7 +139,7 @@ class DecidedPlan:
 
     @property
     def shadow_prices(self) -> Mapping[str, float]:
-        """Objective per unit of each constraint's limit, by its name in the brief."""
+        """Objective per natural step of each constraint's numbers (`campaign.steps`), by its name."""
         return self.solution.shadow_prices
 
     @property
@@ -155,7 +164,7 @@ class DecidedPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """What plan.json holds (`PlanFile`); infinite or unknown numbers are null."""
-        solved = ("status", "value", "upper_bound", "gap", "shadow_prices", "binding")
+        solved = ("status", "value", "upper_bound", "gap", "shadow_prices", "yuan_price", "binding")
         content = PlanFile(
             **vars(self.provenance),
             **{name: getattr(self.solution, name) for name in solved},
@@ -163,9 +172,11 @@ class DecidedPlan:
             budget_cny=self.budget_cny,
             spend_cny=self.spend_cny,
             expected=self.expected,
+            realised=self.realised,
             baselines=self.baselines,
             diagnosis=None if self.audience is None else self.audience.diagnosis,
             last_spend_cny=self.last_spend_cny,
+            past_spend_cny=self.past_spend_cny,
             campaign=self.campaign.model_dump(mode="json"),
         )
         return content.model_dump(mode="json")

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
+from models.chance import Chance
 from models.stored import Array, File, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.problem import CELL_KEYS, Draws, Market
@@ -60,6 +61,7 @@ class _Market(File):
     gmv_per_fan_cny: Array
     observed_max_cny: Array
     draws: _Draws | None
+    chance: Chance | None = None
     # Markets of before had slots that carried over; those that did cannot be asked again.
     carryover: Annotated[float, Field(ge=0, le=0, exclude=True)] = 0.0
     carry_in_cny: Annotated[None, Field(exclude=True)] = None

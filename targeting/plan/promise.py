@@ -16,7 +16,7 @@ It must not import cvxpy, the planner or anything above.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ import polars as pl
 from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
+from targeting.plan.realised import Range, realised
 
 LOW, HIGH = 0.1, 0.9
 EXPECTED = ("new_fans", "new_fan_gmv_cny", "profit_cny")
@@ -52,13 +53,16 @@ class Promise:
     Attributes:
         cells: one row per market cell: `impressions`, `new_fans`, `new_fan_gmv_cny`, each with `_low`,
             `_high` (null where unknown).
-        new_fans, new_fan_gmv_cny, profit_cny: totals; None where they cannot be known.
+        new_fans, new_fan_gmv_cny, profit_cny: expected totals; None where they cannot be known.
+        realised: by the same names, between what the campaign's own totals will lie, chance included; None
+            where chance is not known.
     """
 
     cells: pl.DataFrame
     new_fans: Interval | None
     new_fan_gmv_cny: Interval | None
     profit_cny: Interval | None
+    realised: Mapping[str, Range | None]
 
 
 def promise(
@@ -90,11 +94,18 @@ def promise(
             totals[column] = _total(point[metric], draws)
     gmv, spent = totals["new_fan_gmv_cny"], float(np.sum(spend_cny))
     kept = None if gmv is None else kept_share
+
+    def profit(yuan: float) -> float:
+        return (kept or 0.0) * yuan - spent
+
+    came = realised(market, drawn, unknown=unknown, levels=(LOW, HIGH))
+    sold = came["new_fan_gmv_cny"]
     return Promise(
         cells=pl.DataFrame(columns).with_columns(pl.all().fill_nan(None)),
         new_fans=totals["new_fans"],
         new_fan_gmv_cny=gmv,
-        profit_cny=None if gmv is None or kept is None else gmv.through(lambda yuan: kept * yuan - spent),
+        profit_cny=None if gmv is None or kept is None else gmv.through(profit),
+        realised={**came, "profit_cny": None if sold is None or kept is None else sold.through(profit)},
     )
 
 

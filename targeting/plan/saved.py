@@ -56,11 +56,13 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
         solution=_solution(said, market=market, allocation=allocation),
         allocation=allocation,
         expected=said.expected,
+        realised=said.realised,
         baselines=said.baselines,
         curves=_text_columns(_frame(files, "curves.csv")) if "curves.csv" in files else pl.DataFrame(),
         provenance=Provenance(**{name.name: getattr(said, name.name) for name in fields(Provenance)}),
         audience=_audience(files, said.diagnosis),
         last_spend_cny=said.last_spend_cny,
+        past_spend_cny=said.past_spend_cny,
     )
 
 
@@ -89,6 +91,7 @@ def _solution(said: PlanFile, *, market: Market, allocation: pl.DataFrame) -> So
         value=said.value,
         upper_bound=_or_inf(said.upper_bound),
         shadow_prices={name: _or_inf(price) for name, price in said.shadow_prices.items()},
+        yuan_price=said.yuan_price,
         binding=said.binding,
         seconds=0.0,
         rounds=0,

@@ -1,7 +1,8 @@
 """Segments. In: scores of users. Out: named groups that a platform can target, and who the present fans are.
 
 `formation` cuts, `segmenter` places other users by the same thresholds, `rules` says each segment in platform
-terms, `diagnosis` compares fans, buyers and segments, `segment_settings` holds the tuning numbers.
+terms, `diagnosis` compares fans, buyers and segments, `lookalike` ranks people by likeness to seeds,
+`segment_settings` holds the tuning numbers.
 """
 
 from targeting.segments.formation import Segmentation, aggregate, form_segments, segmented, summarise

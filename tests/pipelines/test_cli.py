@@ -24,6 +24,8 @@ COMMANDS = (
     "score",
     "plan",
     "run",
+    "assign",
+    "export",
     "evaluate",
     "backtest",
     "replay",

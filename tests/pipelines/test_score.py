@@ -195,23 +195,100 @@ def test_a_killed_job_goes_on_where_it_was_stopped(trained, data_dir, tmp_path):
         *(str(x) for pair in options.items() for x in pair),
     ]
     process = subprocess.Popen(command, cwd=tmp_path)
-    while process.poll() is None and len(list(tmp_path.glob(".scores.work/*/parts/*.parquet"))) < 3:
+    while process.poll() is None and len(list(tmp_path.glob(".scores.targeting/work/parts/*.*.parquet"))) < 3:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not out.exists()
     result = score(trained, data_dir, out, config=settings)
     assert result.reused_parts >= 3
-    assert not (tmp_path / ".scores.work").exists()
+    assert not (tmp_path / ".scores.targeting").exists()
     score(trained, data_dir, tmp_path / "at_once")
     assert read_scores(out).equals(read_scores(tmp_path / "at_once"))
 
 
-def test_parts_of_other_users_are_never_reused(trained, data_dir, tmp_path, settings):
-    work = tmp_path / ".scores.work" / "another-key" / "parts"
-    work.mkdir(parents=True)
-    (work / "part-000000.parquet").write_bytes(b"not even Parquet")
-    assert score(trained, data_dir, tmp_path / "scores", config=settings).reused_parts == 0
+def score_and_die(trained, data, out, settings, monkeypatch):
+    """A job that ends when all parts are finished, and before anything is published."""
+    from pipelines.jobs import score as job
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "write_scores", killed)
+        with pytest.raises(KeyboardInterrupt):
+            score(trained, data, out, config=settings)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "truncated", "edited"])
+def test_a_damaged_part_is_made_again(trained, data_dir, tmp_path, settings, monkeypatch, damage):
+    score_and_die(trained, data_dir, tmp_path / "scores", settings, monkeypatch)
+    parts = sorted((tmp_path / ".scores.targeting" / "work" / "parts").iterdir())
+    assert len(parts) == 4
+    whole = parts[1].read_bytes()
+    at = len(whole) // 2
+    flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    parts[1].write_bytes({"emptied": b"", "truncated": whole[:at], "edited": flipped}[damage])
+    assert score(trained, data_dir, tmp_path / "scores", config=settings).reused_parts == 3
+    score(trained, data_dir, tmp_path / "at_once")
+    assert read_scores(tmp_path / "scores").equals(read_scores(tmp_path / "at_once"))
+
+
+def test_parts_of_other_users_are_never_reused(trained, data_dir, tmp_path, settings, monkeypatch):
+    data = Path(shutil.copytree(data_dir, tmp_path / "data"))
+    score_and_die(trained, data, tmp_path / "scores", settings, monkeypatch)
+    users = pl.read_parquet(data / "users.parquet")
+    users.reverse().write_parquet(data / "users.parquet")
+    assert score(trained, data, tmp_path / "scores", config=settings).reused_parts == 0
+    manifest = json.loads((tmp_path / "scores" / "manifest.json").read_text())
+    assert manifest["users"] == 1500
+
+
+def test_users_that_are_replaced_while_they_are_read_are_told(
+    trained, data_dir, tmp_path, settings, monkeypatch
+):
+    from pipelines.engines import local
+
+    data = Path(shutil.copytree(data_dir, tmp_path / "data"))
+    users = data / "users.parquet"
+    score_part, seen = local.score_part, []
+
+    def replacing(*given, **named):
+        if not seen:
+            other = pl.read_parquet(users).with_columns(pl.col("user_id").reverse())
+            seen.append(other)
+            other.write_parquet(users)  # into the very file that is being read
+        return score_part(*given, **named)
+
+    monkeypatch.setattr(local, "score_part", replacing)
+    with pytest.raises(DataError, match=r"users\.parquet: (was changed while|cannot be read|corrupt)"):
+        score(trained, data, tmp_path / "scores", config=settings)
+    assert not (tmp_path / "scores").exists()
+
+
+def test_users_that_take_the_place_of_others_are_not_believed_to_be_them(
+    trained, data_dir, tmp_path, settings, monkeypatch
+):
+    from pipelines.engines import local
+
+    data = Path(shutil.copytree(data_dir, tmp_path / "data"))
+    users = data / "users.parquet"
+    score_part = local.score_part
+
+    def replacing(*given, **named):
+        pl.read_parquet(users).reverse().write_parquet(tmp_path / "other.parquet")
+        (tmp_path / "other.parquet").rename(users)
+        return score_part(*given, **named)
+
+    monkeypatch.setattr(local, "score_part", replacing)
+    score(trained, data, tmp_path / "scores", config=settings)
+    monkeypatch.undo()
+    score(trained, data_dir, tmp_path / "expected", config=settings)
+    assert read_scores(tmp_path / "scores").equals(read_scores(tmp_path / "expected"))
+    one, other = (
+        json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("scores", "expected")
+    )
+    assert one["fingerprints"] == other["fingerprints"]
 
 
 @pytest.mark.slow

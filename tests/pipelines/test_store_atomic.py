@@ -11,7 +11,7 @@ import pytest
 
 from models.errors import DataError
 from pipelines import store as disk
-from pipelines.store import atomic
+from pipelines.store import disk as system
 
 
 def fail_half_way(out, error, expect=None):
@@ -33,7 +33,7 @@ def write_out(out, text, *more):
 @pytest.mark.parametrize("exchange", [True, False])
 def test_the_new_directory_replaces_the_old_one_whole(tmp_path, monkeypatch, exchange):
     if not exchange:
-        monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(system, "exchange", lambda one, other: False)
     out = tmp_path / "deep" / "out"
     write_out(out, "old", "sub/b.txt")
     write_out(out, "new")
@@ -74,13 +74,17 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path, pla
         disk.atomic_directory(tmp_path / place),
     ):
         pytest.fail("must not start")
-    with pytest.raises(DataError, match="choose another output directory"):
-        disk.check_writable(tmp_path / place)
+    with (
+        pytest.raises(DataError, match="choose another output directory"),
+        disk.claim(tmp_path / place),
+    ):
+        pytest.fail("must not start")
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_check_before_the_work_leaves_nothing(tmp_path):
-    disk.check_writable(tmp_path / "deep" / "out", shown="out")
+def test_a_claim_without_a_result_leaves_nothing(tmp_path):
+    with disk.claim(tmp_path / "deep" / "out"):
+        pass
     assert os.listdir(tmp_path / "deep") == []
 
 
@@ -88,9 +92,10 @@ def test_an_output_that_holds_an_input_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_out(tmp_path / "data", "our own simulated logs")
     for out in ("data", "."):
-        with pytest.raises(DataError, match="holds the input data"):
-            disk.check_writable(out, inputs=("data",))
-    disk.check_writable("data/plan", inputs=("data",))
+        with pytest.raises(DataError, match="holds the input data"), disk.claim(out, inputs=("data",)):
+            pytest.fail("must not start")
+    with disk.claim("data/plan", inputs=("data",)):
+        pass
 
 
 def test_files_of_others_are_never_deleted(tmp_path):
@@ -147,11 +152,10 @@ def test_kill_9_leaves_the_old_directory_and_the_next_run_clears_up(tmp_path):
     write_out(out, "old")
     with start_writer(out) as process:
         write_out(tmp_path / "other", "x")
-        living = [name for name in os.listdir(tmp_path) if name.startswith(".out.new-")]
-        write_out(out, "while the other one writes")
-        assert [name for name in os.listdir(tmp_path) if name.startswith(".out.new-")] == living
+        with pytest.raises(DataError, match="out: another targeting job is writing there; wait until"):
+            write_out(out, "while the other one writes")
         process.send_signal(signal.SIGKILL)
-    assert (out / "a.txt").read_text() == "while the other one writes"
+    assert (out / "a.txt").read_text() == "old"
     assert len(os.listdir(tmp_path)) == 3
     write_out(out, "new")
     assert (out / "a.txt").read_text() == "new"
@@ -161,15 +165,15 @@ def test_kill_9_leaves_the_old_directory_and_the_next_run_clears_up(tmp_path):
 def test_a_crash_between_the_two_renames_is_mended(tmp_path, monkeypatch):
     out = tmp_path / "out"
     write_out(out, "old")
-    monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
-    rename = os.rename
+    monkeypatch.setattr(system, "exchange", lambda one, other: False)
+    rename = system.rename
 
     def crash(source, target):
         if str(target) == str(out):
             raise SystemExit("killed here")
         rename(source, target)
 
-    monkeypatch.setattr(atomic.os, "rename", crash)
+    monkeypatch.setattr(system, "rename", crash)
     with pytest.raises(SystemExit):
         write_out(out, "new")
     assert not out.exists()
@@ -213,7 +217,7 @@ import itertools, sys
 from pipelines.store import atomic_directory
 for number in itertools.count():
     with atomic_directory(sys.argv[1]) as tmp:
-        for name in "ab":
+        for name in ("a.txt", "b.txt"):
             (tmp / name).write_text(str(number))
     print(number, flush=True)
 """
@@ -227,8 +231,8 @@ def test_kill_9_at_any_moment_leaves_a_whole_directory(tmp_path):
             process.stdout.readline()
             time.sleep(rng.uniform(0, 0.03))
             process.send_signal(signal.SIGKILL)
-        assert sorted(os.listdir(out)) == [disk.MANIFEST, "a", "b"]
-        assert (out / "a").read_text() == (out / "b").read_text()
+        assert sorted(os.listdir(out)) == [disk.MANIFEST, "a.txt", "b.txt"]
+        assert (out / "a.txt").read_text() == (out / "b.txt").read_text()
     with disk.atomic_directory(out):
         pass
     assert os.listdir(tmp_path) == ["out"]

@@ -164,3 +164,24 @@ def test_followers_of_the_logs_are_fans_now(world, data):
 def test_a_missing_table_is_named():
     with pytest.raises(DataError, match="table 'orders' is missing"):
         tables({"users": 1, "exposures": 2})
+
+
+def test_a_horizon_beyond_the_logs_is_told_and_widens_what_is_promised(world, data, plan):
+    brief = {**world.campaign, "horizon_days": 60}
+    far = tg.Planner.fit(data, campaign=brief, n_draws=40, min_audience=200, threads=1)
+    longer = far.plan(brief, far.audience(world.users_now))
+    said = [line for line in longer.to_dict()["warnings"] if line.startswith("horizon_days: 60 days")]
+    assert len(said) == 1
+    assert said[0].replace("'", "&#39;") in longer.to_html()
+    assert said[0] in far.warnings, "the terminal prints these"
+    width = {
+        days: p.expected["new_fan_gmv_cny"].high / p.expected["new_fan_gmv_cny"].low
+        for days, p in ((30, plan), (60, longer))
+    }
+    assert width[60] > 1.05 * width[30]
+    assert not any("horizon_days" in line for line in plan.to_dict()["warnings"])
+
+
+def test_an_absurd_horizon_is_refused_before_anything_is_learned(world, data):
+    with pytest.raises(CampaignError, match=r"horizon_days: 300 days, .* set at most"):
+        tg.Planner.fit(data, campaign={**world.campaign, "horizon_days": 300}, threads=1)

@@ -10,24 +10,24 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from models.audience.cells.tables import CellTable, FloatArray
-from models.audience.delay import fit_curve
+from models.arrays import FloatArray
+from models.audience.cells.tables import CellTable, by_coin, summed
+from models.audience.delay import DelayCurve, fit_curve
 from models.audience.followers import fit_log_refunds, kept_orders
+from models.audience.horizon import horizon_sd
 from models.events.event_log import CONTROL, EventLog
 from models.events.orders_since_follow import age_days, orders_since_follow
-from models.rates.pooling import size_factor
+from models.rates.pooling import dispersion_of, size_factor
 
 
-def _in_order(summed: pl.DataFrame, keys: pl.DataFrame, names: tuple[str, ...]) -> dict[str, FloatArray]:
-    table = keys.join(summed, on=["segment", "placement"], how="left", maintain_order="left")
-    return {name: table[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in names}
-
-
-def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int) -> CellTable:
+def fan_table(
+    log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int, keener: float = 1.0
+) -> CellTable:
     """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny.
 
     Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same
-    segment are taken off what is observed, because gmv_per_fan_cny is incremental.
+    segment are taken off what is observed, because gmv_per_fan_cny is incremental; `keener` times as many,
+    where followers were that much keener to buy before they followed (`models.audience.buy`).
     """
     kept = kept_orders(log, fit_log_refunds(log))
     fans = _fans(log, scored, keys, horizon_days=horizon_days)
@@ -40,70 +40,52 @@ def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizo
     bought = bought.with_columns(pl.col("net_cny") * usual)
     firsts = bought.group_by("user_id").agg(pl.col("age_days").min(), pl.col("net_cny").sum().alias("net"))
     leave = fans["age"].to_numpy()
-    gmv_share = _arrived(bought["age_days"], bought["net_cny"].to_numpy(), leave, horizon_days)
-    first_share = _arrived(firsts["age_days"], np.ones(firsts.height), leave, horizon_days)
+    curve = _delay(bought["age_days"], bought["net_cny"].to_numpy(), leave, horizon_days)
+    first = _delay(firsts["age_days"], np.ones(firsts.height), leave, horizon_days)
     table = (
         fans.join(firsts.select("user_id", "net"), on="user_id", how="left", maintain_order="left")
         .join(_organic_gmv(log, kept, scored), on="segment", how="left", maintain_order="left")
         .with_columns(
-            observed=pl.col("net").fill_null(0.0) - pl.col("organic_day").fill_null(0.0) * pl.col("age"),
-            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(gmv_share, dtype=pl.Float64),
-            likely=pl.col("p_precise") * pl.Series(first_share, dtype=pl.Float64),
+            observed=pl.col("net").fill_null(0.0)
+            - keener * pl.col("organic_day").fill_null(0.0) * pl.col("age"),
+            predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(curve.at(leave), dtype=pl.Float64),
+            likely=pl.col("p_precise") * pl.Series(first.at(leave), dtype=pl.Float64),
             buyer=pl.col("net").is_not_null().cast(pl.Float64),
         )
     )
-    return _fan_sums(table, keys, leave=leave, seen=gmv_share, horizon_days=horizon_days)
+    return _fan_sums(table, keys, seen=curve.at(leave), level_sd=horizon_sd(curve) if table.height else 0.0)
 
 
-def _arrived(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: int) -> FloatArray:
-    """Share of the horizon's total that has arrived by each fan's age (n_fans,)."""
-    curve = fit_curve(
+def _delay(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: int) -> DelayCurve:
+    """Share of the horizon's total that has arrived by an age."""
+    return fit_curve(
         event_age_days=age.to_numpy(),
         amount=amount,
         leave_age_days=leave,
         horizon_days=float(horizon_days),
     )
-    return curve.at(leave)
 
 
-def _fan_sums(
-    table: pl.DataFrame, keys: pl.DataFrame, *, leave: FloatArray, seen: FloatArray, horizon_days: int
-) -> CellTable:
-    summed = table.group_by("segment", "placement", maintain_order=True).agg(
-        pl.len().cast(pl.Float64).alias("fans"),
-        pl.col("observed", "predicted", "likely", "buyer").sum(),
-    )
-    sums = _in_order(summed, keys, ("fans", "observed", "predicted", "likely", "buyer"))
+def _fan_sums(table: pl.DataFrame, keys: pl.DataFrame, *, seen: FloatArray, level_sd: float) -> CellTable:
+    names = {"fans": "one", "predicted_buyers": "likely", "observed_buyers": "buyer"}
+    table = table.with_columns(one=pl.lit(1.0))
+    observed, expected = by_coin(table, keys, "observed"), by_coin(table, keys, "predicted")
     return CellTable(
         columns={
-            "fans": sums["fans"],
-            "predicted_buyers": sums["likely"],
-            "observed_buyers": sums["buyer"],
-            "predicted_gmv_cny": sums["predicted"],
-            "observed_gmv_cny": sums["observed"],
+            **{column: summed(table, keys, name) for column, name in names.items()},
+            "predicted_gmv_cny": expected.sum(axis=0),
+            "observed_gmv_cny": observed.sum(axis=0),
         },
-        sums={"all": (sums["observed"], sums["predicted"])},
-        rows=(
-            table["cell"].to_numpy().astype(np.int64),
-            table["observed"].to_numpy(),
-            table["predicted"].to_numpy(),
-        ),
-        coin=table["randomized"].fill_null(False).to_numpy(),
-        level_sd=_delay_doubt(leave, horizon_days),
+        observed=observed,
+        expected=expected,
+        unit=max(dispersion_of(table["observed"].to_numpy()), 1e-9),
+        level_sd=level_sd,
         diagnostics={
             "fans_in_logs": float(table.height),
             "buyers_in_logs": float(table["buyer"].sum()),
-            "share_of_horizon_seen": float(np.mean(seen)) if len(leave) else 0.0,
+            "share_of_horizon_seen": float(np.mean(seen)) if len(seen) else 0.0,
         },
     )
-
-
-def _delay_doubt(leave: FloatArray, horizon_days: int) -> float:
-    """Doubt about the level when few fans are as old as the horizon (the delay curve is extrapolated)."""
-    if len(leave) == 0:
-        return 0.0
-    oldest = float(np.quantile(leave, 0.95)) / horizon_days
-    return 0.3 * max(0.0, 1.0 - oldest)
 
 
 def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
@@ -116,7 +98,7 @@ def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_da
             how="inner",
             maintain_order="left",
         )
-        .join(keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left")
+        .join(keys, on=["segment", "placement"], how="semi", maintain_order="left")
         .with_columns(age=age_days(pl.lit(log.as_of), "followed_at").clip(0.0, float(horizon_days)))
     )
 

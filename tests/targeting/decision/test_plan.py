@@ -23,11 +23,23 @@ INTERVAL = {
         },
     ]
 }
+RANGE = {
+    "anyOf": [
+        {"type": "null"},
+        {
+            "type": "object",
+            "required": ["low", "high"],
+            "properties": {"low": {"type": "number"}, "high": {"type": "number"}},
+            "additionalProperties": False,
+        },
+    ]
+}
 PLAN_JSON = {
     "type": "object",
     "required": [
         "status", "objective", "value", "upper_bound", "gap", "budget_cny", "spend_cny", "expected",
-        "shadow_prices", "binding", "claims", "model_uri", "fingerprints", "versions", "baselines",
+        "realised", "shadow_prices", "binding", "claims", "model_uri", "fingerprints", "versions",
+        "baselines",
     ],
     "properties": {
         "status": {"enum": ["optimal", "within_gap", "time_limit"]},
@@ -38,6 +50,12 @@ PLAN_JSON = {
         "expected": {
             "type": "object",
             "properties": {"new_fans": INTERVAL, "new_fan_gmv_cny": INTERVAL, "profit_cny": INTERVAL},
+            "required": ["new_fans", "new_fan_gmv_cny", "profit_cny"],
+            "additionalProperties": False,
+        },
+        "realised": {
+            "type": "object",
+            "properties": {"new_fans": RANGE, "new_fan_gmv_cny": RANGE, "profit_cny": RANGE},
             "required": ["new_fans", "new_fan_gmv_cny", "profit_cny"],
             "additionalProperties": False,
         },
@@ -270,7 +288,7 @@ def test_experiments_rank_cells_by_what_knowing_them_is_worth(plan):
 
 def test_a_plan_prints_and_shows_itself(plan):
     text = str(plan)
-    assert text.startswith("Spend ¥20,000, expect ")
+    assert text.startswith("Spending ¥20,000 is expected to leave ¥")
     assert "precise · likely" in text
     assert "content · cheap reach  live" not in text
     assert "<table>" in plan._repr_html_()

@@ -1,0 +1,92 @@
+"""Every change that this program makes to a disk, one function each: nothing else asks the system for it.
+
+It is thin on purpose. `tests/faults` puts a disk that dies, tears, lies or fills up in the place of these
+functions, so that everything that writes is tried against all of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def make(folder: Path) -> None:
+    """The folder, and those above it; it may be there."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """A file with what `fill` writes into it, on the disk before this returns."""
+    with path.open("wb") as file:
+        fill(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def put(path: Path, data: bytes) -> None:
+    """`write` of bytes that are at hand."""
+    write(path, lambda file: file.write(data))
+
+
+def read(path: Path) -> bytes:
+    """What the file holds."""
+    return path.read_bytes()
+
+
+def sync(path: Path) -> None:
+    """Bring a file's content, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Give a file or folder another name; a file that has it is replaced in the same step."""
+    os.rename(old, new)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step; False where the kernel, libc or file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    status = renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return bool(status == 0)
+
+
+def remove(path: Path) -> None:
+    """Take away a file, or a folder with all in it; nothing may be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def lock(path: Path) -> int | None:
+    """A lock on the file, made if it is not there, that dies with this process; None where another has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def unlock(handle: int) -> None:
+    """Give a lock up."""
+    os.close(handle)

@@ -1,0 +1,186 @@
+"""Scores on disk: the table, and a manifest that says what made it, of whom, and how much there must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.contracts.headers import missing_message
+from models.errors import DataError
+from pipelines.store import disk
+from pipelines.store.manifest import content_of
+from pipelines.store.reading import print_of
+from pipelines.store.rejects import write_rejected
+from pipelines.store.streams import digests_of
+from pipelines.store.tables import RawTable, read_raw, write_table
+
+SCORES = {
+    "user_id": pl.String,
+    "placement": pl.String,
+    "p_follow": pl.Float64,
+    "gmv_per_fan_cny": pl.Float64,
+    "p_precise": pl.Float64,
+    "eligible": pl.Boolean,
+}
+SCORES_MANIFEST = "manifest.json"
+_TABLE = "scores.parquet"
+_SHARES = ("p_follow", "p_precise")
+
+
+class ScoresManifest(BaseModel):
+    """What `targeting score` says of a table of scores.
+
+    Attributes:
+        model_uri: The model version.
+        fingerprints: Of the users' files and of the model's.
+        engine: Where it ran.
+        code_version: Of this program.
+        users: Distinct people in the table.
+        rejected: Rows of the users table that were set aside.
+        rows: Of the table: one per person and placement.
+        sha256: Of the table's bytes.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
+
+    model_uri: str
+    fingerprints: Mapping[str, str]
+    engine: str
+    code_version: str
+    users: int = Field(ge=0)
+    rejected: int = Field(ge=0)
+    rows: int = Field(ge=0)
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A table of scores that is whole.
+
+    Attributes:
+        scores: One row per person and placement.
+        manifest: What made it.
+        digest: Fingerprint of what was read.
+    """
+
+    scores: pl.DataFrame
+    manifest: ScoresManifest
+    digest: str
+
+
+def write_scores(
+    scores: pl.DataFrame, folder: Path, *, rejected: pl.DataFrame, made_by: Mapping[str, object]
+) -> ScoresManifest:
+    """Write `scores.parquet`, `manifest.json` and `rejected/` into `folder`.
+
+    Args:
+        scores: One row per person and placement.
+        folder: Of a `Target`.
+        rejected: Rows of the users that were set aside.
+        made_by: The manifest's `model_uri`, `fingerprints`, `engine` and `code_version`.
+    """
+    write_table(scores, folder / _TABLE)
+    write_rejected(rejected, folder)
+    manifest = ScoresManifest.model_validate(
+        {
+            **made_by,
+            "users": scores["user_id"].n_unique(),
+            "rejected": rejected.height,
+            "rows": scores.height,
+            "sha256": content_of(folder / _TABLE).sha256,
+        }
+    )
+    text = json.dumps(manifest.model_dump(), indent=2) + "\n"
+    disk.put(folder / SCORES_MANIFEST, text.encode())
+    return manifest
+
+
+def read_scored(folder: Path) -> Scored:
+    """The scores in an output directory of `targeting score`, after a check that they are all there.
+
+    Raises:
+        DataError: No such directory, or not the table that its manifest tells of.
+    """
+    path = folder / SCORES_MANIFEST
+    try:
+        manifest = ScoresManifest.model_validate_json(disk.read(path))
+    except (OSError, ValidationError) as error:
+        raise DataError(
+            f"{path}: missing or damaged; expected a directory written by `targeting score`: score again"
+        ) from error
+    raw = _raw(folder)
+    scores = as_scores(raw.frame, source=raw.source)
+    held = {"rows": scores.height, "users": scores["user_id"].n_unique(), "sha256": raw.digests.get("")}
+    wrong = [name for name, value in held.items() if value != getattr(manifest, name)]
+    if wrong:
+        raise DataError(
+            f"{raw.source}: is not the table that `targeting score` wrote ({wrong[0]} {held[wrong[0]]}, "
+            f"expected {getattr(manifest, wrong[0])}); remove {folder} and score again"
+        )
+    return Scored(scores, manifest, print_of(raw.digests))
+
+
+def read_scores(folder: str | Path) -> pl.DataFrame:
+    """Stored scores: `scores.parquet` (file or folder of parts) of an output directory, or that file itself.
+
+    Raises:
+        DataError: Not there, a column of DESIGN 3.3 is missing or of another type, or a number is none.
+    """
+    raw = _raw(Path(folder))
+    return as_scores(raw.frame, source=raw.source)
+
+
+def scored_digest(table: Path) -> str:
+    """Fingerprint of scores that an engine streams by itself, after a comparison with their manifest.
+
+    Args:
+        table: In an output directory of `targeting score`, or in another one.
+
+    Raises:
+        DataError: The table is not the one that the manifest tells of.
+    """
+    digests = digests_of(table)
+    try:
+        manifest = ScoresManifest.model_validate_json(disk.read(table.parent / SCORES_MANIFEST))
+    except (OSError, ValidationError):
+        return print_of(digests)
+    if digests.get("", manifest.sha256) != manifest.sha256:
+        raise DataError(f"{table}: is not the table that `targeting score` wrote; score again")
+    return print_of(digests)
+
+
+def _raw(folder: Path) -> RawTable:
+    path = folder / _TABLE if (folder / _TABLE).exists() else folder
+    if path.is_dir() and path == folder and not any(folder.glob("*.parquet")):
+        raise DataError(f"{folder}: no scores.parquet; expected the output directory of `targeting score`")
+    return read_raw(path)
+
+
+def as_scores(table: pl.DataFrame, *, source: str) -> pl.DataFrame:
+    """A table, or a part of one, as scores.
+
+    Raises:
+        DataError: A column of DESIGN 3.3 is missing or of another type, or a number is none.
+    """
+    if missing := [name for name in SCORES if name not in table.columns]:
+        raise DataError(missing_message(missing, table.columns, source=source, table="scores"))
+    try:
+        scores = table.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{source}: a score column has another type: {reason}") from error
+    fits = {name: pl.col(name).is_between(0, 1) for name in _SHARES}
+    fits["gmv_per_fan_cny"] = pl.col("gmv_per_fan_cny").is_finite()
+    for name, fit in fits.items():
+        if not scores.select(fit.fill_null(False).all()).item():
+            row = scores.select((~fit.fill_null(False)).arg_max()).item()
+            raise DataError(
+                f"{source}: row {row + 1}: {name} is {scores[name][row]}, expected "
+                f"{'a number from 0 to 1' if name in _SHARES else 'a finite number'}; score again"
+            )
+    return scores

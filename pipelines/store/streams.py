@@ -1,0 +1,83 @@
+"""A Parquet table piece by piece: the memory of one piece, whatever the size of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import polars as pl
+
+from models.contracts import Table
+from models.contracts.parts import optional_columns, with_empty
+from models.errors import DataError
+from pipelines.store.manifest import content_of
+from pipelines.store.reading import opened
+from pipelines.store.tables import part_files, with_partitions
+
+
+def stream_parquet(
+    path: Path, *, rows: int, table: Table, digests: dict[str, str]
+) -> Iterator[tuple[str, int, pl.DataFrame]]:
+    """The raw rows of a Parquet file or folder of parts, at most `rows` at a time.
+
+    Args:
+        path: File or folder.
+        rows: Most rows at a time.
+        table: What it is: columns that its contract does not need and a part lacks are empty.
+        digests: Filled with the sha256 of each file that was read to its end, as in `RawTable`.
+
+    Yields:
+        The file, how many of its rows came before, and the rows.
+
+    Raises:
+        DataError: Not readable, or corrupt.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = _files(path)
+    optional = optional_columns(_schemas(files), table) if len(files) > 1 else {}
+    for part in files:
+        before = 0
+        try:
+            with opened(part) as (handle, digest), pq.ParquetFile(handle) as file:
+                for batch in file.iter_batches(batch_size=rows):
+                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                    assert isinstance(frame, pl.DataFrame)
+                    below = part.relative_to(path) if path.is_dir() else Path(part.name)
+                    frame = with_partitions(frame, below)
+                    yield str(part), before, with_empty(frame, optional, table, source=str(part))
+                    before += len(frame)
+            digests[_name(part, path)] = digest
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{part}: cannot be read as Parquet ({error}); write it again") from error
+
+
+def digests_of(path: Path) -> dict[str, str]:
+    """sha256 of each file of a table, as in `RawTable`, for an engine that reads by itself."""
+    return {_name(part, path): content_of(part).sha256 for part in _files(path)}
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file or folder of parts, by their footers."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(part).num_rows for part in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return part_files(path) if path.is_dir() else [path]
+
+
+def _name(part: Path, table: Path) -> str:
+    return "" if part == table else part.relative_to(table).as_posix()
+
+
+def _schemas(files: Sequence[Path]) -> dict[str, pl.Schema]:
+    """Columns of each part; one that cannot be read is told when its rows are."""
+    found = {}
+    for file in files:
+        with suppress(OSError, pl.exceptions.PolarsError):
+            found[str(file)] = pl.Schema(pl.read_parquet_schema(file))
+    return found
