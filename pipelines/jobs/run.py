@@ -23,6 +23,7 @@ def run_all(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Learn from the logs in `data`, plan the brief for the same people, write the plan directory.
@@ -47,7 +48,9 @@ def run_all(
             learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
             decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
             tell("writing the report")
-            return replace(publish(decided, target=target, run=run), promotion=learned.promotion.why)
+            return replace(
+                publish(decided, target=target, run=run, language=language), promotion=learned.promotion.why
+            )
 
 
 def decide_for(
