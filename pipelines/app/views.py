@@ -12,6 +12,7 @@ import streamlit as st
 
 from models.escaping.media import for_chart, for_markdown
 from models.escaping.tables import for_cells
+from pipelines.jobs.export import launch_sheet
 from targeting.decision.verbs import Plan
 from targeting.plan.budgets import Budgets
 from targeting.report import charts, verdict
@@ -158,20 +159,27 @@ def scenarios(w: Words, kept: dict[str, Plan]) -> None:
 
 
 def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
-    """Report and allocation, made when they are asked for."""
+    """Launch sheet, allocation and report, each made when it is asked for."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in tried.campaign.campaign_id)
     sheet = translated(tried, w.language).get(f"allocation.{w.language}.csv", tried.allocation)
     assert isinstance(sheet, pl.DataFrame)
-    left, right = st.columns(2)
-    left.download_button(
-        w.desk_download_sheet, lambda: sheet_text(sheet), file_name=f"{name}.csv", mime="text/csv"
-    )
-    right.download_button(
-        w.desk_download_report,
-        lambda: tried.to_html(w.language, budgets=budgets),
-        file_name=f"{name}.html",
-        mime="text/html",
-    )
+    st.subheader(w.desk_downloads)
+    made: dict[str, tuple[Any, str, str]] = {
+        w.desk_report: (lambda: tried.to_html(w.language, budgets=budgets), f"{name}.html", "text/html"),
+        w.desk_sheet: (lambda: sheet_text(sheet), f"{name}.csv", "text/csv"),
+        w.desk_kuaishou: (
+            lambda: sheet_text(launch_sheet(tried, "kuaishou")),
+            f"{name}-kuaishou.csv",
+            "text/csv",
+        ),
+        w.desk_ocean: (
+            lambda: sheet_text(launch_sheet(tried, "oceanengine")),
+            f"{name}-ocean.csv",
+            "text/csv",
+        ),
+    }
+    for column, (label, (make, file, mime)) in zip(st.columns(len(made)), made.items(), strict=True):
+        column.download_button(label, make, file_name=file, mime=mime, on_click="ignore")
 
 
 def sheet_text(sheet: pl.DataFrame) -> bytes:

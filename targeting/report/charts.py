@@ -86,9 +86,18 @@ def _folded(
 
 
 def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str) -> Any:
+    """One unit's `response_panel` as a chart of its own."""
+    drawing = Drawing()
+    return drawing.finished(response_panel(drawing, curve, unit, words, shade=shade))
+
+
+def response_panel(
+    drawing: Drawing, curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str
+) -> Any:
     """Spend against what it earns in one unit: band, line (dashed where prolonged) and the chosen point.
 
     Args:
+        drawing: that it is part of.
         curve: spend_cny, value, value_low, value_high, observed.
         unit: spend_cny, value, observed_max_cny (a thin line).
         words: the reader's.
@@ -96,7 +105,6 @@ def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *
     """
     import altair as alt
 
-    drawing = Drawing()
     points = curve.sort("spend_cny").select("spend_cny", "value", "value_low", "value_high", "observed")
     y = alt.Y("value:Q", title=None, axis=amounts(words, 4))
     base = drawing.chart(points).encode(x=alt.X("spend_cny:Q", title=None, axis=amounts(words, 4)))
@@ -114,7 +122,7 @@ def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *
         filled=True, size=80, opacity=1, stroke="white", strokeWidth=1.5, color=shade
     )
     layers.append(point.encode(x="spend_cny:Q", y="value:Q"))
-    return drawing.finished(alt.layer(*layers).properties(width=214, height=128))
+    return alt.layer(*layers).properties(width=214, height=128)
 
 
 def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axis: str, width: int) -> Any:

@@ -144,9 +144,9 @@ KINDS: Mapping[str, Kind] = {
             "jeweller",
             "The same shop at the prices of a live-commerce platform: a few yuan a fan, orders of 140 yuan, "
             "two in five given back.",
-            hazard_scale=0.6,
+            hazard_scale=0.55,
             capacity_scale=4.0,
-            price_scale=0.07,
+            price_scale=0.058,
             buy_scale=0.9,
             amount_scale=0.32,
             refund_full=0.35,
