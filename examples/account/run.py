@@ -60,7 +60,7 @@ def planned() -> list[str]:
     plan = tg.allocate(curves(), budget_cny=spend, economics={"gross_margin": MARGIN, "fee_rate": FEE})
     last = pl.DataFrame([row[:3] for row in DAY], schema=["segment", "placement", "spend_cny"], orient="row")
     lines = [
-        f"{row['segment']} {row['placement']}: {row['other_spend_cny']:,.0f} -> {row['spend_cny']:,.0f} yuan, "
+        f"{row['segment']} {row['placement']}: {row['other_spend_cny']:,.0f} -> {row['spend_cny']:,.0f}, "
         f"GMV {row['other_new_fan_gmv_cny']:,.0f} -> {row['new_fan_gmv_cny']:,.0f}"
         for row in plan.compare(last).to_dicts()
     ]
