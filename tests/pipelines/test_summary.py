@@ -16,7 +16,7 @@ FOUND = PlanResult(
     gap=0.0,
     budget_cny=300.0,
     spend_cny=300.0,
-    expected={"new_fans": {"value": 12.0, "low": 9.0, "high": 15.0}, "new_fan_gmv_cny": None, "profit_cny": None},
+    expected={"new_fans": {"value": 12.0, "low": 9.0, "high": 15.0}},
     realised={"new_fans": {"low": 5.0, "high": 20.0}},
     binding=["total", "live\x1b[2J"],
     shadow_prices={"total": 1.5},
@@ -41,5 +41,5 @@ def test_the_facts_are_told_in_chinese_in_one_column():
     lines = plan_summary(replace(FOUND, language="zh", verdict=())).split("\n")
     assert lines[0] == "花费         300.00 元，预算 300.00 元"
     assert lines[1] == "涨粉数       12 个（80 %：9 至 15）"
-    assert "因果（随机：直播间 60 行、关注 7 次，对照组 80 行）" in lines[6]
+    assert "因果（随机：直播间 60 行、关注 7 次，对照组 80 行）" in lines[7]
     assert not [line for line in lines if line.startswith(("spend", "report", "claims"))]
