@@ -171,7 +171,7 @@ def _from_scores(
     audience = planner.audience_of_scores(scores, people.good)
     tell("dividing the budget")
     plan = divide(planner, audience, brief=brief, settings=settings)
-    return Decided(plan, people.rejected, each_once(planner.warnings, people.warnings))
+    return Decided(plan, people.rejected, each_once(plan.provenance.warnings, people.warnings))
 
 
 def _refuse_others(scored: Scored, people: Conformed, *, users: Path, scores: Path) -> None:

@@ -62,4 +62,4 @@ def decide_for(
     audience = planner.audience_of_scores(planner.model.score(users), users)
     tell("dividing the budget")
     plan = divide(planner, audience, brief=brief, settings=settings)
-    return Decided(plan, dataset.rejected, planner.warnings)
+    return Decided(plan, dataset.rejected, plan.provenance.warnings)
