@@ -1,6 +1,7 @@
 """Granted impressions in a market: what cells get for no money, a(0).
 
-A grant is shared over the people of the cells it is for. It must not import anything that decides.
+A grant is shared over the people of the cells it is for; where nobody counted them, over the cells alike. It
+must not import anything that decides.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ def _shared(market: Market, grant: Grant, number: int) -> FloatArray:
             chosen = chosen & pl.col(key).is_in(list(values))
     here = market.cells.select(chosen.alias("here"))["here"]
     inside = np.broadcast_to(here.to_numpy(), (len(market),))
-    users = np.where(inside, market.users, 0.0)
     if not inside.any():
         raise CampaignError(f"grants[{number}]: selects no cell; name a placement or segment of the plan")
-    if not np.isfinite(users).all():
+    if (market.hazard[inside] == 1.0).all() and (market.gmv_per_fan_cny[inside] == 1.0).all():
         raise CampaignError(
             f"grants[{number}]: these curves say what money is worth and know no impressions; leave "
             "grants out, or plan from logs or a console's report"
         )
-    return np.asarray(grant.impressions * users / users.sum())
+    # A console's report knows no people: its cells share alike.
+    weight = np.where(np.isfinite(market.users), market.users, 1.0) * inside
+    return np.asarray(grant.impressions * weight / weight.sum())
