@@ -131,14 +131,12 @@ class Report:
     fans_profile = "{who}: {fans} of the fans, {buyers} of the buyers, {gmv} of the buyers' money."
     of_fans = "of the present fans"
     of_money = "of the money spent"
-    origin_head = "Where this comes from"
     origin_status = "Solver: {status}."
     origin_rows = "{count} input rows were set aside as unusable (see rejected/)."
     origin_row = "1 input row was set aside as unusable (see rejected/)."
     origin_clean = "Every input row was usable."
     origin_model = "Model"
     origin_versions = "Versions"
-    skip_table = "Figures behind the chart"
 
 
 class ReportZh(Report):
@@ -253,11 +251,9 @@ class ReportZh(Report):
     fans_profile = "{who}：占粉丝 {fans}，占买家 {buyers}，占买家金额 {gmv}。"
     of_fans = "占现有粉丝"
     of_money = "占成交金额"
-    origin_head = "数据来源"
     origin_status = "求解：{status}。"
     origin_rows = "{count} 行输入无法使用，已隔离（见 rejected/）。"
     origin_row = "1 行输入无法使用，已隔离（见 rejected/）。"
     origin_clean = "全部输入行可用。"
     origin_model = "模型"
     origin_versions = "版本"
-    skip_table = "图中数字"
