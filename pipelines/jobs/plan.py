@@ -16,6 +16,7 @@ from pipelines import tracking
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, each_once, planning_run, publish
+from pipelines.jobs.programmes import with_programmes
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, find_table, read_conformed, read_curves, read_scored, read_users
 from pipelines.store.scores import Scored
@@ -71,7 +72,9 @@ def run_plan(
             settings=settings,
             tracking_uri=tracking_uri,
         ) as run:
-            decided = read.decide(brief, settings, tell)
+            decided = with_programmes(
+                brief, settings, lambda supported: read.decide(supported, settings, tell)
+            )
             tell("writing the report")
             return publish(decided, target=target, run=run, language=language)
 
