@@ -116,7 +116,12 @@ def test_the_files_of_a_plan_are_the_plan(plan_dir):
 
 @pytest.mark.parametrize(
     ("files", "said"),
-    [({}, "got nothing"), ({"a.csv": b"x,y\n1,2\n"}, "a.csv"), ({"a.csv": b"", "b.csv": b""}, "one table")],
+    [
+        ({}, "got nothing"),
+        ({"a.csv": b"x,y\n1,2\n"}, "a.csv"),
+        ({"a.csv": b"", "b.csv": b""}, "one table"),
+        ({"..": b""}, "rename it"),
+    ],
 )
 def test_what_cannot_be_used_is_said_by_its_own_name(files, said):
     with pytest.raises(TargetingError) as error:
