@@ -10,9 +10,11 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from models.errors import InfeasibleError, TargetingError
 from models.escaping.media import for_chart, for_markdown
 from models.escaping.tables import for_cells
 from pipelines.jobs.export import launch_sheet
+from targeting.allocation.explain.spendlp import BUDGET
 from targeting.decision.verbs import Plan
 from targeting.plan.budgets import Budgets
 from targeting.report import charts, verdict
@@ -24,6 +26,22 @@ from targeting.words import Words
 
 _FIGURES = (("profit_cny", "profit"), ("new_fans", "new_fans"), ("new_fan_gmv_cny", "gmv"))
 _CURVES = 6
+
+
+def refusal(w: Words, error: TargetingError) -> str:
+    """Why there is no plan: the message itself in English, a conflict's rules and remedies in other words."""
+    if w.language == "en" or not isinstance(error, InfeasibleError) or not error.conflict:
+        return str(error)
+
+    def said(name: str) -> str:
+        return w.rule_names["total"] if name == BUDGET else f"“{name}”"
+
+    remedies = [
+        w.desk_remedy.format(name=said(name), amount=f"{amount:,.6g}")
+        for name, amount in error.relaxation.items()
+    ]
+    relax = w.desk_relax.format(remedies=w.or_.join(remedies)) if remedies else ""
+    return w.desk_conflict.format(names=w.comma.join(map(said, error.conflict)), relax=relax)
 
 
 def answer(w: Words, opened: Plan, tried: Plan) -> None:
