@@ -13,7 +13,7 @@ from typing import Any
 from models.errors import DataError
 
 MODEL_FILE = "audience.json"
-FORMAT = 3
+FORMAT = 4
 """Number of the layout below; a file of another number is refused."""
 
 
