@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 
 import targeting as tg
-from models.audience.settings import AUDIENCE, CELLS, LEVEL_ONLY
+from models.audience.settings import AUDIENCE, CELLS
 from models.errors import TargetingError
-from models.rates.settings import RATES, MapPrior
+from models.rates.settings import RATES
 from models.supply.settings import SUPPLY
 from targeting.segments.segment_settings import SETTINGS as SEGMENTS
 from targeting.world import World, simulate
@@ -38,7 +38,15 @@ GMV = "new_fan_gmv_cny"
 NONE = 1e-3  # a deviation that leaves no room
 NEVER = 10**9  # a count that is never reached
 ALL_ON = "all on"
-_PINNED = MapPrior(NONE, NONE)
+_AS_FITTED = ((1.0, 1.0), (NONE, NONE), 1.0)
+_STACK_OF_SHAPES = tuple((means, sds, 0.5) for means, sds, _ in RATES.stack[:2])
+
+
+def _coin(**pinned: float) -> tuple[tuple[float, float, float], ...]:
+    """The coin's hypotheses with some deviations pinned."""
+    return tuple(
+        (shared, pinned.get("own", own), pinned.get("tilt", tilt)) for shared, own, tilt in RATES.corrections
+    )
 
 
 @dataclass(frozen=True)
@@ -52,30 +60,18 @@ class Mechanism:
 
 MECHANISMS: Mapping[str, Mechanism] = {
     "trees": Mechanism("trees on top of the line", RATES, {"max_rounds": 0}),
-    "calibration": Mechanism(
-        "maps to held-out rows", RATES, {"calibration": (_PINNED,), "calibration_odds": (1.0,)}
-    ),
-    "bends": Mechanism(
-        "maps that bend",
-        RATES,
-        {"calibration": RATES.calibration[::2], "calibration_odds": (0.5, 0.5)},
-    ),
-    "nobody differs": Mechanism(
-        "the hypothesis that a shape is noise",
-        RATES,
-        {"calibration": RATES.calibration[:2], "calibration_odds": (0.5, 0.5)},
-    ),
-    "corrections": Mechanism("from logged to randomised", RATES, {"corrections": (_PINNED,) * 3}),
-    "shared": Mechanism("one correction for all rates of the funnel", RATES, {"shared": 1.0 / 3.0}),
+    "penalty": Mechanism("a line's penalty by evidence", RATES, {"penalty_rounds": 0}),
+    "stack": Mechanism("slopes of line and trees out of fold", RATES, {"stack": (_AS_FITTED,)}),
+    "nobody differs": Mechanism("the hypothesis that a shape is noise", RATES, {"stack": _STACK_OF_SHAPES}),
+    "related rates": Mechanism("slopes on related events learned, not given", RATES, {"base_sd": NONE}),
+    "group levels": Mechanism("a level of buying per placement", RATES, {"group_sd": NONE}),
+    "coin": Mechanism("from logged to randomised", RATES, {"corrections": ((NONE,) * 3,)}),
+    "coin apart": Mechanism("rates off the shift that they share", RATES, {"corrections": _coin(own=NONE)}),
+    "coin tilt": Mechanism("the coin's slope", RATES, {"corrections": _coin(tilt=NONE)}),
     "trend": Mechanism("drift to the last logged day", RATES, {"drift_sd": NONE}),
-    "amount slope": Mechanism("how far others' order sizes hold", RATES, {"slope_sd": NONE}),
     "order size": Mechanism("new fans' own order size", RATES, {"order_sd": NONE}),
-    "placement buys": Mechanism(
-        "fans of a placement buy unlike others", AUDIENCE, {"placement_buys": (MapPrior(NONE, LEVEL_ONLY),)}
-    ),
-    "like follows": Mechanism("buying is shifted as following is", AUDIENCE, {"like_follows_sd": 0.7}),
-    "placement totals": Mechanism("a placement's own GMV total", AUDIENCE, {"level_sd": NONE}),
-    "fans' orders": Mechanism("what old fans buy as a feature", AUDIENCE, {"fan_buyers": NEVER}),
+    "anyway": Mechanism("what followers had bought before", AUDIENCE, {"anyway_sd": NONE}),
+    "fans' orders": Mechanism("what old fans buy", AUDIENCE, {"fan_buyers": NEVER}),
     "late refunds": Mechanism("refunds still to come", AUDIENCE, {"refund_orders": NEVER}),
     "levels": Mechanism(
         "the scores' level against the logs", CELLS, {"level_sd": NONE, "gmv_level_sd": NONE}
@@ -83,10 +79,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "placement levels": Mechanism("the same of a placement", CELLS, {"placement_sd": NONE}),
     "cells": Mechanism("cells off their placement", CELLS, {"cell_sd": (NONE,)}),
     "selection": Mechanism("hidden selection of ranked rows", CELLS, {"selection_odds": NONE}),
-    "family": Mechanism("choice of the curves' family", SUPPLY, {"switch_errors": float(NEVER)}),
-    "capacity prior": Mechanism("capacity from what was delivered", SUPPLY, {"capacity_sd": 3.0}),
     "lean": Mechanism("spend that follows demand", SUPPLY, {"lean_sd": NONE}),
-    "robust days": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER)}),
+    "robust": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER), "day_freedom": float(NEVER)}),
     "many segments": Mechanism("more than six segments", SEGMENTS, {"most_segments": 6}),
 }
 
@@ -199,14 +193,11 @@ def _miss(trial: Trial) -> float:
 def print_table(trials: Sequence[Trial]) -> None:
     """One row per mechanism, as Markdown."""
     usual = [t for t in trials if t.mechanism == ALL_ON]
-    print(
-        f"{len(usual)} worlds, all on: value / seen median {np.median([t.value / t.seen for t in usual]):.3f}, "
-        f"|log(promised / true)| mean {np.mean([_miss(t) for t in usual]):.3f}, "
-        f"inside {np.mean([t.inside for t in usual]):.2f}\n"
-    )
-    print(
-        "| off | what | worlds | value, points | promise | inside | seconds |\n|---|---|---|---|---|---|---|"
-    )
+    values, misses = [t.value / t.seen for t in usual], [_miss(t) for t in usual]
+    print(f"{len(usual)} worlds, all on: value / seen {np.median(values):.3f} (median),", end=" ")
+    print(f"|log(promised / true)| {np.mean(misses):.3f}, inside {np.mean([t.inside for t in usual]):.2f}\n")
+    print("| off | what | worlds | value, points | promise | inside | seconds |")
+    print("|---|---|---|---|---|---|---|")
     for name, mechanism in MECHANISMS.items():
         count = sum(t.mechanism == name for t in trials)
         if not count:
