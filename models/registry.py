@@ -172,6 +172,22 @@ def point(alias: str, uri: str) -> None:
     MlflowClient().set_registered_model_alias(name, alias, version)
 
 
+def withdraw(run_id: str) -> bool:
+    """Delete the versions that a run registered and no alias points to; whether one is left.
+
+    An alias is set in the last step of a job: the versions of a run without one are nobody's yet.
+    """
+    from mlflow import MlflowClient
+
+    client, left = MlflowClient(), False
+    for found in client.search_model_versions(f"run_id='{run_id}'"):
+        if client.get_model_version(found.name, found.version).aliases:
+            left = True
+        else:
+            client.delete_model_version(found.name, found.version)
+    return left
+
+
 def signature(model: AudienceModel) -> ModelSignature:
     """Input and output columns of scoring as an MLflow signature."""
     from mlflow.models import ModelSignature

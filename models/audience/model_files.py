@@ -17,6 +17,10 @@ FORMAT = 3
 """Number of the layout below; a file of another number is refused."""
 
 
+class OutdatedError(DataError):
+    """A model of another version of this program, whole but of no use to this one."""
+
+
 def write_files(model: dict[str, Any]) -> dict[str, str]:
     """Text files by name; `model` is emptied of its long texts.
 
@@ -42,7 +46,7 @@ def read_files(files: Mapping[str, str]) -> str:
     body = json.loads(files[MODEL_FILE])
     found = body.pop("format", None)
     if found != FORMAT:
-        raise DataError(f"model: {MODEL_FILE} has format {found}, expected {FORMAT}; train again")
+        raise OutdatedError(f"model: {MODEL_FILE} has format {found}, expected {FORMAT}; train again")
     _bring_texts(body, files)
     return json.dumps({**body, "encoder": {"columns": body["encoder"]}})
 

@@ -9,7 +9,8 @@ from models.contracts import Dataset
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, RunSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
-from pipelines.jobs.train import learn
+from pipelines.jobs.promotion import promote
+from pipelines.jobs.train import learn, register
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, read_dataset
 from targeting.planner import Planner
@@ -46,8 +47,13 @@ def run_all(
         ) as run:
             learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
             decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
+            name = settings.train.model_name
+            planner = register(learned, dataset, name=name, run=run, tell=tell)
             tell("writing the report")
-            return replace(publish(decided, target=target, run=run), promotion=learned.promotion.why)
+            result = publish(decided.by_model(planner.model_uri), target=target, run=run)
+            return replace(
+                result, promotion=promote(learned.verdict, uri=planner.model_uri or "", run=run).why
+            )
 
 
 def decide_for(

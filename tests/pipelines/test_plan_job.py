@@ -21,6 +21,7 @@ from pipelines.jobs.score import run_score
 from pipelines.jobs.train import calibration_chart
 from pipelines.store import write_table
 from pipelines.store.plans import SEAL, read_plan
+from pipelines.tracking_store import connect
 
 FILES = (
     "scores.parquet",
@@ -82,7 +83,7 @@ def test_every_eligible_user_is_in_one_segment(ran):
 
 def test_the_run_holds_parameters_metrics_charts_model_and_plan(ran):
     result, _, store = ran
-    tracking.connect(store)
+    connect(store)
     run = mlflow.get_run(result.run_id)
     assert run.data.params["train.seed"] == "7"
     assert run.data.metrics["value"] == pytest.approx(result.value)
