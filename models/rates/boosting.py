@@ -17,6 +17,7 @@ import numpy as np
 from models.rates.likelihood import Rows
 from models.rates.linear import LinearTerm
 from models.rates.settings import RATES, TREES
+from models.rates.tree_text import TreeText, bare_trees
 
 
 def threads_for(rows: int, most: int) -> int:
@@ -40,7 +41,7 @@ class HazardBooster:
 
     constant: float
     linear: LinearTerm | None = None
-    text: str = ""
+    text: TreeText = ""
 
     def log_rate(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """f(x) for a feature matrix (n, p), shape (n,), within `log_range` of the constant."""
@@ -53,7 +54,7 @@ class HazardBooster:
     def _loaded(self) -> Any:
         import lightgbm
 
-        return lightgbm.Booster(model_str=self.text)
+        return lightgbm.Booster(model_str=bare_trees(self.text))
 
     def _trees(self, matrix: np.ndarray, threads: int) -> np.ndarray:
         threads = threads_for(matrix.shape[0], threads)

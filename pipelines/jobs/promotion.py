@@ -3,8 +3,8 @@
 A new model is judged before it is registered. The first of a name is its champion. Every later one is
 compared with the champion on the newest quarter of the exposures (or on all that the champion has not seen),
 randomised rows where there are enough: `models.judging.champion`. The challenger itself has learned from
-those rows, so a twin of it, fitted with the same settings on what came before, stands in for it. The comparison is
-logged to the run. A champion that cannot be read is not worse than anybody: the job ends, and nothing is
+those rows, so a twin of it, fitted with the same settings on what came before, stands in for it. All of it is
+logged. A champion that cannot be read is not worse than anybody: the job ends, and nothing is
 registered. Whoever trains goes on with the version it has just registered, whatever the alias says.
 """
 
