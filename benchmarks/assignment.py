@@ -30,8 +30,9 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
 import targeting as tg
-from targeting.assignment.choose import choose
-from targeting.assignment.crowd import People, reply
+from targeting.assignment.choose import Tally, decide, judge
+from targeting.assignment.crowd import People
+from targeting.assignment.everybody import Everybody, reply
 
 PLACEMENTS = ("video", "live", "shelf", "search")
 
@@ -105,7 +106,7 @@ def line(n: int, *, many: bool, most: int) -> tuple[People, float]:
     rows = limits(table) if many else []
     found, _, whole = timed(lambda: tg.assign(table, budget_cny=budget, limits=rows))
     turns = 3 if whole < 3.0 else 1
-    again = (timed(lambda: choose(found.people, budget_cny=budget, gap_tol=1e-6)) for _ in range(turns))
+    again = (timed(lambda: _decided(found.people)) for _ in range(turns))
     cpu = min(seconds for _, _, seconds in again)
     beside = ""
     if n <= most:
@@ -120,12 +121,23 @@ def line(n: int, *, many: bool, most: int) -> tuple[People, float]:
     return found.people, cpu
 
 
+def _decided(people: People) -> None:
+    """From arrays to the choices of everybody and their certificate."""
+    fair = people.possible()
+    everybody = Everybody.of(fair)
+    decision = decide(everybody, gap_tol=1e-6)
+    choice = decision.choice(fair, 0)
+    judge(everybody, decision, Tally(people.value(choice), people.used(choice)), gap_tol=1e-6)
+    people.chosen(choice)
+
+
 def memory(people: People) -> None:
     """Speed of a pass of the bound at some prices, beside a plain read of what it reads."""
     arrays = [people.worth, *(use for row in people.rows for use in row.use if use is not None)]
     size = sum(array.nbytes for array in arrays) / 1e9
     prices = np.where(np.isfinite(people.upper), 1.0, -1.0)
-    once = min(timed(lambda: reply(people, prices))[2] for _ in range(3))
+    everybody = Everybody.of(people)
+    once = min(timed(lambda: reply(everybody, prices))[2] for _ in range(3))
     plain = min(timed(lambda: [array.sum() for array in arrays])[2] for _ in range(3))
     print(
         f"{len(people):10,} x 4  a pass of the bound {once:.3f} s, {size / max(once, 1e-9):.1f} GB/s; "

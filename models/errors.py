@@ -1,18 +1,23 @@
 """The one error tree, sorted by remedy: each class says who can mend it.
 
 Every message is one line: what is wrong, where (file, row, column or key), what was
-expected, what to do. The shell turns `exit_code` into the process's exit status.
+expected, what to do; passwords in it are masked. The shell turns `exit_code` into the process's exit status.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from models.escaping.media import without_secrets
+
 
 class TargetingError(Exception):
     """Base of every error this project raises on purpose."""
 
     exit_code = 4
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class DataError(TargetingError):

@@ -11,6 +11,7 @@ package index. It must not import targeting or pipelines.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 import tempfile
 import warnings
@@ -23,10 +24,15 @@ import polars as pl
 
 from models.audience.model import AudienceModel
 from models.audience.score_table import SCORE_COLUMNS
+from models.contracts.features import Feature
 from models.errors import DataError
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
+
+# MLflow reports its use to its makers unless this is set before it is imported; so much as a name of a model
+# is nobody's business. Whoever wants it sets the variable to "false".
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 NAME = "new-fan-gmv"
 ALIAS = "champion"
@@ -67,7 +73,6 @@ class Bundle:
 def save(
     model: AudienceModel,
     *,
-    input_example: pl.DataFrame,
     extra_files: Mapping[str, str] | None = None,
     name: str = NAME,
     alias: str | None = ALIAS,
@@ -76,7 +81,6 @@ def save(
 
     Args:
         model: What to save.
-        input_example: A few users to show what scoring expects.
         extra_files: More text files by name (segmenter, response curves); opaque here.
         name: Registered model.
         alias: Alias to move to the new version, or None to leave it where it is.
@@ -104,7 +108,7 @@ def save(
             artifacts={ARTIFACT: str(folder)},
             code_paths=[str(_package_copy(Path(temporary)))],
             signature=signature(model),
-            input_example=_example(model, input_example),
+            input_example=_example(model),
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
             registered_model_name=name,
         )
@@ -209,9 +213,20 @@ def signature(model: AudienceModel) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def _example(model: AudienceModel, users: pl.DataFrame) -> Any:
-    known = [name for name in ("user_id", "is_fan") if name in users.columns]
-    return users.head(5).select(*known, *model.schema).to_pandas()
+def _example(model: AudienceModel) -> Any:
+    """Two people whom nobody is, to show what scoring expects: every column with a value of its kind."""
+    return pl.DataFrame(
+        {"user_id": ["example-1", "example-2"], "is_fan": [False, False]}
+        | {feature.name: _made_up(feature) for feature in model.features}
+    ).to_pandas()
+
+
+def _made_up(feature: Feature) -> list[bool] | list[float] | list[str | None]:
+    if feature.kind == "bool":
+        return [False, True]
+    if feature.kind == "number":
+        return [0.0, 1.0]
+    return [feature.levels[0] if feature.levels else None, None]
 
 
 def _package_copy(folder: Path) -> Path:

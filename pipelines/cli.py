@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from models.escaping.media import for_terminal
+from pipelines import cli_launch
+from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Out, Store, done
 from pipelines.shell import emit, execute, progress
 
 app = typer.Typer(
@@ -25,31 +26,6 @@ app = typer.Typer(
     help="Whom to show, where, with how much money, so that the new fans buy most - with a certificate.",
     epilog="Start with: targeting demo --out demo",
 )
-
-
-class Engine(StrEnum):
-    """Where scoring runs."""
-
-    local = "local"
-    spark = "spark"
-
-
-Data = Annotated[Path, typer.Option(help="Data directory: users, exposures and orders (Parquet or CSV).")]
-Out = Annotated[Path, typer.Option(help="Directory to write; replaced as a whole when the job is done.")]
-Campaign = Annotated[Path, typer.Option(help="Campaign brief, YAML.")]
-Config = Annotated[Path | None, typer.Option(help="YAML file with settings that differ from the defaults.")]
-Store = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        help="MLflow store; default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in this directory.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-
-
-def _done(result: Any, as_json: bool, headline: str) -> None:
-    emit(asdict(result), as_json=as_json, headline=headline)
 
 
 def _planned(result: Any, plan: Any, as_json: bool, headline: str) -> None:
@@ -89,7 +65,7 @@ def simulate(
 
     with progress("simulate") as tell:
         result = run_simulate(out=out, config=config, world=world, users=users, seed=seed, tell=tell)
-    _done(result, json, f"Data directory and campaign.yaml are in {result.out}")
+    done(result, json, f"Data directory and campaign.yaml are in {result.out}")
 
 
 @app.command(epilog="Example: targeting check data")
@@ -115,7 +91,7 @@ def train(data: Data, config: Config = None, tracking_uri: Store = None, json: J
 
     with progress("train") as tell:
         result = run_train(data=data, config=config, tracking_uri=tracking_uri, tell=tell)
-    _done(result, json, f"Registered {result.model_uri}")
+    done(result, json, f"Registered {result.model_uri}")
 
 
 @app.command(epilog="Example: targeting score --data data --model models:/new-fan-gmv@champion --out scores")
@@ -141,7 +117,7 @@ def score(
             tracking_uri=tracking_uri,
             tell=tell,
         )
-    _done(result, json, f"Scores of {result.users:,} users are in {result.out}")
+    done(result, json, f"Scores of {result.users:,} users are in {result.out}")
 
 
 @app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")
@@ -189,6 +165,9 @@ def run(
             data=data, campaign=campaign, out=out, config=config, tracking_uri=tracking_uri, tell=tell
         )
     _planned(result, result, json, f"The plan is in {result.out}")
+
+
+app.registered_commands.extend(cli_launch.app.registered_commands)
 
 
 @app.command(epilog="Example: targeting evaluate --data data --plan plan")

@@ -215,4 +215,4 @@ def _of_ours(error: Exception) -> int:
 
 def _trace() -> None:
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
+        sys.stderr.write(without_secrets(traceback.format_exc()))

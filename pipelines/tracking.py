@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from models import registry
 from models.errors import DataError
+from models.escaping.media import for_key
 from pipelines.processes import identity, is_dead
 from pipelines.tracking_store import EXPERIMENT, connect, failures, reaching
 from targeting.plan.provenance import versions
@@ -57,7 +58,7 @@ class JobRun:
         import mlflow
 
         finite = {
-            _metric_name(key): float(value)
+            for_key(key): float(value)
             for key, value in values.items()
             if isinstance(value, int | float) and math.isfinite(value)
         }
@@ -233,8 +234,3 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, object]
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def _metric_name(name: str) -> str:
-    """MLflow allows letters, digits and `_-. :/` in a metric's name."""
-    return "".join(char if char.isalnum() or char in "_-. :/" else "_" for char in name)

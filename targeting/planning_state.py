@@ -27,6 +27,7 @@ from models.stored import File, Rows, read, written
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
+from targeting.segments.free_traffic import free_traffic_sentences
 from targeting.segments.segment_settings import SETTINGS
 
 log = logging.getLogger(__name__)
@@ -191,7 +192,13 @@ def learn_state(
         ),
         history=_spent(daily),
         diagnosis=diagnose(
-            present_users(events), events.orders, scores, found, as_of=as_of, horizon_days=days
+            present_users(events),
+            events.orders,
+            scores,
+            found,
+            as_of=as_of,
+            horizon_days=days,
+            more=free_traffic_sentences(events),
         ),
         as_of=as_of,
         fingerprints=dataset.fingerprints,

@@ -33,7 +33,7 @@ FORMULA = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _KEY = re.compile(r"[^\w\-. :/]")
 KEY_LENGTH = 200
-"""Characters of a key; MLflow takes 250, of which callers use some for a prefix."""
+"""Bytes of a key; MLflow takes 250 letters and a file's name 255 bytes, of which callers use some."""
 _SECRET = re.compile(r"(?<=://)[^\s/?#:@]*(?::\S*)?@")
 _SECRET_KEY = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|sig|signature|api_?key)=[^\s&;'\")]+")
 
@@ -111,18 +111,24 @@ def from_cell(text: str) -> str:
 
 
 def for_key(name: str) -> str:
-    """A name as part of a key of an MLflow parameter, metric, tag or artifact: short, and one path.
+    """A name as a key of an MLflow parameter, metric or artifact: its letters, short, and one path.
 
-    Names that differ stay apart: what had to be changed is followed by eight digits of its own.
+    Where more than single letters had to be changed, eight digits of its own keep it apart from others.
 
-    >>> for_key("live share"), for_key("a//b")
-    ('live share', 'a/b-7a9acf33')
+    >>> for_key("live share"), for_key("share (%)"), for_key("a//b")
+    ('live share', 'share ___', 'a/b-7a9acf33')
     """
-    kept = posixpath.normpath(_KEY.sub("_", printable(name))).lstrip("/.")[:KEY_LENGTH] or "_"
-    if kept == name:
-        return name
+    known = _KEY.sub("_", printable(name))
+    kept = _cut(posixpath.normpath(known).lstrip("/."), KEY_LENGTH) or "_"
+    if kept == known:
+        return kept
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{kept[: KEY_LENGTH - 9]}-{digest}"
+    return f"{_cut(kept, KEY_LENGTH - 9)}-{digest}"
+
+
+def _cut(text: str, size: int) -> str:
+    """The first letters of a text that fit into so many bytes."""
+    return text.encode("utf-8")[:size].decode("utf-8", "ignore")
 
 
 def without_secrets(text: str) -> str:

@@ -131,7 +131,8 @@ def _prices(tried: Plan) -> None:
     ]
     st.dataframe(rows, hide_index=True)
     st.caption(
-        f"Price: {UNITS[tried.campaign.objective]} per unit of the limit (the budget `total`: per yuan)."
+        f"Price: {UNITS[tried.campaign.objective]} per step of the limit: a yuan, a percentage point,"
+        " 0.1 of a return, one viewer."
     )
 
 

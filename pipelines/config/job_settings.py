@@ -10,16 +10,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from models.escaping.media import KEY_LENGTH, for_key
 from pipelines.config.yaml_file import read_yaml
 from targeting.campaign.fields import Number
 from targeting.campaign.messages import one_line
 
 S = TypeVar("S", bound="Settings")
+
+
+def _registrable(name: str) -> str:
+    """A name that the registry takes: it would say so after the training only."""
+    if for_key(name) != name or set(name) & set("/:"):
+        raise ValueError(f"expected letters, digits, blanks, - and _, got {name!r}")
+    return name
 
 
 class Settings(BaseModel):
@@ -44,7 +52,7 @@ class TrainSettings(ReadingSettings):
     draws: int = Field(ge=1)
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
-    model_name: str = Field(min_length=1)
+    model_name: Annotated[str, AfterValidator(_registrable)] = Field(min_length=1, max_length=KEY_LENGTH)
 
 
 class ScoreSettings(ReadingSettings):
@@ -62,6 +70,17 @@ class PlanSettings(ReadingSettings):
     time_limit_s: Number = Field(gt=0)
     draws: int = Field(ge=1)
     seed: int = Field(ge=0)
+
+
+class AssignSettings(Settings):
+    """How `targeting assign` makes offers and chooses: see configs/assign.yaml."""
+
+    engine: Literal["local", "spark"]
+    spark_master: str
+    part_rows: int = Field(ge=1)
+    gap_tol: Number = Field(gt=0, lt=1)
+    options: dict[str, dict[str, Annotated[Number, Field(gt=0)]]] = Field(min_length=1)
+    price_cny: dict[str, Annotated[Number, Field(ge=0)]]
 
 
 class RunSettings(Settings):
@@ -108,6 +127,7 @@ JOBS: Mapping[str, type[Settings]] = {
     "train": TrainSettings,
     "score": ScoreSettings,
     "plan": PlanSettings,
+    "assign": AssignSettings,
     "run": RunSettings,
     "simulate": SimulateSettings,
     "evaluate": EvaluateSettings,

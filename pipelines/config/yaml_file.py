@@ -1,4 +1,4 @@
-"""Reads YAML that people write: UTF-8, a mapping, each key once."""
+"""Reads YAML that people write: UTF-8, a mapping, each key once; no larger or deeper than people write it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from typing import Any
 import yaml
 
 from models.errors import CampaignError
+from models.escaping.media import is_printable
+
+MOST_BYTES = 1 << 20
+"""Of a file: ten thousand constraints."""
+MOST_DEPTH, MOST_NODES = 20, 200_000
+"""Of values in each other, and with every alias written out: 629 bytes of aliases can mean billions."""
 
 _INT, _FLOAT, _BOOL = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool"))
 
@@ -18,6 +24,54 @@ class _AsWritten(yaml.SafeLoader):
 
     The parser's own YAML 1.1 reads 1:30:00 as 5,400, 010 as 8 and `no` as false; people do not.
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth, self._nodes = 0, 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node, bounded in depth, and in nodes where every alias is written out."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.get_mark()
+            found = super().compose_node(parent, index)
+            if id(found) not in self._sizes:
+                raise yaml.composer.ComposerError(None, None, "an alias stands inside what it names", mark)
+            self._count(self._sizes[id(found)], mark)
+            return found
+        mark, before = self.get_mark(), self._nodes
+        if self._depth >= MOST_DEPTH:
+            raise yaml.composer.ComposerError(
+                None, None, f"values stand more than {MOST_DEPTH} deep in each other", mark
+            )
+        self._depth += 1
+        found = super().compose_node(parent, index)
+        self._depth -= 1
+        self._count(1, mark)
+        self._sizes[id(found)] = self._nodes - before
+        return found
+
+    def _count(self, nodes: int, mark: yaml.Mark) -> None:
+        self._nodes += nodes
+        if self._nodes > MOST_NODES:
+            raise yaml.composer.ComposerError(
+                None, None, f"more than {MOST_NODES:,} values, with every alias written out", mark
+            )
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value; one that its tag cannot hold (`!!int abc`, the 45th of May) is an error with its place."""
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"cannot be read as {kind}: {str(error)[:100]}", node.start_mark
+            ) from error
+        if isinstance(value, str) and not is_printable(" ".join(value.split())):
+            raise yaml.constructor.ConstructorError(
+                None, None, "text holds a control character; take it out", node.start_mark
+            )
+        return value
 
 
 _AsWritten.yaml_implicit_resolvers = {
@@ -65,7 +119,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         CampaignError: the file is absent, is not YAML or is not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_AsWritten)
+        content = yaml.load(_text(path), Loader=_AsWritten)
     except (OSError, UnicodeDecodeError) as error:
         raise CampaignError(f"{path}: cannot be read ({error}); give a UTF-8 YAML file") from error
     except yaml.YAMLError as error:
@@ -75,3 +129,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CampaignError(f"{path}: expected `key: value` lines, found a {type(content).__name__}")
     return content
+
+
+def _text(path: Path) -> str:
+    """The file's text.
+
+    Raises:
+        CampaignError: it is no file (a pipe would be waited for), or larger than people write.
+    """
+    if path.exists() and not path.is_file():
+        raise CampaignError(f"{path}: is not a file; give a UTF-8 YAML file")
+    with path.open("rb") as file:
+        held = file.read(MOST_BYTES + 1)
+    if len(held) > MOST_BYTES:
+        raise CampaignError(f"{path}: is larger than {MOST_BYTES >> 20} MB; expected a brief or settings")
+    return held.decode("utf-8-sig")

@@ -37,7 +37,8 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         DataError: pyspark or a Java runtime is missing, or the users were replaced while Spark read them.
     """
     before = digests_of(users)
-    session = _session(master, part_users)  # says what is missing before the next line needs it
+    arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(part_users)}
+    session = open_session(master, "targeting score", arrow)  # before the next line needs what is missing
     from pyspark.errors import PySparkException
 
     ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
@@ -48,7 +49,7 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         try:
             scored.write.mode("overwrite").parquet(str(work.resolve()))
         except PySparkException as error:
-            raise _of_worker(error) from error
+            raise of_worker(error) from error
     finally:
         session.stop()
     if digests_of(users) != before:
@@ -56,7 +57,7 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
     return Pass(map(read_table, part_files(work)), count_rows(users), before)
 
 
-def _of_worker(error: Exception) -> Exception:
+def of_worker(error: Exception) -> Exception:
     """What a worker refused in words, as the local engine says it; anything else as it is."""
     told = re.search(rf"{DataError.__module__}\.{DataError.__name__}: (.+)", str(error))
     return DataError(told[1].strip()) if told else error
@@ -80,7 +81,12 @@ def _scorer(files: dict[str, str], source: str) -> Any:
     return run
 
 
-def _session(master: str, part_users: int) -> Any:
+def open_session(master: str, name: str, options: Mapping[str, str] = {}) -> Any:
+    """A Spark session that prints nothing.
+
+    Raises:
+        DataError: pyspark or a Java runtime is missing.
+    """
     try:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
@@ -89,12 +95,12 @@ def _session(master: str, part_users: int) -> Any:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = (
         SparkSession.builder.master(master)
-        .appName("targeting score")
+        .appName(name)
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "ERROR")
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(part_users))
+        .config(map=dict(options))
     )
     try:
         # The Java process keeps the stderr it is started with, and greets there.

@@ -69,9 +69,9 @@ class PlanResult:
     promotion: str | None = None
 
     def price_of(self, constraint: str) -> str:
-        """A constraint with what one more unit of its limit is worth: `total (1.41)`."""
+        """A constraint with what one natural step of it is worth: `total (1.41)`."""
         price = self.shadow_prices.get(constraint)
-        return f"{constraint} ({price:.3g} per unit)" if price else constraint
+        return f"{constraint} ({price:.3g} a step)" if price else constraint
 
 
 def each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:

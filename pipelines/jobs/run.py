@@ -48,7 +48,7 @@ def run_all(
             learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
             decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
             name = settings.train.model_name
-            planner = register(learned, dataset, name=name, run=run, tell=tell)
+            planner = register(learned, name=name, run=run, tell=tell)
             tell("writing the report")
             result = publish(decided.by_model(planner.model_uri), target=target, run=run)
             return replace(

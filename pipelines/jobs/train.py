@@ -10,6 +10,7 @@ from pathlib import Path
 from models import registry
 from models.contracts import Dataset
 from models.errors import DataError
+from models.escaping.media import for_key
 from models.rates.calibration import Reliability
 from pipelines import tracking
 from pipelines.config.job_settings import TrainSettings, load
@@ -60,7 +61,7 @@ def run_train(
         "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
     ) as run:
         learned = learn(dataset, settings=settings, campaign=None, run=run, tell=tell)
-        planner = register(learned, dataset, name=settings.model_name, run=run, tell=tell)
+        planner = register(learned, name=settings.model_name, run=run, tell=tell)
         promotion = promote(learned.verdict, uri=planner.model_uri or "", run=run)
     return TrainResult(
         run_id=run.run_id,
@@ -111,7 +112,7 @@ def learn(
     return Learned(planner, verdict)
 
 
-def register(learned: Learned, dataset: Dataset, *, name: str, run: tracking.JobRun, tell: Tell) -> Planner:
+def register(learned: Learned, *, name: str, run: tracking.JobRun, tell: Tell) -> Planner:
     """The planner with the `models:/name/version` that it is registered as, inside the open run.
 
     No alias points to the version until `promote`; a job that ends before takes it back.
@@ -120,13 +121,7 @@ def register(learned: Learned, dataset: Dataset, *, name: str, run: tracking.Job
     planner = learned.planner
     # MLflow announces each version on stderr, past its own switch for that.
     with quiet(2), redirect_stderr(StringIO()):
-        uri = registry.save(
-            planner.model,
-            extra_files=planner.state_files(),
-            input_example=dataset.users.head(5),
-            name=name,
-            alias=None,
-        )
+        uri = registry.save(planner.model, extra_files=planner.state_files(), name=name, alias=None)
     run.tag(tracking.MODEL_TAG, uri)
     return replace(planner, model_uri=uri)
 
@@ -139,7 +134,7 @@ def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
     run.metrics({**planner.model.metrics, **known})
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
-        run.text(calibration_chart(table, title=name), f"charts/calibration-{name}.svg")
+        run.text(calibration_chart(table, title=name), f"charts/calibration-{for_key(name)}.svg")
 
 
 def calibration_chart(table: Reliability, *, title: str) -> str:

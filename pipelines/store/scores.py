@@ -16,6 +16,7 @@ from pipelines.store import disk
 from pipelines.store.manifest import content_of
 from pipelines.store.reading import print_of
 from pipelines.store.rejects import write_rejected
+from pipelines.store.streams import digests_of
 from pipelines.store.tables import RawTable, read_raw, write_table
 
 SCORES = {
@@ -113,7 +114,7 @@ def read_scored(folder: Path) -> Scored:
             f"{path}: missing or damaged; expected a directory written by `targeting score`: score again"
         ) from error
     raw = _raw(folder)
-    scores = _checked(raw)
+    scores = as_scores(raw.frame, source=raw.source)
     held = {"rows": scores.height, "users": scores["user_id"].n_unique(), "sha256": raw.digests.get("")}
     wrong = [name for name, value in held.items() if value != getattr(manifest, name)]
     if wrong:
@@ -130,7 +131,27 @@ def read_scores(folder: str | Path) -> pl.DataFrame:
     Raises:
         DataError: Not there, a column of DESIGN 3.3 is missing or of another type, or a number is none.
     """
-    return _checked(_raw(Path(folder)))
+    raw = _raw(Path(folder))
+    return as_scores(raw.frame, source=raw.source)
+
+
+def scored_digest(table: Path) -> str:
+    """Fingerprint of scores that an engine streams by itself, after a comparison with their manifest.
+
+    Args:
+        table: In an output directory of `targeting score`, or in another one.
+
+    Raises:
+        DataError: The table is not the one that the manifest tells of.
+    """
+    digests = digests_of(table)
+    try:
+        manifest = ScoresManifest.model_validate_json(disk.read(table.parent / SCORES_MANIFEST))
+    except (OSError, ValidationError):
+        return print_of(digests)
+    if digests.get("", manifest.sha256) != manifest.sha256:
+        raise DataError(f"{table}: is not the table that `targeting score` wrote; score again")
+    return print_of(digests)
 
 
 def _raw(folder: Path) -> RawTable:
@@ -140,21 +161,26 @@ def _raw(folder: Path) -> RawTable:
     return read_raw(path)
 
 
-def _checked(raw: RawTable) -> pl.DataFrame:
-    if missing := [name for name in SCORES if name not in raw.frame.columns]:
-        raise DataError(missing_message(missing, raw.frame.columns, source=raw.source, table="scores"))
+def as_scores(table: pl.DataFrame, *, source: str) -> pl.DataFrame:
+    """A table, or a part of one, as scores.
+
+    Raises:
+        DataError: A column of DESIGN 3.3 is missing or of another type, or a number is none.
+    """
+    if missing := [name for name in SCORES if name not in table.columns]:
+        raise DataError(missing_message(missing, table.columns, source=source, table="scores"))
     try:
-        scores = raw.frame.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
+        scores = table.with_columns(pl.col(name).cast(dtype) for name, dtype in SCORES.items())
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{raw.source}: a score column has another type: {reason}") from error
+        raise DataError(f"{source}: a score column has another type: {reason}") from error
     fits = {name: pl.col(name).is_between(0, 1) for name in _SHARES}
     fits["gmv_per_fan_cny"] = pl.col("gmv_per_fan_cny").is_finite()
     for name, fit in fits.items():
         if not scores.select(fit.fill_null(False).all()).item():
             row = scores.select((~fit.fill_null(False)).arg_max()).item()
             raise DataError(
-                f"{raw.source}: row {row + 1}: {name} is {scores[name][row]}, expected "
+                f"{source}: row {row + 1}: {name} is {scores[name][row]}, expected "
                 f"{'a number from 0 to 1' if name in _SHARES else 'a finite number'}; score again"
             )
     return scores

@@ -108,6 +108,11 @@ class Row:
 
     `name` is the constraint's name in the brief (several rows may share it; `where` tells them apart, e.g.
     "live"). `aim` marks a target: a plan that spends nothing does not reach it.
+
+    Attributes:
+        per_step: room that one natural step of the brief's number gives (`campaign.steps`): so much, or as
+            much as these metrics are at the plan (0.1 of a return is 0.1 yuan a yuan spent).
+        per_budget: room that one yuan more of budget gives, where the limit is a share of it.
     """
 
     name: str
@@ -117,6 +122,8 @@ class Row:
     unit: str = "CNY"
     where: str = ""
     aim: bool = False
+    per_step: float | Mapping[Metric, FloatArray] = 1.0
+    per_budget: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,11 +134,14 @@ class CellLimit:
         name: the constraint's name in the brief.
         side: the array of `Limits` it tightens.
         value: (n_cells,), nan where the constraint says nothing.
+        per_step, per_budget: (n_cells,) as of `Row`.
     """
 
     name: str
     side: Literal["lower_cny", "upper_cny", "min_if_used_cny", "marginal_floor"]
     value: FloatArray
+    per_step: FloatArray | float = 1.0
+    per_budget: FloatArray | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,10 @@ class Solution:
         status: `optimal` (gap <= gap_tol), `within_gap` (could not close it, bound is valid) or `time_limit`.
         spend_cny: (n_cells,).
         value, upper_bound: objective at `spend_cny` and the best any plan could reach.
-        shadow_prices: objective per unit of each constraint's limit (>= 0 where tightening costs), by name.
+        shadow_prices: objective gained per natural step by which a constraint's numbers move outwards
+            (`campaign.steps`), by name; `total`: per yuan of budget, limits that are shares of it along.
+        yuan_price: objective per yuan of budget, every other limit as it is: what a yuan must return; None
+            where nothing moves with the budget, so that `total` says it.
         binding: names of constraints that hold with equality.
         seconds, rounds: solver effort.
     """
@@ -211,6 +224,7 @@ class Solution:
     binding: tuple[str, ...]
     seconds: float
     rounds: int
+    yuan_price: float | None = None
 
     @property
     def gap(self) -> float:

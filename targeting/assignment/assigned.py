@@ -26,16 +26,14 @@ PATH = {
 
 @dataclass(frozen=True, repr=False)
 class Certified:
-    """People chosen within limits, with a certificate.
+    """Choices of people within limits, with a certificate.
 
     Attributes:
-        chosen: the offers made, a row each.
         value: what they are worth together.
         upper_bound: nothing else within the limits is worth more.
         limits: one row per limit, the money first, with what is `used` of it.
     """
 
-    chosen: pl.DataFrame
     value: float
     upper_bound: float
     limits: pl.DataFrame
@@ -52,7 +50,30 @@ class Certified:
 
 
 @dataclass(frozen=True, repr=False)
-class Assignment(Certified):
+class Judged(Certified):
+    """Whom to offer what, judged.
+
+    Attributes:
+        status: `optimal` (gap within the tolerance asked for), `within_gap`, or `fixed_prices`: everybody
+            chose at prices that were given, and nobody saw to it that the limits hold.
+    """
+
+    status: str
+
+    @property
+    def prices(self) -> Mapping[str, float]:
+        """Worth per unit of each limit by name: >= 0 for a cap, <= 0 for a floor, 0 where none binds."""
+        named = self.limits.select("name", "where", "price").iter_rows()
+        return {f"{name} ({where})" if where else name: price for name, where, price in named}
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """Names of the limits with a price."""
+        return tuple(name for name, price in self.prices.items() if price != 0)
+
+
+@dataclass(frozen=True, repr=False)
+class Assignment(Judged):
     """Who is shown what, what it is worth, and how far from the best it can be.
 
     Attributes:
@@ -66,20 +87,9 @@ class Assignment(Certified):
         people: every offer, to ask again.
     """
 
-    status: str
+    chosen: pl.DataFrame
     budget_cny: float
     people: People = field(compare=False)
-
-    @property
-    def prices(self) -> Mapping[str, float]:
-        """Worth per unit of each limit by name: >= 0 for a cap, <= 0 for a floor, 0 where none binds."""
-        labels = (row.label for row in self.people.rows)
-        return dict(zip(labels, self.limits["price"].to_list(), strict=True))
-
-    @property
-    def binding(self) -> tuple[str, ...]:
-        """Names of the limits with a price."""
-        return tuple(name for name, price in self.prices.items() if price != 0)
 
     def packages(self) -> Mapping[tuple[str, ...], pl.Series]:
         """(placement,) or (placement, package) -> user_id of the people chosen: the lists to upload."""

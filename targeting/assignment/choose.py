@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -12,11 +12,11 @@ import polars as pl
 from models.contracts.frames import as_frame
 from models.errors import CampaignError, SolverError
 from models.supply.curves import FloatArray
-from targeting.assignment.assigned import Assignment
+from targeting.assignment.assigned import Assignment, Judged
 from targeting.assignment.contradiction import contradiction
 from targeting.assignment.core import whole_choice
-from targeting.assignment.crowd import Choice, IntArray, People, certified
-from targeting.assignment.effort import EFFORT
+from targeting.assignment.crowd import Choice, IntArray, People
+from targeting.assignment.everybody import Everybody, broken, certified, reply
 from targeting.assignment.limits import parse_limits, rows_of
 from targeting.assignment.offers import Offers
 from targeting.assignment.prices import best_prices
@@ -66,32 +66,100 @@ def assign(
     table = Offers.of(as_frame(offers))
     rows = rows_of(table, budget_cny=budget, limits=parsed)
     people = People(table.users, table.placements, table.worth, rows=rows, packages=table.packages)
-    found = choose(people, budget_cny=budget, gap_tol=gap_tol)
+    fair = people.possible()
+    everybody = Everybody.of(fair)
+    decision = decide(everybody, gap_tol=gap_tol)
+    choice = decision.choice(fair, 0)
+    tally = Tally(people.value(choice), people.used(choice))
+    found = judge(everybody, decision, tally, gap_tol=gap_tol)
     log.info("assign: %d people, %s, gap %.2g", len(people), found.status, found.gap)
-    return found
+    return Assignment(**vars(found), chosen=people.chosen(choice), budget_cny=budget, people=people)
 
 
-def choose(people: People, *, budget_cny: float, gap_tol: float) -> Assignment:
-    """`assign`, of arrays; every number of the answer is made again from the offers chosen."""
-    fair = _possible(people)
-    priced = best_prices(fair)
-    if priced.reply.bound < 0 and priced.reply.bound < fair.least:
-        raise contradiction(fair, priced.reply.prices)
-    choice, bound = whole_choice(fair, priced, gap_tol=gap_tol)
-    value, used = people.value(choice), people.used(choice)
-    if people.broken(used).any():
+@dataclass(frozen=True)
+class Decision:
+    """Who is offered what: everybody chooses at the prices, but for those next to a tie.
+
+    Attributes:
+        prices: (n_rows,) worth per unit of each limit.
+        bound: U(prices), or what the exact program proved below it.
+        part, at, picks: (n,) the part of each person next to a tie, the place there, and the choice.
+        fixed: the prices were given; there is nobody whose choice is another.
+    """
+
+    prices: FloatArray
+    bound: float
+    part: IntArray
+    at: IntArray
+    picks: Choice
+    fixed: bool = False
+
+    def choice(self, people: People, number: int) -> Choice:
+        """(n_users,) what the people of a part are offered."""
+        choice = people.answer(self.prices).choice
+        mine = self.part == number
+        choice[self.at[mine]] = self.picks[mine]
+        return choice
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What choices are worth, and (n_rows,) what they use of every limit; of one part or of all."""
+
+    value: float
+    used: FloatArray
+
+
+def decide(everybody: Everybody, *, gap_tol: float, start: FloatArray | None = None) -> Decision:
+    """The best choices within the limits.
+
+    Args:
+        everybody: without offers that are impossible (`People.possible`).
+        gap_tol: bound / value - 1 at which the search for the last people ends.
+        start: prices known to be about right.
+
+    Raises:
+        InfeasibleError: the limits cannot hold together.
+    """
+    priced = best_prices(everybody, start=start)
+    if priced.reply.bound < 0 and priced.reply.bound < everybody.least:
+        raise contradiction(everybody, priced.reply.prices)
+    picks, bound = whole_choice(everybody, priced, gap_tol=gap_tol)
+    return Decision(priced.reply.prices, bound, priced.near.part, priced.near.at, picks)
+
+
+def at_fixed_prices(everybody: Everybody, prices: FloatArray) -> Decision:
+    """Everybody's choice at given prices, for people who come after the prices were made."""
+    found, nobody = reply(everybody, prices), np.zeros(0, dtype=np.int64)
+    return Decision(found.prices, found.bound, nobody, nobody, nobody.astype(np.int16), fixed=True)
+
+
+def judge(everybody: Everybody, decision: Decision, tally: Tally, *, gap_tol: float) -> Judged:
+    """The certificate of what was chosen; `tally` is made from the offers made, of everybody.
+
+    Raises:
+        SolverError: a limit is broken although nobody fixed the prices.
+    """
+    if broken(everybody, tally.used).any() and not decision.fixed:
         raise SolverError("assign: the choice breaks a limit; nothing was returned; please report this table")
-    bound = max(bound, value)
-    # Sums over everybody err by 1e-12 of what is there: a difference below that is none.
-    return Assignment(
-        chosen=_chosen(people, choice),
-        value=value,
-        upper_bound=value if certified(bound, value, people, gap_tol=0.0) else bound,
-        status="optimal" if certified(bound, value, people, gap_tol=gap_tol) else "within_gap",
-        limits=_kept(people, used, priced.reply.prices),
-        budget_cny=budget_cny,
-        people=people,
+    value, bound = tally.value, max(decision.bound, tally.value)
+    near = certified(bound, value, everybody, gap_tol=gap_tol)
+    limits = pl.DataFrame(
+        {
+            "name": [row.name for row in everybody.rows],
+            "where": [row.where for row in everybody.rows],
+            "lower": everybody.lower,
+            "used": tally.used,
+            "upper": everybody.upper,
+            "price": decision.prices,
+            "unit": [row.unit for row in everybody.rows],
+        }
     )
+    # Sums over everybody err by 1e-12 of what is there: a difference below that is none.
+    if certified(bound, value, everybody, gap_tol=0.0):
+        bound = value
+    status = "fixed_prices" if decision.fixed else "optimal" if near else "within_gap"
+    return Judged(value=value, upper_bound=bound, limits=limits, status=status)
 
 
 def _budget(budget_cny: float) -> float:
@@ -100,48 +168,3 @@ def _budget(budget_cny: float) -> float:
     if not (np.isfinite(budget_cny) and budget_cny >= 0):
         raise CampaignError(f"assign: budget_cny is {budget_cny}, expected a finite number >= 0")
     return float(budget_cny)
-
-
-def _possible(people: People) -> People:
-    """Without the offers that alone exceed a cap: whole people cannot take them, so the bound need not."""
-    worth = people.worth
-    for row in people.rows:
-        most = row.upper * (1 + EFFORT.slack)
-        for j, use in enumerate(row.use):
-            if use is not None and use.max(initial=0.0) > most:
-                worth = worth.copy() if worth is people.worth else worth
-                worth[j][use > most] = -np.inf
-    return people if worth is people.worth else replace(people, worth=worth)
-
-
-def _chosen(people: People, choice: Choice) -> pl.DataFrame:
-    """The offers made, by user_id."""
-    shown = np.flatnonzero(choice >= 0)
-    made = choice[shown].astype(np.int64)
-    cost = np.zeros(len(shown))
-    for j, use in enumerate(people.rows[0].use):
-        if use is not None:
-            cost[made == j] = use[shown[made == j]]
-    columns = {"user_id": people.users.gather(shown), "placement": _named(people.placements, made)}
-    if people.packages:
-        columns["package"] = _named(people.packages, made)
-    return pl.DataFrame({**columns, "worth": people.worth[made, shown], "cost_cny": cost})
-
-
-def _named(names: tuple[str, ...], made: IntArray) -> pl.Series:
-    return pl.Series(list(names), dtype=pl.String).gather(made)
-
-
-def _kept(people: People, used: FloatArray, prices: FloatArray) -> pl.DataFrame:
-    """One row per limit."""
-    return pl.DataFrame(
-        {
-            "name": [row.name for row in people.rows],
-            "where": [row.where for row in people.rows],
-            "lower": people.lower,
-            "used": used,
-            "upper": people.upper,
-            "price": prices,
-            "unit": [row.unit for row in people.rows],
-        }
-    )

@@ -20,8 +20,9 @@ import polars as pl
 
 from models.errors import InfeasibleError
 from models.supply.curves import FloatArray
-from targeting.assignment.crowd import NONE, Choice, IntArray, People, certified
+from targeting.assignment.crowd import NONE, Choice, IntArray, People
 from targeting.assignment.effort import EFFORT
+from targeting.assignment.everybody import Everybody, broken, certified
 from targeting.assignment.exact import ExactProgram
 from targeting.assignment.prices import Priced
 
@@ -57,8 +58,8 @@ class Tie:
             for j, amounts in enumerate(row.use):
                 if amounts is not None:
                     use[c, j] = amounts
-        # An offer that is worth nothing and helps no floor is as good as none, and would only crowd the line.
-        helps = use[np.isfinite(people.lower), :-1].any(axis=0)
+        # An offer that is worth nothing and helps no limit is as good as none, and would only crowd the line.
+        helps = use[np.isfinite(people.lower), :-1].any(axis=0) | (use[:, :-1] < 0).any(axis=0)
         worth = np.vstack([np.where((people.worth > 0) | helps, people.worth, -np.inf), np.zeros(n)])
         left = worth - np.tensordot(prices, use, axes=1)
         # Of equals none is first, then the first placement.
@@ -71,7 +72,7 @@ class Tie:
     def kept(self, picks: IntArray) -> IntArray | None:
         """The picks, where they keep every limit."""
         used = self.use[:, picks, np.arange(len(picks))].sum(axis=1)
-        return None if self.people.broken(used).any() else picks
+        return None if broken(self.people, used).any() else picks
 
     def nearest(self, size: int, spare: float) -> IntArray:
         """People of the least leads up to `spare`, and all that tie with the last of them, by id."""
@@ -80,11 +81,11 @@ class Tie:
         return np.flatnonzero(self.lead <= min(line, spare))
 
 
-def whole_choice(people: People, priced: Priced, *, gap_tol: float) -> tuple[Choice, float]:
-    """The best assignment found within every limit, and a bound on all of them.
+def whole_choice(everybody: Everybody, priced: Priced, *, gap_tol: float) -> tuple[Choice, float]:
+    """What those near a tie choose in the best assignment found, and a bound on all assignments.
 
     Args:
-        people: offers and limits.
+        everybody: offers and limits.
         priced: the best prices, and who is near a tie.
         gap_tol: the search ends once bound / worth - 1 is at most this.
 
@@ -95,12 +96,12 @@ def whole_choice(people: People, priced: Priced, *, gap_tol: float) -> tuple[Cho
     tie, most, n = Tie.of(priced), priced.reply.bound, len(priced.near.people)
     picks, bound, members = tie.kept(tie.best), most, np.zeros(0, dtype=np.int64)
     spare = np.inf
-    first = min(EFFORT.core * len(people.rows), EFFORT.rounds[1])
+    first = min(EFFORT.core * len(everybody.rows), EFFORT.rounds[1])
     for size in (s for s in EFFORT.rounds if s >= first):
         if picks is not None:
             value = priced.near.worth + float(tie.worth[picks, np.arange(n)].sum())
-            spare = max(most - value, 0.0) + EFFORT.slack * people.reachable
-            if certified(bound, value, people, gap_tol=gap_tol) or size == EFFORT.rounds[-1]:
+            spare = max(most - value, 0.0) + EFFORT.slack * everybody.reachable
+            if certified(bound, value, everybody, gap_tol=gap_tol) or size == EFFORT.rounds[-1]:
                 break
         if size > first and len(members) == len(tie.nearest(n, spare)):
             break  # nobody further away can be part of a better one
@@ -108,14 +109,12 @@ def whole_choice(people: People, priced: Priced, *, gap_tol: float) -> tuple[Cho
         found = _decided(tie, members, picks, spare=spare, target=gap_tol * most / (1 + gap_tol))
         if found is not None:
             picks = found.picks
-            if n == len(people):
+            if n == everybody.size:
                 outside = np.delete(tie.lead, members).min(initial=np.inf)
                 bound = min(bound, most - min(found.least, outside))
     if picks is None:
         raise _no_whole(tie, members)
-    choice = priced.near.choice.copy()
-    choice[priced.near.at] = np.where(picks == len(tie.worth) - 1, NONE, picks)
-    return choice, bound
+    return np.where(picks == len(tie.worth) - 1, NONE, picks).astype(np.int16), bound
 
 
 @dataclass(frozen=True)

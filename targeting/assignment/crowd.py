@@ -1,9 +1,9 @@
-"""Everybody with every offer, in arrays, and what they would choose at some prices. No solver, no tables."""
+"""People with every offer, in arrays, and what each would choose at some prices. No solver, no tables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,18 +25,20 @@ class Row:
 
     Attributes:
         name: the limit's name; several rows of an `each` share it and `where` tells them apart.
-        use: per placement (n_users,) amounts >= 0, or None where the placement uses nothing of it.
+        use: per placement (n_users,) amounts, or None where the placement uses nothing of it.
         lower, upper: -inf and inf where nothing is said.
         unit: of the amounts, for messages.
         where: e.g. `live`; empty where the limit stands alone.
+        signed: amounts may be below 0 (a share, a ratio, a mean); else all are >= 0.
     """
 
     name: str
-    use: tuple[FloatArray | None, ...]
+    use: tuple[FloatArray | None, ...] = ()
     lower: float = -np.inf
     upper: float = np.inf
     unit: str = "CNY"
     where: str = ""
+    signed: bool = False
 
     @property
     def label(self) -> str:
@@ -45,8 +47,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What some people choose at some prices.
+
+    Attributes:
+        choice: (n_users,) number of the placement, -1 for none; ties go to none, then to the first placement.
+        surplus: worth of their choices less what these use at the prices.
+        used: (n_rows,) amounts the choices take.
+    """
+
+    choice: Choice
+    surplus: float
+    used: FloatArray
+
+
+@dataclass(frozen=True)
 class People:
-    """Everybody with every offer that can be made to them.
+    """People with every offer that can be made to them: all there are, or one part of them.
 
     Attributes:
         users: (n_users,) ids, sorted, so that the order of the caller's rows cannot matter.
@@ -77,50 +94,77 @@ class People:
         return np.array([row.upper for row in self.rows])
 
     @cached_property
+    def sizes(self) -> FloatArray:
+        """(1 + n_rows, 2) sum and number of the sizes of worth, and of the amounts of every limit."""
+        uses = ([u for u in row.use if u is not None] for row in self.rows)
+        return np.array([_sizes([self.worth]), *map(_sizes, uses)])
+
+    @property
     def worth_scale(self) -> float:
         """Mean size of what an offer is worth: makes programs and tolerances free of the unit of worth."""
-        return _mean_size([self.worth])
+        return float(scales(self.sizes)[0])
 
-    @cached_property
+    @property
     def use_scale(self) -> FloatArray:
         """(n_rows,) mean amount of the offers that use a limit; 1 where none does."""
-        return np.array([_mean_size([u for u in row.use if u is not None]) for row in self.rows])
+        return scales(self.sizes)[1:]
 
-    @cached_property
-    def reachable(self) -> float:
-        """Worth if nothing were scarce: sum over people of their best offer, at least 0. A yardstick."""
-        best = (self.worth[:, at].max(axis=0, initial=0.0) for at in self.chunks())
-        return math.fsum(float(most.sum()) for most in best)
+    def possible(self) -> People:
+        """Without the offers that alone exceed a cap: nobody can take them, so the bound need not."""
+        worth = self.worth
+        for row in self.rows:
+            most = row.upper * (1 + EFFORT.slack)
+            for j, use in enumerate(row.use):
+                if use is not None and not row.signed and use.max(initial=0.0) > most:
+                    worth = worth.copy() if worth is self.worth else worth
+                    worth[j][use > most] = -np.inf
+        return self if worth is self.worth else replace(self, worth=worth)
 
-    @cached_property
-    def least(self) -> float:
-        """Less than any assignment is worth: everybody's worst offer, with room for rounding errors."""
-        worst = np.where(np.isfinite(self.worth), self.worth, 0.0).min(axis=0, initial=0.0)
-        return float(worst.sum()) - 1e-9 * (self.reachable + self.worth_scale)
-
-    def take(self, at: IntArray | slice, *, share: float = 1.0, less: FloatArray | float = 0.0) -> People:
-        """The people at `at`, with limits times `share`, `less` what others use of them."""
-        lower, upper = self.lower * share - less, self.upper * share - less
+    def take(self, at: IntArray | slice) -> People:
+        """The people at `at`, under the limits of all."""
         rows = tuple(
-            replace(row, use=tuple(None if u is None else u[at] for u in row.use), lower=low, upper=high)
-            for row, low, high in zip(self.rows, lower.tolist(), upper.tolist(), strict=True)
+            replace(row, use=tuple(None if u is None else u[at] for u in row.use)) for row in self.rows
         )
         users = self.users[at] if isinstance(at, slice) else self.users.gather(at)
         return replace(self, users=users, worth=self.worth[:, at], rows=rows)
+
+    def limited(self, *, share: float = 1.0, less: FloatArray | float = 0.0) -> People:
+        """The same people with limits times `share`, `less` what others use of them."""
+        lower, upper = self.lower * share - less, self.upper * share - less
+        ends = zip(self.rows, lower.tolist(), upper.tolist(), strict=True)
+        return replace(self, rows=tuple(replace(row, lower=low, upper=high) for row, low, high in ends))
 
     def chunks(self) -> Iterator[slice]:
         """Slices of `Effort.chunk` people."""
         for start in range(0, len(self), EFFORT.chunk):
             yield slice(start, min(start + EFFORT.chunk, len(self)))
 
-    def left(self, prices: FloatArray, at: slice | IntArray) -> FloatArray:
-        """(n_placements, n_at) worth less what an offer uses at these prices."""
+    def left(self, prices: FloatArray, at: slice | IntArray, other: FloatArray | None = None) -> FloatArray:
+        """(n_placements, n_at) worth less what an offer uses at these prices, or at `other` ones where it
+        uses less than nothing.
+        """
         left = self.worth[:, at].copy()
-        for price, row in zip(prices.tolist(), self.rows, strict=True):
+        others = prices if other is None else other
+        for price, second, row in zip(prices.tolist(), others.tolist(), self.rows, strict=True):
             for j, use in enumerate(row.use):
-                if use is not None and price:
+                if use is not None and row.signed and price != second:
+                    left[j] -= np.where(use[at] < 0, use[at] * second, use[at] * price)
+                elif use is not None and price:
                     left[j] -= use[at] * price
         return left
+
+    def answer(self, prices: FloatArray) -> Answer:
+        """What everybody here chooses, in one pass."""
+        choice = np.full(len(self), NONE, dtype=np.int16)
+        used, parts = np.zeros(len(self.rows)), []
+        for at in self.chunks():
+            picks, most = choice[at], np.zeros(at.stop - at.start)
+            for j, mine in enumerate(self.left(prices, at)):
+                np.putmask(picks, mine > most, j)
+                np.maximum(most, mine, out=most)
+            parts.append(float(most.sum()))
+            self._add_used(picks, at, used)
+        return Answer(choice, math.fsum(parts), used)
 
     def used(self, choice: Choice) -> FloatArray:
         """(n_rows,) what choices take of every limit."""
@@ -142,69 +186,56 @@ class People:
         shown = np.flatnonzero(choice >= 0)
         return float(self.worth[choice[shown], shown].sum())
 
-    def broken(self, used: FloatArray) -> FloatArray:
-        """(n_rows,) what amounts are over or under their limits, in average offers; 0 where they are kept."""
-        over = used - self.upper - EFFORT.slack * np.where(np.isfinite(self.upper), np.abs(self.upper), 0.0)
-        under = self.lower - used - EFFORT.slack * np.where(np.isfinite(self.lower), np.abs(self.lower), 0.0)
-        return np.asarray(np.maximum(np.maximum(over, under), 0.0) / self.use_scale)
+    def chosen(self, choice: Choice) -> pl.DataFrame:
+        """The offers made, by user: user_id, placement (, package), worth, cost_cny."""
+        shown = np.flatnonzero(choice >= 0)
+        made = choice[shown].astype(np.int64)
+        cost = np.zeros(len(shown))
+        for j, use in enumerate(self.rows[0].use):
+            if use is not None:
+                cost[made == j] = use[shown[made == j]]
+        columns = {"user_id": self.users.gather(shown), "placement": _named(self.placements, made)}
+        if self.packages:
+            columns["package"] = _named(self.packages, made)
+        return pl.DataFrame({**columns, "worth": self.worth[made, shown], "cost_cny": cost})
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What people choose at some prices.
+def together(parts: Sequence[People]) -> People:
+    """The people of several parts as one, in the order of the parts."""
+    if len(parts) == 1:
+        return parts[0]
 
-    Attributes:
-        prices: (n_rows,) worth per unit of each limit.
-        bound: U(prices), at least the worth of any assignment within the limits.
-        surplus: the part of it that people have, without the limits' own.
-        choice: (n_users,) number of the placement, -1 for none; ties go to none, then to the first placement.
-        used: (n_rows,) amounts the choices take.
-    """
+    def whole(uses: Sequence[FloatArray | None]) -> FloatArray | None:
+        there = [use for use in uses if use is not None]
+        return np.concatenate(there) if there else None
 
-    prices: FloatArray
-    bound: float
-    surplus: float
-    choice: Choice
-    used: FloatArray
+    rows = []
+    for c, row in enumerate(parts[0].rows):
+        uses = zip(*(part.rows[c].use for part in parts), strict=True)
+        rows.append(replace(row, use=tuple(map(whole, uses))))
+    users = pl.concat([part.users for part in parts])
+    return replace(parts[0], users=users, worth=np.hstack([part.worth for part in parts]), rows=tuple(rows))
 
 
-def reply(people: People, prices: FloatArray) -> Reply:
-    """U(prices) and the choices behind it, in one pass over the people.
-
-    Args:
-        people: offers and limits.
-        prices: (n_rows,); made 0 where their sign does not fit the limit (a price below 0 needs a floor).
-    """
-    prices = np.where(prices > 0, np.where(np.isfinite(people.upper), prices, 0.0), prices)
-    prices = np.where(prices < 0, np.where(np.isfinite(people.lower), prices, 0.0), prices)
-    choice = np.full(len(people), NONE, dtype=np.int16)
-    used, parts = np.zeros(len(people.rows)), []
-    for at in people.chunks():
-        picks, most = choice[at], np.zeros(at.stop - at.start)
-        for j, mine in enumerate(people.left(prices, at)):
-            np.putmask(picks, mine > most, j)
-            np.maximum(most, mine, out=most)
-        parts.append(float(most.sum()))
-        people._add_used(picks, at, used)
-    surplus = math.fsum(parts)
-    ends = np.where(prices > 0, people.upper, np.where(prices < 0, people.lower, 0.0))
-    return Reply(prices, surplus + float(prices @ ends), surplus, choice, used)
+def scales(sizes: FloatArray) -> FloatArray:
+    """Mean sizes from (sum, number), as the nearest powers of two: scaling by them rounds nothing."""
+    some = sizes[:, 1] > 0
+    mean = np.where(some, sizes[:, 0], 1.0) / np.where(some, sizes[:, 1], 1.0)
+    return np.exp2(np.round(np.log2(mean)))
 
 
-def certified(bound: float, worth: float, people: People, *, gap_tol: float) -> bool:
-    """Whether bound is within `gap_tol` of worth, up to the error of their sums."""
-    return bound - worth <= gap_tol * abs(worth) + EFFORT.slack * people.reachable
-
-
-def _mean_size(arrays: list[FloatArray]) -> float:
-    """Mean of the sizes that are finite and not 0, over some of the people, or all if those have none.
-
-    The nearest power of two, so that scaling by it rounds nothing.
+def _sizes(arrays: Sequence[FloatArray]) -> tuple[float, float]:
+    """Sum and number of the sizes that are finite and not 0, of some of the people, or of all if those have
+    none.
     """
     for some in (1_000, 1):
         step = max(max((a.shape[-1] for a in arrays), default=1) // some, 1) if some > 1 else 1
         sizes = np.concatenate([np.abs(a[..., ::step]).ravel() for a in arrays] or [np.zeros(0)])
         sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
         if len(sizes):
-            return float(np.exp2(np.round(np.log2(sizes.mean()))))
-    return 1.0
+            return float(sizes.sum()), float(len(sizes))
+    return 0.0, 0.0
+
+
+def _named(names: tuple[str, ...], made: IntArray) -> pl.Series:
+    return pl.Series(list(names), dtype=pl.String).gather(made)

@@ -15,6 +15,8 @@ class Effort:
             (256 KB), and BLAS starts no threads for dot products of that length.
         whole: people up to whom a table is solved as it is: no sample says where its prices are, and what the
             exact program proves counts for the bound.
+        sample: people in the largest sample: what travels from the parts to one machine to say where to look.
+        warm: a start from outside is trusted as the price of a sample of this many people would be.
         growth: each sample is this many times the one before, so all of them cost a ninth of the last pass.
         errors: half-width of a box of prices, in standard errors of a sample's price. At 4 the second box
             was never needed in the benchmark; a box that is too small costs a pass, not the optimum.
@@ -39,6 +41,8 @@ class Effort:
 
     chunk: int = 8_192
     whole: int = 1_000
+    sample: int = 1_000_000
+    warm: int = 10_000
     growth: int = 10
     errors: float = 4.0
     boxes: int = 30

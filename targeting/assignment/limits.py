@@ -1,14 +1,16 @@
 """Limits as a planner writes them, as rows of the program.
 
-Two kinds are those of the brief (DESIGN 4.3), with the same keys and messages: `bounds` on spend and
-`live_capacity` on the column `live_entries`. `amount` limits any other column of the table. A selection or an
-`each` may use any of its keys that the table has as a column. Kinds of the brief that are not linear in the
-choice of people (frequency, risk, on/off) belong to the plan and are refused here by name.
+The kinds of the brief (DESIGN 4.3) that are sums over people, with the same keys and messages: `bounds` and
+`ratio` of spend, `live_capacity` on the column `live_entries`, `roi_floor` on worth (or `gmv_cny` where the
+table has it), `frequency_cap` on `impressions` a person reached, `fairness_floor` on worth by `merchant_id`.
+`amount` limits any other column. A selection or an `each` may use any of its keys that the table has as a
+column. Kinds that are not sums over people (risk, on/off, change) belong to the plan and are refused by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -22,14 +24,17 @@ from targeting.assignment.offers import Offers
 from targeting.campaign.constraints import (
     Bounds,
     Each,
+    FairnessFloor,
+    FrequencyCap,
     LiveCapacity,
+    Ratio,
+    RoiFloor,
     name_by_position,
     refuse_duplicate_names,
 )
 from targeting.campaign.fields import Money, Selection
 from targeting.campaign.messages import one_line
 
-ENTRIES = "live_entries"
 _EACH = {"cell": ("segment", "placement")} | {each: (key,) for each, key in EACH_KEYS.items()}
 
 
@@ -52,11 +57,12 @@ class Amount(Selection):
         return self
 
 
-Limit = Bounds | LiveCapacity | Amount
-_KINDS = (Bounds, LiveCapacity, Amount)
+Limit = Bounds | LiveCapacity | Ratio | RoiFloor | FrequencyCap | FairnessFloor | Amount
+KINDS = (Bounds, LiveCapacity, Ratio, RoiFloor, FrequencyCap, FairnessFloor, Amount)
 _LIST: TypeAdapter[tuple[Limit, ...]] = TypeAdapter(
     tuple[Annotated[Limit, Field(discriminator="kind")], ...], config=ConfigDict(strict=True)
 )
+_Chosen = Mapping[str, tuple[object, ...]]
 
 
 def parse_limits(entries: Sequence[object]) -> tuple[Limit, ...]:
@@ -69,9 +75,20 @@ def parse_limits(entries: Sequence[object]) -> tuple[Limit, ...]:
         found = _LIST.validate_python(name_by_position(entries))
         return refuse_duplicate_names(found)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise one_line(error, source="assign", models=(Selection, *_KINDS), under="limits") from None
+        raise one_line(error, source="assign", models=(Selection, *KINDS), under="limits") from None
     except ValueError as error:
         raise CampaignError(f"assign: limits: {error}") from None
+
+
+def columns_of(limits: Sequence[Limit]) -> tuple[str, ...]:
+    """Columns by whose values limits tell offers apart: parts of a table must agree on these."""
+    keys = {key for limit in limits for key in limit.given()}
+    keys |= {key for limit in limits for key in (_EACH[limit.each] if limit.each else ())}
+    keys |= {
+        key for limit in limits if isinstance(limit, Ratio) for key in (*limit.of.given(), *limit.to.given())
+    }
+    keys |= {"merchant_id" for limit in limits if isinstance(limit, FairnessFloor)}
+    return tuple(sorted(keys))
 
 
 def rows_of(offers: Offers, *, budget_cny: float, limits: Sequence[Limit]) -> tuple[Row, ...]:
@@ -81,37 +98,87 @@ def rows_of(offers: Offers, *, budget_cny: float, limits: Sequence[Limit]) -> tu
         CampaignError: a limit selects by a column, or a value of it, that the table does not have.
         DataError: a counted column is missing or holds something that is no number >= 0.
     """
-    cost = offers.amounts("cost_cny")
-    rows = [Row("total", tuple(cost), upper=budget_cny)]
+    rows = [Row("total", tuple(offers.amounts("cost_cny")), upper=budget_cny)]
     for limit in limits:
-        column, unit, lower, upper = _what(limit, budget_cny)
-        amounts = cost if column == "cost_cny" else offers.amounts(column)
-        for where, selection in _apart(offers, limit):
-            use = _selected(offers, amounts, selection, name=limit.name)
-            rows.append(Row(limit.name, use, lower, upper, unit, where))
+        for one in _sums(limit, offers, budget_cny):
+            for where, selection in _apart(offers, limit, one.terms[0].column):
+                use = _added(offers, one.terms, selection, name=limit.name)
+                place = ", ".join(filter(None, (where, one.side)))
+                signed = len(one.terms) > 1
+                rows.append(Row(limit.name, use, one.lower, one.upper, one.unit, place, signed))
     return tuple(rows)
 
 
-def _what(limit: Limit, budget_cny: float) -> tuple[str, str, float, float]:
-    """Column, unit, lower and upper of a limit."""
-    if isinstance(limit, Bounds):
-        shares = [None if s is None else s * budget_cny for s in (limit.min_share, limit.max_share)]
-        low = [x for x in (limit.min_cny, shares[0]) if x]
-        high = [x for x in (limit.max_cny, shares[1]) if x is not None]
-        return "cost_cny", "CNY", max(low, default=-np.inf), min(high, default=np.inf)
-    if isinstance(limit, LiveCapacity):
-        return ENTRIES, "live entries", -np.inf, limit.viewers
-    low_end = limit.min if limit.min else -np.inf
-    return limit.column, limit.column, low_end, np.inf if limit.max is None else limit.max
+@dataclass(frozen=True)
+class _Term:
+    """`factor` times the sum of a column over the offers that are selected."""
+
+    factor: float
+    column: str
+    selection: _Chosen = field(default_factory=dict)
 
 
-def _apart(offers: Offers, limit: Limit) -> list[tuple[str, dict[str, tuple[object, ...]]]]:
+@dataclass(frozen=True)
+class _Sum:
+    """lower <= sum of the terms <= upper; `side` tells two of one limit apart."""
+
+    terms: tuple[_Term, ...]
+    lower: float = -np.inf
+    upper: float = np.inf
+    unit: str = "CNY"
+    side: str = ""
+
+
+_REACHED = "reached"  # 1 for an offer that shows anything
+_ALL_WORTH = "worth of all"  # worth, whatever is selected
+
+
+def _sums(limit: Limit, offers: Offers, budget_cny: float) -> list[_Sum]:
+    """What a limit sums, and its ends. Ratios, means and shares are differences that are >= 0 or <= 0."""
+    match limit:
+        case Bounds():
+            shares = [None if s is None else s * budget_cny for s in (limit.min_share, limit.max_share)]
+            low = [x for x in (limit.min_cny, shares[0]) if x]
+            high = [x for x in (limit.max_cny, shares[1]) if x is not None]
+            ends = max(low, default=-np.inf), min(high, default=np.inf)
+            return [_Sum((_Term(1.0, "cost_cny"),), *ends)]
+        case LiveCapacity():
+            return [_Sum((_Term(1.0, "live_entries"),), -np.inf, limit.viewers, "live entries")]
+        case Amount():
+            ends = limit.min or -np.inf, np.inf if limit.max is None else limit.max
+            return [_Sum((_Term(1.0, limit.column),), *ends, limit.column)]
+        case Ratio():
+            of, to = limit.of.given(), limit.to.given()
+            sides = (("least", limit.min, 0.0, np.inf), ("most", limit.max, -np.inf, 0.0))
+            return [
+                _Sum((_Term(1.0, "cost_cny", of), _Term(-value, "cost_cny", to)), low, high_, side=side)
+                for side, value, low, high_ in sides
+                if value is not None
+            ]
+        case RoiFloor():
+            worth = "gmv_cny" if "gmv_cny" in offers.columns else "worth"
+            return [_Sum((_Term(1.0, worth), _Term(-limit.min, "cost_cny")), lower=0.0, unit="worth")]
+        case FrequencyCap():
+            shown = _Term(1.0, "impressions"), _Term(-limit.impressions, _REACHED)
+            return [_Sum(shown, upper=0.0, unit="impressions")]
+        case FairnessFloor():
+            if limit.of == "grants":
+                raise CampaignError(
+                    f"assign: limit '{limit.name}' shares grants, which are not given to people one by one; "
+                    "leave it to the plan"
+                )
+            return [_Sum((_Term(1.0, "worth"), _Term(-limit.min_share, _ALL_WORTH)), lower=0.0, unit="worth")]
+
+
+def _apart(offers: Offers, limit: Limit, column: str) -> list[tuple[str, _Chosen]]:
     """(where, selection) of each row: one, or one for every value of `each` within the selection."""
     given = limit.given()
-    found: list[tuple[str, dict[str, tuple[object, ...]]]] = [("", given)]
-    for key in _EACH[limit.each] if limit.each else ():
+    found: list[tuple[str, _Chosen]] = [("", given)]
+    keys = _EACH[limit.each] if limit.each else ()
+    for key in ("merchant_id",) if isinstance(limit, FairnessFloor) and not keys else keys:
         _refuse_column(offers, key, limit.name)
-        values = [v for v in offers.values(key) if key not in given or v in map(str, given[key])]
+        every = offers.places(column) if key == "placement" else offers.values(key)
+        values = [v for v in every if key not in given or v in map(str, given[key])]
         found = [
             (f"{where}, {value}" if where else value, {**selection, key: (value,)})
             for where, selection in found
@@ -120,21 +187,43 @@ def _apart(offers: Offers, limit: Limit) -> list[tuple[str, dict[str, tuple[obje
     return found
 
 
-def _selected(
-    offers: Offers, amounts: tuple[FloatArray, ...], selection: dict[str, tuple[object, ...]], *, name: str
+def _added(
+    offers: Offers, terms: Sequence[_Term], selection: _Chosen, *, name: str
 ) -> tuple[FloatArray | None, ...]:
-    """Amounts of the selected offers; None for a placement that is left out as a whole."""
-    places = selection.get("placement", offers.placements)
-    unknown = [p for p in places if p not in offers.placements]
-    if unknown:
-        raise CampaignError(
-            f"assign: limit '{name}': placement {unknown[0]!r} is not in the table; it has "
-            f"{', '.join(offers.placements)}"
-        )
-    use: list[FloatArray | None] = [
-        amount if placement in places else None
-        for placement, amount in zip(offers.placements, amounts, strict=True)
-    ]
+    """Per placement what an offer counts, all terms together, or None where it counts nothing."""
+    total: list[FloatArray | None] = [None] * len(offers.placements)
+    for term in terms:
+        everywhere = term.column == _ALL_WORTH
+        column = "worth" if everywhere else term.column
+        chosen = {} if everywhere else {**selection, **term.selection}
+        for j, use in enumerate(_selected(offers, column, chosen, name=name)):
+            if use is not None:
+                scaled, before = use if term.factor == 1.0 else use * term.factor, total[j]
+                total[j] = scaled if before is None else before + scaled
+    return tuple(total)
+
+
+def _selected(offers: Offers, column: str, selection: _Chosen, *, name: str) -> tuple[FloatArray | None, ...]:
+    """Amounts of the selected offers; None for a placement that is left out as a whole.
+
+    An offer in several placements may say how much of it is where, in columns such as cost_cny_live.
+    """
+    places = tuple(map(str, selection.get("placement", ())))
+    split = [f"{column}_{place}" for place in places]
+    use: list[FloatArray | None]
+    if places and all(one in offers.columns for one in split):
+        parts = [offers.amounts(one) for one in split]
+        use = [sum(some[1:], start=some[0]) for some in zip(*parts, strict=True)]
+    else:
+        unknown = [place for place in places if place not in offers.placements]
+        if unknown:
+            raise CampaignError(
+                f"assign: limit '{name}': placement {unknown[0]!r} is not in the table; it has "
+                f"{', '.join(offers.placements)}"
+            )
+        amounts = offers.reached if column == _REACHED else offers.amounts(column)
+        kept = places or offers.placements
+        use = [a if p in kept else None for p, a in zip(offers.placements, amounts, strict=True)]
     for key, values in selection.items():
         if key == "placement":
             continue

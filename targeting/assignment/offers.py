@@ -5,9 +5,10 @@ Checked once, in the words of the table. Must not know limits or prices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,39 @@ from models.supply.curves import FloatArray
 KEYS = ("user_id", "placement")
 PACKAGE = "package"  # a column that tells several packages of one placement apart
 NEEDED = (*KEYS, "worth", "cost_cny")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What parts of one table must agree on, so that their arrays and limits stand side by side.
+
+    Attributes:
+        kinds: (placement,) or (placement, package) of every kind of offer, sorted.
+        values: sorted values of the columns that limits tell offers apart by.
+    """
+
+    kinds: tuple[tuple[str, ...], ...]
+    values: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, columns: Sequence[str]) -> Layout:
+        """That of a table, or of a part of it."""
+        _refuse_missing(table)
+        table = _named(table)
+        kinds = table.select(_kind(table)).unique().rows()
+        told = [name for name in columns if name in table.columns and name != "placement"]
+        return cls(
+            tuple(sorted(tuple(map(str, kind)) for kind in kinds)),
+            {name: _values([table], name) for name in told},
+        )
+
+    def merged(self, other: Layout) -> Layout:
+        """That of both parts together."""
+        names = {*self.values, *other.values}
+        return Layout(
+            tuple(sorted({*self.kinds, *other.kinds})),
+            {n: tuple(sorted({*self.values.get(n, ()), *other.values.get(n, ())})) for n in names},
+        )
 
 
 @dataclass(frozen=True)
@@ -40,30 +74,33 @@ class Offers:
     packages: tuple[str, ...]
     parts: tuple[pl.DataFrame, ...]
     at: tuple[NDArray[np.int64] | None, ...]
+    layout: Layout | None = None
 
     @classmethod
-    def of(cls, table: pl.DataFrame) -> Offers:
-        """The offers of a table with `NEEDED` columns.
+    def of(cls, table: pl.DataFrame, layout: Layout | None = None) -> Offers:
+        """The offers of a table with `NEEDED` columns, or of a part of one with this layout.
 
         Raises:
             DataError: a column is missing, a number is not one, or a person has a placement twice.
         """
         _refuse_missing(table)
+        if table.is_empty() and layout is None:
+            raise DataError("offers: the table is empty; expected one row per person and placement")
         table = _named(table)
-        keys = ["placement", PACKAGE] if PACKAGE in table.columns else ["placement"]
+        keys = _kind(table)
         parts = {
             tuple(map(str, part.select(keys).row(0))): part
             for part in table.partition_by(keys, maintain_order=True)
         }
-        kinds = sorted(parts)
-        ordered = _sorted([parts[kind] for kind in kinds])
+        kinds = sorted(parts) if layout is None else list(layout.kinds)
+        ordered = _sorted([parts.get(kind, table.clear()) for kind in kinds])
         for kind, part in zip(kinds, ordered, strict=True):
             _refuse_twice(part["user_id"], ", ".join(kind))
         placements = tuple(kind[0] for kind in kinds)
         packages = tuple(kind[1] for kind in kinds if len(kind) > 1)
         first = ordered[0]["user_id"]
         if all(part["user_id"].equals(first) for part in ordered):
-            return cls(first, placements, packages, ordered, (None,) * len(placements))
+            return cls(first, placements, packages, ordered, (None,) * len(placements), layout)
         users = pl.concat([part["user_id"] for part in ordered]).unique().sort()
         numbered = pl.DataFrame({"user_id": users}).with_row_index("at")
         at = tuple(
@@ -73,7 +110,7 @@ class Offers:
             .to_numpy()
             for part in ordered
         )
-        return cls(users, placements, packages, ordered, at)
+        return cls(users, placements, packages, ordered, at, layout)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -101,47 +138,68 @@ class Offers:
             raise DataError(
                 f"offers: column {column!r} is missing; a limit counts it; expected a number >= 0 per offer"
             )
-        found = []
-        for placement, part, at in zip(self.placements, self.parts, self.at, strict=True):
-            values = _numbers(part, column, placement, least=0.0)
-            if at is not None:
-                whole = np.zeros(len(self))
-                whole[at] = values
-                values = whole
-            found.append(values)
-        return tuple(found)
+        least = -np.inf if column == "worth" else 0.0
+        return tuple(
+            self._placed(_numbers(part, column, placement, least=least), at)
+            for placement, part, at in zip(self.placements, self.parts, self.at, strict=True)
+        )
+
+    @property
+    def reached(self) -> tuple[FloatArray, ...]:
+        """Per placement (n_users,) 1 where an offer shows anything, 0 else."""
+        return tuple((shown > 0).astype(np.float64) for shown in self.amounts("impressions"))
 
     def where(self, column: str, values: Sequence[object]) -> tuple[NDArray[np.bool_], ...]:
         """Per placement (n_users,) whether the offer's column has one of the values."""
-        found = []
-        for part, at in zip(self.parts, self.at, strict=True):
-            here = part[column].cast(pl.String).is_in([str(v) for v in values]).fill_null(False).to_numpy()
-            if at is not None:
-                whole = np.zeros(len(self), dtype=bool)
-                whole[at] = here
-                here = whole
-            found.append(here)
-        return tuple(found)
+        wanted = [str(v) for v in values]
+        return tuple(
+            self._placed(part[column].cast(pl.String).is_in(wanted).fill_null(False).to_numpy(), at)
+            for part, at in zip(self.parts, self.at, strict=True)
+        )
+
+    def _placed(self, values: NDArray[Any], at: NDArray[np.int64] | None) -> NDArray[Any]:
+        """A column of some people's offers for everybody, 0 for the others."""
+        if at is None:
+            return values
+        whole = np.zeros(len(self), dtype=values.dtype)
+        whole[at] = values
+        return whole
+
+    def places(self, column: str) -> list[str]:
+        """Placements that a column is told apart by: those of its own columns, else those of the offers."""
+        split = [name.removeprefix(f"{column}_") for name in self.columns if name.startswith(f"{column}_")]
+        return sorted(split) or self.values("placement")
 
     def values(self, column: str) -> list[str]:
-        """Every value of a column, sorted."""
-        every = pl.concat([part[column].cast(pl.String) for part in self.parts])
-        return [str(v) for v in every.drop_nulls().unique().sort()]
+        """Every value of a column in the whole table, sorted."""
+        if column == "placement":
+            return sorted(set(self.placements))
+        if self.layout is not None and column in self.layout.values:
+            return list(self.layout.values[column])
+        return list(_values(self.parts, column))
+
+
+def _values(parts: Sequence[pl.DataFrame], column: str) -> tuple[str, ...]:
+    every = pl.concat([part[column].cast(pl.String) for part in parts])
+    return tuple(str(v) for v in every.drop_nulls().unique().sort())
+
+
+def _kind(table: pl.DataFrame) -> list[str]:
+    """Columns that tell kinds of offers apart."""
+    return ["placement", PACKAGE] if PACKAGE in table.columns else ["placement"]
 
 
 def _refuse_missing(table: pl.DataFrame) -> None:
     absent = [name for name in NEEDED if name not in table.columns]
     if absent:
         raise DataError(f"offers: column {absent[0]!r} is missing; expected {', '.join(NEEDED)}")
-    if table.is_empty():
-        raise DataError("offers: the table is empty; expected one row per person and placement")
 
 
 def _named(table: pl.DataFrame) -> pl.DataFrame:
     """Ids as text, placements under the names they have everywhere, worth and cost checked."""
     others = [k for k in (*KEYS, PACKAGE) if table.schema.get(k, pl.String) != pl.String]
     table = table.with_columns(_as_text(table[k]) for k in others) if others else table
-    for name in (*KEYS, PACKAGE) if PACKAGE in table.columns else KEYS:
+    for name in ("user_id", *_kind(table)):
         if table[name].null_count():  # a NaN among ids that pandas made floats is one by now
             row = int(table[name].is_null().arg_true()[0])
             raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")

@@ -16,26 +16,9 @@ from numpy.typing import NDArray
 
 from models.errors import SolverError
 from models.supply.curves import FloatArray
-from targeting.assignment.crowd import NONE, Choice, IntArray, People, Reply, reply
 from targeting.assignment.effort import EFFORT
+from targeting.assignment.everybody import Everybody, Near, Reply, all_of, reply, within
 from targeting.assignment.quiet import quiet
-
-
-@dataclass(frozen=True)
-class Near:
-    """Those whose choice is open in a box of prices; everybody else chooses the same all over it.
-
-    Attributes:
-        people: those whose choice is open, with what the others leave them of the limits.
-        at: (n,) their places among everybody.
-        choice: (n_users,) of everybody else.
-        worth: of what everybody else chooses.
-    """
-
-    people: People
-    at: IntArray
-    choice: Choice
-    worth: float
 
 
 @dataclass(frozen=True)
@@ -46,64 +29,45 @@ class Priced:
     near: Near
 
 
-def best_prices(people: People) -> Priced:
+def best_prices(everybody: Everybody, *, start: FloatArray | None = None) -> Priced:
     """Prices at which U is least: of everybody, by way of a sample that says where to look.
 
+    Args:
+        everybody: offers and limits.
+        start: prices known to be about right (a plan's, last night's): no sample is asked then.
+
     Where no assignment keeps the limits U has no minimum; then the prices prove it: U is less than
-    `people.least` there.
+    `everybody.least` there.
     """
-    n, n_rows = len(people), len(people.rows)
-    usual = people.worth_scale / people.use_scale
+    n, n_rows = everybody.size, len(everybody.rows)
+    usual = everybody.worth_scale / everybody.use_scale
     if n <= EFFORT.whole:
-        everybody = Near(people, np.arange(n), np.full(n, NONE, dtype=np.int16), 0.0)
         edge = np.full(n_rows, np.inf)
-        return Priced(descend(people, np.zeros(n_rows), -edge, edge, usual), everybody)
-    step = min(EFFORT.growth, -(-n // EFFORT.whole))
-    at = slice(0, n, step)
-    size = len(range(n)[at])
-    start = best_prices(people.take(at, share=size / n)).reply.prices
-    reach = EFFORT.errors / np.sqrt(size) * np.maximum(np.abs(start), 0.05 * usual)
+        return Priced(descend(everybody, np.zeros(n_rows), -edge, edge, usual), all_of(everybody))
+    if start is None:
+        step = max(min(EFFORT.growth, -(-n // EFFORT.whole)), -(-n // EFFORT.sample))
+        sample = everybody.sample(step)
+        start, trust = best_prices(sample).reply.prices, EFFORT.errors / np.sqrt(sample.size)
+    else:
+        trust = EFFORT.errors / np.sqrt(min(n, EFFORT.warm))
+    reach = trust * np.maximum(np.abs(start), 0.05 * usual)
     for _ in range(EFFORT.boxes):
-        low = np.where(np.isfinite(people.lower), start - reach, np.maximum(start - reach, 0.0))
-        high = np.where(np.isfinite(people.upper), start + reach, np.minimum(start + reach, 0.0))
-        near = within(people, low, high)
-        prices = descend(near.people, start, low, high, reach).prices
-        found = reply(people, prices)
-        beyond = ((prices <= low) & ((low != 0) | np.isfinite(people.lower))) | (
-            (prices >= high) & ((high != 0) | np.isfinite(people.upper))
+        low = np.where(np.isfinite(everybody.lower), start - reach, np.maximum(start - reach, 0.0))
+        high = np.where(np.isfinite(everybody.upper), start + reach, np.minimum(start + reach, 0.0))
+        near = within(everybody, low, high)
+        prices = descend(Everybody.of(near.people), start, low, high, reach).prices
+        found = reply(everybody, prices)
+        beyond = ((prices <= low) & ((low != 0) | np.isfinite(everybody.lower))) | (
+            (prices >= high) & ((high != 0) | np.isfinite(everybody.upper))
         )
-        if not beyond.any() or (found.bound < 0 and found.bound < people.least):
+        if not beyond.any() or (found.bound < 0 and found.bound < everybody.least):
             break
         start, reach = prices, np.where(beyond, EFFORT.growth * reach, reach)
     return Priced(found, near)
 
 
-def within(people: People, low: FloatArray, high: FloatArray) -> Near:
-    """Those whose choice is open for prices between low and high, in one pass.
-
-    Amounts are >= 0, so an offer is worth most at the low prices and least at the high ones. Who has one
-    offer that is worth more at its least than any other at its most is decided.
-    """
-    choice = np.full(len(people), NONE, dtype=np.int16)
-    open_: list[IntArray] = []
-    for at in people.chunks():
-        most, least = people.left(low, at), people.left(high, at)
-        top, picks = np.zeros(at.stop - at.start), choice[at]
-        for j, mine in enumerate(least):
-            np.putmask(picks, mine > top, j)
-            np.maximum(top, mine, out=top)
-        rivals = np.zeros(len(top), dtype=np.int16)
-        for j, mine in enumerate(most):
-            rivals += (mine > top) & (picks != j)
-        open_.append(np.flatnonzero(rivals) + at.start)
-    undecided = np.concatenate(open_)
-    choice[undecided] = NONE
-    rest = people.take(undecided, less=people.used(choice))
-    return Near(rest, undecided, choice, people.value(choice))
-
-
 def descend(
-    people: People, prices: FloatArray, low: FloatArray, high: FloatArray, radius: FloatArray
+    people: Everybody, prices: FloatArray, low: FloatArray, high: FloatArray, radius: FloatArray
 ) -> Reply:
     """The reply at the prices between low and high at which U is least, from `prices` on.
 
@@ -153,7 +117,7 @@ class _Planes:
     Prices are in average worth per average amount, so units change nothing.
     """
 
-    def __init__(self, people: People, unit: FloatArray, nudge: FloatArray) -> None:
+    def __init__(self, people: Everybody, unit: FloatArray, nudge: FloatArray) -> None:
         d, money = len(unit), people.worth_scale
         self._unit, self._money, self._people = unit, money, people
         self._solver = quiet(

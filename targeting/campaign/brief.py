@@ -46,7 +46,10 @@ def _as_datetime(value: Any) -> Any:
         except ValueError:
             raise ValueError(f"expected a date or time like 2020-11-11T00:00:00, got {value!r}") from None
     if isinstance(value, datetime):
-        return value if value.tzinfo is None else value.astimezone(SHANGHAI).replace(tzinfo=None)
+        try:
+            return value if value.tzinfo is None else value.astimezone(SHANGHAI).replace(tzinfo=None)
+        except OverflowError:
+            raise ValueError(f"expected a date or time that a calendar has, got {value}") from None
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day)
     return value

@@ -107,7 +107,7 @@ def _sentence(detail: ErrorDetails, models: Sequence[type[BaseModel]]) -> str:
         return f"expected a number {bounds[kind]} {limit:g}, got {got}"
     if kind in ("too_short", "string_too_short"):
         return "expected at least one value, got none"
-    if kind == "string_too_long":
+    if kind in ("too_long", "string_too_long"):
         return f"expected at most {context['max_length']} characters, got {len(detail['input'])}; shorten it"
     return f"expected {_EXPECTED.get(kind, detail['msg'])}, got {got}"
 

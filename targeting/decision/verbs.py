@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from targeting.plan import packages, person_offers, questions, saved, usual_plans
+from targeting.plan import loosening, packages, person_offers, questions, saved, usual_plans
 from targeting.plan.decided import DecidedPlan
 from targeting.printing import printed
 from targeting.report.page import notebook, render
@@ -24,6 +24,7 @@ class Plan(DecidedPlan):
 
     violations = questions.violations
     price = questions.price
+    prices = loosening.prices
     why = questions.why
     frontier = questions.frontier
     scenarios = questions.scenarios

@@ -62,6 +62,7 @@ class PlanFile(File):
     expected: Mapping[str, Interval | None]
     realised: Mapping[str, Range | None] = {}
     shadow_prices: Mapping[str, Finite]
+    yuan_price: Finite = None
     binding: tuple[str, ...]
     claims: Mapping[str, str]
     model_uri: str | None
@@ -135,7 +136,7 @@ class DecidedPlan:
 
     @property
     def shadow_prices(self) -> Mapping[str, float]:
-        """Objective per unit of each constraint's limit, by its name in the brief."""
+        """Objective per natural step of each constraint's numbers (`campaign.steps`), by its name."""
         return self.solution.shadow_prices
 
     @property
@@ -160,7 +161,7 @@ class DecidedPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """What plan.json holds (`PlanFile`); infinite or unknown numbers are null."""
-        solved = ("status", "value", "upper_bound", "gap", "shadow_prices", "binding")
+        solved = ("status", "value", "upper_bound", "gap", "shadow_prices", "yuan_price", "binding")
         content = PlanFile(
             **vars(self.provenance),
             **{name: getattr(self.solution, name) for name in solved},

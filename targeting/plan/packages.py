@@ -40,6 +40,7 @@ class Packages(Certified):
         unit: of the objective, in words.
     """
 
+    chosen: pl.DataFrame
     segments_value: float
     unit: str
 

@@ -20,6 +20,10 @@ class PlanSettings:
             segment. Chosen: doublings both ways.
         beyond_share, beyond_cny: more than this beyond the largest spend of the logs is extrapolation.
             Derived: rounding of money to whole 分.
+        priced_rules, priced_seconds: limits that are loosened one by one to see what that brings, and seconds
+            for each. Chosen: a report must not take longer than its plan.
+        price_nothing: share of the plan's value below which a step of a limit is worth nothing. Derived: the
+            certificate's gap is a thousand times that.
         realisations: random campaigns behind the range of what will come: its ends are known to 2 % of its
             width. Derived: root of 0.1 x 0.9 / 4000 over the density there.
         chance_stream: seed of their chance. Derived: any; fixed, so that a plan always says the same.
@@ -34,6 +38,9 @@ class PlanSettings:
     intensities: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     beyond_share: float = 1e-3
     beyond_cny: float = 0.01
+    priced_rules: int = 12
+    priced_seconds: float = 3.0
+    price_nothing: float = 1e-9
     realisations: int = 4000
     chance_stream: int = 0
 

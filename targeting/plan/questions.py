@@ -22,20 +22,26 @@ from targeting.allocation.problem import Market, Problem
 from targeting.allocation.whatif import frontier as whatif
 from targeting.allocation.whatif.sensitivity import value_of_information
 from targeting.campaign import Campaign, parse_campaign
+from targeting.campaign.constraints import Parsed
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.promise import Promise, promise
 
 
 def compiled(
-    market: Market, *, campaign: Campaign, last: FloatArray | None, budget_cny: float | None = None
+    market: Market,
+    *,
+    campaign: Campaign,
+    last: FloatArray | None,
+    budget_cny: float | None = None,
+    limits: Parsed | None = None,
 ) -> Problem:
-    """The brief's problem on a market, at its own or another budget."""
+    """The brief's problem on a market, with its own or another budget and limits."""
     return compile_problem(
         market,
         objective=campaign.objective,
         economics=campaign.economics,
         budget_cny=campaign.budget_cny if budget_cny is None else budget_cny,
-        constraints=campaign.limits,
+        constraints=campaign.limits if limits is None else limits,
         last_plan=last,
     )
 

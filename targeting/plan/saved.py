@@ -90,6 +90,7 @@ def _solution(said: PlanFile, *, market: Market, allocation: pl.DataFrame) -> So
         value=said.value,
         upper_bound=_or_inf(said.upper_bound),
         shadow_prices={name: _or_inf(price) for name, price in said.shadow_prices.items()},
+        yuan_price=said.yuan_price,
         binding=said.binding,
         seconds=0.0,
         rounds=0,

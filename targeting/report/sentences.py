@@ -6,14 +6,13 @@ that decides.
 
 from __future__ import annotations
 
-from math import floor, log10
-
 import numpy as np
 from markupsafe import Markup
 
 from models.escaping.media import for_html
 from targeting.plan.curve_table import beyond_logs
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.loosening import prices
 from targeting.plan.promise import Interval
 from targeting.report.report_settings import SETTINGS
 
@@ -136,42 +135,35 @@ def constraint_term(plan: DecidedPlan, name: str) -> str:
     return words if name == "total" else f"{words} “{name}”"
 
 
-def small_change(budget_cny: float) -> float:
-    """A round amount of at most a twentieth of the budget: a price per yuan holds for a small change only.
-
-    >>> small_change(200_000), small_change(20_000), small_change(200), small_change(30)
-    (10000.0, 1000.0, 10.0, 1.0)
-    """
-    return float(10.0 ** floor(log10(budget_cny / 20) + 1e-9))
-
-
-_WORTH = {"fans": "fans", "entries": "live entry"}
+_STEPS = {
+    "cells": "1 cell",
+    "viewers": "1 viewer",
+    "fans": "1 fan",
+    "share": "1 percentage point",
+    "return": "{:g} of the return",
+    "ratio": "{:g} of the ratio",
+    "impressions": "{:g} impressions a person",
+}
 
 
 def price_sentences(plan: DecidedPlan) -> list[tuple[str, str]]:
-    """(constraint, what one unit of it is worth) for every constraint with a price, dearest first."""
-    units = {row.name: row.unit for row in plan.problem.rows}
-    money = small_change(plan.budget_cny)
+    """(constraint, what one round step of it brings) for every constraint with a price, dearest first."""
     found = []
-    for name, price in sorted(plan.shadow_prices.items(), key=lambda item: -abs(item[1])):
-        if abs(price) <= 1e-9:
-            continue
-        unit = units.get(name, "CNY")
-        if unit == "value":  # a return, a floor: counted in what the brief counts
-            unit = _WORTH.get(next(iter(plan.problem.worth or {}), "gmv"), "CNY")
-        step, step_words = (money, yuan(money)) if unit == "CNY" else (1.0, f"1 {unit.removesuffix('s')}")
-        change = f"another {step_words} of budget" if name == "total" else f"loosening it by {step_words}"
-        found.append((constraint_term(plan, name), f"{change} would {_gain(plan, abs(price) * step)}"))
+    for name, unit, step, price, gain in prices(plan).iter_rows():
+        said = amount_of(plan, step) if unit == "value" else _STEPS.get(unit, yuan(step)).format(step)
+        change = f"another {said} of budget" if name == "total" else f"loosening it by {said}"
+        found.append((constraint_term(plan, name), f"{change} would {_gain(plan, gain, price)}"))
     return found
 
 
-def _gain(plan: DecidedPlan, amount: float) -> str:
-    """What so much more of the plan's objective is: `bring about ¥140 of new-fan GMV`."""
+def _gain(plan: DecidedPlan, gain: float | None, price: float) -> str:
+    """What so much more of the objective is: `bring ¥140 of new-fan GMV`; about, where it is a slope."""
+    about, amount = ("about ", price) if gain is None else ("", gain)
     if set(plan.problem.objective) == {"spend"}:
-        return f"save about {yuan(amount)}"
+        return f"save {about}{yuan(amount)}"
     what = OBJECTIVE_TERMS[plan.campaign.objective]
     of = "of " if plan.campaign.objective in MONEY else ""
-    return f"bring about {amount_of(plan, amount)} {of}{what}"
+    return f"bring {about}{amount_of(plan, amount)} {of}{what}"
 
 
 def claim_sentences(plan: DecidedPlan) -> list[Markup]:

@@ -57,6 +57,7 @@ def diagnose(
     *,
     as_of: datetime,
     horizon_days: int = 30,
+    more: tuple[str, ...] = (),
 ) -> Diagnosis:
     """Compare present fans with buyers and with the public.
 
@@ -67,6 +68,7 @@ def diagnose(
         segmentation: of the same scores.
         as_of: end of the period looked at.
         horizon_days: length of the period, days.
+        more: sentences of others, to end with.
     """
     if users.height == 0:
         raise DataError("users: no user; expected at least one row to describe the fan base")
@@ -83,6 +85,7 @@ def diagnose(
             *fan_sentences(numbers, segmentation, horizon_days),
             *profile_sentences(profile),
             *segment_sentences(segmentation),
+            *more,
         ),
     )
 

@@ -39,6 +39,8 @@ class SegmentSettings:
         profile_sentences: at most. Chosen.
         doubtful_gain: share of the promised differences that later outcomes show below which the segments are
             called guesses. Derived: at one half nobody can tell.
+        least_days: with held-out people, to set their follows against spend. Derived: a line and its error
+            take two.
         least_seeds: of people that others are to be like. Derived: 1/sqrt(30) = 18 %, of one number.
     """
 
@@ -63,6 +65,7 @@ class SegmentSettings:
     least_gap: float = 0.05
     profile_sentences: int = 3
     doubtful_gain: float = 0.4
+    least_days: int = 4
     least_seeds: int = 30
 
 

@@ -17,6 +17,7 @@ from targeting.world.oracle import OraclePlan
 
 TARGET_SHARE = 0.2
 RESPONSE_DAYS = 7
+MOST_LEVELS = 50
 
 
 def _grid(assignment: pl.DataFrame) -> pl.DataFrame:
@@ -109,9 +110,10 @@ def plain_response(world: World, *, budget_cny: float) -> OraclePlan:
 
 
 def _design(users: pl.DataFrame) -> np.ndarray:
-    """Standardised numbers (nulls at the mean) and one column per level of every text feature."""
+    """Standardised numbers (nulls at the mean) and a column per level of texts of few levels."""
     features = users.drop("user_id", "snapshot_at", "is_fan")
-    text = features.select(pl.col(pl.String)).to_dummies().to_numpy().astype(float)
+    short = [c.name for c in features if c.dtype in (pl.String, pl.Boolean) and c.n_unique() <= MOST_LEVELS]
+    text = features.select(pl.col(short).cast(pl.String)).to_dummies().to_numpy().astype(float)
     numbers = features.select(pl.col(pl.Int64, pl.Float64).cast(pl.Float64)).to_numpy()
     mean = np.nanmean(numbers, axis=0)
     scaled = (np.where(np.isnan(numbers), mean, numbers) - mean) / np.maximum(

@@ -1,21 +1,42 @@
-"""The registry of named worlds: one frozen set of parameters each, one shared code path for all of them.
+"""The parameters of a world, and the registry of named ones: one shared code path for all of them.
 
-A kind exists to break one assumption that a targeting product might lean on. Nothing outside this package
-may read these numbers: the worlds are an instrument, not a target. It must not import anything of the
-project but `models.errors`.
+A named kind exists to break one assumption that a targeting product might lean on; `random` draws a kind.
+Nothing outside this package may read these numbers: the worlds are an instrument, not a target. It must not
+import anything of the project but `models.errors` and `supply`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from models.errors import CampaignError
+from targeting.world.supply import Power, PriceShape
 
-HISTORY_DAYS = 28
-HORIZON_DAYS = 30
 PLACEMENTS = ("video", "live")
+RANDOM = "random"
+USUAL_SHAPE = Power(2.0)
+
+
+@dataclass(frozen=True)
+class Buying:
+    """How the history was bought.
+
+    Attributes:
+        audiences: `all` (one campaign a placement), `segments` (campaigns that share out the people), `packs`
+            (rule packs that overlap) or `lookalike` (those most like buyers, and a broad campaign).
+        favour: how strongly delivery within an audience follows likely followers and buyers (log per sd).
+        rhythm: of the budgets: `steady`, `ordinary`, `bursts`, or `returns` (money chases last week's).
+        pressure: (video, live) on everybody on an ordinary day.
+        test_share: share of days and placements whose budget a coin sets, where people are randomised too.
+    """
+
+    audiences: str = "all"
+    favour: float = 0.5
+    rhythm: str = "ordinary"
+    pressure: tuple[float, float] = (0.11, 0.10)
+    test_share: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -35,10 +56,22 @@ class Kind:
         amount_sd: sd of log order amount; pareto_alpha: tail index of a Pareto amount instead of it.
         explore_share: share of eligible users who enter the randomised experiment each day.
         hazard_scale, capacity_scale, price_scale: multiply hazards, impressions per user and day, prices.
-        theta: shape of the price curve (`supply`), small = steep.
+        shape: of the price curve (`supply`).
+        even_spread: a segment's impressions go evenly to its people; otherwise in proportion to capacity.
+        cap: most impressions of a placement that a person gets a day.
+        room_share: live entries a day that fit into the live room, as a share of all people.
         drift_hazard, drift_price: log change of hazards and price between the first day and the campaign.
         festival_price: price multiple on three festival days in the middle of the history.
+        weekly, season: sd (log) of the hazard over weekdays; amplitude (log) of a slow wave of 40 days.
         damaged: rows are missing, doubled and restated, and more features are null.
+        history_days, horizon_days: days of logs; days after a follow in which orders count.
+        repeats: mean further orders of a buyer. refund_full, refund_half: shares of orders given back wholly
+            or half; refund_days: mean days until then. fan_vigour: what old fans buy, as a share of new ones.
+        intent_buy, intent_organic: what an sd of intent does to buying, and to organic follows and orders, in
+            units of what it does to following.
+        budget_days: lowest and highest budget, in days of the history's mean spend.
+        buying: how the history was bought.
+        mechanisms: what was drawn, by name, for tables; empty for a named world.
     """
 
     name: str
@@ -57,11 +90,38 @@ class Kind:
     hazard_scale: float = 1.0
     capacity_scale: float = 1.0
     price_scale: float = 1.0
-    theta: float = 2.0
+    shape: PriceShape = USUAL_SHAPE
+    even_spread: bool = True
+    cap: int | None = None
+    room_share: float | None = None
     drift_hazard: tuple[float, float] = (0.0, 0.0)
     drift_price: float = 0.0
     festival_price: float = 1.0
+    weekly: float = 0.0
+    season: float = 0.0
     damaged: bool = False
+    history_days: int = 28
+    horizon_days: int = 30
+    repeats: float = 0.25
+    refund_full: float = 0.12
+    refund_half: float = 0.05
+    refund_days: float = 4.0
+    fan_vigour: float = 0.6
+    intent_buy: float = 1.0
+    intent_organic: float = 1.0
+    budget_days: tuple[float, float] = (1.5, 3.0)
+    buying: Buying = Buying()
+    mechanisms: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept_share(self) -> float:
+        """Share of what is ordered that is not refunded."""
+        return 1.0 - self.refund_full - 0.5 * self.refund_half
+
+    @property
+    def orders_per_buyer(self) -> float:
+        """Mean orders within the horizon of whoever buys."""
+        return 1.0 + self.repeats
 
 
 _FLAGSHIP = Kind(
@@ -110,7 +170,12 @@ KINDS: Mapping[str, Kind] = {
             capacity_scale=1.5,
         ),
         _kind("tiny", "One twentieth of the people: a handful of buyers.", people_share=0.05),
-        _kind("steep_prices", "Attention is scarce: the price doubles soon.", theta=0.6, capacity_scale=0.7),
+        _kind(
+            "steep_prices",
+            "Attention is scarce: the price doubles soon.",
+            shape=Power(0.6),
+            capacity_scale=0.7,
+        ),
         _kind(
             "drift",
             "Video wears out and attention grows dearer from the first day to the campaign.",
@@ -135,4 +200,4 @@ def kind_named(name: str) -> Kind:
         return KINDS[name]
     near = get_close_matches(name, KINDS, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise CampaignError(f"world {name!r} does not exist: {hint}expected one of {', '.join(KINDS)}")
+    raise CampaignError(f"world {name!r} does not exist: {hint}expected one of {', '.join((*KINDS, RANDOM))}")

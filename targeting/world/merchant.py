@@ -6,18 +6,20 @@ but its siblings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
+from targeting.world.audiences import Audience, draw_audiences
 from targeting.world.damage import damage
 from targeting.world.history import draw_calendar, run_history
-from targeting.world.kinds import HISTORY_DAYS, HORIZON_DAYS, PLACEMENTS, Kind, kind_named
-from targeting.world.people import choose_fans, draw_people, users_frame
+from targeting.world.kinds import PLACEMENTS, RANDOM, Kind, kind_named
+from targeting.world.people import People, choose_fans, draw_people, users_frame
 from targeting.world.purchases import Seen, orders_frame
+from targeting.world.random import draw_world
 from targeting.world.showings import Showing, exposures_frame, orders_of
 from targeting.world.truth import Truth
 
@@ -69,24 +71,36 @@ class World:
 
 
 def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> World:
-    """A world of the registered kind (`KINDS`); the same arguments give identical frames.
+    """A world of the registered kind (`KINDS`), or a `random` one; the same arguments give identical frames.
+
+    A random world's mechanisms follow from the seed alone, whatever the number of users.
 
     Raises:
         CampaignError: no such kind.
     """
-    chosen = kind_named(kind)
     rng = np.random.default_rng(seed)
-    n = max(FEWEST_PEOPLE, round(users * chosen.people_share))
-    people = draw_people(rng, n, chosen)
-    fans = choose_fans(rng, people)
-    origin = STARTS_AT - timedelta(days=HISTORY_DAYS)
+    if kind == RANDOM:
+        chosen, people, fans = draw_world(seed, max(FEWEST_PEOPLE, users))
+    else:
+        chosen = kind_named(kind)
+        people = draw_people(rng, max(FEWEST_PEOPLE, round(users * chosen.people_share)), chosen)
+        fans = choose_fans(rng, people)
+    return _lived(rng, chosen, people, fans)
+
+
+def _lived(rng: np.random.Generator, chosen: Kind, people: People, fans: np.ndarray) -> World:
+    """The world after its history: tables, brief and truth."""
+    origin = STARTS_AT - timedelta(days=chosen.history_days)
     table = users_frame(people, fans, origin)
     calendar = draw_calendar(rng, chosen)
-    rows = run_history(rng, people, chosen, eligible=~fans, calendar=calendar)
-    end = float(HISTORY_DAYS)
+    audiences = draw_audiences(rng, people, chosen)
+    rows = run_history(rng, people, chosen, eligible=~fans, calendar=calendar, audiences=audiences)
+    end = float(chosen.history_days)
     orders = orders_of(rng, people, chosen, rows, fans=fans, start=-30.0, end=end)
     seen = Seen(table["user_id"], origin, until=end)
-    exposures = exposures_frame(rows, seen, campaign_id=_campaigns(rows, calendar.tested), prefix="e")
+    exposures = exposures_frame(
+        rows, seen, campaign_id=_campaigns(rows, calendar.tested, audiences), prefix="e"
+    )
     order_table = orders_frame(rng, orders, seen, prefix="o")
     if chosen.damaged:
         exposures, order_table = damage(rng, exposures, order_table)
@@ -100,9 +114,12 @@ def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> 
         eligible=eligible,
         starts_at=STARTS_AT,
         margin=GROSS_MARGIN - FEE_RATE,
+        expected_before=_expected_before(people, rows),
     )
-    daily = float(rows.cost_cny.sum()) / HISTORY_DAYS
-    budget = round(daily * rng.uniform(1.5, 3.0), -1)
+    daily = float(rows.cost_cny.sum()) / chosen.history_days
+    low, high = chosen.budget_days
+    asked = daily * rng.uniform(low, high)
+    budget = round(asked, -1 if asked >= 25 else 2)
     return World(
         kind=chosen,
         users=table,
@@ -111,25 +128,41 @@ def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> 
         campaign=_brief(
             chosen, budget=budget, fans=int(fans.sum()), month_gmv=float(order_table["gmv_cny"].sum()) / 2
         ),
-        last_plan=_last_plan(rows),
+        last_plan=_last_plan(rows, chosen.history_days),
         as_of=STARTS_AT,
         truth=truth,
     )
 
 
-def _campaigns(rows: Showing, tested: np.ndarray) -> pl.Series:
-    """Campaign ids: a weekly campaign per placement, with `-test` on the days whose budget a coin set."""
+def _expected_before(people: People, rows: Showing) -> np.ndarray:
+    """Follows that each one's impressions would have brought without hidden intent, (n,)."""
+    shown = rows.placement < 2
+    user, place = rows.user[shown], rows.placement[shown]
+    expected = people.follow_given_features[user, place] * rows.impressions[shown]
+    return np.bincount(user, expected, len(people.intent))
+
+
+def _campaigns(rows: Showing, tested: np.ndarray, audiences: Sequence[Audience]) -> pl.Series:
+    """Campaign ids: the standing campaigns of many audiences, or a weekly campaign per placement.
+
+    A weekly one has `-test` on the days whose budget a coin set; the coin's rows go by placement.
+    """
     day = np.floor(rows.day).astype(int)
     place = np.minimum(rows.placement, 1)
-    names = np.array([[f"w{d // 7 + 1}-{p}" for p in PLACEMENTS] for d in range(HISTORY_DAYS)], dtype=object)
-    names = np.where(tested, names + "-test", names)
-    held = np.array([f"w{d // 7 + 1}-holdout" for d in range(HISTORY_DAYS)], dtype=object)
-    return pl.Series(np.where(rows.placement == 2, held[day], names[day, place]).astype(str), dtype=pl.String)
+    weeks = range(len(tested))
+    held = np.array([f"w{d // 7 + 1}-holdout" for d in weeks], dtype=object)[day]
+    if len(audiences) > len(PLACEMENTS):
+        names = np.array([a.name for a in audiences] + [f"coin-{p}" for p in PLACEMENTS], dtype=object)
+        shown = names[np.where(rows.campaign >= 0, rows.campaign, len(audiences) + place)]
+    else:
+        weekly = np.array([[f"w{d // 7 + 1}-{p}" for p in PLACEMENTS] for d in weeks], dtype=object)
+        shown = np.where(tested, weekly + "-test", weekly)[day, place]
+    return pl.Series(np.where(rows.placement == 2, held, shown).astype(str), dtype=pl.String)
 
 
-def _last_plan(rows: Showing) -> pl.DataFrame:
+def _last_plan(rows: Showing, history_days: int) -> pl.DataFrame:
     """Mean daily spend of the last week per placement; the merchant never used segments."""
-    recent = rows.day >= HISTORY_DAYS - 7
+    recent = rows.day >= history_days - 7
     spend = np.bincount(rows.placement[recent], rows.cost_cny[recent], 3)[:2] / 7
     return pl.DataFrame(
         {
@@ -154,7 +187,7 @@ def _brief(kind: Kind, *, budget: float, fans: int, month_gmv: float) -> dict[st
             "violations": 0,
         },
         "objective": "new_fan_gmv",
-        "horizon_days": HORIZON_DAYS,
+        "horizon_days": kind.horizon_days,
         "starts_at": STARTS_AT.isoformat(),
         "days": 1,
         "budget_cny": budget,

@@ -17,9 +17,6 @@ from targeting.world.kinds import Kind
 from targeting.world.supply import FloatArray
 
 AGE_BANDS = ("18-23", "24-30", "31-40", "41-50", "51+")
-REFUND_FULL, REFUND_HALF = 0.12, 0.05
-KEPT_SHARE = 1.0 - REFUND_FULL - 0.5 * REFUND_HALF
-REPEATS = 0.25
 PRECISE_LINE = 0.05
 
 
@@ -55,6 +52,12 @@ class People:
     def content(self) -> np.ndarray:
         """(n,) True where even a live follower is unlikely to buy: a content fan."""
         return self.buy_given_features[:, 1] < PRECISE_LINE
+
+
+def follow_lift(kind: Kind, intent: FloatArray, loading: float = 1.0) -> FloatArray:
+    """What intent multiplies following (loading 1) or something else by; mean 1 over everybody."""
+    sd = loading * kind.intent_sd
+    return np.asarray(np.exp(sd * intent - 0.5 * sd**2))
 
 
 def _scaled(x: FloatArray) -> FloatArray:
@@ -150,7 +153,7 @@ def draw_people(rng: np.random.Generator, n: int, kind: Kind) -> People:
         follow[:, 1] = follow[:, 0] * price[:, 1] / price[:, 0]
         capacity[:, 1] = capacity[:, 0] * price[:, 0] / price[:, 1]
     intent = rng.normal(size=n)
-    lift = np.exp(kind.intent_sd * intent - 0.5 * kind.intent_sd**2)[:, None]
+    lift = follow_lift(kind, intent)[:, None]
     enter = np.maximum(np.minimum(0.11 * np.exp(0.4 * live + 0.1 * t), 0.6), 2.0 * follow[:, 1])
     organic = kind.organic_scale * lift[:, 0]
     return People(

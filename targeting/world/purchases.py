@@ -1,8 +1,8 @@
 """What follows a follow: delayed orders, repeats, refunds, and the orders that come without any campaign.
 
 Times are days (float) since an origin that the caller chooses; timestamps are made once, at the end. The
-closed form in `truth`: orders of a follower within the horizon = P(buy) (1 + REPEATS), net share of each
-KEPT_SHARE. It must not import anything of the project but its siblings.
+closed form in `truth`: orders of a follower within the horizon = P(buy) orders_per_buyer, net share of
+each kept_share. It must not import anything of the project but its siblings.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from targeting.world.kinds import HORIZON_DAYS, Kind
-from targeting.world.people import REFUND_FULL, REFUND_HALF, REPEATS, People
+from targeting.world.kinds import Kind
+from targeting.world.people import People
 from targeting.world.supply import FloatArray
 
 PRODUCTS = ("ring", "necklace", "earrings", "bracelet", "gold-bar")
@@ -44,14 +44,14 @@ def first_delay_days(rng: np.random.Generator, size: int, kind: Kind) -> FloatAr
         np.where(
             part < hour + half_day,
             rng.uniform(1 / 24, 0.5, size),
-            0.5 + _tail(rng, size, kind.tail_days, 0.5),
+            0.5 + _tail(rng, size, kind.tail_days, kind.horizon_days - 0.5),
         ),
     )
 
 
-def _tail(rng: np.random.Generator, size: int, mean_days: float, start: float) -> FloatArray:
-    """Exponential delays cut (by inversion, not by clipping) at the horizon."""
-    reach = -np.expm1(-(HORIZON_DAYS - start) / mean_days)
+def _tail(rng: np.random.Generator, size: int, mean_days: float, longest_days: float) -> FloatArray:
+    """Exponential delays cut (by inversion, not by clipping) at the longest."""
+    reach = -np.expm1(-longest_days / mean_days)
     delays: FloatArray = -mean_days * np.log1p(-rng.random(size) * reach)
     return delays
 
@@ -67,8 +67,9 @@ def _complete(
         shock = (1 + rng.pareto(kind.pareto_alpha, size)) * (kind.pareto_alpha - 1) / kind.pareto_alpha
     gmv = np.maximum(np.round(people.amount_cny[user] * shock, 2), 0.01)
     coin = rng.random(size)
-    share = np.where(coin < REFUND_FULL, 1.0, np.where(coin < REFUND_FULL + REFUND_HALF, 0.5, 0.0))
-    return Orders(user, day, gmv, np.round(gmv * share, 2), day + rng.exponential(4.0, size))
+    half = kind.refund_full + kind.refund_half
+    share = np.where(coin < kind.refund_full, 1.0, np.where(coin < half, 0.5, 0.0))
+    return Orders(user, day, gmv, np.round(gmv * share, 2), day + rng.exponential(kind.refund_days, size))
 
 
 def orders_of_followers(
@@ -84,8 +85,10 @@ def orders_of_followers(
     buys = rng.random(len(user)) < people.buy[user, placement]
     buyer, since = user[buys], day[buys]
     first = since + first_delay_days(rng, len(buyer), kind)
-    repeats = rng.poisson(REPEATS, len(buyer))
-    again = np.repeat(since, repeats) + _tail(rng, int(repeats.sum()), max(kind.tail_days, 8.0), 0.0)
+    repeats = rng.poisson(kind.repeats, len(buyer))
+    again = np.repeat(since, repeats) + _tail(
+        rng, int(repeats.sum()), max(kind.tail_days, 8.0), kind.horizon_days
+    )
     return _complete(
         rng, people, kind, np.concatenate([buyer, np.repeat(buyer, repeats)]), np.concatenate([first, again])
     )
@@ -95,7 +98,7 @@ def orders_without_follow(
     rng: np.random.Generator, people: People, kind: Kind, *, fans: NDArray[np.bool_], start: float, end: float
 ) -> Orders:
     """Organic orders of everybody, and the ordinary business with old fans, between two days."""
-    rate = people.organic_orders + np.where(fans, 0.6 * people.buy[:, 1] / HORIZON_DAYS, 0.0)
+    rate = people.organic_orders + np.where(fans, kind.fan_vigour * people.buy[:, 1] / kind.horizon_days, 0.0)
     count = rng.poisson(rate * (end - start))
     user = np.repeat(np.arange(len(count)), count)
     return _complete(rng, people, kind, user, rng.uniform(start, end, len(user)))

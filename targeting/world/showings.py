@@ -31,7 +31,10 @@ _HOURS = np.array([2, 1, 1, 0.5, 0.5, 0.5, 1, 2, 3, 3, 3, 4, 5, 4, 3, 3, 3, 4, 5
 
 @dataclass(frozen=True)
 class Showing:
-    """Rows of one day: a user x placement with an impression or more, or a held-out user (placement 2)."""
+    """Rows of one day: a user x placement with an impression or more, or a held-out user (placement 2).
+
+    `campaign` is the index of the row's audience, -1 in the experiment and where nobody split the rows.
+    """
 
     user: IntArray
     placement: IntArray
@@ -44,6 +47,7 @@ class Showing:
     cause: IntArray
     randomized: NDArray[np.bool_]
     propensity: FloatArray
+    campaign: IntArray
 
 
 def show(
@@ -57,16 +61,21 @@ def show(
     randomized: NDArray[np.bool_],
     propensity: FloatArray,
     hazard_scale: FloatArray,
+    room: float = 1.0,
 ) -> Showing:
     """What happens to users who got `shown` (n, 2) impressions for `cost_cny` (n, 2) on one day.
 
     One impression leads to a follow with probability h, so z_uj = -n_uj log(1 - h_uj), and a user follows
     with 1 - exp(-sum_j z_uj - organic), caused by j in proportion to z_uj. A Poisson number of impressions
-    with mean a then leads to a follow with exactly 1 - exp(-a h): the closed form of `truth`.
+    with mean a then leads to a follow with exactly 1 - exp(-a h): the closed form of `truth`. `room` is the
+    share of live arrivals that the room lets in.
     """
     n = len(held_out)
-    cause = _who_follows(rng, people, shown=shown, held_out=held_out, hazard_scale=hazard_scale)
-    kept_out_of_fans = np.maximum(people.enter - people.follow[:, 1] * hazard_scale[1], 0.0)
+    hazard_scale = hazard_scale * np.array([1.0, room])
+    cause = who_follows(
+        rng, people, shown=shown, active=held_out | (shown.sum(axis=1) > 0), hazard_scale=hazard_scale
+    )
+    kept_out_of_fans = np.maximum(people.enter * room - people.follow[:, 1] * hazard_scale[1], 0.0)
     enters = (rng.poisson(shown[:, 1] * kept_out_of_fans) > 0) | (cause == 1)
     hour = rng.choice(24, n, p=_HOURS / _HOURS.sum()) / 24 + rng.random(n) / 24
     first_row = np.where(shown[:, 0] > 0, 0, np.where(shown[:, 1] > 0, 1, 2))
@@ -92,19 +101,19 @@ def show(
         cause=np.where(followed, cause[user], NOBODY),
         randomized=randomized[user],
         propensity=propensity[user],
+        campaign=np.full(len(user), NOBODY),
     )
 
 
-def _who_follows(
+def who_follows(
     rng: np.random.Generator,
     people: People,
     *,
     shown: IntArray,
-    held_out: NDArray[np.bool_],
+    active: NDArray[np.bool_],
     hazard_scale: FloatArray,
 ) -> IntArray:
-    """What each user follows because of, (n,): a placement, `ORGANIC` or `NOBODY`."""
-    active = held_out | (shown.sum(axis=1) > 0)
+    """What each user follows because of, (n,): a placement, `ORGANIC` (of the active) or `NOBODY`."""
     rate = -np.log1p(-people.follow * hazard_scale)
     z = np.column_stack([shown * rate, people.organic_follow * active])
     total = z.sum(axis=1)

@@ -1,6 +1,7 @@
 """The truth about a world: what any plan is worth in closed form, and one random realisation of it.
 
-A segment's impressions spread evenly over its eligible users, z_uj = h_uj a_ij(s) / N_i, and
+A segment's money puts everybody in it under one pressure, which gives each one a_uj mean impressions a day
+(`delivery`) and z_uj = h_uj a_uj without a cap, and
     new fans = sum_u (1 - exp(-z_u)),   new-fan GMV = sum_u sum_j g_uj z_uj / z_u (1 - exp(-z_u))
 (DESIGN 4.2 with every user apart), incremental over organic. It must not import anything of the project but
 its siblings.
@@ -15,11 +16,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from targeting.world.kinds import HORIZON_DAYS, PLACEMENTS, Kind
-from targeting.world.people import KEPT_SHARE, REFUND_FULL, REPEATS, People
+from targeting.world.delivery import (
+    daily_impressions,
+    draw_impressions,
+    follow_rate,
+    room_left,
+    segment_sums,
+    supply_of,
+)
+from targeting.world.kinds import PLACEMENTS, Kind
+from targeting.world.people import People, follow_lift
 from targeting.world.purchases import Seen, orders_frame
 from targeting.world.showings import exposures_frame, orders_of, show
-from targeting.world.supply import FloatArray, impressions
+from targeting.world.supply import FloatArray
 
 IntArray = NDArray[np.int64]
 
@@ -33,6 +42,21 @@ class Realised:
 
 
 @dataclass(frozen=True)
+class Fate:
+    """What a plan does to each person, (n, 2) each: z, mean impressions, live entries let in."""
+
+    z: FloatArray
+    impressions: FloatArray
+    entries: FloatArray
+
+    @property
+    def new_fans(self) -> FloatArray:
+        """Expected follows (n, 2): a person becomes a fan once, credited in proportion to z."""
+        total = self.z.sum(axis=1, keepdims=True)
+        return np.asarray(self.z * np.where(total > 0, -np.expm1(-total) / np.maximum(total, 1e-300), 1.0))
+
+
+@dataclass(frozen=True)
 class Truth:
     """What nobody can know.
 
@@ -40,6 +64,7 @@ class Truth:
         user_id: in the order of `people`.
         eligible: (n,) not a fan when the campaign starts (followers of the history are fans).
         margin: gross margin minus fees, for profit.
+        expected_before: (n,) follows that the logged impressions would have brought without hidden intent.
     """
 
     kind: Kind
@@ -49,6 +74,7 @@ class Truth:
     eligible: NDArray[np.bool_]
     starts_at: datetime
     margin: float
+    expected_before: FloatArray
 
     @property
     def hazard(self) -> FloatArray:
@@ -58,26 +84,34 @@ class Truth:
     @property
     def gmv_per_fan_cny(self) -> FloatArray:
         """(n, 2) expected net GMV within the horizon after following, over organic."""
-        return self.people.buy * self._worth[:, None]
+        return self.people.buy * self.worth_of_buyer_cny[:, None]
 
     @property
-    def _worth(self) -> FloatArray:
-        return self.people.amount_cny * (1.0 + REPEATS) * KEPT_SHARE
+    def worth_of_buyer_cny(self) -> FloatArray:
+        """(n,) expected net GMV within the horizon of each one, given that it buys."""
+        return self.people.amount_cny * self.kind.orders_per_buyer * self.kind.kept_share
+
+    @property
+    def places(self) -> float | None:
+        """Live entries a day that the live room holds; None without a limit."""
+        share = self.kind.room_share
+        return None if share is None else share * len(self.user_id)
 
     def scores(self) -> pl.DataFrame:
         """The perfect `scores` table: expectations given the observed features (DESIGN 3.3, 4.1).
 
         Value is of a *fan*, so it is expected given that the person follows: the intent that nobody sees
-        makes people follow and buy, so followers buy E[lift^2] = exp(intent_sd^2) times what their features
-        say. p_precise counts any kept order within the horizon, also one that would have come anyway.
+        makes people follow and buy, so followers buy E[lift lift_b] = exp(intent_buy intent_sd^2) times what
+        their features say. p_precise counts any kept order within the horizon, also one that would have come
+        anyway.
         """
-        p = self.people
-        chosen = np.exp(self.kind.intent_sd**2)
-        lift = np.exp(self.kind.intent_sd * p.intent - 0.5 * self.kind.intent_sd**2)
+        p, kind = self.people, self.kind
+        chosen = np.exp(kind.intent_buy * kind.intent_sd**2)
+        organic_lift = follow_lift(kind, p.intent, kind.intent_organic)
         return self._table(
             follow=p.follow_given_features,
             buy=np.minimum(p.buy_given_features * chosen, 0.9),
-            organic_orders=p.organic_orders / lift * chosen,
+            organic_orders=p.organic_orders / organic_lift * np.exp(kind.intent_organic * kind.intent_sd**2),
         )
 
     def individuals(self) -> pl.DataFrame:
@@ -91,15 +125,16 @@ class Truth:
 
     def _table(self, *, follow: FloatArray, buy: FloatArray, organic_orders: FloatArray) -> pl.DataFrame:
         """A `scores` table, users in the order of `people`."""
-        never = REFUND_FULL * np.exp(-REPEATS * (1 - REFUND_FULL))
-        anyway = organic_orders * HORIZON_DAYS * (1 - REFUND_FULL)
+        given_back = self.kind.refund_full
+        never = given_back * np.exp(-self.kind.repeats * (1 - given_back))
+        anyway = organic_orders * self.kind.horizon_days * (1 - given_back)
         n = len(self.user_id)
         return pl.DataFrame(
             {
                 "user_id": self.user_id.gather(np.repeat(np.arange(n), 2)),
                 "placement": pl.Series(np.tile(np.array(PLACEMENTS), n), dtype=pl.String),
                 "p_follow": follow.ravel(),
-                "gmv_per_fan_cny": (buy * self._worth[:, None]).ravel(),
+                "gmv_per_fan_cny": (buy * self.worth_of_buyer_cny[:, None]).ravel(),
                 "p_precise": (1 - (1 - buy * (1 - never)) * np.exp(-anyway)[:, None]).ravel(),
                 "eligible": np.repeat(self.eligible, 2),
             }
@@ -122,35 +157,41 @@ class Truth:
         """
         names, code = self.segment_codes(assignment)
         money, slots = _by_slot(spend, names)
-        z, bought = self.follow_rates(code, money, days=days / slots)
-        total = z.sum(axis=1)
-        fans = z * np.where(total > 0, -np.expm1(-total) / np.maximum(total, 1e-300), 1.0)[:, None]
-        inside = code >= 0
-        sums = [
-            np.column_stack([np.bincount(code[inside], x[inside, j], len(names)) for j in range(2)])
-            for x in (fans, fans * self.gmv_per_fan_cny)
-        ]
-        users = np.bincount(code[inside], minlength=len(names))
-        entry = np.bincount(code[inside], self.people.enter[inside], len(names)) / np.maximum(users, 1)
-        entries = bought * np.column_stack([np.zeros(len(names)), entry])
+        size = len(names)
+        fate = self.follow_rates(code, money, days=days / slots)
+        fans = fate.new_fans
+        users = np.bincount(code[code >= 0], minlength=size)
         return pl.DataFrame(
             {
                 "segment": np.repeat(np.array(names, dtype=object), 2).astype(str),
-                "placement": np.tile(np.array(PLACEMENTS), len(names)),
+                "placement": np.tile(np.array(PLACEMENTS), size),
                 "users": np.repeat(users, 2),
                 "spend_cny": money.sum(axis=0).ravel(),
-                "impressions": bought.ravel(),
-                "live_entries": entries.ravel(),
-                "new_fans": sums[0].ravel(),
-                "new_fan_gmv_cny": sums[1].ravel(),
+                "impressions": segment_sums(code, fate.impressions, size).ravel(),
+                "live_entries": segment_sums(code, fate.entries, size).ravel(),
+                "new_fans": segment_sums(code, fans, size).ravel(),
+                "new_fan_gmv_cny": segment_sums(code, fans * self.gmv_per_fan_cny, size).ravel(),
             }
         )
 
     def value(self, assignment: pl.DataFrame, spend: pl.DataFrame, *, days: float = 1.0) -> dict[str, float]:
         """Expected totals: spend_cny, impressions, live_entries, new_fans, new_fan_gmv_cny, profit_cny."""
-        totals = self.cells(assignment, spend, days=days).select(pl.col(pl.Float64).sum()).row(0, named=True)
-        profit = self.margin * totals["new_fan_gmv_cny"] - totals["spend_cny"]
-        return {**totals, "profit_cny": profit}
+        names, code = self.segment_codes(assignment)
+        money, slots = _by_slot(spend, names)
+        return self.totals(code, money, days=days / slots)
+
+    def totals(self, code: IntArray, money: FloatArray, *, days: float) -> dict[str, float]:
+        """The same of segments `code` (n,) that get `money` (slots, segments, 2) over slots of `days`."""
+        fate = self.follow_rates(code, money, days=days)
+        gmv = float((fate.new_fans * self.gmv_per_fan_cny).sum())
+        return {
+            "spend_cny": float(money.sum()),
+            "impressions": float(fate.impressions.sum()),
+            "live_entries": float(fate.entries.sum()),
+            "new_fans": float(fate.new_fans.sum()),
+            "new_fan_gmv_cny": gmv,
+            "profit_cny": self.margin * gmv - float(money.sum()),
+        }
 
     def segment_codes(self, assignment: pl.DataFrame) -> tuple[list[str], IntArray]:
         """Names of the segments and, per user, the index of its segment (-1: none, or not eligible)."""
@@ -168,23 +209,28 @@ class Truth:
 
     def supply(self, code: IntArray, size: int) -> tuple[FloatArray, FloatArray]:
         """Capacity K and capacity-weighted price c of each segment and placement, (size, 2) each."""
-        inside, p = code >= 0, self.people
-        k = np.column_stack([np.bincount(code[inside], p.capacity[inside, j], size) for j in range(2)])
-        kc = p.capacity * p.price_cny
-        total = np.column_stack([np.bincount(code[inside], kc[inside, j], size) for j in range(2)])
-        return k.astype(float), np.where(k > 0, total / np.maximum(k, 1e-300), 1.0)
+        return supply_of(code, size, capacity=self.people.capacity, price_cny=self.people.price_cny)
 
-    def follow_rates(
-        self, code: IntArray, money: FloatArray, *, days: float
-    ) -> tuple[FloatArray, FloatArray]:
-        """z (n, 2) of every user and impressions bought (segments, 2), for money (slots, segments, 2)."""
-        size = money.shape[1]
-        k, c = self.supply(code, size)
-        daily = impressions(money / days, capacity=k, price_cny=c, theta=self.kind.theta)
-        bought = days * daily.sum(axis=0)
-        users = np.bincount(code[code >= 0], minlength=size)
-        each = bought / np.maximum(users, 1)[:, None]
-        return np.where((code >= 0)[:, None], each[code] * self.hazard, 0.0), bought
+    def fate(self, assignment: pl.DataFrame, spend: pl.DataFrame, *, days: float = 1.0) -> Fate:
+        """What a plan does to everybody."""
+        names, code = self.segment_codes(assignment)
+        money, slots = _by_slot(spend, names)
+        return self.follow_rates(code, money, days=days / slots)
+
+    def follow_rates(self, code: IntArray, money: FloatArray, *, days: float) -> Fate:
+        """What `money` (slots, segments, 2) does to everybody over slots of `days` each."""
+        p, cap = self.people, self.kind.cap
+        zero = np.zeros(p.capacity.shape)
+        z, shown, entries = zero, zero, zero
+        for slot in money:
+            daily = daily_impressions(
+                self.kind, code, slot / days, capacity=p.capacity, price_cny=p.price_cny
+            )
+            arrivals = daily * np.column_stack([np.zeros(len(code)), p.enter])
+            let_in = np.array([1.0, room_left(float(arrivals.sum()), self.places)])
+            z = z + days * follow_rate(daily, self.hazard * let_in, cap=cap)
+            shown, entries = shown + days * daily, entries + days * arrivals * let_in
+        return Fate(z, shown, entries)
 
     def realise(
         self,
@@ -196,14 +242,11 @@ class Truth:
     ) -> Realised:
         """One random outcome of a one-day campaign, with organic follows and orders, as logs would show."""
         names, code = self.segment_codes(assignment)
-        money, slots = _by_slot(spend, names)
-        _, bought = self.follow_rates(code, money, days=1.0 / slots)
-        users = np.maximum(np.bincount(code[code >= 0], minlength=len(names)), 1)
-        each = np.where((code >= 0)[:, None], (bought / users[:, None])[code], 0.0)
-        shown = rng.poisson(each)
-        got = np.column_stack(
-            [np.bincount(code[code >= 0], shown[code >= 0, j], len(names)) for j in range(2)]
-        )
+        money, _ = _by_slot(spend, names)
+        fate = self.fate(assignment, spend)
+        shown = draw_impressions(rng, fate.impressions, cap=self.kind.cap)
+        arrivals = float(self.people.enter @ fate.impressions[:, 1])
+        got = segment_sums(code, shown.astype(float), len(names))
         price = money.sum(axis=0) / np.maximum(got, 1)
         rows = show(
             rng,
@@ -215,10 +258,13 @@ class Truth:
             randomized=np.zeros(len(code), bool),
             propensity=np.full(len(code), np.nan),
             hazard_scale=np.ones(2),
+            room=room_left(arrivals, self.places),
         )
-        end = HORIZON_DAYS + 2.0
+        end = self.kind.horizon_days + 2.0
         orders = orders_of(rng, self.people, self.kind, rows, fans=self.fans, start=0.0, end=end)
-        seen = Seen(self.user_id, self.starts_at, until=HORIZON_DAYS + 90.0)  # every refund has come by then
+        seen = Seen(
+            self.user_id, self.starts_at, until=self.kind.horizon_days + 90.0
+        )  # every refund has come by then
         campaign = pl.Series([campaign_id]).new_from_index(0, len(rows.user))
         return Realised(
             exposures=exposures_frame(rows, seen, campaign_id=campaign, prefix="fe"),

@@ -1,7 +1,9 @@
 """Registered and loaded again through a real MLflow store: the same numbers, text only."""
 
+import re
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def test_saved_and_loaded_model_scores_the_same(store):
 
     model, users = fitted()
     with mlflow.start_run() as run:
-        uri = registry.save(model, input_example=users.head(5), extra_files={"segmenter.json": "{}"})
+        uri = registry.save(model, extra_files={"segmenter.json": "{}"})
     expected = model.score(users)
     for address in (
         uri,
@@ -67,22 +69,36 @@ def test_saved_and_loaded_model_scores_the_same(store):
     assert served.metadata.saved_input_example_info is not None
 
 
-def test_alias_moves_only_when_asked(store):
+def test_nobody_travels_with_a_model(store):
+    from mlflow.artifacts import download_artifacts
+
     from models import registry
 
     model, users = fitted()
-    first = registry.save(model, input_example=users)
-    registry.save(model, input_example=users, alias=None)
+    folder = Path(download_artifacts(registry.save(model)))
+    files = [path for path in folder.rglob("*") if path.is_file() and "code" not in path.parts]
+    text = {path.name: path.read_text(encoding="utf-8") for path in files}
+    people = re.compile("|".join(rf"\b{re.escape(user)}\b" for user in users["user_id"]))
+    assert [name for name, held in text.items() if people.search(held)] == []
+    assert "example-1" in text["input_example.json"]
+
+
+def test_alias_moves_only_when_asked(store):
+    from models import registry
+
+    model, _ = fitted()
+    first = registry.save(model)
+    registry.save(model, alias=None)
     assert registry.load("models:/new-fan-gmv@champion").uri == first
 
 
 def test_aliases_are_read_and_moved(store):
     from models import registry
 
-    model, users = fitted()
+    model, _ = fitted()
     assert registry.version_at("new-fan-gmv", "champion") is None
-    first = registry.save(model, input_example=users)
-    second = registry.save(model, input_example=users, alias=registry.CHALLENGER)
+    first = registry.save(model)
+    second = registry.save(model, alias=registry.CHALLENGER)
     assert registry.version_at("new-fan-gmv", "champion") == first
     assert registry.version_at("new-fan-gmv", "challenger") == second
     assert registry.version_at("new-fan-gmv", "nobody") is None
@@ -114,7 +130,7 @@ def test_plain_folder_and_name_clash(store, tmp_path):
         (folder / name).write_text(text, encoding="utf-8")
     assert registry.load(str(folder)).model.score(users).equals(model.score(users))
     with pytest.raises(DataError, match=r"audience\.json"):
-        registry.save(model, input_example=users, extra_files={"audience.json": "{}"})
+        registry.save(model, extra_files={"audience.json": "{}"})
 
 
 def test_a_request_is_refused_in_words_and_answered_in_valid_json(store):
@@ -130,7 +146,7 @@ def test_a_request_is_refused_in_words_and_answered_in_valid_json(store):
     model, users = fitted()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        served = mlflow.pyfunc.load_model(registry.save(model, input_example=users.head(5)))
+        served = mlflow.pyfunc.load_model(registry.save(model))
         people = users.head(6).to_pandas()
         number = next(
             feature.name for feature in model.features if feature.kind == "number" and feature.low >= 0

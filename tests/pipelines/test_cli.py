@@ -24,6 +24,7 @@ COMMANDS = (
     "score",
     "plan",
     "run",
+    "assign",
     "evaluate",
     "backtest",
     "replay",

@@ -141,7 +141,9 @@ def hurdle(problem: Problem, solution: Solution) -> FloatArray:
     """
     zero = np.zeros(len(problem.market))
     charge = -np.asarray(problem.objective.get("spend", zero), dtype=float) + zero
-    price = float(solution.shadow_prices.get("total", 0.0))
+    price = solution.yuan_price
+    if price is None:
+        price = float(solution.shadow_prices.get("total", 0.0))
     if any(np.any(c) for m, c in problem.objective.items() if m != "spend"):
         return charge + price
     value = value_coefficients(problem)

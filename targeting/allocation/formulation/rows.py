@@ -32,6 +32,7 @@ from targeting.campaign.constraints import (
     Target,
     Trial,
 )
+from targeting.campaign.steps import steps_of
 
 
 @dataclass(frozen=True)
@@ -68,37 +69,69 @@ def _on(brief: Brief, cells: IndexArray, weight: float = 1.0) -> FloatArray:
     return coefficients
 
 
-def _return_row(brief: Brief, cells: IndexArray, least: float) -> dict[Metric, FloatArray]:
-    """Coefficients of worth(cells) - least spend(cells)."""
-    here = _on(brief, cells)
-    return {**{metric: c * here for metric, c in brief.worth.items()}, "spend": -least * here}
+def _returns(brief: Brief, constraint: RoiFloor | Target, least: float, where: str, cells: IndexArray) -> Row:
+    """worth(cells) - least spend(cells) >= 0."""
+    here, [step] = _on(brief, cells), steps_of(constraint).values()
+    row: dict[Metric, FloatArray] = {metric: c * here for metric, c in brief.worth.items()}
+    return Row(
+        constraint.name,
+        {**row, "spend": -least * here},
+        lower=0.0,
+        unit="value",
+        where=where,
+        aim=isinstance(constraint, Target),
+        per_step={"spend": step.size * here},
+    )
 
 
-def _spend_limits(brief: Brief, name: str, parts: list[tuple[str, IndexArray, float, float]]) -> Compiled:
-    """lower <= spend(cells) <= upper for each (where, cells, lower, upper)."""
-    low, high = np.full(len(brief.market), np.nan), np.full(len(brief.market), np.nan)
-    rows: list[Row] = []
-    for where, cells, lower, upper in parts:
-        if len(cells) > 1:
-            rows.append(Row(name, {"spend": _on(brief, cells)}, lower=lower, upper=upper, where=where))
+@dataclass(frozen=True)
+class _SpendLimit:
+    """spend(cells) >= cny, or <= cny; `per_step` and `per_budget` as of `Row`."""
+
+    where: str
+    cells: IndexArray
+    at_least: bool
+    cny: float
+    per_step: float = 1.0
+    per_budget: float = 0.0
+
+    def row(self, brief: Brief, name: str) -> Row:
+        """As a coupling row."""
+        lower, upper = (self.cny, np.inf) if self.at_least else (-np.inf, self.cny)
+        spend: dict[Metric, FloatArray] = {"spend": _on(brief, self.cells)}
+        return Row(name, spend, lower, upper, "CNY", self.where, False, self.per_step, self.per_budget)
+
+
+def _spend_limits(brief: Brief, name: str, parts: list[_SpendLimit]) -> Compiled:
+    """A row for each limit on several cells; those on one cell each become cell limits."""
+    rows = tuple(part.row(brief, name) for part in parts if len(part.cells) > 1)
+    limits = []
+    for side, at_least in (("lower_cny", True), ("upper_cny", False)):
+        alone = [part for part in parts if len(part.cells) == 1 and part.at_least == at_least]
+        if not alone:
             continue
-        if lower > 0:
-            low[cells] = lower
-        if np.isfinite(upper):
-            high[cells] = upper
-    limits = [CellLimit(name, "lower_cny", low)] if not np.isnan(low).all() else []
-    limits += [CellLimit(name, "upper_cny", high)] if not np.isnan(high).all() else []
-    return Compiled(tuple(limits), tuple(rows))
+        value, step, budget = (np.full(len(brief.market), np.nan) for _ in range(3))
+        for part in alone:
+            value[part.cells], step[part.cells] = part.cny, part.per_step
+            budget[part.cells] = part.per_budget
+        limits.append(CellLimit(name, side, value, step, budget))  # type: ignore[arg-type]
+    return Compiled(tuple(limits), rows)
 
 
 def bounds(brief: Brief, constraint: Bounds) -> Compiled:
     """min <= spend(selection) <= max; shares are of the budget, the least in whole 厘 (three thirds fit)."""
-    share = in_cny(np.floor(in_li((constraint.min_share or 0.0) * brief.budget_cny) + 1e-6))
-    lower = max(constraint.min_cny or 0.0, float(share))
-    upper = np.inf if constraint.max_cny is None else constraint.max_cny
+    budget, point = brief.budget_cny, 0.01 * brief.budget_cny
+    share = float(in_cny(np.floor(in_li((constraint.min_share or 0.0) * budget) + 1e-6)))
+    least = [(constraint.min_cny or 0.0, 1.0, 0.0), (share, point, -(constraint.min_share or 0.0))]
+    most = [] if constraint.max_cny is None else [(constraint.max_cny, 1.0, 0.0)]
     if constraint.max_share is not None:
-        upper = min(upper, constraint.max_share * brief.budget_cny)
-    parts = [(where, cells, lower, upper) for where, cells in _groups(brief, constraint, constraint.each)]
+        most.append((constraint.max_share * budget, point, constraint.max_share))
+    parts = []
+    for where, cells in _groups(brief, constraint, constraint.each):
+        if max(least)[0] > 0:
+            parts.append(_SpendLimit(where, cells, True, *max(least)))
+        if most:
+            parts.append(_SpendLimit(where, cells, False, *min(most)))
     return _spend_limits(brief, constraint.name, parts)
 
 
@@ -110,12 +143,11 @@ def ratio(brief: Brief, constraint: Ratio) -> Compiled:
     found: list[Row] = []
     for where, group in _groups(brief, constraint, constraint.each):
         here = _on(brief, group)
-        if constraint.max is not None:
-            most: dict[Metric, FloatArray] = {"spend": of * here - constraint.max * (to * here)}
-            found.append(Row(constraint.name, most, upper=0.0, where=where))
-        if constraint.min is not None:
-            least: dict[Metric, FloatArray] = {"spend": of * here - constraint.min * (to * here)}
-            found.append(Row(constraint.name, least, lower=0.0, where=where))
+        for key, step in steps_of(constraint).items():
+            lower, upper = (0.0, np.inf) if key == "min" else (-np.inf, 0.0)
+            apart: dict[Metric, FloatArray] = {"spend": of * here - getattr(constraint, key) * (to * here)}
+            room: dict[Metric, FloatArray] = {"spend": step.size * (to * here)}
+            found.append(Row(constraint.name, apart, lower, upper, where=where, per_step=room))
     return Compiled(rows=tuple(found))
 
 
@@ -143,7 +175,7 @@ def max_active(brief: Brief, constraint: MaxActive) -> Compiled:
 def roi_floor(brief: Brief, constraint: RoiFloor) -> Compiled:
     """worth - min spend >= 0."""
     found = [
-        Row(constraint.name, _return_row(brief, cells, constraint.min), lower=0.0, unit="value", where=where)
+        _returns(brief, constraint, constraint.min, where, cells)
         for where, cells in _groups(brief, constraint, constraint.each)
     ]
     return Compiled(rows=tuple(found))
@@ -152,7 +184,8 @@ def roi_floor(brief: Brief, constraint: RoiFloor) -> Compiled:
 def marginal_floor(brief: Brief, constraint: MarginalFloor) -> Compiled:
     """See `Limits.marginal_floor`."""
     value = np.where(chosen(brief, constraint), constraint.min, np.nan)
-    return Compiled(limits=(CellLimit(constraint.name, "marginal_floor", value),))
+    size = steps_of(constraint)["min"].size
+    return Compiled(limits=(CellLimit(constraint.name, "marginal_floor", value, size),))
 
 
 def live_capacity(brief: Brief, constraint: LiveCapacity) -> Compiled:
@@ -190,9 +223,12 @@ def change_limit(brief: Brief, constraint: ChangeLimit) -> Compiled:
     parts = []
     for where, cells in _groups(brief, constraint, constraint.each or "cell"):
         before = float(last[cells].sum())
-        steps = [constraint.max_cny, None if constraint.max_share is None else constraint.max_share * before]
-        step = min(s for s in steps if s is not None)
-        parts.append((where, cells, max(before - step, 0.0), before + step))
+        room = [] if constraint.max_cny is None else [(constraint.max_cny, 1.0)]
+        room += [] if constraint.max_share is None else [(constraint.max_share * before, 0.01 * before)]
+        most, per_step = min(room)
+        if before > most:
+            parts.append(_SpendLimit(where, cells, True, before - most, per_step))
+        parts.append(_SpendLimit(where, cells, False, before + most, per_step))
     return _spend_limits(brief, constraint.name, parts)
 
 
@@ -208,11 +244,12 @@ def fairness_floor(brief: Brief, constraint: FairnessFloor) -> Compiled:
     metric: Mapping[Metric, FloatArray] = brief.worth
     if constraint.of == "grants":
         metric = {"impressions": np.ones(len(brief.market))}
-    found = []
+    found, point = [], steps_of(constraint)["min_share"].size
+    room: dict[Metric, FloatArray] = {m: point * c * everyone for m, c in metric.items()}
     for where, cells in parts:
         share = _on(brief, cells) - constraint.min_share * everyone
         row: dict[Metric, FloatArray] = {m: c * share for m, c in metric.items()}
-        found.append(Row(constraint.name, row, lower=0.0, unit="value", where=where))
+        found.append(Row(constraint.name, row, lower=0.0, unit="value", where=where, per_step=room))
     return Compiled(rows=tuple(found))
 
 
@@ -223,13 +260,14 @@ def frequency_cap(brief: Brief, constraint: FrequencyCap) -> Compiled:
             f"constraint '{constraint.name}': how many people the curves reach is not known, so impressions "
             f"per person are not; take it away or plan from logs"
         )
-    found = []
+    found, size = [], steps_of(constraint)["impressions"].size
     for where, cells in _groups(brief, constraint, constraint.each):
         row: dict[Metric, FloatArray] = {
             "impressions": _on(brief, cells),
             "reached": _on(brief, cells, -constraint.impressions),
         }
-        found.append(Row(constraint.name, row, upper=0.0, unit="impressions", where=where))
+        room: dict[Metric, FloatArray] = {"reached": _on(brief, cells, size)}
+        found.append(Row(constraint.name, row, upper=0.0, unit="impressions", where=where, per_step=room))
     return Compiled(rows=tuple(found))
 
 
@@ -241,12 +279,11 @@ def target(brief: Brief, constraint: Target) -> Compiled:
     found = []
     for where, cells in _groups(brief, constraint, constraint.each):
         if constraint.metric == "roi":
-            row, lower, unit = _return_row(brief, cells, constraint.value), 0.0, "value"
-        elif constraint.metric == "new_fans":
-            row, lower, unit = {"fans": _on(brief, cells)}, constraint.value, "fans"
-        else:
-            row, lower, unit = {"gmv": _on(brief, cells)}, constraint.value, "CNY"
-        found.append(Row(constraint.name, row, lower=lower, unit=unit, where=where, aim=True))
+            found.append(_returns(brief, constraint, constraint.value, where, cells))
+            continue
+        metric, unit = ("fans", "fans") if constraint.metric == "new_fans" else ("gmv", "CNY")
+        row: dict[Metric, FloatArray] = {metric: _on(brief, cells)}  # type: ignore[dict-item]
+        found.append(Row(constraint.name, row, lower=constraint.value, unit=unit, where=where, aim=True))
     return Compiled(rows=tuple(found))
 
 
@@ -266,10 +303,11 @@ def trial(brief: Brief, constraint: Trial) -> Compiled:
     """spend(cells that were never tried) <= max_cny; nothing where every cell was."""
     cells = np.flatnonzero(chosen(brief, constraint) & brief.market.untried)
     if constraint.max_cny <= 0:
-        return _spend_limits(brief, constraint.name, [("", cells[[i]], 0.0, 0.0) for i in range(len(cells))])
+        closed = [_SpendLimit("", cells[[i]], False, 0.0) for i in range(len(cells))]
+        return _spend_limits(brief, constraint.name, closed)
     if not len(cells):
         return Compiled()
-    return _spend_limits(brief, constraint.name, [("", cells, 0.0, constraint.max_cny)])
+    return _spend_limits(brief, constraint.name, [_SpendLimit("", cells, False, constraint.max_cny)])
 
 
 COMPILERS: Mapping[str, Callable[[Brief, Any], Compiled]] = {

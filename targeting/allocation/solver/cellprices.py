@@ -4,9 +4,11 @@ name.
 Exists because the prices that bound the optimum are not always the slope of its value (where cells are
 S-shaped or on/off the bound's prices belong to a mixture), and because limits of single cells are held
 inside the pricing problem, where the master has no dual for them. Both come from the optimality conditions
-at the plan (envelope theorem). Convention: the price of a name is the objective gained per unit by which
-*every* limit of that name (rows and cells alike) is moved outwards, so it is >= 0 and a sum over its rows
-and cells; rows that count cells keep the bound's price, a ceiling on what one more cell may bring. It must
+at the plan (envelope theorem). Convention: the price of a name is the objective gained when every number of
+that constraint moves outwards by one natural step (`campaign.steps`), a sum over its rows and cells: a row's
+multiplier times the room that a step gives it (0.1 of a return: 0.1 yuan a yuan spent at the plan). Limits
+that are shares of the budget move with it, so they count in the price of `total`. Rows that count cells keep
+the bound's price, a ceiling on what one more cell may bring. It must
 not import `solve`.
 """
 
@@ -19,6 +21,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from models.supply.curves import POINTS, FloatArray
+from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
@@ -30,10 +33,11 @@ from targeting.allocation.solver.polish import lines, polish
 
 @dataclass(frozen=True)
 class Named:
-    """Prices by constraint name, and the names that hold with equality."""
+    """Prices by constraint name, the names that hold with equality, and the budget row's own multiplier."""
 
     prices: dict[str, float]
     binding: tuple[str, ...]
+    yuan_price: float
 
 
 def named_prices(problem: Problem, program: Program, prices: FloatArray, laid: FloatArray) -> Named:
@@ -52,24 +56,41 @@ def named_prices(problem: Problem, program: Program, prices: FloatArray, laid: F
     worth = np.abs(jet(program, program.weights(np.zeros_like(own)), spend).value).sum()
     lhs, size = lines(program, spend)
     own = np.where(np.abs(own) * size > SETTINGS.price_nothing * worth, own, 0.0)
-    found: dict[str, float] = {"total": 0.0}
-    held: list[str] = []
     tight = (np.abs(lhs - program.row_upper) <= SETTINGS.price_near * size) | (
         np.abs(lhs - program.row_lower) <= SETTINGS.price_near * size
     )
-    for name, price, at_limit in zip(program.row_name, np.abs(own).tolist(), tight.tolist(), strict=True):
-        found[name] = found.get(name, 0.0) + price
-        held += [name] if at_limit or price > 0 else []
-    for name, price in limit_prices(problem, program, own, spend).items():
+    paying = zip(program.row_name, np.abs(own).tolist(), tight.tolist(), strict=True)
+    held = [name for name, price, at_limit in paying if at_limit or price > 0]
+    real = program.told(spend, len(problem.market))
+    cells, yuan = limit_prices(problem, program, own, spend)
+    found = row_prices(problem, own, real)
+    for name, price in cells.items():
         found[name] = found.get(name, 0.0) + price
         held += [name] if price * problem.budget_cny > SETTINGS.price_nothing * worth else []
-    return Named(found, tuple(dict.fromkeys(held)))
+    return Named(found, tuple(dict.fromkeys(held)), float(abs(own[0])) + yuan)
+
+
+def row_prices(problem: Problem, prices: FloatArray, spend_cny: FloatArray) -> dict[str, float]:
+    """Objective per natural step of each row's constraint, and per yuan of the budget.
+
+    Args:
+        problem: prices: (r,) multipliers, the budget's first.
+        prices: as of the program's rows.
+        spend_cny: (n_cells,) where rows that are ratios of sums are priced.
+    """
+    got = outcomes(problem.market, spend_cny)
+    found: dict[str, float] = {"total": float(abs(prices[0]))}
+    for row, price in zip(problem.rows, np.abs(prices[1:]).tolist(), strict=True):
+        room = row.per_step if isinstance(row.per_step, float) else total(row.per_step, got)
+        found[row.name] = found.get(row.name, 0.0) + price * float(room)
+        found["total"] += price * row.per_budget
+    return found
 
 
 def limit_prices(
     problem: Problem, program: Program, prices: FloatArray, laid: FloatArray
-) -> dict[str, float]:
-    """Objective per yuan by which every limit of a constraint would be moved outwards, for the binding ones.
+) -> tuple[dict[str, float], float]:
+    """Objective per natural step by which every limit of a constraint moves outwards, for the binding ones.
 
     Args:
         problem: its `limits.sources` say who set what.
@@ -78,8 +99,8 @@ def limit_prices(
         laid: (m,) the plan on the grid.
 
     Returns:
-        Constraint name -> price > 0, summed over the cells where its limit is the one that binds; `total`
-        where the budget is a cell's own ceiling.
+        Constraint name -> price > 0, summed over the cells where its limit is the one that binds, `total` for
+        what moves with the budget; and the price of a yuan where the budget is a cell's own ceiling.
     """
     n, limits = len(problem.market), problem.limits
     at_upper, at_lower = _slopes_at_limits(problem, program, prices, laid)
@@ -99,14 +120,14 @@ def limit_prices(
         worth, tightest = sides[source.side]
         said = np.where(np.isnan(source.value), -1.0, source.value)
         binds = (worth > 0) & (said >= 0) & np.isclose(said, tightest, rtol=1e-9, atol=0.0)
-        if binds.any():
-            found[source.name] = found.get(source.name, 0.0) + float(worth[binds].sum())
+        for name, room in ((source.name, source.per_step), ("total", source.per_budget)):
+            gained = float((worth * room)[binds].sum())
+            found[name] = found.get(name, 0.0) + gained if gained else found.get(name, 0.0)
     found |= _floor_prices(problem, program, laid, at_upper, most)
     by_budget = (at_upper > 0) & (limits.upper_cny > problem.budget_cny)
     by_budget &= np.isclose(most, problem.budget_cny, rtol=1e-9, atol=0.0)
-    if by_budget.any():
-        found["total"] = float(at_upper[by_budget].sum())
-    return found
+    yuan = float(at_upper[by_budget].sum())
+    return {**found, "total": found.get("total", 0.0) + yuan}, yuan
 
 
 def _floor_prices(
@@ -135,7 +156,7 @@ def _floor_prices(
     for source in limits.sources:
         if source.side == "marginal_floor":
             binds = stopped & (source.value == limits.marginal_floor)
-            found[source.name] = float((at_upper * moved)[binds].sum())
+            found[source.name] = float((at_upper * moved * source.per_step)[binds].sum())
     return found
 
 

@@ -25,6 +25,7 @@ from targeting.allocation.problem import Problem, Risk, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.cellprices import row_prices
 from targeting.allocation.solver.cvar import TailRows, bound, climb
 from targeting.allocation.solver.layout import basic_weights, build
 from targeting.allocation.solver.pricing import legal
@@ -204,12 +205,11 @@ def _with_cvar(
     if not bounds:
         return _finished(problem, risk, free, tail, found.spend, 0.0, free.upper_bound, gap_tol)
     prices, price, _q = found.duals[int(np.argmin(bounds))]
-    named = dict.fromkeys(("total", *program.row_name), 0.0)
-    for name, each in zip(program.row_name, np.abs(program.lawful(prices)).tolist(), strict=True):
-        if name in named:
-            named[name] += each
+    own = program.lawful(prices)
+    named = row_prices(problem, own, program.told(found.spend, len(problem.market)))
     size = 1e-7 * abs(free.value) / max(problem.budget_cny, 1e-300)  # below is the interior point's rounding
-    free = replace(free, shadow_prices=named, binding=tuple(n for n, p in named.items() if p > size))
+    binding = tuple(n for n, p in named.items() if p > size)
+    free = replace(free, shadow_prices=named, binding=binding, yuan_price=float(abs(own[0])))
     return _finished(problem, risk, free, tail, found.spend, price, min(free.upper_bound, *bounds), gap_tol)
 
 

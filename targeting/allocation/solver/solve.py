@@ -150,4 +150,5 @@ def _finish(program: Program, best: Incumbent, warm: Warm, deadline: Deadline, r
         binding=named.binding,
         seconds=deadline.elapsed,
         rounds=rounds,
+        yuan_price=named.yuan_price,
     )

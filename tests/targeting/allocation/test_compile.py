@@ -36,9 +36,11 @@ def test_a_group_becomes_a_row_and_a_single_cell_a_limit():
         {"kind": "bounds", "placement": "live", "min_share": 0.2, "max_cny": 700},
         {"kind": "bounds", "segment": "s1", "placement": "live", "max_cny": 150},
     )
-    (row,) = problem.rows
-    assert row.coefficients["spend"].tolist() == [0, 1, 0, 1, 0, 1]
-    assert (row.lower, row.upper) == (200.0, 700.0)
+    least, most = problem.rows
+    assert least.coefficients["spend"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert most.coefficients["spend"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert (least.lower, least.upper, least.per_step, least.per_budget) == (200.0, np.inf, 10.0, -0.2)
+    assert (most.lower, most.upper, most.per_step, most.per_budget) == (-np.inf, 700.0, 1.0, 0.0)
     assert problem.limits.upper_cny.tolist() == [np.inf, np.inf, np.inf, 150, np.inf, np.inf]
     assert problem.limits.names["bounds-2"].tolist() == [False, False, False, True, False, False]
 
@@ -117,7 +119,9 @@ def test_change_limit_reads_arrays_and_frames_and_splits_over_slots():
         {"kind": "change_limit", "max_cny": 20, "each": "placement"},
         last_plan=np.array([10.0, 0, 20, 0, 30, 0]),
     )
-    assert [(r.where, r.lower, r.upper) for r in grouped.rows] == [("video", 40, 80), ("live", 0, 20)]
+    assert [(r.where, r.lower, r.upper) for r in grouped.rows] == [
+        ("video", 40, np.inf), ("video", -np.inf, 80), ("live", -np.inf, 20),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from small_markets import market
 
 from models.errors import InfeasibleError
-from targeting.allocation.formulation.compile import combine, compile_problem
-from targeting.allocation.problem import Problem, Row
+from targeting.allocation.formulation.compile import compile_problem
+from targeting.allocation.problem import Market, Problem
 from targeting.allocation.solver.solve import Warm, solve
+from targeting.campaign.constraints import Parsed, parse_constraints
+from targeting.campaign.steps import loosened, steps_of
 
 STEP = 2e-4  # of a limit's size
 SECONDS = 3.0  # a solve that is cut off has a wide bound, which the comparison allows for
@@ -41,7 +43,38 @@ def random_brief(rng: np.random.Generator, budget: float) -> list[dict[str, obje
     return [{"name": KINDS[i], **written[KINDS[i]]} for i in chosen]
 
 
-def random_problem(seed: int) -> Problem:
+@dataclass(frozen=True)
+class Written:
+    """A brief on a market: what is moved is the number that the planner wrote."""
+
+    on: Market
+    budget: float
+    constraints: Parsed
+    last: np.ndarray
+
+    def problem(self) -> Problem:
+        return compile_problem(
+            self.on, budget_cny=self.budget, constraints=self.constraints, last_plan=self.last
+        )
+
+    def moved(self, name: str, steps: float) -> Problem:
+        """The problem with every number of that constraint moved outwards by so many natural steps."""
+        if name == "total":
+            return replace(self, budget=self.budget + steps).problem()
+        wider = [loosened(c, steps=steps) if c.name == name else c for c in self.constraints]
+        return replace(self, constraints=Parsed(wider)).problem()
+
+    def step(self, name: str, price: float, value: float) -> float:
+        """As many steps as change the value by about STEP of it, but the number by no more than 1 %."""
+        of_value = STEP * abs(value) / max(price, 1e-300)
+        if name == "total":
+            return min(of_value, STEP * self.budget)
+        [constraint] = [c for c in self.constraints if c.name == name]
+        sizes = [getattr(constraint, key) / step.size for key, step in steps_of(constraint).items()]
+        return min(of_value, 0.01 * min(sizes))
+
+
+def random_written(seed: int) -> Written:
     """Competing placements of two merchants, concave curves of one family, a last plan near an even split."""
     rng = np.random.default_rng(seed)
     family = ("log", "expsat", "power")[seed % 3]
@@ -50,33 +83,7 @@ def random_problem(seed: int) -> Problem:
         on = replace(on, supply=replace(on.supply, shape=np.full(len(on), 0.6)))
     budget = float(rng.uniform(800, 2500))
     last = rng.uniform(0.5, 1.5, len(on)) * budget / len(on)
-    return compile_problem(on, budget_cny=budget, constraints=random_brief(rng, budget), last_plan=last)
-
-
-def moved(problem: Problem, name: str, by: float) -> Problem:
-    """The problem with every limit of that name moved outwards by so much."""
-    if name == "total":
-        return replace(problem, budget_cny=problem.budget_cny + by)
-
-    def wider(row: Row) -> Row:
-        return replace(row, lower=row.lower - by, upper=row.upper + by) if row.name == name else row
-
-    sources = [
-        replace(s, value=s.value + by * (1 if s.side == "upper_cny" else -1)) if s.name == name else s
-        for s in problem.limits.sources
-    ]
-    limits = combine(sources, len(problem.market))
-    return replace(problem, rows=tuple(map(wider, problem.rows)), limits=limits)
-
-
-def size_of(problem: Problem, name: str, price: float, value: float) -> float:
-    """A step of that limit that changes the value by about STEP of it, but the limit by no more than 1 %."""
-    of_value = STEP * abs(value) / max(price, 1e-300)
-    limits = [
-        abs(x) for r in problem.rows if r.name == name for x in (r.lower, r.upper) if 0 < abs(x) < np.inf
-    ]
-    limits += [float(np.nanmin(s.value[s.value > 0])) for s in problem.limits.sources if s.name == name]
-    return min(of_value, 0.01 * min(limits, default=np.inf), STEP * problem.budget_cny)
+    return Written(on, budget, parse_constraints(random_brief(rng, budget)), last)
 
 
 def check(seed: int, warm: Warm | None = None) -> int:
@@ -84,19 +91,19 @@ def check(seed: int, warm: Warm | None = None) -> int:
 
     `warm` lets each solve go on from the one before: as well certified, at a sixth of the CPU.
     """
-    problem = random_problem(seed)
+    written = random_written(seed)
     try:
-        here = solve(problem, gap_tol=1e-9, time_limit_s=SECONDS, warm=warm)
+        here = solve(written.problem(), gap_tol=1e-9, time_limit_s=SECONDS, warm=warm)
     except InfeasibleError:
         return 0
     compared = 0
     for name, price in here.shadow_prices.items():
-        step = size_of(problem, name, price, here.value)
+        step = written.step(name, price, here.value)
         if step <= 0:
             continue  # a plan worth nothing: there is no slope to compare with
         try:
             ends = [
-                solve(moved(problem, name, h), gap_tol=1e-9, time_limit_s=SECONDS, warm=warm)
+                solve(written.moved(name, h), gap_tol=1e-9, time_limit_s=SECONDS, warm=warm)
                 for h in (-step, step)
             ]
         except InfeasibleError:

@@ -8,8 +8,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 import targeting as tg
 from models.errors import InfeasibleError
-from targeting.assignment.crowd import reply
-from targeting.assignment.prices import best_prices, within
+from targeting.assignment.everybody import Everybody, reply, within
+from targeting.assignment.prices import best_prices
 
 
 def exact(people):
@@ -67,6 +67,36 @@ def test_small_tables_get_the_best_there_is_and_nothing_is_exceeded(seed):
         assert lower - 1e-12 * abs(lower) <= used <= upper + 1e-12 * abs(upper)
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_small_tables_with_ratios_means_and_shares_too(seed):
+    table, budget, limits = drawn(seed)
+    rng = np.random.default_rng(seed + 1000)
+    table = table.with_columns(
+        impressions=pl.Series(rng.integers(1, 6, table.height) + 0.0),
+        merchant_id=pl.Series(rng.choice(["m1", "m2"], table.height)),
+    )
+    some = [
+        {"kind": "ratio", "of": {"placement": "video"}, "to": {}, "max": float(rng.uniform(0.3, 0.7))},
+        {"kind": "roi_floor", "min": float(rng.uniform(0.8, 2.0))},
+        {"kind": "frequency_cap", "impressions": float(rng.uniform(1.5, 3.5))},
+        {"kind": "fairness_floor", "min_share": float(rng.uniform(0.2, 0.45))},
+    ]
+    limits = [*limits, *(some[i] for i in np.flatnonzero(rng.random(4) < 0.6))]
+    people = offered_people.people_of(table, budget_cny=budget, limits=limits)
+    best = exact(people)
+    if best is None:
+        with pytest.raises(InfeasibleError):
+            tg.assign(table, budget_cny=budget, limits=limits)
+        return
+    found = tg.assign(table, budget_cny=budget, limits=limits)
+    assert best <= found.upper_bound * (1 + 1e-6) + 1e-6
+    assert found.value == pytest.approx(best, rel=1e-6, abs=1e-6)
+    assert found.gap <= 1e-6
+    gross = float(table["worth"].abs().sum() + table["cost_cny"].sum() + table["impressions"].sum())
+    for lower, used, upper in found.limits.select("lower", "used", "upper").iter_rows():
+        assert lower - 1e-12 * gross <= used <= upper + 1e-12 * gross
+
+
 def test_amounts_a_thousand_times_apart_are_chosen_exactly():
     rng = np.random.default_rng(1)
     n = 40
@@ -90,15 +120,15 @@ def test_who_is_decided_in_a_box_chooses_the_same_all_over_it(seed):
     table = offered_people.offers(500, 3, seed=seed, coarse=bool(seed % 2))
     limits = offered_people.usual_limits(table)
     people = offered_people.people_of(table, budget_cny=80.0, limits=limits)
-    middle = best_prices(people).reply.prices
+    middle = best_prices(Everybody.of(people)).reply.prices
     low = np.where(np.isfinite(people.lower), 1.0, 0.9) * middle - np.isfinite(people.lower) * 0.05
     high = np.where(np.isfinite(people.upper), 1.1, 1.0) * middle
-    near = within(people, low, high)
+    near = within(Everybody.of(people), low, high)
     assert 0 < len(near.at) < len(people)
     rng = np.random.default_rng(seed)
     for _ in range(20):
         prices = low + rng.random(len(low)) * (high - low)
-        whole, rest = reply(people, prices), reply(near.people, prices)
+        whole, rest = (reply(Everybody.of(some), prices) for some in (people, near.people))
         assert near.worth + rest.bound == pytest.approx(whole.bound, rel=1e-12)
 
 

@@ -9,8 +9,8 @@ import targeting as tg
 from benchmarks.assignment import relaxed_optimum
 from models.errors import InfeasibleError
 from targeting.assignment import hull, prices
-from targeting.assignment.core import whole_choice
-from targeting.assignment.crowd import reply
+from targeting.assignment.choose import decide
+from targeting.assignment.everybody import Everybody, reply
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -55,7 +55,7 @@ def test_a_floor_whose_price_the_sample_got_wrong_is_followed_beyond_the_box(see
     people = offered_people.people_of(table, budget_cny=budget, limits=[limit])
     wrong = np.array([1.0, -3.0])
     edge, reach = np.full(2, np.inf), np.full(2, 0.05)
-    found = prices.descend(people, wrong, -edge, edge, reach)
+    found = prices.descend(Everybody.of(people), wrong, -edge, edge, reach)
     assert found.prices[1] < 0
     assert found.bound == pytest.approx(relaxed_optimum(people), rel=1e-7)
 
@@ -81,17 +81,18 @@ def test_the_bound_holds_at_any_prices_of_the_right_sign():
     rng = np.random.default_rng(0)
     for _ in range(50):
         prices = offered_people.random_prices(found.people, rng)
-        assert reply(found.people, prices).bound >= found.value * (1 - 1e-12)
+        assert reply(Everybody.of(found.people), prices).bound >= found.value * (1 - 1e-12)
 
 
 def test_the_hull_and_the_cutting_planes_agree_on_one_limit():
     table = offered_people.offers(3000, 2, seed=4)
     people = tg.assign(table, budget_cny=300).people
     whole, bound, price = (path := hull.whole_path(people)).at(300)
-    priced = prices.best_prices(people)
+    everybody = Everybody.of(people)
+    priced = prices.best_prices(everybody)
     assert priced.reply.bound == pytest.approx(bound, rel=1e-9)
     assert priced.reply.prices == pytest.approx([price], rel=1e-9)
-    worth = people.value(whole_choice(people, priced, gap_tol=1e-7)[0])
+    worth = people.value(decide(everybody, gap_tol=1e-7).choice(people, 0))
     assert path.worth[whole] <= worth <= bound
     assert worth == pytest.approx(bound, rel=2e-5)
 

@@ -60,6 +60,50 @@ def test_each_makes_a_limit_of_every_value():
     assert cells.limits["where"].to_list()[1] == "s0, live"
 
 
+def test_ratios_means_and_shares_of_merchants_hold_too():
+    table = TABLE.with_columns(
+        impressions=pl.int_range(pl.len()) % 4 + 1.0,
+        merchant_id=pl.when(pl.col("user_id") < "u00300").then(pl.lit("m1")).otherwise(pl.lit("m2")),
+    )
+    found = assigned(
+        {"kind": "ratio", "of": {"placement": "live"}, "to": {"placement": "video"}, "min": 0.5, "max": 0.8},
+        {"kind": "roi_floor", "placement": "video", "min": 2.5},
+        {"kind": "frequency_cap", "impressions": 2.2},
+        {"kind": "fairness_floor", "min_share": 0.45},
+        table=table,
+    )
+    live, video = (offered_people.used_by(found, table, placement=p) for p in ("live", "video"))
+    assert 0.5 * video * (1 - 1e-9) <= live <= 0.8 * video * (1 + 1e-9)
+    assert offered_people.used_by(found, table, "worth", placement="video") >= 2.5 * video * (1 - 1e-9)
+    shown = offered_people.used_by(found, table, "impressions")
+    assert shown <= 2.2 * found.chosen.height * (1 + 1e-9)
+    for merchant in ("m1", "m2"):
+        share = offered_people.used_by(found, table, "worth", merchant_id=merchant) / found.value
+        assert share >= 0.45 * (1 - 1e-9)
+    assert found.value < assigned(table=table).value
+    assert found.gap <= 1e-3
+
+
+def test_an_offer_in_two_placements_counts_in_both():
+    table = pl.DataFrame(
+        {
+            "user_id": ["a", "b", "c"],
+            "placement": ["both"] * 3,
+            "worth": [3.0, 2.0, 1.0],
+            "cost_cny": [3.0, 3.0, 3.0],
+            "cost_cny_live": [2.0] * 3,
+            "cost_cny_video": [1.0] * 3,
+        }
+    )
+    limit = {"kind": "bounds", "placement": "live", "max_cny": 4.0}
+    found = assigned(limit, table=table, budget=9.0)
+    assert found.chosen["user_id"].to_list() == ["a", "b"]
+    assert found.limits["used"].to_list() == [6.0, 4.0]
+    each = assigned({"kind": "bounds", "each": "placement", "max_cny": 4.0}, table=table, budget=9.0)
+    assert each.limits["where"].to_list() == ["", "live", "video"]
+    assert each.chosen.height == 2
+
+
 def test_an_offer_too_large_for_a_cap_is_never_made_and_does_not_loosen_the_bound():
     table = pl.DataFrame(
         {"user_id": ["a", "b"], "placement": ["live"] * 2, "worth": [100.0, 1.0], "cost_cny": [10.0, 1.0]}
@@ -72,8 +116,8 @@ def test_an_offer_too_large_for_a_cap_is_never_made_and_does_not_loosen_the_boun
     ("limit", "message"),
     [
         (
-            {"kind": "roi_floor", "min": 1},
-            r"limits\[0\]: unknown kind 'roi_floor'.*'bounds', 'live_capacity', 'amount'",
+            {"kind": "max_active", "n": 1},
+            r"limits\[0\]: unknown kind 'max_active'.*'bounds', 'live_capacity', 'ratio'",
         ),
         ({"kind": "bounds", "max_share": 2}, r"limits\[0\].max_share: expected a number <= 1"),
         ({"kind": "bounds", "max_chy": 2}, 'did you mean "max_cny"'),

@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.decisions import Outcome, deciles, incremental_gmv, main, summary
+from benchmarks.decisions import main
+from benchmarks.named_decisions import Outcome, incremental_gmv, summary
+from benchmarks.score_calibration import deciles
 from targeting.world import simulate
 
 

@@ -155,7 +155,7 @@ def test_logged_spend_lies_on_the_true_curve(flagship):
     from targeting.world.supply import impressions
 
     bought = impressions(
-        daily["cost_cny"].to_numpy(), capacity=k[0, 0], price_cny=c[0, 0], theta=truth.kind.theta
+        daily["cost_cny"].to_numpy(), capacity=k[0, 0], price_cny=c[0, 0], shape=truth.kind.shape
     )
     ratio = daily["impressions"].to_numpy() / bought
     assert np.median(ratio) == pytest.approx(0.95, abs=0.1)  # favoured delivery is a little dearer

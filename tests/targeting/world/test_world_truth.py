@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from targeting.world import simulate
 from targeting.world.oracle import worth_segments
-from targeting.world.supply import cost, impressions, unit_price
+from targeting.world.supply import Power, cost, impressions, unit_price
 
 
 def without_organic(truth):
@@ -93,7 +93,7 @@ def test_orders_of_the_logs_lack_those_still_to_come():
 @given(st.floats(1.0, 1e5), st.floats(1e-3, 5.0), st.floats(0.4, 8.0), st.floats(0.0, 0.95))
 @settings(derandomize=True, max_examples=60, deadline=None)
 def test_supply_inverts_and_is_concave(capacity, price, theta, pressure):
-    world = {"capacity": capacity, "price_cny": price, "theta": theta}
+    world = {"capacity": capacity, "price_cny": price, "shape": Power(theta)}
     spend = cost(pressure, **world)
     assert impressions(spend, **world) == pytest.approx(pressure * capacity, rel=1e-6, abs=1e-6)
     grid = np.linspace(0.0, float(spend) + price * capacity, 40)
@@ -101,11 +101,13 @@ def test_supply_inverts_and_is_concave(capacity, price, theta, pressure):
     assert np.all(np.diff(bought) > 0)
     assert np.all(np.diff(bought, 2) <= 1e-9 * capacity)
     assert bought[-1] < capacity
-    assert unit_price(pressure, price_cny=price, theta=theta) >= price * (1 - 1e-6)
+    assert unit_price(pressure, price_cny=price, shape=Power(theta)) >= price * (1 - 1e-6)
 
 
 def test_first_yuan_buys_at_the_base_price():
-    assert impressions(1e-6, capacity=500.0, price_cny=0.2, theta=2.0) / 1e-6 == pytest.approx(5.0, rel=1e-6)
+    assert impressions(1e-6, capacity=500.0, price_cny=0.2, shape=Power(2.0)) / 1e-6 == pytest.approx(
+        5.0, rel=1e-6
+    )
 
 
 def test_merged_segments_cost_the_sum_of_their_parts_at_equal_pressure():
@@ -113,8 +115,8 @@ def test_merged_segments_cost_the_sum_of_their_parts_at_equal_pressure():
     code = np.where(truth.eligible, np.arange(len(truth.user_id)) % 3, -1)
     k, c = truth.supply(code, 3)
     merged_k, merged_c = truth.supply(np.minimum(code, 0), 1)
-    parts = cost(0.4, capacity=k, price_cny=c, theta=truth.kind.theta).sum(axis=0)
-    assert cost(0.4, capacity=merged_k, price_cny=merged_c, theta=truth.kind.theta)[0] == pytest.approx(parts)
+    parts = cost(0.4, capacity=k, price_cny=c, shape=truth.kind.shape).sum(axis=0)
+    assert cost(0.4, capacity=merged_k, price_cny=merged_c, shape=truth.kind.shape)[0] == pytest.approx(parts)
 
 
 def test_value_rises_with_spend_and_less_and_less():

@@ -1,0 +1,52 @@
+"""The commands that hand a campaign over: lists of people, and what a console takes.
+
+Options and nothing else, as in `cli`, which adds them to its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli_options import Campaign, Config, Engine, Json, Out, Store, done
+from pipelines.shell import progress
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: targeting assign --scores scores --campaign brief.yaml --out lists --plan plan")
+def assign(
+    scores: Annotated[
+        Path, typer.Option(help="Directory of `targeting score`, or one with a table `offers`.")
+    ],
+    campaign: Campaign,
+    out: Out,
+    engine: Annotated[Engine | None, typer.Option(help="Where to run.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="Plan directory: what an impression costs, and where prices start.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="assignment.json of before: its prices for people who come later.")
+    ] = None,
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """People one by one: everybody at most one option, within the budget and every further limit."""
+    from pipelines.jobs.assign import run_assign
+
+    with progress("assign") as tell:
+        result = run_assign(
+            scores=scores,
+            campaign=campaign,
+            out=out,
+            engine=engine.value if engine else None,
+            plan=plan,
+            prices=prices,
+            config=config,
+            tracking_uri=tracking_uri,
+            tell=tell,
+        )
+    done(result, json, f"Offers to {sum(result.chosen.values()):,} people are in {result.out}")

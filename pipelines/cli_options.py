@@ -1,0 +1,38 @@
+"""Options that several commands have, and how a command tells its result. It must not import a job."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.shell import emit
+
+
+class Engine(StrEnum):
+    """Where scoring runs."""
+
+    local = "local"
+    spark = "spark"
+
+
+Data = Annotated[Path, typer.Option(help="Data directory: users, exposures and orders (Parquet or CSV).")]
+Out = Annotated[Path, typer.Option(help="Directory to write; replaced as a whole when the job is done.")]
+Campaign = Annotated[Path, typer.Option(help="Campaign brief, YAML.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file with settings that differ from the defaults.")]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help="MLflow store; default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in this directory.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+def done(result: Any, as_json: bool, headline: str) -> None:
+    """Print a job's result."""
+    emit(asdict(result), as_json=as_json, headline=headline)

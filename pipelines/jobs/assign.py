@@ -1,0 +1,272 @@
+"""Job `assign`: everybody at most one option, within the budget and every further limit, part by part.
+
+The scores (or a table of offers) are dealt to parts that hold whole people; every part's arrays are made
+once, in a work folder beside the output; then the prices of the limits are found in a few passes over the
+parts, and each part writes whom it offers what. The output is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from models.errors import CampaignError, DataError
+from models.escaping.media import for_key
+from models.stored import read, written
+from models.supply.curves import FloatArray
+from pipelines import tracking
+from pipelines.config.briefs import read_brief
+from pipelines.config.job_settings import AssignSettings, load
+from pipelines.engines.people import PeopleEngine, PeopleParts, open_engine
+from pipelines.jobs.assign_source import Source, source_of
+from pipelines.shell import Tell, silent
+from pipelines.store import Target, claim, disk, write_table
+from pipelines.store.people_parts import read_dealt, write_people
+from pipelines.store.scores import scored_digest
+from targeting.assignment.assigned import Judged
+from targeting.assignment.assignment_file import ASSIGNMENT_FILE, AssignmentFile, with_open_ends
+from targeting.assignment.choose import Decision, Tally, at_fixed_prices, decide, judge
+from targeting.assignment.crowd import People, Row
+from targeting.assignment.everybody import Everybody
+from targeting.assignment.limits import rows_of
+from targeting.assignment.offers import Layout, Offers
+from targeting.plan.provenance import versions
+
+ASSIGNMENT, PARTS = "assignment.json", "assignment"
+
+
+@dataclass(frozen=True)
+class AssignResult:
+    """Who is offered what, in numbers, and where the lists are."""
+
+    out: str
+    run_id: str
+    engine: str
+    status: str
+    people: int
+    chosen: dict[str, int]
+    value: float
+    upper_bound: float
+    gap: float
+    budget_cny: float
+    spend_cny: float
+    prices: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+def run_assign(
+    *,
+    scores: Path,
+    campaign: Path,
+    out: Path,
+    engine: str | None = None,
+    plan: Path | None = None,
+    prices: Path | None = None,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+    tell: Tell = silent,
+) -> AssignResult:
+    """Write `assignment/` (Parquet parts: user_id, placement, worth, cost_cny) and `assignment.json`.
+
+    Args:
+        scores: directory of `targeting score`, or one with a table `offers`.
+        campaign: the brief; its budget, objective and constraints that are sums over people.
+        out: directory to write.
+        engine: `local` or `spark`; None as the settings say.
+        plan: directory of a plan: what it pays for an impression, and its prices to start from.
+        prices: `assignment.json` of before: everybody chooses at its prices, for people who come later.
+        config: settings.
+        tracking_uri: MLflow store.
+        tell: progress listener.
+
+    Raises:
+        DataError, CampaignError: the scores, the brief or a setting is wrong.
+        InfeasibleError: the limits cannot hold together.
+    """
+    settings = load(AssignSettings, config, engine=engine)
+    brief = read_brief(campaign)
+    inputs = [path for path in (scores, campaign, plan, prices) if path is not None]
+    fixed = None if prices is None else _fixed(prices)
+    named = {"scores": scores, "campaign": campaign, "plan": plan, "prices": prices, "settings": settings}
+    with claim(out, inputs=inputs) as target:
+        source = source_of(scores, brief, plan, settings)
+        tell("fingerprinting the scores")
+        prints = {"scores": scored_digest(source.table), **brief.prints}
+        with tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run:
+            try:
+                file, gap = _assign(source, target, settings=settings, fixed=fixed, prints=prints, tell=tell)
+            finally:
+                disk.remove(target.work)
+            run.metrics({name: getattr(file, name) for name in ("value", "upper_bound", "spend_cny")})
+            run.metrics({"people": file.people, "gap": gap})
+            run.metrics({f"shadow_price.{for_key(name)}": price for name, price in file.prices.items()})
+            run.file(out / ASSIGNMENT)
+    return AssignResult(
+        out=str(out),
+        run_id=run.run_id,
+        engine=settings.engine,
+        status=file.status,
+        people=file.people,
+        chosen=dict(file.chosen),
+        value=file.value,
+        upper_bound=file.upper_bound,
+        gap=gap,
+        budget_cny=file.budget_cny,
+        spend_cny=file.spend_cny,
+        prices=dict(file.prices),
+        warnings=(*source.warnings, *_beyond(file)),
+    )
+
+
+def _assign(
+    source: Source,
+    target: Target,
+    *,
+    settings: AssignSettings,
+    fixed: Mapping[str, float] | None,
+    prints: dict[str, str],
+    tell: Tell,
+) -> tuple[AssignmentFile, float]:
+    """Chooses for everybody and publishes the lists; what is in assignment.json, and the gap."""
+    with open_engine(settings.engine, master=settings.spark_master) as where:
+        disk.remove(target.work)
+        everybody = _everybody(source, where, target.work, part_rows=settings.part_rows, tell=tell)
+        if scored_digest(source.table) != prints["scores"]:
+            raise DataError(f"{source.table}: was changed while it was read; run again when nobody writes")
+        tell("finding the prices")
+        if fixed is None:
+            start = _vector(source.start, everybody.rows)
+            decision = decide(everybody, gap_tol=settings.gap_tol, start=start)
+        else:
+            decision = at_fixed_prices(everybody, _all_of(fixed, everybody.rows))
+        tell("writing")
+        with target.replaced() as folder:
+            disk.make(folder / PARTS)
+            parts = everybody.each(partial(_write, decision=decision, folder=folder / PARTS))
+            total = reduce(_Written.plus, parts)
+            found = judge(everybody, decision, total.tally, gap_tol=settings.gap_tol)
+            file = _file(found, source, everybody.size, total.chosen, prints)
+            disk.put(folder / ASSIGNMENT, written(ASSIGNMENT_FILE, file).encode())
+    return file, found.gap
+
+
+def _fixed(path: Path) -> Mapping[str, float]:
+    """Prices by label, of an assignment of before."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}); give the {ASSIGNMENT} of an earlier run"
+        ) from error
+    return read(ASSIGNMENT_FILE, text, source=str(path), what="assignment").prices
+
+
+def _vector(prices: Mapping[str, float], rows: tuple[Row, ...]) -> FloatArray | None:
+    """A plan's prices of the limits, in the signs of an assignment; None where it has none of the budget."""
+    if not prices.get("total"):
+        return None
+    named = [prices.get(row.label, prices.get(row.name, 0.0)) for row in rows]
+    signs = [1.0 if np.isfinite(row.upper) else -1.0 for row in rows]
+    return np.array([sign * abs(price) for sign, price in zip(signs, named, strict=True)])
+
+
+def _all_of(prices: Mapping[str, float], rows: tuple[Row, ...]) -> FloatArray:
+    missing = [row.label for row in rows if row.label not in prices]
+    if missing:
+        raise CampaignError(
+            f"--prices: has no price of limit '{missing[0]}'; expected those of this brief: assign anew"
+        )
+    return np.array([prices[row.label] for row in rows])
+
+
+def _everybody(source: Source, where: PeopleEngine, work: Path, *, part_rows: int, tell: Tell) -> Everybody:
+    """The people of the table, dealt to parts with their arrays."""
+    tell("dealing people to parts")
+    dealt = where.deal(source.table, work / "rows", part_rows=part_rows)
+    if source.options is None:
+        layouts = where.ask(partial(_layout, source=source), dealt)
+        layout = reduce(Layout.merged, layouts)
+    else:
+        layout = Layout(tuple((name,) for name in sorted(source.options)), {})
+    tell("making offers")
+    folders = tuple(work / f"people-{number:05d}" for number in range(len(dealt)))
+    limits = where.ask(partial(_arrays, source=source, layout=layout, folders=folders), dealt)
+    disk.remove(work / "rows")
+    everybody = Everybody.over(limits[0], PeopleParts(where, folders))
+    if not everybody.size:
+        raise DataError(f"{source.table}: nobody can be offered anything; expected eligible people")
+    return everybody
+
+
+def _layout(part: Path, number: int, *, source: Source) -> Layout:
+    return source.layout(read_dealt(part))
+
+
+def _arrays(
+    part: Path, number: int, *, source: Source, layout: Layout, folders: tuple[Path, ...]
+) -> tuple[Row, ...]:
+    """Writes the arrays of a part; its limits."""
+    offers = Offers.of(source.offers(read_dealt(part)), layout)
+    rows = rows_of(offers, budget_cny=source.campaign.budget_cny, limits=source.limits)
+    people = People(offers.users, offers.placements, offers.worth, rows=rows, packages=offers.packages)
+    write_people(people.possible(), folders[number])
+    return tuple(replace(row, use=()) for row in rows)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What parts hold that were written: worth and use of the offers made, and how many by placement."""
+
+    tally: Tally
+    chosen: dict[str, int]
+
+    def plus(self, other: _Written) -> _Written:
+        """Both together."""
+        tally = Tally(self.tally.value + other.tally.value, self.tally.used + other.tally.used)
+        names = sorted({*self.chosen, *other.chosen})
+        return _Written(tally, {n: self.chosen.get(n, 0) + other.chosen.get(n, 0) for n in names})
+
+
+def _write(people: People, number: int, *, decision: Decision, folder: Path) -> _Written:
+    """Writes whom a part offers what."""
+    choice = decision.choice(people, number)
+    made = people.chosen(choice)
+    write_table(made, folder / f"part-{number:05d}.parquet")
+    counted = made.group_by("placement").len().sort("placement")
+    return _Written(Tally(people.value(choice), people.used(choice)), dict(counted.iter_rows()))
+
+
+def _file(
+    found: Judged, source: Source, people: int, chosen: dict[str, int], prints: dict[str, str]
+) -> AssignmentFile:
+    campaign = source.campaign
+    return AssignmentFile(
+        **{name: getattr(found, name) for name in ("status", "value", "upper_bound", "spend_cny")},
+        gap=found.gap if math.isfinite(found.gap) else None,
+        campaign_id=campaign.campaign_id,
+        objective=campaign.objective,
+        budget_cny=campaign.budget_cny,
+        people=people,
+        chosen=chosen,
+        prices=dict(found.prices),
+        limits=with_open_ends(found.limits),
+        options=source.options,
+        price_cny=source.price_cny,
+        fingerprints=prints,
+        versions=versions(("fan-targeting", "highspy", "numpy", "polars")),
+    )
+
+
+def _beyond(file: AssignmentFile) -> tuple[str, ...]:
+    """What fixed prices did not keep."""
+    over = file.limits.filter((pl.col("used") > pl.col("upper")) | (pl.col("used") < pl.col("lower")))
+    if file.status != "fixed_prices" or over.is_empty():
+        return ()
+    listed = ", ".join(f"'{name}' ({used:,.2f})" for name, used in over.select("name", "used").iter_rows())
+    return (f"at these prices limits are not kept: {listed}; assign anew to keep them",)
