@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import DataError
+from models.stored import parsed
 
 MODEL_FILE = "audience.json"
 FORMAT = 3
@@ -43,7 +44,9 @@ def read_files(files: Mapping[str, str]) -> str:
     if MODEL_FILE not in files:
         found = ", ".join(sorted(files)) or "nothing"
         raise DataError(f"model: file {MODEL_FILE} is missing (found {found}); train again")
-    body = json.loads(files[MODEL_FILE])
+    body = parsed(files[MODEL_FILE], source=MODEL_FILE, what="model")
+    if not isinstance(body, dict) or "encoder" not in body:
+        raise DataError(f"model: {MODEL_FILE} holds no model; train again")
     found = body.pop("format", None)
     if found != FORMAT:
         raise OutdatedError(f"model: {MODEL_FILE} has format {found}, expected {FORMAT}; train again")
@@ -68,8 +71,8 @@ def _bring_texts(value: object, files: Mapping[str, str]) -> None:
         return
     for key, inner in value.items():
         if key == "text" and inner:
-            if inner not in files:
-                raise DataError(f"model: file {inner} is missing; train again")
+            if not isinstance(inner, str) or inner not in files:
+                raise DataError(f"model: file {str(inner)[:80]} is missing; train again")
             value[key] = files[inner]
         else:
             _bring_texts(inner, files)

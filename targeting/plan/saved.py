@@ -7,6 +7,7 @@ today. It must not touch the disk and must not import the optimiser.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -15,8 +16,9 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from models.errors import DataError
-from models.stored import read
-from targeting.allocation.problem import LI_PER_CNY, Market, Solution
+from models.stored import WRONG_SHAPE, read
+from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience
 from targeting.campaign import parse_campaign
 from targeting.plan.decided import ALLOCATION_COLUMNS, DecidedPlan, PlanFile
@@ -29,6 +31,8 @@ from targeting.segments.diagnosis import Diagnosis
 _PLAN = TypeAdapter(PlanFile)
 _TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id")
 _WHOLE = ("slot", "spend_li")
+_SAME = 1e-6
+"""The value computed again against the one written: what another machine's arithmetic may differ by."""
 
 
 def files_of(plan: DecidedPlan) -> dict[str, pl.DataFrame | str]:
@@ -50,10 +54,19 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
     allocation = _allocation(_frame(files, "allocation.csv"))
     _refuse_edited(said, allocation)
     campaign = parse_campaign(_brief_of(said), "plan.json: campaign")
+    try:
+        problem = compiled(market, campaign=campaign, last=said.last_spend_cny)
+        solution = _solution(said, market=market, allocation=allocation)
+        _refuse_unfit(said, problem, solution)
+    except WRONG_SHAPE as error:
+        raise DataError(
+            f"plan.json, market.json and allocation.csv do not fit each other ({error}); plan again, or restore"
+            " them"
+        ) from error
     return DecidedPlan(
         campaign=campaign,
-        problem=compiled(market, campaign=campaign, last=said.last_spend_cny),
-        solution=_solution(said, market=market, allocation=allocation),
+        problem=problem,
+        solution=solution,
         allocation=allocation,
         expected=said.expected,
         realised=said.realised,
@@ -80,6 +93,16 @@ def _refuse_edited(said: PlanFile, allocation: pl.DataFrame) -> None:
         raise DataError(
             f"allocation.csv: spends {spend:,.3f} yuan, plan.json {said.spend_cny:,.3f}: one of the two"
             " was changed; plan again, or restore them"
+        )
+
+
+def _refuse_unfit(said: PlanFile, problem: Problem, solution: Solution) -> None:
+    """Refuse a market in which the plan is not worth what it says: the value is computed again."""
+    worth = float(total(problem.objective, outcomes(problem.market, solution.spend_cny)))
+    if not math.isclose(worth, said.value, rel_tol=_SAME, abs_tol=_SAME):
+        raise DataError(
+            f"market.json: the allocation is worth {worth:,.6g} in it, plan.json says {said.value:,.6g}: one of"
+            " them was changed; plan again, or restore them"
         )
 
 
