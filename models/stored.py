@@ -93,7 +93,7 @@ def parsed(text: str, *, source: str, what: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once_each, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise _is_not(what, source, str(error) or "nested too deep") from error
+        raise _is_not(what, source, f"Invalid JSON: {error}") from error
 
 
 def _is_not(what: str, source: str, said: str) -> DataError:

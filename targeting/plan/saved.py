@@ -60,8 +60,8 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
         _refuse_unfit(said, problem, solution)
     except WRONG_SHAPE as error:
         raise DataError(
-            f"plan.json, market.json and allocation.csv do not fit each other ({error}); plan again, or restore"
-            " them"
+            f"plan.json, market.json and allocation.csv do not fit each other ({error}); plan again, or"
+            " restore them"
         ) from error
     return DecidedPlan(
         campaign=campaign,
@@ -101,8 +101,8 @@ def _refuse_unfit(said: PlanFile, problem: Problem, solution: Solution) -> None:
     worth = float(total(problem.objective, outcomes(problem.market, solution.spend_cny)))
     if not math.isclose(worth, said.value, rel_tol=_SAME, abs_tol=_SAME):
         raise DataError(
-            f"market.json: the allocation is worth {worth:,.6g} in it, plan.json says {said.value:,.6g}: one of"
-            " them was changed; plan again, or restore them"
+            f"market.json: the allocation is worth {worth:,.6g} in it, plan.json says {said.value:,.6g}: one"
+            " of them was changed; plan again, or restore them"
         )
 
 
