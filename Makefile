@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?= demo
 WORKERS ?= 2
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint lock audit clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/targeting demo --out $(DEMO)
@@ -21,6 +21,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Known holes in what is locked; needs an index of advisories, and says so where there is none.
+audit: $(VENV)/python.stamp
+	.ci/audit $(BIN)/python
+
 $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed, found $$($(PYTHON) --version); try: make PYTHON=python3.12"; exit 1; }
@@ -28,15 +32,25 @@ $(VENV)/python.stamp:
 	touch $@
 
 # Stamps: an installed environment is installed again only when the pins or the metadata change.
-$(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml constraints.txt
-	@echo "installing the pinned dependencies into $(VENV) (once, a few minutes)"
-	$(PIP) install -c constraints.txt -e '.[app]'
+# pip takes nothing whose hash is not in the lock, itself and setuptools included.
+$(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml requirements/app.lock
+	@echo "installing the locked dependencies into $(VENV) (once, a few minutes)"
+	$(PIP) install --require-hashes -r requirements/app.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml constraints.txt
-	@echo "installing the pinned dependencies and test tools into $(VENV) (once, a few minutes)"
-	$(PIP) install -c constraints.txt -e '.[dev]'
+$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml requirements/dev.lock
+	@echo "installing the locked dependencies and test tools into $(VENV) (once, a few minutes)"
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $(VENV)/demo.stamp $@
+
+# The locks from the pins of constraints.txt: every wheel that the index lists, for every platform. Needs uv.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt
+lock:
+	$(LOCK) pyproject.toml requirements/build.in --extra app -o requirements/app.lock
+	$(LOCK) pyproject.toml requirements/build.in --extra dev -o requirements/dev.lock
+	$(LOCK) requirements/serving.in requirements/build.in -o models/serving.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO) build mlartifacts mlruns mlflow.db .coverage .*_cache *.egg-info

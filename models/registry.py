@@ -17,6 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
 SEAL_TAG = "targeting.seal"
 """Tag of a version: digest of its `digests.json`, which whoever can change the files could change too."""
+LOCK = "serving.lock"
+"""Every version that serving may install, with the hashes of its files; `make lock` writes it."""
 REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -113,7 +116,7 @@ def save(
             code_paths=[str(_package_copy(Path(temporary)))],
             signature=signature(model),
             input_example=_example(model),
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
+            pip_requirements=_requirements(),
             registered_model_name=name,
         )
     version = info.registered_model_version
@@ -121,6 +124,16 @@ def save(
     if alias is not None:
         MlflowClient().set_registered_model_alias(name, alias, str(version))
     return f"models:/{name}/{version}"
+
+
+def _requirements() -> list[str]:
+    """What serving needs, as lines of pip: the lock with its hashes, where that is what is installed here."""
+    installed = {name: importlib.metadata.version(name) for name in REQUIREMENTS}
+    locked = resources.files("models").joinpath(LOCK).read_text("utf-8").replace(" \\\n   ", "").splitlines()
+    pins = dict(line.split(" ")[0].split("==") for line in locked)
+    if all(pins[name] == version for name, version in installed.items()):
+        return locked
+    return [f"{name}=={version}" for name, version in installed.items()]
 
 
 def _all_files(model: AudienceModel, extra: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import typer
 
 from models.escaping.media import for_terminal
 from pipelines import cli_launch
-from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Out, Store, done
+from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Lang, Language, Out, Store, done
 from pipelines.shell import emit, execute, progress
 
 app = typer.Typer(
@@ -28,10 +28,12 @@ app = typer.Typer(
 )
 
 
-def _planned(result: Any, plan: Any, as_json: bool, headline: str) -> None:
-    """The whole result as JSON; for people the headline and the plan's summary."""
+def _planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -> None:
+    """The whole result as JSON; for people the message and the plan's summary."""
     from pipelines.jobs.summary import plan_summary
+    from targeting.words import words_in
 
+    headline = str(getattr(words_in(plan.language), message)).format(**about)
     told = asdict(result) if as_json else {}
     emit(told, as_json=as_json, headline=headline if as_json else f"{headline}\n{plan_summary(plan)}")
 
@@ -41,14 +43,15 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory for the simulated data and the plan.")] = Path("demo"),
     config: Config = None,
     tracking_uri: Store = None,
+    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Everything below on the simulated jewellery merchant: data, model, plan and report."""
     from pipelines.jobs.demo import run_demo
 
     with progress("demo") as tell:
-        result = run_demo(out=out, config=config, tracking_uri=tracking_uri, tell=tell)
-    _planned(result, result.plan, json, "The simulated jewellery merchant's plan")
+        result = run_demo(out=out, config=config, tracking_uri=tracking_uri, language=lang.value, tell=tell)
+    _planned(result, result.plan, json, "demo_written")
 
 
 @app.command(epilog="Example: targeting simulate --out data --world jewellery --users 40000 --seed 7")
@@ -130,6 +133,7 @@ def plan(
     curves: Annotated[Path | None, typer.Option(help="Response curves from outside.")] = None,
     config: Config = None,
     tracking_uri: Store = None,
+    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Divide the budget, from exactly one source: --data with --scores, --delivery, or --curves."""
@@ -143,9 +147,15 @@ def plan(
     source = Source(data=data, scores=scores, delivery=delivery, curves=curves)
     with progress("plan") as tell:
         result = run_plan(
-            campaign=campaign, source=source, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+            campaign=campaign,
+            source=source,
+            out=out,
+            config=config,
+            tracking_uri=tracking_uri,
+            language=lang.value,
+            tell=tell,
         )
-    _planned(result, result, json, f"The plan is in {result.out}")
+    _planned(result, result, json, "plan_written", where=result.out)
 
 
 @app.command(epilog="Example: targeting run --data data --campaign brief.yaml --out plan")
@@ -155,6 +165,7 @@ def run(
     out: Out,
     config: Config = None,
     tracking_uri: Store = None,
+    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Train, score, plan and report in one go."""
@@ -162,9 +173,15 @@ def run(
 
     with progress("run") as tell:
         result = run_all(
-            data=data, campaign=campaign, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+            data=data,
+            campaign=campaign,
+            out=out,
+            config=config,
+            tracking_uri=tracking_uri,
+            language=lang.value,
+            tell=tell,
         )
-    _planned(result, result, json, f"The plan is in {result.out}")
+    _planned(result, result, json, "plan_written", where=result.out)
 
 
 app.registered_commands.extend(cli_launch.app.registered_commands)
@@ -233,7 +250,7 @@ def replay(
 
     with progress("replay") as tell:
         result = run_replay(run_id=run_id, out=out, tracking_uri=tracking_uri, tell=tell)
-    _planned(result, result.plan, json, f"Identical to run {run_id}; written to {result.out}")
+    _planned(result, result.plan, json, "plan_again", run=run_id, where=result.out)
 
 
 @app.command("app", epilog="Example: targeting app --plan demo/plan")

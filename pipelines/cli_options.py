@@ -19,6 +19,13 @@ class Engine(StrEnum):
     spark = "spark"
 
 
+class Lang(StrEnum):
+    """In which report and terminal speak."""
+
+    en = "en"
+    zh = "zh"
+
+
 Data = Annotated[Path, typer.Option(help="Data directory: users, exposures and orders (Parquet or CSV).")]
 Out = Annotated[Path, typer.Option(help="Directory to write; replaced as a whole when the job is done.")]
 Campaign = Annotated[Path, typer.Option(help="Campaign brief, YAML.")]
@@ -30,6 +37,7 @@ Store = Annotated[
         help="MLflow store; default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in this directory.",
     ),
 ]
+Language = Annotated[Lang, typer.Option("--lang", help="Of the report and of what is printed: en or zh.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 

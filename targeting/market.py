@@ -20,7 +20,8 @@ from models.audience.cells import CellFactors
 from models.chance import Chance
 from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
-from models.supply.curves import CurveSet
+from models.supply.curves import CurveSet, FloatArray
+from models.supply.day_parts import DayParts
 from models.supply.delivery_report import DeliveryModel
 from models.supply.response import ResponseModel
 from targeting.allocation.problem import Draws, Learned, Market
@@ -28,8 +29,13 @@ from targeting.campaign import Campaign
 from targeting.segments import Segmentation
 
 
-def market_of(learned: Learned, *, campaign: Campaign) -> Market:
+def market_of(learned: Learned, *, campaign: Campaign, parts: DayParts | None = None) -> Market:
     """The market of a campaign: its placements, its days, its slots.
+
+    Args:
+        learned: one day of one audience.
+        campaign: placements, days, slots.
+        parts: how hours and weekdays differ; a slot has the mean multipliers of its hours.
 
     Raises:
         CampaignError: a placement of the brief was never learned.
@@ -49,24 +55,52 @@ def market_of(learned: Learned, *, campaign: Campaign) -> Market:
         pl.col("fan_kind").cast(pl.String),
     )
     draws = learned.draws
+    units, fans, value = _slot_factors(cells, campaign, parts)
     return Market(
         cells=cells,
         block=blocks(cells),
-        supply=over_days(learned.supply.take(index), days),
+        supply=over_days(learned.supply.take(index), days).rescaled(top=units),
         users=learned.users[index],
-        hazard=learned.hazard[index],
+        hazard=learned.hazard[index] * fans,
         entry=learned.entry[index],
-        gmv_per_fan_cny=learned.gmv_per_fan_cny[index],
+        gmv_per_fan_cny=learned.gmv_per_fan_cny[index] * value,
         observed_max_cny=learned.observed_max_cny[index] * days,
         draws=None
         if draws is None
         else Draws(
-            supply=over_days(draws.supply.take(index), days),
-            hazard=draws.hazard[:, index],
-            gmv_per_fan_cny=draws.gmv_per_fan_cny[:, index],
+            supply=over_days(draws.supply.take(index), days).rescaled(top=units),
+            hazard=draws.hazard[:, index] * fans,
+            gmv_per_fan_cny=draws.gmv_per_fan_cny[:, index] * value,
         ),
         chance=None if learned.chance is None else learned.chance.over_days(campaign.days, slots=slots),
     )
+
+
+def _slot_factors(
+    cells: pl.DataFrame, campaign: Campaign, parts: DayParts | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(n_cells,) multipliers of units per yuan, fans per unit and GMV per fan in each cell's slot."""
+    one = np.ones(cells.height)
+    if parts is None:
+        return one, one, one
+    told = parts.over(campaign.starts_at, days=campaign.days, slots=campaign.slots.count)
+    known = {name: j for j, name in enumerate(parts.placements)}
+    place = np.array([known.get(name, -1) for name in cells["placement"].to_list()])
+    found = np.where(place >= 0, told[:, place, cells["slot"].to_numpy()], 1.0)
+    return found[0], found[1], found[2]
+
+
+def part_warnings(parts: DayParts | None, *, campaign: Campaign) -> tuple[str, ...]:
+    """A word on slots whose hours or weekdays nothing tells apart."""
+    if campaign.slots.count == 1:
+        return ()
+    within = campaign.days / campaign.slots.count < 1
+    what = "hours of the day" if within else "days of the week"
+    if parts is not None and (parts.hours_differ if within else parts.weekdays_differ):
+        if within or campaign.starts_at is not None:
+            return ()
+        return ("slots: days of the week differ in what money buys, but the brief has no starts_at; give it",)
+    return (f"slots: {what} do not differ beyond chance in these data, so equal slots are planned alike",)
 
 
 def over_days(daily: CurveSet, days: float) -> CurveSet:
@@ -108,6 +142,7 @@ def build_market(
     evidence: CellFactors,
     campaign: Campaign,
     chance: Chance | None = None,
+    parts: DayParts | None = None,
 ) -> Market:
     """The market of a campaign for people: scores' means, daily supply and evidence brought together.
 
@@ -121,6 +156,7 @@ def build_market(
         evidence: ratio of what was logged to what was scored, per cell, with draws.
         campaign: placements, days, slots.
         chance: how a day's outcomes scatter around what is expected; None in a planner of before.
+        parts: how hours and weekdays differ; None in a planner of before.
 
     Raises:
         DataError: a cell has no supply curve or no evidence (they were fitted on other segments).
@@ -145,7 +181,7 @@ def build_market(
         ),
         chance=chance,
     )
-    return market_of(learned, campaign=campaign)
+    return market_of(learned, campaign=campaign, parts=parts)
 
 
 def _rows_of(learned: pl.DataFrame, cells: pl.DataFrame, *, what: str) -> NDArray[np.int64]:
@@ -162,9 +198,9 @@ def _rows_of(learned: pl.DataFrame, cells: pl.DataFrame, *, what: str) -> NDArra
     return found["row"].cast(pl.Int64).to_numpy()
 
 
-def delivery_market(model: DeliveryModel, *, campaign: Campaign) -> Market:
+def delivery_market(model: DeliveryModel, *, campaign: Campaign, parts: DayParts | None = None) -> Market:
     """The market of a campaign learned from a console's report; audiences are of unknown size, so cells add
-    up.
+    up. `parts` as of `market_of`.
     """
     cells = model.response.cells.select("segment", "placement", pl.lit("unknown").alias("fan_kind"))
     n = cells.height
@@ -181,4 +217,4 @@ def delivery_market(model: DeliveryModel, *, campaign: Campaign) -> Market:
         ),
         chance=model.chance,
     )
-    return market_of(learned, campaign=campaign)
+    return market_of(learned, campaign=campaign, parts=parts)

@@ -23,7 +23,7 @@ from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan
-from targeting.market import build_market
+from targeting.market import build_market, part_warnings
 from targeting.plan.provenance import Provenance, versions
 from targeting.planning_state import PlanningState, last_moment, learn_state, logged_placements, tables
 from targeting.segments import Segmenter, segmented
@@ -160,11 +160,13 @@ class Planner:
             evidence=self.state.evidence,
             campaign=brief,
             chance=self.state.chance,
+            parts=self.state.parts,
         )
+        parts = part_warnings(self.state.parts, campaign=brief)
         return decide(
             campaign=brief,
             market=market,
-            provenance=self._provenance(tuple(dict.fromkeys((*self.warnings, *audience.warnings)))),
+            provenance=self._provenance(tuple(dict.fromkeys((*self.warnings, *audience.warnings, *parts)))),
             audience=audience,
             last_plan=last_plan,
             history=self.state.history,

@@ -23,7 +23,9 @@ from models.chance import Chance, binned
 from models.contracts import Dataset
 from models.errors import DataError
 from models.events.event_log import Tables, read_events
+from models.events.hourly_outcomes import hourly_outcomes
 from models.stored import File, Rows, read, written
+from models.supply.day_parts import DayParts, fit_day_parts
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.segments import Segmentation, Segmenter, form_segments
 from targeting.segments.diagnosis import Diagnosis, diagnose
@@ -52,6 +54,7 @@ class PlanningState:
         value_kept: plan value of the segments over that of user-level choice (see `Segmentation`).
         gain_seen: share of the promised gain of telling people apart that held-out outcomes show.
         chance: how one day's outcomes scatter around what is expected; None in a state of before.
+        parts: how hours and weekdays differ; None in a state of before.
     """
 
     segmenter: Segmenter
@@ -66,6 +69,7 @@ class PlanningState:
     value_kept: float | None = None
     gain_seen: float | None = None
     chance: Chance | None = None
+    parts: DayParts | None = None
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
@@ -109,6 +113,7 @@ class _PlannerFile(File):
     value_kept: float | None
     gain_seen: float | None
     chance: Chance | None = None
+    parts: DayParts | None = None
 
 
 _PLANNER = TypeAdapter(_PlannerFile)
@@ -207,6 +212,7 @@ def learn_state(
         value_kept=found.value_kept,
         gain_seen=found.gain_seen,
         chance=Chance(*binned(buyer_totals(events, horizon_days=days)), *response.day_scatter),
+        parts=fit_day_parts(hourly_outcomes(events, horizon_days=days)),
     )
 
 

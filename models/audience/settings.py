@@ -98,42 +98,38 @@ class AudienceSettings:
 
 @dataclass(frozen=True)
 class CellSettings:
-    """Tuning numbers of logged against predicted outcomes, cell by cell.
+    """The prior's table of logged against predicted outcomes: deviations in log units.
 
     Attributes:
-        not_selected_sd: How far ranked rows' level is off randomised ones' where nothing is hidden, log
-            units. Tested.
-        selected_sd: The same where something is. Tested.
+        level_sd: How far the scores' own level of follows may be off before the logs are asked. Tested.
+        gmv_level_sd: The same of GMV per fan: a few dozen buyers set it. Convention.
+        placement_sd: How far a placement's may be off that of all. Convention.
+        cell_sd: How far a cell may be off its placement; each is a hypothesis of its own. Convention.
+        not_selected_sd: How far ranked rows are off randomised ones where nothing is hidden, of a placement
+            and of a cell apart. Tested.
+        selected_sd: The same of a placement where something is. Tested.
+        cell_bias_sd: The same of a cell apart. Tested.
         selection_odds: Chance that something is hidden, before the logs: features explain most ranking.
             Tested.
-        score_sd: How far the scores' own level may be off before the logs are asked, log units. Tested.
-        unknown_sd: How far a level may be off of which the logs say nothing. Convention: a factor of 1.65.
-        cell_bias_sd: A cell's ranked rows are selected more or less than those of its placement, log units.
-            Tested.
-        placement_sd: How far the value of a placement's fans may be off that of all, beyond what the scores
-            say, log units. Convention.
-        shrink_follows: Follows at the ranked level that are added to a placement's randomised ones, to
-            compare cells. Convention.
-        decided_sd: Deviation of the log level below which randomised rows have decided it. Derived: 16
-            follows.
-        alone_sd: Of the level, and of each cell around it, where no outcome can be judged by. Convention.
-        level_events: Events at the overall level given to a placement's GMV: one with few buyers must not
-            promise zero or the moon. Convention.
-        least_level: Of true over predicted GMV. Convention.
+        selection_like_sd: How far selection for buying is off selection for following. Convention.
+        decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
+            Derived.
+        newton_steps, newton_tolerance: Of the fit: quadratic convergence, five steps from anywhere sensible.
+            Derived.
     """
 
+    level_sd: float = 0.3
+    gmv_level_sd: float = 0.45
+    placement_sd: float = 0.2
+    cell_sd: tuple[float, ...] = (0.05, 0.15, 0.4)
     not_selected_sd: float = 0.03
     selected_sd: float = 0.25
-    selection_odds: float = 0.25
-    score_sd: float = 0.3
-    unknown_sd: float = 0.5
     cell_bias_sd: float = 0.12
-    placement_sd: float = 0.3
-    shrink_follows: float = 10.0
-    decided_sd: float = 0.25
-    alone_sd: tuple[float, float] = (0.5, 0.25)
-    level_events: float = 2.0
-    least_level: float = 0.02
+    selection_odds: float = 0.25
+    selection_like_sd: float = 0.15
+    decided_follows: float = 16.0
+    newton_steps: int = 50
+    newton_tolerance: float = 1e-6
 
 
 AUDIENCE = AudienceSettings()

@@ -64,6 +64,11 @@ class SupplySettings:
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
         few_days: Paid days of a cell (median) below which it cannot show its own curvature. Convention.
+        slot_ticks: Moments of a slot at which its multipliers are looked up: of a day, every quarter of an
+            hour. Derived.
+        part_freedom: Fewest degrees of freedom behind the scatter of hours or weekdays. Convention.
+        part_certainty: Share of shops without any difference that are told so. Convention.
+        part_least: Least multiplier of an hour: what never got anything is not worth nothing. Convention.
     """
 
     capacity_over_observed: float = 4.0
@@ -100,6 +105,10 @@ class SupplySettings:
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3
+    slot_ticks: int = 96
+    part_freedom: int = 5
+    part_certainty: float = 0.99
+    part_least: float = 0.02
 
 
 SUPPLY = SupplySettings()

@@ -24,7 +24,12 @@ class DemoResult:
 
 
 def run_demo(
-    *, out: Path, config: Path | None = None, tracking_uri: str | None = None, tell: Tell = silent
+    *,
+    out: Path,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+    language: str = "en",
+    tell: Tell = silent,
 ) -> DemoResult:
     """Write `out/data` (the simulated merchant) and `out/plan` (the plan with its report).
 
@@ -35,5 +40,12 @@ def run_demo(
     settings = load(DemoSettings, config)
     data = out / DATA
     run_simulate(out=data, world=settings.world, users=settings.users, seed=settings.seed, tell=tell)
-    made = run_all(data=data, campaign=data / BRIEF, out=out / PLAN, tracking_uri=tracking_uri, tell=tell)
+    made = run_all(
+        data=data,
+        campaign=data / BRIEF,
+        out=out / PLAN,
+        tracking_uri=tracking_uri,
+        language=language,
+        tell=tell,
+    )
     return DemoResult(data=str(data), report=made.report, plan=made)

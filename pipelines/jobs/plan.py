@@ -47,6 +47,7 @@ def run_plan(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Divide the brief's budget and write the plan directory.
@@ -72,7 +73,7 @@ def run_plan(
         ) as run:
             decided = read.decide(brief, settings, tell)
             tell("writing the report")
-            return publish(decided, target=target, run=run)
+            return publish(decided, target=target, run=run, language=language)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,14 @@ from pipelines.store.plans import REPORT, write_plan
 from pipelines.store.rejects import rejected_counts
 from targeting.audience import Audience
 from targeting.decision.verbs import Plan
+from targeting.plan.budgets import Budgets
 from targeting.planner import Planner
+from targeting.report import verdict
 from targeting.report.charts import money_map
+from targeting.report.drawing import svg_of
+from targeting.report.saying import measure_of
+from targeting.report.section import other_budgets
+from targeting.words import Words, words_in
 
 _METRICS = ("value", "upper_bound", "gap", "budget_cny", "spend_cny")
 # Large and made again from the inputs: not worth a copy in the tracking store.
@@ -45,7 +51,11 @@ class Decided:
 
 @dataclass(frozen=True)
 class PlanResult:
-    """What was decided, and where it is; `promotion` says what became of a version trained on the way."""
+    """What was decided, and where it is.
+
+    `promotion` says what became of a version trained on the way, `verdict` what the plan leaves, in sentences
+    of the `language`.
+    """
 
     out: str
     report: str
@@ -67,11 +77,8 @@ class PlanResult:
     seconds: float
     warnings: tuple[str, ...] = ()
     promotion: str | None = None
-
-    def price_of(self, constraint: str) -> str:
-        """A constraint with what one natural step of it is worth: `total (1.41)`."""
-        price = self.shadow_prices.get(constraint)
-        return f"{constraint} ({price:.3g} a step)" if price else constraint
+    verdict: tuple[str, ...] = ()
+    language: str = "en"
 
 
 def each_once(*lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,15 +123,17 @@ def planning_run(
         yield run
 
 
-def publish(decided: Decided, *, target: Target, run: tracking.JobRun) -> PlanResult:
+def publish(decided: Decided, *, target: Target, run: tracking.JobRun, language: str = "en") -> PlanResult:
     """Write the plan directory, log the plan in the open run, and say what it is."""
+    budgets = other_budgets(decided.plan)
     with target.replaced() as folder:
-        write_plan(decided.plan, folder, rejected=decided.rejected)
-    _log(decided.plan, target.path, run=run)
-    return result_of(decided, out=Path(target.shown), run_id=run.run_id)
+        write_plan(decided.plan, folder, rejected=decided.rejected, language=language, budgets=budgets)
+    _log(decided.plan, target.path, run=run, words=words_in(language))
+    shown = Path(target.shown)
+    return result_of(decided, out=shown, run_id=run.run_id, language=language, budgets=budgets)
 
 
-def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
+def _log(plan: Plan, folder: Path, *, run: tracking.JobRun, words: Words) -> None:
     """Metrics, the model version used, the chart and the plan's files into the open run."""
     numbers = {name: getattr(plan, name) for name in _METRICS}
     prices = {f"shadow_price.{name}": price for name, price in plan.shadow_prices.items()}
@@ -132,15 +141,19 @@ def _log(plan: Plan, folder: Path, *, run: tracking.JobRun) -> None:
     run.parameters({"brief": plan.campaign.model_dump(mode="json", exclude_none=True)})
     if plan.provenance.model_uri:
         run.tag(tracking.MODEL_TAG, plan.provenance.model_uri)
-    run.text(money_map(plan.allocation, placements=list(plan.campaign.placements)), "charts/allocation.svg")
+    placements = list(plan.campaign.placements)
+    chart = money_map(plan.allocation, words, placements=placements, measure=measure_of(plan))
+    run.text(svg_of(chart), "charts/allocation.svg")
     for path in sorted(folder.iterdir()):
         if path.name not in NOT_LOGGED and path.name != MANIFEST:
             run.file(path, "plan")
 
 
-def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
-    """What a written plan is, in numbers and names."""
-    plan = decided.plan
+def result_of(
+    decided: Decided, *, out: Path, run_id: str, language: str = "en", budgets: Budgets | None = None
+) -> PlanResult:
+    """What a written plan is, in numbers, names and sentences."""
+    plan, words = decided.plan, words_in(language)
     told = plan.to_dict()
     numbers = {name: getattr(plan, name) for name in _METRICS}
     return PlanResult(
@@ -159,4 +172,6 @@ def result_of(decided: Decided, *, out: Path, run_id: str) -> PlanResult:
         rejected=rejected_counts(decided.rejected),
         seconds=plan.solution.seconds,
         warnings=decided.warnings,
+        verdict=(verdict.headline(plan, words), *verdict.rest(plan, words, budgets)),
+        language=language,
     )

@@ -24,6 +24,7 @@ def run_all(
     out: Path,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    language: str = "en",
     tell: Tell = silent,
 ) -> PlanResult:
     """Learn from the logs in `data`, plan the brief for the same people, write the plan directory.
@@ -50,7 +51,7 @@ def run_all(
             name = settings.train.model_name
             planner = register(learned, name=name, run=run, tell=tell)
             tell("writing the report")
-            result = publish(decided.by_model(planner.model_uri), target=target, run=run)
+            result = publish(decided.by_model(planner.model_uri), target=target, run=run, language=language)
             return replace(
                 result, promotion=promote(learned.verdict, uri=planner.model_uri or "", run=run).why
             )

@@ -19,6 +19,7 @@ from pipelines.store.reading import hold
 from pipelines.store.rejects import write_rejected
 from pipelines.store.tables import write_table
 from targeting.decision.verbs import Plan, plan_from_files
+from targeting.plan.budgets import Budgets
 
 REPORT = "report.html"
 SEAL = MANIFEST
@@ -26,9 +27,16 @@ SEAL = MANIFEST
 _READ = (".json", ".csv", ".parquet")
 
 
-def write_plan(plan: Plan, folder: Path, *, rejected: pl.DataFrame) -> None:
+def write_plan(
+    plan: Plan,
+    folder: Path,
+    *,
+    rejected: pl.DataFrame,
+    language: str = "en",
+    budgets: Budgets | None = None,
+) -> None:
     """Write every file of the plan into `folder`, and the quarantined rows into `folder/rejected`."""
-    write_files(plan.files(), folder)
+    write_files(plan.files(language=language, budgets=budgets), folder)
     write_rejected(rejected, folder)
 
 

@@ -169,6 +169,7 @@ def assembled(
         provenance=provenance,
         audience=audience,
         last_spend_cny=last,
+        past_spend_cny=past,
     )
 
 

@@ -16,11 +16,12 @@ from models.contracts import Conformed, as_frame, conform, fingerprint
 from models.contracts.quarantine import REJECT_CEILING, refuse_many
 from models.contracts.words import respelt
 from models.errors import DataError
+from models.supply.day_parts import fit_day_parts, reported_rows
 from models.supply.delivery_report import DeliveryModel, fit_delivery
 from targeting.campaign import Campaign, parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan
-from targeting.market import delivery_market
+from targeting.market import delivery_market, part_warnings
 from targeting.plan.provenance import Provenance, versions
 
 
@@ -61,11 +62,13 @@ def plan_delivery(
     model = fit_delivery(rows, rng=rng, n_draws=n_draws)
     _refuse_uncounted(brief, _unknown(model))
     spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
-    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings)
+    parts = fit_day_parts(reported_rows(rows, units=model.basis, fans=model.fan_measure))
+    slots = part_warnings(parts, campaign=brief)
+    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings, *slots)
     told = _provenance(conformed, model, said)
     return decide(
         campaign=brief,
-        market=delivery_market(model, campaign=brief),
+        market=delivery_market(model, campaign=brief, parts=parts),
         provenance=replace(told, rejected_rows=told.rejected_rows + rejected_rows),
         last_plan=last_plan,
         history=spent.sort("segment", "placement"),

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from models.contracts import as_frame, conform, fingerprint
-from models.errors import DataError
+from models.contracts.words import respelt
+from models.errors import CampaignError, DataError
 from targeting.allocation.problem import Market
 from targeting.allocation.tabled import market_from_curves
 from targeting.campaign import Campaign, parse_campaign
@@ -69,36 +70,57 @@ def allocate(
         },
         "allocate",
     )
-    market, provenance = _given(curves, objective=brief.objective)
+    market, provenance = _given(curves, brief)
     return decide(
         campaign=brief, market=market, provenance=provenance, last_plan=last_plan, gap_tol=gap_tol,
         time_limit_s=time_limit_s,
     )  # fmt: skip
 
 
-def _given(curves: object, *, objective: str) -> tuple[Market, Provenance]:
+def _given(curves: object, brief: Campaign) -> tuple[Market, Provenance]:
     """The market, and that nothing more is known of it; points speak of the objective's outcome only."""
     if isinstance(curves, Market):
         told = () if curves.chance is not None else (NO_CHANCE,)
         return curves, Provenance(claims=SUPPLIED, versions=versions(), warnings=told)
     table = as_frame(curves)
-    return supplied_market(table), Provenance(
+    good = _good(table)
+    bought, left_out = _of_placements(good, brief) if "placements" in brief.model_fields_set else (good, ())
+    return market_from_curves(bought), Provenance(
         claims=SUPPLIED,
         fingerprints={"curves": fingerprint(table)},
         versions=versions(),
-        unknown=("impressions", "new_fan_gmv_cny" if objective == "new_fans" else "new_fans"),
-        warnings=(NO_CHANCE,),
+        unknown=("impressions", "new_fan_gmv_cny" if brief.objective == "new_fans" else "new_fans"),
+        warnings=(NO_CHANCE, *left_out),
     )
+
+
+def _of_placements(good: pl.DataFrame, brief: Campaign) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The curves of the placements that the brief names, and a word on the others."""
+    placed = good.with_columns(respelt(good["placement"], brief.placements))
+    known = placed["placement"].unique(maintain_order=True).to_list()
+    missing = [name for name in brief.placements if name not in known]
+    if missing:
+        raise CampaignError(
+            f"placements: {missing[0]!r} has no curve, expected one of {', '.join(known)}; "
+            "take it out of the brief or give its curve"
+        )
+    others = [name for name in known if name not in brief.placements]
+    said = f"curves: those of {', '.join(others)} are left out: the brief does not buy them"
+    return placed.filter(pl.col("placement").is_in(list(brief.placements))), (said,) if others else ()
 
 
 def supplied_market(table: pl.DataFrame) -> Market:
     """The market of a curves table; its first bad row is an error, because a curve with a hole is another
     curve.
     """
+    return market_from_curves(_good(table))
+
+
+def _good(table: pl.DataFrame) -> pl.DataFrame:
     conformed = conform(table, "curves", source="curves")
     if conformed.rejected.height:
         first = conformed.rejected.row(0, named=True)
         raise DataError(
             f"curves: row {first['row']}: {first['reason']} ({conformed.rejected.height} bad rows)"
         )
-    return market_from_curves(conformed.good)
+    return conformed.good

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from targeting.plan import loosening, packages, person_offers, questions, saved, usual_plans
+from targeting.plan.budgets import Budgets, budgets_of
 from targeting.plan.decided import DecidedPlan
 from targeting.printing import printed
 from targeting.report.page import notebook, render
-from targeting.report.sentences import headline
+from targeting.report.tables import translated
+from targeting.report.verdict import certificate, headline
+from targeting.words import words_in
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,25 +32,37 @@ class Plan(DecidedPlan):
     frontier = questions.frontier
     scenarios = questions.scenarios
     experiments = questions.experiments
+    budgets = budgets_of
     compare = usual_plans.compare
     offers = person_offers.offers_of
     packages = packages.packages_of
     to_html = render
     _repr_html_ = notebook
 
-    def files(self, *, html: bool = True) -> dict[str, pl.DataFrame | str]:
+    def files(
+        self, *, html: bool = True, language: str = "en", budgets: Budgets | None = None
+    ) -> dict[str, pl.DataFrame | str]:
         """Everything DESIGN 3.3 asks for, by file name: frames and text, for the pipelines to write
         atomically.
 
-        `market.json` (the fitted market) comes on top, so that a saved plan can be loaded and asked again.
+        `market.json` (the fitted market) comes on top, so that a saved plan can be loaded and asked again,
+        and for a reader of another language than English `allocation.<language>.csv`, headers and all.
+
+        Args:
+            html: with the report.
+            language: of the report, `en` or `zh`.
+            budgets: the plan's other budgets, where they are known already.
         """
-        return saved.files_of(self) | ({"report.html": self.to_html()} if html else {})
+        report = {"report.html": render(self, language, budgets=budgets)} if html else {}
+        return saved.files_of(self) | translated(self, language) | report
 
     def __str__(self) -> str:
         """A readable table with the totals above it."""
         shown = self.allocation.filter(pl.col("spend_cny") > 0).sort("spend_cny", descending=True)
         columns = ("segment", "placement", "spend_cny", "new_fans", "new_fan_gmv_cny", "marginal_gmv_per_cny")
-        return f"{headline(self)}\n{printed(shown.select(columns))}"
+        words = words_in("en")
+        said = f"{headline(self, words)} {certificate(self, words)}"
+        return f"{said}\n{printed(shown.select(columns))}"
 
     __repr__ = __str__
 

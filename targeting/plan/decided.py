@@ -71,6 +71,7 @@ class PlanFile(File):
     baselines: Annotated[pl.DataFrame, Rows(BASELINES)]
     diagnosis: Diagnosis | None
     last_spend_cny: Array | None
+    past_spend_cny: Array | None = None
     unknown: tuple[str, ...]
     rejected_rows: int
     warnings: tuple[str, ...] = ()
@@ -93,6 +94,7 @@ class DecidedPlan:
         provenance: model, data and claims.
         audience: scores and segments, where the plan was made for people rather than supplied curves.
         last_spend_cny: (n_cells,) the brief's last plan, which change_limit refers to.
+        past_spend_cny: (n_cells,) how money was split before, of any scale; None where nothing is known.
         realised: what the campaign's own totals will lie between, chance included, by the names of
             `expected`; None where chance is not known, empty in a plan of before that has no such range.
     """
@@ -107,6 +109,7 @@ class DecidedPlan:
     provenance: Provenance
     audience: Audience | None = None
     last_spend_cny: FloatArray | None = None
+    past_spend_cny: FloatArray | None = None
     realised: Mapping[str, Range | None] = field(default_factory=dict)
 
     @property
@@ -173,6 +176,7 @@ class DecidedPlan:
             baselines=self.baselines,
             diagnosis=None if self.audience is None else self.audience.diagnosis,
             last_spend_cny=self.last_spend_cny,
+            past_spend_cny=self.past_spend_cny,
             campaign=self.campaign.model_dump(mode="json"),
         )
         return content.model_dump(mode="json")

@@ -20,8 +20,16 @@ class PlanSettings:
             segment. Chosen: doublings both ways.
         beyond_share, beyond_cny: more than this beyond the largest spend of the logs is extrapolation.
             Derived: rounding of money to whole 分.
-        priced_rules, priced_seconds: limits that are loosened one by one to see what that brings, and seconds
-            for each. Chosen: a report must not take longer than its plan.
+        budget_shares: other budgets that are tried, as shares of the plan's. Chosen.
+        budget_rounds: halvings around the one that leaves most. Derived: 4 of a gap of a quarter are 2 %.
+        budget_gap, budget_seconds: gap that is enough for another budget, and seconds for each. Chosen: a
+            report must not take longer than its plan.
+        rule_room: room in a rule, as a share of its scale, below which it is at its limit. Derived: 厘 of a
+            budget of 100 yuan.
+        priced_cells: of a market in which rules are taken away one by one to see what they cost. Chosen, as
+            above.
+        priced_rules, priced_seconds: limits that are loosened or taken away one by one to see what that
+            brings, and seconds for each. Chosen: a report must not take longer than its plan.
         price_nothing: share of the plan's value below which a step of a limit is worth nothing. Derived: the
             certificate's gap is a thousand times that.
         realisations: random campaigns behind the range of what will come: its ends are known to 2 % of its
@@ -38,6 +46,12 @@ class PlanSettings:
     intensities: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     beyond_share: float = 1e-3
     beyond_cny: float = 0.01
+    budget_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+    budget_rounds: int = 4
+    budget_gap: float = 1e-4
+    budget_seconds: float = 3.0
+    rule_room: float = 1e-5
+    priced_cells: int = 400
     priced_rules: int = 12
     priced_seconds: float = 3.0
     price_nothing: float = 1e-9

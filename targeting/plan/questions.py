@@ -15,6 +15,7 @@ from models.errors import CampaignError, DataError
 from models.supply.curves import FloatArray
 from targeting.allocation.audit import check
 from targeting.allocation.explain import words
+from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.outcomes import outcomes, total
@@ -132,16 +133,12 @@ def price(plan: DecidedPlan, allocation: object) -> Priced:
         odd = frame.join(plan.market.cells, on=keys, how="anti").head(1)
         row = f" ({odd['segment'][0]!r}, {odd['placement'][0]!r})" if odd.height else ""
         raise CampaignError(f"allocation: a row{row} names no cell of the plan; take it away or correct it")
-    economics = plan.campaign.economics
     value = float(total(plan.problem.objective, outcomes(plan.market, spend)))
     return Priced(
         spend_cny=spend,
         value=value,
         share_of_best=value / plan.value if plan.value else float("nan"),
-        promise=promise(
-            market=plan.market, spend_cny=spend, unknown=plan.provenance.unknown,
-            kept_share=None if economics is None else economics.kept_share,
-        ),
+        promise=promise_of(plan, spend),
         violations=broken_by(
             spend, market=plan.market, campaign=plan.campaign, last=plan.last_spend_cny
         ),
@@ -159,13 +156,37 @@ def frontier(
     return whatif.frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)
 
 
-def scenarios(plan: DecidedPlan, changes: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
+def promised_at(plan: DecidedPlan, budget_cny: float, *, time_limit_s: float = 60.0) -> Promise:
+    """What the best plan of another budget promises, with its intervals.
+
+    Raises:
+        CampaignError, InfeasibleError: that budget allows no plan.
+    """
+    problem = compiled(plan.market, campaign=plan.campaign, last=plan.last_spend_cny, budget_cny=budget_cny)
+    return promise_of(plan, solve_or_explain(problem, time_limit_s=time_limit_s).spend_cny)
+
+
+def promise_of(plan: DecidedPlan, spend_cny: FloatArray) -> Promise:
+    """What (n_cells,) other spend promises on the plan's curves."""
+    economics = plan.campaign.economics
+    return promise(
+        market=plan.market,
+        spend_cny=spend_cny,
+        unknown=plan.provenance.unknown,
+        kept_share=None if economics is None else economics.kept_share,
+    )
+
+
+def scenarios(
+    plan: DecidedPlan, changes: Mapping[str, Mapping[str, object]], *, time_limit_s: float = 60.0
+) -> pl.DataFrame:
     """The best plan of other briefs on the same curves, beside this one.
 
     Args:
         plan: this one.
         changes: scenario name -> keys of the brief that differ, e.g.
             `{"more money": {"budget_cny": 3e5}, "no limits": {"constraints": []}}`.
+        time_limit_s: for each of them.
 
     Returns:
         The columns of `frontier` after `scenario`; the first row is this plan's own brief.
@@ -176,7 +197,8 @@ def scenarios(plan: DecidedPlan, changes: Mapping[str, Mapping[str, object]]) ->
         {
             name: compiled(plan.market, campaign=campaign, last=plan.last_spend_cny)
             for name, campaign in {"this plan": plan.campaign, **briefs}.items()
-        }
+        },
+        time_limit_s=time_limit_s,
     )
 
 

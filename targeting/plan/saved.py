@@ -75,6 +75,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
         provenance=Provenance(**{name.name: getattr(said, name.name) for name in fields(Provenance)}),
         audience=_audience(files, said.diagnosis),
         last_spend_cny=said.last_spend_cny,
+        past_spend_cny=said.past_spend_cny,
     )
 
 

@@ -1,4 +1,4 @@
-"""Charts of the report as SVG text.
+"""The charts of a plan, as altair charts: the report inlines them as SVG, a notebook shows them as they are.
 
 Nothing here decides or recomputes; every chart takes a finished frame. altair is imported inside the
 functions (see `drawing`).
@@ -6,51 +6,56 @@ functions (see `drawing`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from targeting.report.drawing import INK, MUTED, PALETTE, RULE, Drawing, amounts, colours, names
+from targeting.report.drawing import INK, MUTED, PALETTE, Drawing, amounts, colours, names
+from targeting.words import Words
 
-MEASURES = {"new_fan_gmv_cny": "Expected new-fan GMV, yuan", "new_fans": "Expected new fans"}
-COMPARISON_WIDTH = 520
+
+def shades_of(placements: list[str]) -> dict[str, str]:
+    """A colour for each placement, in the brief's order: it keeps its colour from chart to chart."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(placements)}
 
 
 def money_map(
-    allocation: pl.DataFrame, *, placements: list[str], top: int = 14, measure: str = "new_fan_gmv_cny"
-) -> str:
+    allocation: pl.DataFrame,
+    words: Words,
+    *,
+    placements: list[str],
+    measure: str = "new_fan_gmv_cny",
+    top: int = 14,
+) -> Any:
     """Spend by segment (bars stacked by placement) beside what it is expected to earn.
 
     Args:
         allocation: the plan's allocation frame.
+        words: the reader's.
         placements: legend order.
-        measure: column of what is earned, a key of `MEASURES`.
+        measure: column of what is earned: new_fan_gmv_cny or new_fans.
         top: segments shown; the rest are summed into one bar so that nothing vanishes.
     """
     import altair as alt
 
     drawing = Drawing()
-    cells = _fold(allocation, top=top, measure=measure, placements=placements)
+    cells = _folded(allocation, words, top=top, measure=measure, placements=placements)
     order = _by_spend(cells)
     y = alt.Y("segment:N", sort=order, title=None, axis=names(order))
-    colour = colours("placement", placements, symbol="square")
+    shades = shades_of(placements)
+    colour = colours("placement", [words.placement(p) for p in placements], list(shades.values()))
+    earned = words.measure_fans if measure == "new_fans" else words.measure_gmv
     panels = []
     for column, title, axis in (
-        ("spend_cny", "Spend, yuan", y),
-        (measure, MEASURES[measure], y.axis(None)),
+        ("spend_cny", words.columns["spend_cny"], y),
+        (measure, earned, y.axis(None)),
     ):
-        bars = (
-            drawing.chart(cells)
-            .mark_bar(size=14)
-            .encode(
-                x=alt.X(f"sum({column}):Q", title=title, axis=amounts(5)),
-                y=axis,
-                color=colour,
-                order=alt.Order("rank:Q"),
-            )
-        )
+        x = alt.X(f"sum({column}):Q", title=title, axis=amounts(words, 5))
+        bars = drawing.chart(cells).mark_bar(size=14)
+        bars = bars.encode(x=x, y=axis, color=colour, order=alt.Order("rank:Q"))
         panels.append(bars.properties(width=312, height={"step": 24}))
-    return drawing.svg(alt.hconcat(*panels, spacing=30))
+    return drawing.finished(alt.hconcat(*panels, spacing=30))
 
 
 def _by_spend(cells: pl.DataFrame) -> list[str]:
@@ -59,130 +64,91 @@ def _by_spend(cells: pl.DataFrame) -> list[str]:
     return spent.sort("spend_cny", "segment", descending=[True, False])["segment"].to_list()
 
 
-def _fold(allocation: pl.DataFrame, *, top: int, measure: str, placements: list[str]) -> pl.DataFrame:
-    """Spend and GMV per segment and placement, small segments summed into one."""
+def _folded(
+    allocation: pl.DataFrame, words: Words, *, top: int, measure: str, placements: list[str]
+) -> pl.DataFrame:
+    """Spend and what is earned per segment and placement, small segments summed into one."""
     order = _by_spend(allocation)
     kept = order if len(order) <= top else order[: top - 1]
-    rest = f"all other ({len(order) - len(kept)})"
-    name = pl.when(pl.col("segment").is_in(kept)).then(pl.col("segment")).otherwise(pl.lit(rest))
+    said = {name: words.segment(name) for name in kept}
+    said |= dict.fromkeys(order[len(kept) :], words.other.format(count=len(order) - len(kept)))
     rank = {name: i for i, name in enumerate(placements)}
+    terms = {name: words.placement(name) for name in allocation["placement"].unique().to_list()}
     return (
-        allocation.with_columns(segment=name)
-        .group_by("segment", "placement", maintain_order=True)
-        .agg(pl.col("spend_cny", measure).sum())
-        .with_columns(rank=pl.col("placement").replace_strict(rank, default=len(placements)))
-    )
-
-
-def response_curves(curves: pl.DataFrame, chosen: pl.DataFrame, *, placements: list[str]) -> str:
-    """Small multiples of spend against what it earns: band, line (dashed where extrapolated) and the chosen
-    point.
-
-    Args:
-        curves: title, placement, spend_cny, value, value_low, value_high, observed.
-        chosen: title, placement, spend_cny, value, observed_max_cny (a thin line), one row per
-            panel.
-    """
-    import altair as alt
-
-    drawing = Drawing()
-    colour = colours("placement", placements, symbol=None)
-    panels = []
-    for title in chosen["title"].to_list():
-        points = curves.filter(pl.col("title") == title).sort("spend_cny")
-        layers = [
-            *_curve(drawing, points, colour=colour),
-            *_chosen(drawing, chosen.filter(pl.col("title") == title), points=points, colour=colour),
-        ]
-        heading = alt.TitleParams(
-            title.split(" | ")[0], subtitle=title.split(" | ")[-1], anchor="start", frame="group", offset=8
+        allocation.with_columns(
+            segment=pl.col("segment").replace_strict(said, return_dtype=pl.String),
+            rank=pl.col("placement").replace_strict(rank, default=len(placements)),
+            placement=pl.col("placement").replace(terms),
         )
-        panels.append(alt.layer(*layers).properties(width=214, height=128, title=heading))
-    return drawing.grid(panels, columns=3, spacing={"column": 50, "row": 80})
+        .group_by("segment", "placement", "rank", maintain_order=True)
+        .agg(pl.col("spend_cny", measure).sum())
+    )
 
 
-def _curve(drawing: Drawing, points: pl.DataFrame, *, colour: Any) -> list[Any]:
-    """Layers of one panel: band, dashed line, and a full line where it was observed."""
-    import altair as alt
-
-    base = drawing.chart(points).encode(x=alt.X("spend_cny:Q", title=None, axis=amounts(4)), color=colour)
-    dashed = base.mark_line(strokeWidth=1.4, strokeDash=[4, 3], opacity=0.8)
-    layers = [dashed.encode(y=alt.Y("value:Q", title=None))]
-    if points["value_low"].null_count() < len(points):
-        band = base.mark_area(opacity=0.14, line=False)
-        layers.insert(0, band.encode(y=alt.Y("value_low:Q", title=None, axis=amounts(4)), y2="value_high:Q"))
-    line = base.mark_line(strokeWidth=2.4).encode(y=alt.Y("value:Q", title=None, axis=amounts(4)))
-    return [*layers, line.transform_filter("datum.observed")]
-
-
-def _chosen(drawing: Drawing, dot: pl.DataFrame, *, points: pl.DataFrame, colour: object) -> list[object]:
-    """Layers of one panel: where the logs end, where that is in the picture, and the plan's point."""
-    seen = dot.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
-    rule = drawing.chart(seen).mark_rule(color=MUTED, strokeWidth=0.8).encode(x="observed_max_cny:Q")
-    point = drawing.chart(dot).mark_point(filled=True, size=72, opacity=1, stroke="white", strokeWidth=1.5)
-    return [rule, point.encode(x="spend_cny:Q", y="value:Q", color=colour)]
-
-
-def fans_against_buyers(profile: pl.DataFrame) -> str:
-    """Dumbbells: the share of the present fans and of the money that each group of people has.
+def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str) -> Any:
+    """Spend against what it earns in one unit: band, line (dashed where prolonged) and the chosen point.
 
     Args:
-        profile: label, fans, gmv (shares 0..1), in the order to be drawn.
+        curve: spend_cny, value, value_low, value_high, observed.
+        unit: spend_cny, value, observed_max_cny (a thin line).
+        words: the reader's.
+        shade: the placement's colour.
     """
     import altair as alt
 
     drawing = Drawing()
-    order = profile["label"].to_list()
-    long = profile.unpivot(["fans", "gmv"], index="label", variable_name="group", value_name="share")
-    words = {"fans": "of the present fans 粉丝", "gmv": "of the money spent 成交"}
-    y = alt.Y("label:N", sort=order, title=None, axis=names(order))
-    scale = alt.Scale(domain=[0, max(0.1, float(long["share"].max() or 0.0))], nice=True)  # type: ignore[arg-type]
-    x = alt.X("share:Q", title="share", scale=scale, axis=alt.Axis(format=".0%", tickCount=6))
-    bars = (
-        drawing.chart(profile)
-        .mark_rule(color=RULE, strokeWidth=3)
-        .encode(x=alt.X("fans:Q", scale=scale), x2="gmv:Q", y=y)
+    points = curve.sort("spend_cny").select("spend_cny", "value", "value_low", "value_high", "observed")
+    y = alt.Y("value:Q", title=None, axis=amounts(words, 4))
+    base = drawing.chart(points).encode(x=alt.X("spend_cny:Q", title=None, axis=amounts(words, 4)))
+    layers = [base.mark_line(strokeWidth=1.4, strokeDash=[4, 3], opacity=0.8, color=shade).encode(y=y)]
+    if points["value_low"].null_count() < len(points):
+        band = base.mark_area(opacity=0.16, line=False, color=shade)
+        low = alt.Y("value_low:Q", title=None, axis=amounts(words, 4))
+        layers.insert(0, band.encode(y=low, y2="value_high:Q"))
+    line = base.mark_line(strokeWidth=2.4, color=shade).encode(y=y)
+    layers.append(line.transform_filter("datum.observed"))
+    dot = pl.DataFrame([{key: unit[key] for key in ("spend_cny", "value", "observed_max_cny")}])
+    seen = dot.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
+    layers.append(drawing.chart(seen).mark_rule(color=MUTED, strokeWidth=0.8).encode(x="observed_max_cny:Q"))
+    point = drawing.chart(dot).mark_point(
+        filled=True, size=80, opacity=1, stroke="white", strokeWidth=1.5, color=shade
     )
-    shades = ["#aab5bb", PALETTE[0]]
-    dots = (
-        drawing.chart(long.with_columns(pl.col("group").replace(words)))
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(x=x, y=y, color=colours("group", list(words.values()), shades=shades, symbol="circle"))
-    )
-    return drawing.svg((bars + dots).properties(width=560, height={"step": 24}))
+    layers.append(point.encode(x="spend_cny:Q", y="value:Q"))
+    return drawing.finished(alt.layer(*layers).properties(width=214, height=128))
 
 
-def comparison(baselines: pl.DataFrame, *, axis: str) -> str:
-    """Value of the plan and of each baseline on the same curves: label, value, is_plan."""
+def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axis: str, width: int) -> Any:
+    """What each budget leaves or brings, with this plan and the best budget marked.
+
+    Args:
+        points: budget_cny, value.
+        marks: budget_cny, value, label, is_plan.
+        words: the reader's.
+        axis: title of what is left or brought.
+        width: in pixels; below 500 for a phone.
+    """
     import altair as alt
 
-    drawing = Drawing()
-    order = baselines["label"].to_list()
-    # The figure stands right of its bar: the axis goes on for as long as the widest of them.
-    ends = [row["value"] / (1 - 7 * len(row["text"]) / COMPARISON_WIDTH) for row in baselines.to_dicts()]
-    scale = alt.Scale(zero=True, domainMax=max(ends)) if max(ends) > 0 else alt.Scale(zero=True)
-    base = drawing.chart(baselines).encode(
-        y=alt.Y("label:N", sort=order, title=None, axis=names(order)),
-        x=alt.X("value:Q", title=axis, axis=amounts(5), scale=scale),
+    drawing, narrow = Drawing(), width < 500
+    x = alt.X("budget_cny:Q", title=words.budget_axis, axis=amounts(words, 3 if narrow else 6))
+    y = alt.Y("value:Q", title=axis, axis=amounts(words, 5))
+    base = drawing.chart(points).encode(x=x, y=y)
+    line = base.mark_line(strokeWidth=2.4, color=PALETTE[0])
+    zero = (
+        drawing.chart(pl.DataFrame({"value": [0.0]}))
+        .mark_rule(color=MUTED, strokeWidth=0.8)
+        .encode(y="value:Q")
     )
-    bars = base.mark_bar(size=15).encode(
-        color=alt.condition("datum.is_plan", alt.value(PALETTE[0]), alt.value("#b9c3c9"))
+    at = drawing.chart(marks).encode(x=x, y=y)
+    colour = alt.condition("datum.is_plan", alt.value(PALETTE[1]), alt.value(PALETTE[0]))
+    dots = at.mark_point(filled=True, size=110, opacity=1, stroke="white", strokeWidth=1.5).encode(
+        color=colour
     )
-    labels = base.mark_text(align="left", dx=5, color=INK, fontSize=11).encode(text="text:N")
-    return drawing.svg((bars + labels).properties(width=COMPARISON_WIDTH, height={"step": 27}))
-
-
-def frontier(points: pl.DataFrame, *, budget_cny: float, axis: str) -> str:
-    """Best value for each budget (budget_cny, value), with the plan's own budget marked."""
-    import altair as alt
-
-    drawing = Drawing()
-    base = drawing.chart(points).encode(
-        x=alt.X("budget_cny:Q", title="Budget, yuan", axis=amounts(6)),
-        y=alt.Y("value:Q", title=axis, axis=amounts(5)),
-    )
-    line = base.mark_line(strokeWidth=2.2, color=PALETTE[0])
-    here = base.transform_filter(f"abs(datum.budget_cny - {budget_cny}) < 0.5").mark_point(
-        filled=True, size=80, color=PALETTE[0], opacity=1, stroke="white", strokeWidth=1.5
-    )
-    return drawing.svg((line + here).properties(width=700, height=210))
+    texts = []
+    for mark in marks.to_dicts():
+        # A curve of profit falls where the plan is and is flat at its top; one of value rises everywhere.
+        dy = -14 if len(marks) > 1 else 20
+        one = drawing.chart(pl.DataFrame([mark])).encode(x=x, y=y, text="label:N")
+        texts.append(one.mark_text(align="left", dx=-4, dy=dy, fontSize=12, fontWeight=600, color=INK))
+    layers = [zero, line, dots, *texts] if float(points["value"].min() or 0.0) < 0 else [line, dots, *texts]  # type: ignore[arg-type]
+    return drawing.finished(alt.layer(*layers).properties(width=width, height=210))

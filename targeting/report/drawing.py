@@ -12,39 +12,32 @@ import polars as pl
 from markupsafe import Markup
 
 from models.escaping.media import for_chart
+from targeting.words import Words
 
-INK, MUTED, RULE = "#1f2a33", "#6b7780", "#dfe4e7"
-PALETTE = ("#0f6b6b", "#c8862a", "#5b6fa8", "#a3475c", "#6d8f3c", "#7a5c8e")
+INK, MUTED, RULE = "#1f2a33", "#5f6b74", "#dfe4e7"
+PALETTE = ("#0f6b6b", "#b06f14", "#5b6fa8", "#a3475c", "#5d7a33", "#7a5c8e")
 # Chinese names: macOS, Windows, Linux, in the order of the page around the charts.
 FONT = (
     "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'PingFang SC', 'Microsoft YaHei', "
     "'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
 )
 LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
-# 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
-_SHORT = (
-    "abs(datum.value) >= 1e6 ? format(datum.value / 1e6, '~g') + 'm' : "
-    "abs(datum.value) >= 1e3 ? format(datum.value / 1e3, '~g') + 'k' : format(datum.value, '~g')"
-)
 # As altair's own `configure_*` would say it; each of those copies the whole chart once more.
 LOOK = {
     "font": FONT,
     "background": "transparent",
     "view": {"stroke": None},
     "axis": {
-        "labelColor": MUTED, "labelFontSize": 11, "titleColor": MUTED, "titleFontWeight": "normal",
-        "titleFontSize": 11, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE, "gridOpacity": 0.7,
+        "labelColor": MUTED, "labelFontSize": 12, "titleColor": MUTED, "titleFontWeight": "normal",
+        "titleFontSize": 12, "gridColor": RULE, "domainColor": RULE, "tickColor": RULE, "gridOpacity": 0.7,
     },
     "axisY": {"labelColor": INK, "minExtent": 34},
-    "title": {
-        "fontSize": 12, "fontWeight": 600, "color": INK, "subtitleColor": MUTED, "subtitleFontSize": 11,
-    },
     "legend": {"labelFontSize": 12, "labelColor": INK, "columnPadding": 36},
 }  # fmt: skip
 
 
 class Drawing:
-    """One picture: the records that its charts refer to by name, and the text it becomes.
+    """One picture: the records that its charts refer to by name.
 
     altair copies and validates inline records again and again: half a million calls for nine small curves.
     """
@@ -60,36 +53,31 @@ class Drawing:
         self._records[name] = frame.to_dicts()
         return alt.Chart(alt.NamedData(name=name))
 
-    def svg(self, chart: Any) -> Markup:
-        """The chart as an SVG that scales with the page (width by CSS, height by its view box)."""
-        return self._text(chart.to_dict(validate=False))
-
-    def grid(self, panels: list[Any], *, columns: int, spacing: dict[str, int]) -> Markup:
-        """Charts in rows of `columns`, one SVG; altair's own `concat` copies every panel dozens of times."""
-        parts = [panel.to_dict(validate=False) for panel in panels]
-        inner = [
-            {key: held for key, held in part.items() if key not in ("$schema", "config")} for part in parts
-        ]
-        return self._text({"concat": inner, "columns": columns, "spacing": spacing, "bounds": "flush"})
-
-    def _text(self, spec: dict[str, object]) -> Markup:
-        import altair as alt
-        import vl_convert
-
-        svg = vl_convert.vegalite_to_svg(
-            for_chart({**spec, "config": LOOK, "datasets": self._records}),
-            vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0],
-        )
-        width = re.search(r'width="([\d.]+)"', svg)
-        size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
-        return Markup(re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1))
+    def finished(self, chart: Any) -> Any:
+        """The chart with its records and the common look: it shows itself in a notebook."""
+        chart.datasets = self._records
+        chart.config = LOOK
+        return chart
 
 
-def amounts(ticks: int) -> Any:
+def svg_of(chart: Any) -> Markup:
+    """A finished chart as an SVG that scales with the page (width by CSS, height by its view box)."""
+    import altair as alt
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(
+        for_chart(chart.to_dict(validate=False)), vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0]
+    )
+    width = re.search(r'width="([\d.]+)"', svg)
+    size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
+    return Markup(re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1))
+
+
+def amounts(words: Words, ticks: int) -> Any:
     """An axis of yuan or people, in short figures."""
     import altair as alt
 
-    return alt.Axis(labelExpr=_SHORT, tickCount=ticks)
+    return alt.Axis(labelExpr=words.axis_figures, tickCount=ticks)
 
 
 def names(labels: list[str]) -> Any:
@@ -101,16 +89,15 @@ def names(labels: list[str]) -> Any:
     """
     import altair as alt
 
-    # Widest advance at 11 px: full-width characters 11, others 7.
-    widths = [sum(11 if ord(letter) > 0x2E7F else 7 for letter in label) for label in labels]
+    # Widest advance at 12 px: full-width characters 12, others 8.
+    widths = [sum(12 if ord(letter) > 0x2E7F else 8 for letter in label) for label in labels]
     extent = min(max(widths, default=0), LABEL_LIMIT) + 6
     return alt.Axis(labelLimit=LABEL_LIMIT, minExtent=extent, ticks=False, domain=False)
 
 
-def colours(column: str, domain: list[str], *, shades: list[str] | None = None, symbol: str | None) -> Any:
-    """Colour by a column, with a legend of such symbols on top (None: no legend)."""
+def colours(column: str, domain: list[str], shades: list[str]) -> Any:
+    """Colour by a column, with a legend on top."""
     import altair as alt
 
-    shades = shades or [PALETTE[i % len(PALETTE)] for i in range(len(domain))]
-    legend = None if symbol is None else alt.Legend(title=None, orient="top", symbolType=symbol)
+    legend = alt.Legend(title=None, orient="top", symbolType="square")
     return alt.Color(f"{column}:N", scale=alt.Scale(domain=domain, range=shades), legend=legend)

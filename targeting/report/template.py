@@ -1,4 +1,4 @@
-"""Fills the template that lies beside a package's code. jinja2 is imported on use."""
+"""Fills the templates that lie beside a package's code. jinja2 is imported on use."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ def filled(package: str, context: Mapping[str, object]) -> str:
     """`template.html.j2` of the package as one HTML document that needs nothing else.
 
     Args:
-        package: whose template.
+        package: whose template; what it includes is found by its path in the package.
         context: everything that it names; a name without a value is an error.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=for_html
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=for_html,
+        loader=FunctionLoader(lambda path: files(package).joinpath(path).read_text("utf-8")),
     )
-    template = environment.from_string(files(package).joinpath("template.html.j2").read_text("utf-8"))
-    return template.render(**context)
+    return environment.get_template("template.html.j2").render(**context)

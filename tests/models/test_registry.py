@@ -81,6 +81,7 @@ def test_nobody_travels_with_a_model(store):
     people = re.compile("|".join(rf"\b{re.escape(user)}\b" for user in users["user_id"]))
     assert [name for name, held in text.items() if people.search(held)] == []
     assert "example-1" in text["input_example.json"]
+    assert text["requirements.txt"].count("--hash=sha256:") > len(registry.REQUIREMENTS)
 
 
 def test_alias_moves_only_when_asked(store):

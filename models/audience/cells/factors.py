@@ -1,9 +1,8 @@
 """How far logged outcomes agree with the scores. In: the log, scores, segments. Out: factors per cell, draws.
 
 For every segment x placement the follows and the GMV of the new fans that the logs show are set against what
-the scores predict for exactly those rows. The ratios, partially pooled (`posteriors`), become multiplicative
+the scores predict for exactly those rows. The ratios, fitted together (`agreement`), become multiplicative
 draws of hazard and value: the width of the plan's 80 % intervals, and a mild correction of segment means.
-Randomised rows speak about effects; the others are used for precision, as far as they agree (`selection`).
 Young fans and young orders are scaled by the share of their horizon that is over (`models.audience.delay`),
 never counted as zeros.
 
@@ -22,14 +21,10 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from models.arrays import FloatArray
+from models.audience.cells.agreement import Sums, agreement
 from models.audience.cells.fan_gmv import fan_table
 from models.audience.cells.follow_counts import follow_table
-from models.audience.cells.posteriors import (
-    gmv_posterior,
-    hazard_posterior,
-    randomised_decide,
-    selection_gap,
-)
+from models.audience.settings import CELLS
 from models.errors import DataError
 from models.events.event_log import EventLog
 from models.rates.trend import Trend
@@ -108,24 +103,27 @@ def cell_factors(
     scored = scores.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
     follows = follow_table(log, scored, keys=keys, trends=trends)
     fans = fan_table(log, scored, keys=keys, horizon_days=horizon_days)
-    hazard_mean, hazard, selected = hazard_posterior(follows, group, rng=rng, n_draws=n_draws)
-    hazard *= _trend_draws(trends, placements, rng=rng, n_draws=n_draws)[:, group]
-    gap = selection_gap(follows)
-    gmv_mean, gmv = gmv_posterior(fans, group, selected=selected, gap=gap, rng=rng, n_draws=n_draws)
+    both = (follows, fans)
+    sums = Sums(
+        observed=np.stack([np.maximum(table.observed, 0.0) / table.unit for table in both]),
+        expected=np.stack([np.maximum(table.expected, 0.0) / table.unit for table in both]),
+        group=group,
+    )
+    found = agreement(sums, rng=rng, n_draws=n_draws)
+    trend_sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
+    hazard = found.draws[0] * _doubt(trend_sd, rng=rng, n_draws=n_draws)[:, group]
+    gmv = found.draws[1] * _doubt(np.array([fans.level_sd]), rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
         *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
-        pl.Series("hazard_factor", hazard_mean),
-        pl.Series("gmv_factor", gmv_mean),
+        pl.Series("hazard_factor", found.mean[0]),
+        pl.Series("gmv_factor", found.mean[1]),
     )
     diagnostics = {**follows.diagnostics, **fans.diagnostics}
-    diagnostics["chance_of_selection"] = selected
-    decided = randomised_decide(follows, group)
-    return CellFactors(cells, hazard, gmv, decided, diagnostics)
+    diagnostics["chance_of_selection"] = found.selected
+    by_coin = np.bincount(group, sums.observed[0, 0])
+    return CellFactors(cells, hazard, gmv, bool((by_coin >= CELLS.decided_follows).all()), diagnostics)
 
 
-def _trend_draws(
-    trends: Mapping[str, Trend], placements: list[str], *, rng: np.random.Generator, n_draws: int
-) -> FloatArray:
-    """What carrying a hazard to the end of the logs may be off by, (n_draws, n_placements), mean 1."""
-    sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
-    return np.asarray(np.exp(rng.normal(size=(n_draws, len(placements))) * sd - 0.5 * sd**2))
+def _doubt(sd: FloatArray, *, rng: np.random.Generator, n_draws: int) -> FloatArray:
+    """What else a level may be off by, (n_draws, n), mean 1."""
+    return np.asarray(np.exp(rng.normal(size=(n_draws, len(sd))) * sd - 0.5 * sd**2))

@@ -10,18 +10,14 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from models.audience.cells.tables import CellTable, FloatArray
+from models.arrays import FloatArray
+from models.audience.cells.tables import CellTable, by_coin, summed
 from models.audience.delay import DelayCurve, fit_curve
 from models.audience.followers import fit_log_refunds, kept_orders
 from models.audience.horizon import horizon_sd
 from models.events.event_log import CONTROL, EventLog
 from models.events.orders_since_follow import age_days, orders_since_follow
-from models.rates.pooling import size_factor
-
-
-def _in_order(summed: pl.DataFrame, keys: pl.DataFrame, names: tuple[str, ...]) -> dict[str, FloatArray]:
-    table = keys.join(summed, on=["segment", "placement"], how="left", maintain_order="left")
-    return {name: table[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in names}
+from models.rates.pooling import dispersion_of, size_factor
 
 
 def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int) -> CellTable:
@@ -67,26 +63,18 @@ def _delay(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: 
 
 
 def _fan_sums(table: pl.DataFrame, keys: pl.DataFrame, *, seen: FloatArray, level_sd: float) -> CellTable:
-    summed = table.group_by("segment", "placement", maintain_order=True).agg(
-        pl.len().cast(pl.Float64).alias("fans"),
-        pl.col("observed", "predicted", "likely", "buyer").sum(),
-    )
-    sums = _in_order(summed, keys, ("fans", "observed", "predicted", "likely", "buyer"))
+    names = {"fans": "one", "predicted_buyers": "likely", "observed_buyers": "buyer"}
+    table = table.with_columns(one=pl.lit(1.0))
+    observed, expected = by_coin(table, keys, "observed"), by_coin(table, keys, "predicted")
     return CellTable(
         columns={
-            "fans": sums["fans"],
-            "predicted_buyers": sums["likely"],
-            "observed_buyers": sums["buyer"],
-            "predicted_gmv_cny": sums["predicted"],
-            "observed_gmv_cny": sums["observed"],
+            **{column: summed(table, keys, name) for column, name in names.items()},
+            "predicted_gmv_cny": expected.sum(axis=0),
+            "observed_gmv_cny": observed.sum(axis=0),
         },
-        sums={"all": (sums["observed"], sums["predicted"])},
-        rows=(
-            table["cell"].to_numpy().astype(np.int64),
-            table["observed"].to_numpy(),
-            table["predicted"].to_numpy(),
-        ),
-        coin=table["randomized"].fill_null(False).to_numpy(),
+        observed=observed,
+        expected=expected,
+        unit=max(dispersion_of(table["observed"].to_numpy()), 1e-9),
         level_sd=level_sd,
         diagnostics={
             "fans_in_logs": float(table.height),
@@ -106,7 +94,7 @@ def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_da
             how="inner",
             maintain_order="left",
         )
-        .join(keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left")
+        .join(keys, on=["segment", "placement"], how="semi", maintain_order="left")
         .with_columns(age=age_days(pl.lit(log.as_of), "followed_at").clip(0.0, float(horizon_days)))
     )
 

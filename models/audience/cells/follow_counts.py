@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from models.audience.cells.tables import CellTable, FloatArray
+from models.audience.cells.tables import CellTable, by_coin, summed
 from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
 from models.events.orders_since_follow import age_days
 from models.rates.trend import Trend
@@ -33,30 +33,23 @@ def follow_table(
     paid = _paid_rows(rows, scored, hazard=_hazard_of_the_day(log, trends)).join(
         organic, on="segment", how="left", maintain_order="left"
     )
-    paid = paid.with_columns(pl.col("organic").fill_null(overall))
-    coin = paid.filter(pl.col("randomized").fill_null(False))
-    every, random = _follow_sums(paid, keys), _follow_sums(coin, keys)
+    paid = paid.with_columns(won=pl.col("observed") - pl.col("organic").fill_null(overall))
+    incremental, expected = by_coin(paid, keys, "won"), by_coin(paid, keys, "expected")
     return CellTable(
         columns={
-            "impressions": every["impressions"],
-            "predicted_follows": every["expected"],
-            "observed_follows": every["observed"],
-            "randomized_follows": random["expected"],
+            "impressions": summed(paid, keys, "impressions"),
+            "predicted_follows": expected.sum(axis=0),
+            "observed_follows": incremental.sum(axis=0),
+            "randomized_follows": expected[0],
         },
-        sums={
-            kind: (np.maximum(table["observed"], 0.0), table["expected"])
-            for kind, table in (("all", every), ("randomized", random))
-        },
-        rows=(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)),
-        coin=np.zeros(0, dtype=bool),
+        observed=incremental,
+        expected=expected,
         # Organic follows are noise on top of the incremental ones.
-        dispersion=float(
-            np.clip(float(paid["observed"].sum()) / max(every["observed"].sum(), 1.0), 1.0, 20.0)
-        ),
+        unit=float(np.clip(float(paid["observed"].sum()) / max(incremental.sum(), 1.0), 1.0, 20.0)),
         diagnostics={
             "held_out_rows": float(held_out.height),
             "organic_follows_per_user_day": overall,
-            "randomized_rows": float(coin.height),
+            "randomized_rows": float(paid["randomized"].fill_null(False).sum()),
             "shown_rows": float(paid.height),
         },
     )
@@ -98,20 +91,3 @@ def _organic_follow(held_out: pl.DataFrame) -> pl.DataFrame:
     return held_out.group_by("segment").agg(
         ((pl.col("followed").sum() + overall * prior) / (pl.len() + prior)).alias("organic")
     )
-
-
-def _follow_sums(rows: pl.DataFrame, keys: pl.DataFrame) -> dict[str, FloatArray]:
-    """Sums per cell by numpy, row after row: a parallel sum of floats differs from run to run."""
-    placed = rows.join(
-        keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left"
-    ).select(
-        "cell",
-        pl.col("impressions").cast(pl.Float64),
-        "expected",
-        observed=pl.col("observed") - pl.col("organic"),
-    )
-    cell = placed["cell"].to_numpy().astype(np.int64)
-    return {
-        name: np.bincount(cell, placed[name].fill_null(0.0).to_numpy(), keys.height).astype(np.float64)
-        for name in ("impressions", "expected", "observed")
-    }

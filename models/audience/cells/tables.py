@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from models.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -21,18 +20,38 @@ class CellTable:
 
     Attributes:
         columns: what the report shows, each (n_cells,).
-        sums: observed, predicted (n_cells,) by kind of row: `all`, `randomized`.
-        rows: single units behind `all`: cell, observed, predicted.
-        coin: which of `rows` were won on randomised rows.
-        dispersion: variance over mean of the observed sums beyond a count's.
+        observed, expected: (2, n_cells) of randomised rows and of ranked ones.
+        unit: what counts as one independent event: variance over mean of the observed sums.
         level_sd: further doubt about the level of all cells (log scale).
         diagnostics: pooled numbers for the report.
     """
 
     columns: Mapping[str, FloatArray]
-    sums: Mapping[str, tuple[FloatArray, FloatArray]]
-    rows: tuple[IntArray, FloatArray, FloatArray]
-    coin: NDArray[np.bool_]
-    dispersion: float = 1.0
+    observed: FloatArray
+    expected: FloatArray
+    unit: float
     level_sd: float = 0.0
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+def summed(rows: pl.DataFrame, keys: pl.DataFrame, name: str, *, coin: bool | None = None) -> FloatArray:
+    """(n_cells,) sums of a column by numpy, row after row: a parallel sum of floats differs from run to run.
+
+    Args:
+        rows: segment, placement, randomized and the column.
+        keys: segment, placement of the cells.
+        name: of the column.
+        coin: only randomised rows, only the others, or (None) all.
+    """
+    if coin is not None:
+        rows = rows.filter(pl.col("randomized").fill_null(False) == coin)
+    at = rows.select("segment", "placement", name).join(
+        keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left"
+    )
+    cell, values = at["cell"].to_numpy().astype(np.int64), at[name].cast(pl.Float64).fill_null(0.0).to_numpy()
+    return np.bincount(cell, values, keys.height).astype(np.float64)
+
+
+def by_coin(rows: pl.DataFrame, keys: pl.DataFrame, name: str) -> FloatArray:
+    """(2, n_cells) sums of randomised rows and of the others."""
+    return np.stack([summed(rows, keys, name, coin=coin) for coin in (True, False)])

@@ -7,7 +7,7 @@ the planner wrote them; the outcomes are computed here from the formulae of DESI
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,30 @@ def violations(
         spend_cny: (n_cells,) yuan.
         tolerance: share of the scale that is forgiven.
     """
+    found: list[Violation] = []
+    judged = findings(
+        market,
+        budget_cny=budget_cny,
+        constraints=constraints,
+        spend_cny=spend_cny,
+        objective=objective,
+        last_plan=last_plan,
+    )
+    for name, compared in judged.items():
+        found += _broken(name, compared, tolerance)
+    return tuple(found)
+
+
+def findings(
+    market: Market,
+    *,
+    budget_cny: float,
+    constraints: Sequence[Any] = (),
+    spend_cny: FloatArray,
+    objective: str = "new_fan_gmv",
+    last_plan: pl.DataFrame | FloatArray | None = None,
+) -> Mapping[str, Sequence[Finding]]:
+    """Every limit with what is actually the case: `total` first, then the constraints by name, as given."""
     spend = [float(s) for s in np.asarray(spend_cny, dtype=float)]
     if len(spend) != len(market):
         raise CampaignError(f"spend_cny: expected {len(market)} spends, one per cell, got {len(spend)}")
@@ -83,10 +107,8 @@ def violations(
         objective=objective,
         last=None if last_plan is None else [float(s) for s in last_spend(market, last_plan)],
     )
-    found = _broken("total", total(facts), tolerance)
-    for constraint in parse_constraints(constraints):
-        found += _broken(constraint.name, CHECKS[constraint.kind](facts, constraint), tolerance)
-    return tuple(found)
+    judged = {c.name: CHECKS[c.kind](facts, c) for c in parse_constraints(constraints)}
+    return {"total": total(facts), **judged}
 
 
 def _broken(name: str, findings: Sequence[Finding], tolerance: float) -> list[Violation]:

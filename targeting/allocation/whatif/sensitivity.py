@@ -89,19 +89,32 @@ def value_of_information(problem: Problem, solution: Solution, *, max_draws: int
     return cells.with_columns(added).sort("evpi", descending=True, maintain_order=True)
 
 
-def exploration_budget(information: pl.DataFrame, *, budget_cny: float, max_share: float = 0.1) -> float:
-    """Yuan worth spending on experiments: the probes that pay, best first, within `max_share` of the budget.
+def affordable_probes(
+    information: pl.DataFrame, *, budget_cny: float, max_share: float = 0.1
+) -> pl.DataFrame:
+    """The experiments to do: those that pay, best net gain per yuan first, while they fit into the money.
 
     Args:
         information: result of `value_of_information`.
         budget_cny: the campaign's budget.
         max_share: most of it that may go to learning.
+
+    Returns:
+        Rows of `information`: together their probe_cny is at most `max_share` of the budget.
     """
-    paying = information.filter("worth_probing").with_columns(
-        net=(pl.col("evpi") - pl.col("probe_cost")) / pl.col("probe_cny")
-    )
-    ordered = paying.sort("net", descending=True, maintain_order=True)["probe_cny"].to_numpy()
-    return float(min(ordered.sum(), max_share * budget_cny))
+    net = (pl.col("evpi") - pl.col("probe_cost")) / pl.col("probe_cny")
+    paying = information.filter("worth_probing").sort(net, descending=True, maintain_order=True)
+    left, kept = max_share * budget_cny, []
+    for probe_cny in paying["probe_cny"].to_list():
+        kept.append(probe_cny <= left)
+        left -= probe_cny if kept[-1] else 0.0
+    return paying.filter(pl.Series(kept, dtype=pl.Boolean))
+
+
+def exploration_budget(information: pl.DataFrame, *, budget_cny: float, max_share: float = 0.1) -> float:
+    """Yuan worth spending on experiments: what the `affordable_probes` cost together."""
+    probes = affordable_probes(information, budget_cny=budget_cny, max_share=max_share)
+    return float(probes["probe_cny"].sum())
 
 
 def _trials(problem: Problem, spend: FloatArray) -> FloatArray:

@@ -288,7 +288,7 @@ def test_experiments_rank_cells_by_what_knowing_them_is_worth(plan):
 
 def test_a_plan_prints_and_shows_itself(plan):
     text = str(plan)
-    assert text.startswith("Spend ¥20,000, expect ")
+    assert text.startswith("Spending ¥20,000 is expected to leave ¥")
     assert "precise · likely" in text
     assert "content · cheap reach  live" not in text
     assert "<table>" in plan._repr_html_()

@@ -15,8 +15,10 @@ from targeting.decision.verbs import plan_from_files
 from targeting.evaluation.totals import total_of, totals
 from targeting.plan.promise import Interval, promise
 from targeting.plan.realised import Range
-from targeting.report.promise_words import promise_sentences
+from targeting.report.sections.promise import promises
+from targeting.words import words_in
 
+EN = words_in("en")
 SIGMA = 1.1
 
 
@@ -115,11 +117,11 @@ def test_a_plan_of_before_loads_and_says_that_it_has_no_range(plan):
         files[name] = json.dumps(content)
     old = plan_from_files(files)
     assert old.realised == {}
-    assert "of a version that gave no range" in " ".join(promise_sentences(old))
+    assert "of a version that gave no range" in " ".join(promises(old, EN))
 
 
 def test_expected_and_realised_are_told_apart(plan):
-    expected, came, market = promise_sentences(plan)
+    expected, came, market = promises(plan, EN)
     assert "many times" in expected
     assert "¥" in expected
     assert "four of five" in came
@@ -133,7 +135,7 @@ def test_curves_from_outside_have_no_range_and_say_why():
     curves = pl.DataFrame({"segment": ["a", "b"], "placement": ["x", "x"], **hill})
     made = tg.allocate(curves, budget_cny=12)
     assert set(made.realised.values()) == {None}
-    assert "without uncertainty" in promise_sentences(made)[0]
+    assert "without uncertainty" in promises(made, EN)[0]
     assert any("luck" in line or "chance" in line for line in made.provenance.warnings)
 
 

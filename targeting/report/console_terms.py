@@ -1,0 +1,97 @@
+"""A segment's rule in the words of an advertising console, and whether the console can take it.
+
+A rule is what `segments.rules` writes: `gender = f and age_band = 24-30 or 31-40 and aov_cny >= 93`.
+Consoles ask for gender, age, place, interest and the price of the phone; nothing else of it can be entered.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from targeting.segments.rules import WHOLE_AUDIENCE
+from targeting.words import Words
+
+_CONDITION = re.compile(r"^(?P<column>.+?) (?P<sign>>=|<|=) (?P<level>.+)$", re.S)
+_NEXT = re.compile(r" and (?=\S+ (?:>=|<|=) )")
+_INTEREST = "interest_"
+_CONSOLE = ("gender", "age", "age_band", "city_tier", "city", "province", "device_price_cny")
+
+
+@dataclass(frozen=True)
+class ConsoleRule:
+    """A segment as conditions.
+
+    Attributes:
+        conditions: those that a console can take, in words.
+        only_lists: those that it cannot.
+    """
+
+    conditions: tuple[str, ...]
+    only_lists: tuple[str, ...]
+
+
+def console_rule(rule: str | None, words: Words) -> ConsoleRule:
+    """The rule in the console's words; without a rule nothing can be entered."""
+    if not rule:
+        return ConsoleRule((), ())
+    if rule == WHOLE_AUDIENCE:
+        return ConsoleRule((words.all_people,), ())
+    enter: list[str] = []
+    lists: list[str] = []
+    for part in _NEXT.split(rule):
+        told = _CONDITION.match(part)
+        if told is None:
+            lists.append(part)
+            continue
+        column, sign, level = told["column"], told["sign"], told["level"]
+        console = column in _CONSOLE or (column.startswith(_INTEREST) and sign != "<")
+        (enter if console else lists).append(_said(words, column, sign, level))
+    return ConsoleRule(tuple(enter), tuple(lists))
+
+
+def level_words(words: Words, column: str, level: str) -> str:
+    """One level of a column: `female`, `24–30`, `city tier 5`."""
+    if level == "unknown":
+        return words.equals.format(what=words.features.get(column, column), level=words.unknown_level)
+    return _said(words, column, "=", level)
+
+
+def _said(words: Words, column: str, sign: str, level: str) -> str:
+    if column.startswith(_INTEREST):
+        what = words.interests.get(column.removeprefix(_INTEREST), column.removeprefix(_INTEREST))
+        return (words.interest_weak if sign == "<" else words.interest).format(what=what)
+    what, levels = words.features.get(column, column), level.split(" or ")
+    if sign != "=":
+        number = words.yuan(float(level)) if column.endswith("_cny") and _is_number(level) else level
+        told = words.at_least if sign == ">=" else words.below
+        return told.format(what=what, least=number, most=number)
+    if column == "gender":
+        return words.or_.join(words.genders.get(one, one) for one in levels)
+    if column in ("age", "age_band"):
+        return _ages(words, levels)
+    if column == "city_tier":
+        return words.tiers.format(levels=words.comma.join(levels))
+    return words.equals.format(what=what, level=words.or_.join(levels))
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", text) is not None
+
+
+def _ages(words: Words, levels: list[str]) -> str:
+    """`24-30 or 31-40 or 41-50` is 24–50; `51+` is open."""
+    bounds = [re.fullmatch(r"(\d+)(?:-(\d+)|\+)", level) for level in levels]
+    if not all(bounds):
+        return words.or_.join(levels)
+    spans = [(int(b[1]), int(b[2]) if b[2] else None) for b in bounds if b is not None]
+    joined: list[tuple[int, int | None]] = []
+    for first, last in sorted(spans):
+        if joined and joined[-1][1] is not None and first == joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    said = [
+        words.age_from.format(first=a) if b is None else words.ages.format(first=a, last=b) for a, b in joined
+    ]
+    return words.or_.join(said)

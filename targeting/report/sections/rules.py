@@ -1,0 +1,24 @@
+"""Every rule of the brief: what it asks, whether there is room in it, what it costs."""
+
+from __future__ import annotations
+
+from targeting.plan.decided import DecidedPlan
+from targeting.plan.rules import rules_of
+from targeting.report import rule_words
+from targeting.report.section import Reader, Section
+
+
+def section(plan: DecidedPlan, reader: Reader) -> Section | None:
+    """A line for the budget and for each rule, in the brief's order."""
+    w = reader.words
+    rows = [
+        {
+            "name": rule_words.rule_name(w, rule.kind, rule.name),
+            "asks": rule_words.asks(plan, w, rule),
+            "at_limit": rule.at_limit,
+            "state": rule_words.state(plan, w, rule),
+            "cost": rule_words.cost(plan, w, rule),
+        }
+        for rule in rules_of(plan)
+    ]
+    return Section("rules", {"rows": rows})

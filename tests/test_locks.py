@@ -1,0 +1,57 @@
+"""The locks: every version pinned with hashes, installers too, one version for all, and no index named."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from models.registry import REQUIREMENTS
+
+ROOT = Path(__file__).parents[1]
+LOCKS = [ROOT / name for name in ("requirements/app.lock", "requirements/dev.lock", "models/serving.lock")]
+_ENTRY = re.compile(r"^([\w.\-]+)==(\S+)( ; [^\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.M)
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(path):
+    text = path.read_text(encoding="utf-8")
+    found = [(normal(match[1]), match[2]) for match in _ENTRY.finditer(text)]
+    assert len(found) == len(dict(found)) == len(re.findall(r"^\S", text, re.M)), "an entry without hashes"
+    return dict(found)
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return {normal(name): version for name, _, version in (line.partition("==") for line in lines if line)}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_locked_version_has_hashes_and_is_the_pinned_one(lock):
+    found, pinned = pins(lock), constraints()
+    assert {"pip", "setuptools"} <= set(found)
+    assert {name: version for name, version in found.items() if pinned.get(name, version) != version} == {}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_no_lock_names_an_index(lock):
+    assert not re.search(r"://|--(extra-)?index-url|--find-links", lock.read_text(encoding="utf-8"))
+
+
+def test_every_pin_is_locked():
+    assert set(constraints()) <= set(pins(LOCKS[1]))
+
+
+def test_what_a_model_names_is_what_is_locked_for_it():
+    asked = (ROOT / "requirements/serving.in").read_text(encoding="utf-8").split()
+    assert set(asked) == set(REQUIREMENTS)
+    assert set(REQUIREMENTS) <= set(pins(LOCKS[2]))
+
+
+def test_make_installs_nothing_but_what_is_locked():
+    installs = [line for line in (ROOT / "Makefile").read_text().splitlines() if "$(PIP) install" in line]
+    assert installs
+    for line in installs:
+        assert "--require-hashes" in line or ("--no-deps" in line and "--no-build-isolation" in line)
