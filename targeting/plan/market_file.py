@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from models.chance import Chance
+from models.chance import Chance
 from models.errors import DataError
 from models.stored import WRONG_SHAPE, Array, File, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
@@ -93,13 +94,24 @@ def _refuse_crooked(market: Market) -> None:
         if array.shape != (n,):
             raise ValueError(f"{name}: expected one number for each of {n} cells")
     for name, array in of_cells.items():
-        may_be_inf = name == "users"
-        if np.isnan(array).any() or (not may_be_inf and np.isinf(array).any()):
+        if np.isnan(array).any() or (name != "users" and np.isinf(array).any()):
             raise ValueError(f"{name}: expected finite numbers")
     if not (market.users > 0).all() or not (market.hazard >= 0).all() or not (market.entry >= 0).all():
         raise ValueError("users, hazard, entry: expected none below 0, and users")
     if np.isnan(market.observed_max_cny).any() or not ((market.block >= 0) & (market.block < n)).all():
         raise ValueError("observed_max_cny, block: expected numbers, and those of cells")
+    if market.chance is not None:
+        _refuse_crooked_chance(market.chance)
+
+
+def _refuse_crooked_chance(chance: Chance) -> None:
+    if chance.buyer_cny.shape != chance.buyer_share.shape or chance.buyer_cny.ndim != 1:
+        raise ValueError("chance: expected as many buyers as shares")
+    numbers = [*chance.buyer_cny, *chance.buyer_share, chance.day_sd, chance.cell_sd, chance.fan_unit]
+    if not np.isfinite(numbers).all() or min(numbers) < 0 or chance.fan_unit == 0:
+        raise ValueError("chance: expected finite numbers from 0, and a fan_unit")
+    if len(chance.buyer_cny) and not chance.buyer_cny @ chance.buyer_share > 0:
+        raise ValueError("chance: expected buyers who leave something")
 
 
 _MARKET = TypeAdapter(_Market)
