@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from models.chance import Chance
-from models.chance import Chance
 from models.errors import DataError
 from models.stored import WRONG_SHAPE, Array, File, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
