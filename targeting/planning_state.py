@@ -193,7 +193,14 @@ def learn_state(
         segmenter=found.segmenter,
         response=response,
         evidence=cell_factors(
-            events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends
+            events,
+            everyone,
+            scores,
+            horizon_days=days,
+            rng=rng,
+            n_draws=n_draws,
+            trends=model.funnel.trends,
+            keener=1.0 if model.value is None else model.value.keener,
         ),
         history=_spent(daily),
         diagnosis=diagnose(

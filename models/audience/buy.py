@@ -1,20 +1,21 @@
-"""Whether a new fan buys because of following. In: followers, orders. Out: the incremental buying hazard.
+"""Whether a new fan buys because of following. In: followers, everybody's orders. Out: the buying hazards.
 
 A follower of age t is also somebody who might have bought anyway, so with G0_u the organic hazard of a kept
-order over the horizon H (learned from person-time before any follow)
+order over the horizon H
 
-    P(kept order by t | follow) = 1 - exp(-(G0_u t / H + Lambda_u Lambda0(t) / Lambda0(H))).
+    P(kept order by t | follow) = 1 - exp(-(phi G0_u t / H + Lambda_u Lambda0(t) / Lambda0(H))).
 
-The organic part is a known baseline *inside* the likelihood, as organic follows are in `follow`. Subtracting
-two fitted hazards afterwards instead would leave content fans, whose orders are mostly organic, with a
-difference of two noisy numbers, often floored at 0; here Lambda_u > 0 by construction, and rows whose orders
-the baseline explains carry little information and are pulled towards the rest.
+The organic part is a known baseline *inside* the likelihood: subtracting two fitted hazards afterwards would
+leave content fans with a difference of two noisy numbers. It is learned from the person-time of everybody who
+does not follow; and because those who follow may be those who were about to buy (an intent that nobody logs),
+phi is how much more than their features say the followers had bought *before* they followed,
 
-Followers of ranked delivery were chosen, and what chose them (an intent that nobody logs) also makes them
-buy. Randomised followers tell, but few of them buy: 20 buyers know a level to +-22 %. Three hypotheses of the
-shift from logged to randomised followers are therefore averaged by how well each explains the randomised
-ones: none; the one that the funnel found for following (thousands of live entries and hundreds of follows:
-far more precise, and the same intent is at work); any.
+    phi = (k + a) / (e + a),     k orders before the follow, e expected of their person-time, a = 1 / sd^2.
+
+Who buys is one question asked of three kinds of people. The fans of before (in excess of what they would have
+bought anyway) give a log rate that new fans' starts from with a slope around one; passers-by one with a slope
+around zero; the new fans themselves decide both slopes, a level per placement, a line and trees
+(`models.rates.shape`).
 
 Must not import mlflow, targeting or pipelines.
 """
@@ -22,51 +23,55 @@ Must not import mlflow, targeting or pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from models.audience.delay import DelayCurve
-from models.audience.followers import Followers, read_fans
-from models.audience.settings import AUDIENCE, LEVEL_ONLY
+from models.audience.followers import Followers, read_fans, read_organic
+from models.audience.settings import AUDIENCE
 from models.events.event_log import EventLog
-from models.rates.boosting import HazardBooster
-from models.rates.likelihood import HazardRows, hazard_loss
-from models.rates.rate import Fitting, Rate, fit_shape
-from models.rates.rate_maps import LogRateMap, average_maps
-from models.rates.settings import MapPrior
+from models.rates.coin import Tossed
+from models.rates.likelihood import HazardRows
+from models.rates.shape import Base, Fitting, Shape, fit_shape
 
 
-def extend(matrix: np.ndarray, code: np.ndarray, affinity: HazardBooster | None, threads: int) -> np.ndarray:
-    """User features, the placement's code and, where it helps, the log purchase rate of similar fans."""
-    if affinity is None:
-        return np.column_stack([matrix, code])
-    return np.column_stack([matrix, code, affinity.log_rate(matrix, threads=threads)])
+@dataclass(frozen=True)
+class Anyway:
+    """What people buy who do not follow.
+
+    Attributes:
+        shape: Hazard of a kept order over H days, or None where nobody bought.
+        hazard: The same, out of fold, of each user had he followed and been as keen as followers, (n_users,).
+        followers: phi.
+        cny: GMV that one unit of hazard brings, so that totals agree.
+        metrics: Counts.
+    """
+
+    shape: Shape | None
+    hazard: np.ndarray
+    followers: float
+    cny: float
+    metrics: Mapping[str, float]
 
 
-def _fit_shape_of_buying(
-    fitting: Fitting, log: EventLog, kept: pl.DataFrame, followers: Followers, rows: HazardRows
-) -> tuple[Rate, HazardBooster | None, np.ndarray, int]:
-    """Buying hazard with or without the fans' purchase rate, whichever predicts held-out followers better."""
-    users = followers.user
-    categorical = (*fitting.categorical, fitting.matrix.shape[1])
-    fans = read_fans(log, kept).thinned(fitting.seed)
-    candidates: list[HazardBooster | None] = [None]
-    if fans.events >= AUDIENCE.fan_buyers:
-        fan_fit = fitting.boosted(fans)
-        if not fan_fit.flat:
-            candidates.append(fan_fit.booster)
-    best = None
-    for affinity in candidates:
-        matrix = extend(fitting.matrix[users], followers.placement, affinity, fitting.threads)
-        shape = fit_shape(replace(fitting, matrix=matrix, categorical=categorical), rows)
-        loss = float(hazard_loss(rows, shape.out_of_fold).sum())
-        if best is None or loss < best[0]:
-            best = loss, shape, affinity
-    assert best is not None
-    _, shape, affinity = best
-    return shape.rate, affinity, shape.out_of_fold, shape.rounds
+def fit_anyway(
+    fitting: Fitting, log: EventLog, kept: pl.DataFrame, followers: Followers, *, horizon_days: float
+) -> Anyway:
+    """Organic purchases of everybody, and of followers before they followed."""
+    rows, total_cny = read_organic(log, kept, horizon_days=horizon_days)
+    metrics = {"organic_buyers": rows.events, "organic_gmv_cny": total_cny, "followers_anyway": 1.0}
+    if rows.events == 0:
+        return Anyway(None, np.zeros(fitting.matrix.shape[0]), 1.0, 0.0, metrics)
+    shape = fit_shape(fitting, rows)
+    hazard = np.exp(shape.out_of_fold)
+    expected = rows.w * hazard[rows.user]
+    mine = np.isin(rows.user, followers.user)
+    known = AUDIENCE.anyway_sd**-2
+    keener = (float(rows.y[mine].sum()) + known) / (float(expected[mine].sum()) + known)
+    cny = total_cny / max(float(expected.sum()), 1e-12)
+    return Anyway(shape, keener * hazard, keener, cny, metrics | {"followers_anyway": keener})
 
 
 @dataclass(frozen=True)
@@ -74,18 +79,21 @@ class Buying:
     """Incremental buying hazard by H of followers.
 
     Attributes:
-        rate: On extended features (see `extend`).
-        affinity: Purchase rate of existing fans, where it helped.
-        shift: Log factor per placement, the last one for organic followers.
-        hazard: Out-of-fold hazards of the followers *as logged*, before the randomised shift, (n,).
+        shape: Fitted, as logged.
+        rows: What came of the followers.
         metrics: Counts.
     """
 
-    rate: Rate
-    affinity: HazardBooster | None
-    shift: tuple[float, ...]
-    hazard: np.ndarray
+    shape: Shape
+    rows: HazardRows
     metrics: Mapping[str, float]
+
+    def tossed(self, followers: Followers) -> Tossed | None:
+        """Followers won on randomised rows; None where all are or none is."""
+        coin = followers.randomized & (followers.placement < followers.n_placements)
+        if not coin.any() or coin.all():
+            return None
+        return Tossed(self.rows.take(coin), self.shape.out_of_fold[followers.user[coin]])
 
 
 def fit_buying(
@@ -95,8 +103,7 @@ def fit_buying(
     kept: pl.DataFrame,
     followers: Followers,
     curve: DelayCurve,
-    organic: np.ndarray,
-    ranking_shift: float,
+    anyway: Anyway,
 ) -> Buying:
     """Fit the incremental hazard of a first kept order.
 
@@ -106,51 +113,28 @@ def fit_buying(
         kept: Orders with something left after refunds.
         followers: New followers.
         curve: Delay of the first kept order.
-        organic: Organic hazard of a kept order over the horizon per user, (n_users,).
-        ranking_shift: Log of randomised over logged follow hazards, as the funnel found it.
+        anyway: Organic purchases.
     """
+    user = followers.user
     rows = HazardRows(
-        user=np.arange(followers.user.size),
+        user=user,
         y=followers.bought.astype(float),
         w=curve.at(followers.age_days),
-        b=organic[followers.user] * followers.age_days / followers.horizon_days,
-        weight=np.ones(followers.user.size),
+        b=anyway.hazard[user] * followers.age_days / followers.horizon_days,
+        weight=np.ones(user.size),
     )
-    rate, affinity, log_rate, rounds = _fit_shape_of_buying(fitting, log, kept, followers, rows)
-    shifts, log_rate = _placement_shifts(followers, rows, log_rate)
-    maps = _randomised_shift(followers, rows, log_rate, ranking_shift=ranking_shift)
+    bases = [] if anyway.shape is None else [Base(anyway.shape, slope=0.0)]
+    fans = read_fans(log, kept, anyway=anyway.hazard / max(anyway.followers, 1e-12) / followers.horizon_days)
+    if fans.events >= AUDIENCE.fan_buyers:
+        bases.append(Base(fit_shape(fitting, fans)))
+    group = np.full(fitting.matrix.shape[0], -1.0)
+    group[user] = followers.placement
+    shape = fit_shape(fitting, rows, bases=bases, group=group, groups=followers.n_placements)
     metrics = {
         "buyers": rows.events,
-        "buy_rounds": float(rounds),
-        "buy_uses_fans": float(affinity is not None),
-        "buy_coin_shift": maps[0].shift if maps else 0.0,
-        "followers": float(rows.y.size),
+        "buy_rounds": float(shape.rounds),
+        "buy_differs": shape.differs,
+        "fan_buyers": fans.events,
+        "followers": float(user.size),
     }
-    return Buying(Rate(rate.booster, rate.logged, maps), affinity, shifts, np.exp(log_rate), metrics)
-
-
-def _placement_shifts(
-    followers: Followers, rows: HazardRows, log_rate: np.ndarray
-) -> tuple[tuple[float, ...], np.ndarray]:
-    """Log factor of each placement's buying hazard, and the log rates with it."""
-    shifts = []
-    for code in range(followers.n_placements):
-        mine = followers.placement == code
-        shifts.append(average_maps(rows.take(mine), log_rate[mine], AUDIENCE.placement_buys).shift)
-        log_rate = np.where(mine, log_rate + shifts[-1], log_rate)
-    return tuple(shifts), log_rate
-
-
-def _randomised_shift(
-    followers: Followers, rows: HazardRows, log_rate: np.ndarray, *, ranking_shift: float
-) -> tuple[LogRateMap, ...]:
-    """Map from logged to randomised followers' log rates; none where all are randomised or none is."""
-    randomised = followers.randomized & (followers.placement < followers.n_placements)
-    if not randomised.any() or randomised.all():
-        return ()
-    priors = (
-        MapPrior(AUDIENCE.same_sd, LEVEL_ONLY),
-        MapPrior(AUDIENCE.like_follows_sd, LEVEL_ONLY, shift=ranking_shift),
-        MapPrior(AUDIENCE.any_sd, LEVEL_ONLY),
-    )
-    return (LogRateMap(shift=average_maps(rows.take(randomised), log_rate[randomised], priors).shift),)
+    return Buying(shape, rows, metrics)

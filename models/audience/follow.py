@@ -5,135 +5,149 @@ Per placement j and user u, with n impressions and k_u rows on the same day,
     P(follow | row) = 1 - exp(-(b_u / k_u + n h_uj)),
 
 b_u = organic hazard per user-day, learned from the held-out `none` rows. Where entering the live room is
-logged the hazard has two steps,
-h = e q with P(enter | row) = 1 - exp(-n e) and P(follow | entered) = 1 - (1 - q) exp(-b) (an impression
-enters and then converts: thinning).
+logged, P(enter | row) = 1 - exp(-n e_u) is learned first and log e is what log h starts from: entries are ten
+times as many as follows, and who enters mostly says who follows; elsewhere it starts from log b where that
+is known.
 
-Each rate is learned from all rows and corrected on the randomised ones (`models.rates`). Hazards are those of
-`as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
+Each rate is learned from all rows; what the coin says of it comes after (`models.rates.coin`). Hazards are
+those of `as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from models.audience.funnel import Funnel, PlacementFunnel, two_step_log_hazard
-from models.audience.settings import AUDIENCE
+from models.audience.funnel import Funnel, PlacementFunnel
 from models.events.event_log import CONTROL, DAY_US, EventLog
+from models.rates.coin import Tossed, coin_shifts, tossed
 from models.rates.log_rows import hazard_rows
-from models.rates.randomised import randomised_fits, randomised_map
-from models.rates.rate import Fitting, Rate, Shape, fit_shape
-from models.rates.rate_maps import LogRateMap, MapFits, chain, fit_affine
+from models.rates.shape import NO_SHIFT, Base, Fitting, Rate, Shape, Shift, fit_shape
 from models.rates.trend import Trend, fit_trend
 
 
 @dataclass(frozen=True)
 class _Logged:
-    """What the logs of one placement say, before randomised rows are asked.
+    """What the logs of one placement say, before the coin is asked.
 
     Attributes:
         rows: Rows with an impression or more.
         baseline: Organic hazard of each row, (n_rows,).
-        follow: Hazard per impression (one step) or after entering (two steps).
+        follow: Hazard of following per impression.
         enter: Hazard of entering, or None.
-        total: Maps of the two-step log hazard to the logged total.
-        follows: Follows logged.
     """
 
     rows: pl.DataFrame
     baseline: np.ndarray
     follow: Shape
     enter: Shape | None
-    total: tuple[LogRateMap, ...]
-    follows: float
 
-    @property
-    def first(self) -> Shape:
-        """What an impression leads to at once: the shape that randomised rows know best."""
-        return self.follow if self.enter is None else self.enter
 
-    def first_randomised(self) -> MapFits | None:
-        """What randomised rows say of the first step."""
-        return randomised_fits(
-            self.rows,
-            event="followed" if self.enter is None else "entered_live",
-            exposure="impressions",
-            baseline=self.baseline if self.enter is None else None,
-            out_of_fold=self.first.out_of_fold,
-        )
+@dataclass(frozen=True)
+class LoggedFunnel:
+    """Every rate of following as logged.
 
-    def out_of_fold(self, first: tuple[LogRateMap, ...] = ()) -> np.ndarray:
-        """Out-of-fold log hazard of every user per impression, the first step corrected by maps."""
-        step = chain(self.first.out_of_fold, first)
-        return (
-            step
-            if self.enter is None
-            else chain(two_step_log_hazard(step, self.follow.out_of_fold), self.total)
-        )
+    Attributes:
+        placements: By name.
+        organic: Organic follow rate, already under the coin: a few held-out follows must not outbid the
+            events they are subtracted from.
+        metrics: Events and trees.
+    """
 
-    def metrics(self, name: str) -> dict[str, float]:
-        """Events and trees of the steps."""
-        found = {f"follow_events_{name}": self.follows, f"follow_rounds_{name}": float(self.follow.rounds)}
-        if self.enter is not None:
-            found[f"enter_events_{name}"] = self.enter.events
-            found[f"enter_rounds_{name}"] = float(self.enter.rounds)
+    placements: Mapping[str, _Logged]
+    organic: Rate | None
+    metrics: Mapping[str, float]
+
+    def tossed(self) -> dict[str, Tossed | None]:
+        """Randomised rows of every rate, by name."""
+        found: dict[str, Tossed | None] = {}
+        for name, one in self.placements.items():
+            found[f"follow {name}"] = tossed(
+                one.rows, event="followed", exposure="impressions", baseline=one.baseline,
+                log_rate=one.follow.out_of_fold,
+            )  # fmt: skip
+            if one.enter is not None:
+                found[f"enter {name}"] = tossed(
+                    one.rows, event="entered_live", exposure="impressions", baseline=None,
+                    log_rate=one.enter.out_of_fold,
+                )  # fmt: skip
         return found
 
+    def corrected(self, shifts: Mapping[str, Shift]) -> Funnel:
+        """The funnel under the coin, as of the end of the logs."""
+        found, metrics = {}, dict(self.metrics)
+        for name, one in self.placements.items():
+            shift = shifts.get(f"follow {name}", NO_SHIFT)
+            trend = _fit_trend(one.rows, one.baseline, one.follow.out_of_fold, shift)
+            enter = (
+                None
+                if one.enter is None
+                else replace(one.enter.rate, coin=shifts.get(f"enter {name}", NO_SHIFT))
+            )
+            found[name] = PlacementFunnel(replace(one.follow.rate, coin=shift), enter, trend)
+            metrics |= {f"trend_{name}": trend.now, f"coin_{name}": shift.shift}
+        return Funnel(found, self.organic, metrics)
 
-def _fit_logged(fitting: Fitting, rows: pl.DataFrame, organic: np.ndarray) -> _Logged:
-    """Shapes of a placement's steps."""
+
+def fit_logged(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) -> LoggedFunnel:
+    """Fit organic follows, then every placement on top of them.
+
+    Args:
+        fitting: User features and settings.
+        log: Events known by `as_of`.
+        placements: Placements to fit.
+    """
+    metrics: dict[str, float] = {}
+    unaided, organic = None, np.zeros(fitting.matrix.shape[0])
+    control = log.exposures.filter(pl.col("placement") == CONTROL)
+    if control.height:
+        unaided = _fit_organic(fitting, control)
+        organic = np.exp(unaided.rate.coin.apply(unaided.out_of_fold))
+        metrics = {"organic_events": unaided.events, "organic_rounds": float(unaided.rounds)}
+    age = ((log.as_of - pl.col("exposed_at")).dt.total_microseconds() / DAY_US).alias("age_days")
+    found = {}
+    for name in placements:
+        rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
+        found[name] = one = _fit_placement(fitting, rows.with_columns(age), unaided, organic)
+        for kind, shape in (("follow", one.follow), ("enter", one.enter)):
+            if shape is not None:
+                metrics |= {
+                    f"{kind}_events_{name}": shape.events,
+                    f"{kind}_rounds_{name}": float(shape.rounds),
+                    f"{kind}_differs_{name}": shape.differs,
+                }
+    return LoggedFunnel(found, None if unaided is None else unaided.rate, metrics)
+
+
+def _fit_placement(
+    fitting: Fitting, rows: pl.DataFrame, unaided: Shape | None, organic: np.ndarray
+) -> _Logged:
+    """Shapes of a placement's steps, on top of organic follows."""
     baseline = organic[rows["user"].to_numpy()] * rows["organic_days"].to_numpy()
-    every = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
-    if not (rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any())):
-        return _Logged(rows, baseline, fit_shape(fitting, every), None, (), every.events)
-    enter = fit_shape(fitting, hazard_rows(rows, event="entered_live", exposure="impressions", baseline=None))
-    entered = rows.filter("entered_live").with_columns(once=pl.lit(1.0))
-    inside = baseline[rows["entered_live"].to_numpy()]
-    follow = fit_shape(fitting, hazard_rows(entered, event="followed", exposure="once", baseline=inside))
-    out_of_fold = two_step_log_hazard(enter.out_of_fold, follow.out_of_fold)
-    total = (fit_affine(every, out_of_fold[every.user], AUDIENCE.two_steps),)
-    return _Logged(rows, baseline, follow, enter, total, every.events)
+    enter = None
+    bases = [] if unaided is None else [Base(unaided)]
+    if rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any()):
+        entries = hazard_rows(rows, event="entered_live", exposure="impressions", baseline=None)
+        enter = fit_shape(fitting, entries)
+        bases = [Base(enter)]
+    follows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
+    return _Logged(rows, baseline, fit_shape(fitting, follows, bases=bases), enter)
 
 
-def _correct(
-    logged: _Logged, first_randomised: MapFits | None, others: Sequence[MapFits | None]
-) -> PlacementFunnel:
-    """A placement's funnel, corrected by its own randomised rows in the light of the others'."""
-    first = randomised_map(first_randomised, others)
-    causal = logged.out_of_fold(first)
-    total_causal: tuple[LogRateMap, ...] = ()
-    if logged.enter is not None:
-        second = randomised_fits(
-            logged.rows,
-            event="followed",
-            exposure="impressions",
-            baseline=logged.baseline,
-            out_of_fold=causal,
-        )
-        total_causal = randomised_map(second, (first_randomised, *others))
-        causal = chain(causal, total_causal)
-    trend = _fit_trend(logged.rows, logged.baseline, logged.out_of_fold(), causal)
-    if logged.enter is None:
-        return PlacementFunnel(follow=replace(logged.follow.rate, causal=first), trend=trend)
-    enter = replace(logged.enter.rate, causal=first)
-    return PlacementFunnel(logged.follow.rate, enter, logged.total, total_causal, trend)
-
-
-def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, causal: np.ndarray) -> Trend:
+def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shift: Shift) -> Trend:
     """Drift of follows against what a hazard without days (log, by user) expects of the same rows.
 
-    Ranked rows are held against the logged hazard and randomised ones against the causal one, or days with
-    an experiment would look like worse days. Rows younger than a day may still be followed.
+    Ranked rows are held against the logged hazard and randomised ones against that under the coin, or days
+    with an experiment would look like worse days. Rows younger than a day may still be followed.
     """
-    user = rows["user"].to_numpy()
-    out_of_fold = np.where(rows["randomized"].fill_null(False).to_numpy(), causal[user], logged[user])
-    hazard = rows["impressions"].to_numpy() * np.exp(out_of_fold)
+    f = logged[rows["user"].to_numpy()]
+    f = np.where(rows["randomized"].fill_null(False).to_numpy(), shift.apply(f), f)
+    hazard = rows["impressions"].to_numpy() * np.exp(f)
     age = rows["age_days"].to_numpy()
     closed = age >= 1.0
     return fit_trend(
@@ -143,44 +157,10 @@ def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, cau
     )
 
 
-def fit_funnel(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) -> Funnel:
-    """Fit organic follows, then every placement on top of them.
-
-    Args:
-        fitting: User features and settings.
-        log: Events known by `as_of`.
-        placements: Placements to fit.
-    """
-    metrics: dict[str, float] = {}
-    organic_rate: Rate | None = None
-    organic = np.zeros(fitting.matrix.shape[0])
-    control = log.exposures.filter(pl.col("placement") == CONTROL)
-    if control.height:
-        organic_rate, organic, metrics = _fit_organic(fitting, control)
-    age = ((log.as_of - pl.col("exposed_at")).dt.total_microseconds() / DAY_US).alias("age_days")
-    logged, randomised, fitted = {}, {}, {}
-    for name in placements:
-        rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        logged[name] = _fit_logged(fitting, rows.with_columns(age), organic)
-        randomised[name] = logged[name].first_randomised()
-        metrics |= logged[name].metrics(name)
-    for name in placements:
-        others = [fits for other, fits in randomised.items() if other != name]
-        fitted[name] = _correct(logged[name], randomised[name], others)
-        metrics[f"trend_{name}"] = fitted[name].trend.now
-    return Funnel(fitted, organic_rate, metrics)
-
-
-def _fit_organic(fitting: Fitting, control: pl.DataFrame) -> tuple[Rate, np.ndarray, dict[str, float]]:
-    """Organic follow rate per user-day; also out of fold, (n_users,), and its metrics.
-
-    A few held-out follows must not outbid the events they are subtracted from: the corrected rate is used
-    throughout.
-    """
+def _fit_organic(fitting: Fitting, control: pl.DataFrame) -> Shape:
+    """Organic follow rate per user-day."""
     event, exposure = "followed", "organic_days"
     shape = fit_shape(fitting, hazard_rows(control, event=event, exposure=exposure, baseline=None))
-    causal = randomised_map(
-        randomised_fits(control, event=event, exposure=exposure, baseline=None, out_of_fold=shape.out_of_fold)
-    )
-    counts = {"organic_events": shape.events, "organic_rounds": float(shape.rounds)}
-    return replace(shape.rate, causal=causal), np.exp(chain(shape.out_of_fold, causal)), counts
+    rows = tossed(control, event=event, exposure=exposure, baseline=None, log_rate=shape.out_of_fold)
+    shift = coin_shifts({"organic": rows}).get("organic", NO_SHIFT)
+    return replace(shape, rate=replace(shape.rate, coin=shift))

@@ -6,7 +6,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,7 @@ class Followers:
         age_days: Follow age at `as_of`, at most the horizon.
         first_kept_days: Follow age of the first kept order, NaN where none.
         net_cny: Net GMV within min(age, horizon), young refunds anticipated.
+        orders: Kept orders, (n,); the order of the next three.
         event_age_days: Follow age of every kept order, (n_orders,).
         event_net_cny: Its net amount, (n_orders,).
         order_age_days: Its age at `as_of`, (n_orders,).
@@ -41,6 +42,7 @@ class Followers:
     age_days: np.ndarray
     first_kept_days: np.ndarray
     net_cny: np.ndarray
+    orders: np.ndarray
     event_age_days: np.ndarray
     event_net_cny: np.ndarray
     order_age_days: np.ndarray
@@ -85,7 +87,9 @@ def read_followers(
     orders = orders_since_follow(mine, kept, key="user", horizon_days=horizon_days).sort(
         "follow", "age_days", "net_cny"
     )
-    per = orders.group_by("follow").agg(first_days=pl.col("age_days").min(), net_cny=pl.col("net_cny").sum())
+    per = orders.group_by("follow").agg(
+        first_days=pl.col("age_days").min(), net_cny=pl.col("net_cny").sum(), orders=pl.len()
+    )
     age = follows.select(age_days(pl.lit(log.as_of), "followed_at").clip(0.0, horizon_days)).to_series()
     table = follows.join(per, on="follow", how="left").sort("follow")
     return Followers(
@@ -95,6 +99,7 @@ def read_followers(
         age_days=age.to_numpy(),
         first_kept_days=table["first_days"].fill_null(np.nan).to_numpy(),
         net_cny=table["net_cny"].fill_null(0.0).to_numpy(),
+        orders=table["orders"].fill_null(0).to_numpy().astype(np.int64),
         event_age_days=orders["age_days"].to_numpy(),
         event_net_cny=orders["net_cny"].to_numpy(),
         order_age_days=orders["order_age_days"].to_numpy(),
@@ -119,11 +124,16 @@ def later_orders(log: EventLog, kept: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def read_fans(log: EventLog, kept: pl.DataFrame) -> HazardRows:
+def read_fans(log: EventLog, kept: pl.DataFrame, *, anyway: np.ndarray) -> HazardRows:
     """First kept order of people who were fans at their snapshot, from the snapshot to `as_of`.
 
     They are evidence about who buys from this shop: their features are older than the orders, and none of
     them is a new follower.
+
+    Args:
+        log: Events known by `as_of`.
+        kept: Orders with something left after refunds.
+        anyway: Hazard per day of an order without following, (n_users,): the baseline.
     """
     fans = (
         log.users.with_row_index("user")
@@ -140,7 +150,8 @@ def read_fans(log: EventLog, kept: pl.DataFrame) -> HazardRows:
         .select(pl.col("user").unique(), bought=pl.lit(1.0))
     )
     table = fans.join(bought, on="user", how="left").sort("user")
-    return _rows(table["user"], table["bought"].fill_null(0.0), table["days"])
+    rows = _rows(table["user"], table["bought"].fill_null(0.0), table["days"])
+    return replace(rows, b=rows.w * anyway[rows.user])
 
 
 def _rows(user: pl.Series, y: pl.Series, w: pl.Series) -> HazardRows:
@@ -155,21 +166,26 @@ def _rows(user: pl.Series, y: pl.Series, w: pl.Series) -> HazardRows:
 
 
 def read_organic(log: EventLog, kept: pl.DataFrame, *, horizon_days: float) -> tuple[HazardRows, float]:
-    """Purchases in the person-time of exposed users, from the first row to the follow, `as_of` or H days.
+    """Purchases of everybody who is not a fan, from the log's first day to the follow, `as_of` or H days.
 
     Returns:
         Rows of the first kept order with the share of the horizon as exposure, and the net GMV inside in CNY.
     """
-    first = log.exposures.group_by("user").agg(
-        pl.col("exposed_at").min().alias("start"), pl.col("followed_at").min()
-    )
+    followed = log.exposures.group_by("user").agg(pl.col("followed_at").min())
     end = pl.min_horizontal(
         pl.col("followed_at").fill_null(log.as_of),
         pl.lit(log.as_of),
         pl.col("start") + pl.duration(microseconds=int(horizon_days * DAY_US)),
     )
-    person = first.with_columns(end=end).with_columns(share=age_days(pl.col("end"), "start") / horizon_days)
-    person = person.filter(pl.col("share") > 1e-6)
+    person = (
+        log.users.with_row_index("user")
+        .filter(~pl.col("is_fan").fill_null(False))
+        .select("user", start=pl.max_horizontal("snapshot_at", pl.lit(log.exposures["exposed_at"].min())))
+        .join(followed, on="user", how="left")
+        .with_columns(end=end)
+        .with_columns(share=age_days(pl.col("end"), "start") / horizon_days)
+        .filter(pl.col("share") > 1e-6)
+    )
     bought = (
         kept.join(person, on="user", how="inner")
         .filter((pl.col("ordered_at") >= pl.col("start")) & (pl.col("ordered_at") < pl.col("end")))

@@ -13,15 +13,15 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from models.audience.follow import fit_funnel
 from models.audience.followers import kept_orders, read_followers
 from models.audience.funnel import Funnel
+from models.audience.learned import learn
 from models.audience.settings import AUDIENCE
-from models.audience.value import ValueModel, fit_value
+from models.audience.value import ValueModel
 from models.events.event_log import CONTROL, EventLog
 from models.rates.calibration import Reliability, reliability
 from models.rates.likelihood import fold_of
-from models.rates.rate import Fitting
+from models.rates.shape import Fitting
 
 
 @dataclass(frozen=True)
@@ -154,14 +154,8 @@ def judge_held_out(
         text = f"calibration cannot be judged: under {AUDIENCE.held_out_follows} follows to learn from apart"
         return HeldOut(warnings=(text,))
     late = judged.exposures
-    funnel = fit_funnel(fitting, past, placements=placements)
-    value = fit_value(
-        fitting,
-        past,
-        placements=placements,
-        horizon_days=horizon_days,
-        ranking_shift=funnel.ranking_shift,
-    )
+    learned = learn(fitting, past, placements=placements, horizon_days=horizon_days)
+    funnel, value = learned.funnel, learned.value
     tables = _follow_tables(fitting, funnel, late)
     if value is not None:
         tables |= _buy_tables(fitting, value, judged)

@@ -19,21 +19,21 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 
 from models.audience.encoding import FeatureEncoder
-from models.audience.follow import fit_funnel
 from models.audience.funnel import Funnel
 from models.audience.held_out import Claims, Past, claim, judge_held_out
 from models.audience.horizon import horizon_warnings, refuse_far_horizon
 from models.audience.later_outcomes import add_outcomes, without_outcomes
+from models.audience.learned import learn
 from models.audience.model_files import MODEL_FILE, read_files, write_files
 from models.audience.proof import prove
 from models.audience.score_table import NUMBERS, score_batch, score_table
-from models.audience.value import ValueModel, fit_value
+from models.audience.value import ValueModel
 from models.contracts.features import Feature
 from models.errors import DataError
 from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
 from models.rates.calibration import Reliability
-from models.rates.rate import Fitting
+from models.rates.shape import Fitting
 from models.stored import Rows, plain, read
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class AudienceModel:
         """Learn from logs known by `as_of`.
 
         Fitted twice: on the earlier part of the exposures, to be judged on the later part (metrics,
-        reliability), and on all of them. Calibration maps come from cross-validation over users.
+        reliability), and on all of them. Levels and slopes come from cross-validation over users.
 
         Args:
             dataset: Normalised users, exposures and orders.
@@ -112,9 +112,8 @@ class AudienceModel:
         encoder = FeatureEncoder.fit(log.users)
         fitting = Fitting(encoder.encode(log.users), encoder.categorical, seed, threads)
         held_out = judge_held_out(fitting, log, placements=placements, horizon_days=horizon_days)
-        funnel = fit_funnel(fitting, log, placements=placements)
-        shift = funnel.ranking_shift
-        value = fit_value(fitting, log, placements=placements, horizon_days=horizon_days, ranking_shift=shift)
+        learned = learn(fitting, log, placements=placements, horizon_days=horizon_days)
+        funnel, value = learned.funnel, learned.value
         known = {} if value is None else value.metrics
         sizes = {"users": float(log.users.height), "exposure_rows": float(log.exposures.height)}
         model = cls(
@@ -191,10 +190,11 @@ class AudienceModel:
 
     def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
-        most one.
+        most one. Whoever would have followed that day anyway is no gain: exp(-organic) of h are incremental.
         """
         funnel = self.funnel.placements[name]
-        follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads)), 1.0)
+        unaided = self.funnel.organic_hazard(matrix, threads=self.threads)
+        follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads) - unaided), 1.0)
         if funnel.enter is None:
             return np.full(matrix.shape[0], np.nan), follow
         enter = np.minimum(np.exp(funnel.enter.log_rate(matrix, threads=self.threads)), 1.0)

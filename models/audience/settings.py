@@ -1,4 +1,4 @@
-"""Every tuning number of the audience model and of its cells. It imports `models.rates.settings` only.
+"""Every tuning number of the audience model and of its cells. It imports nothing.
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
 has a property in tests/models/audience/test_audience_settings.py that fails when it is changed by 2.5,
@@ -9,12 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.rates.settings import MapPrior
-
-_TWO_STEPS = MapPrior(shift_sd=1.0, slope_sd=0.3)
-LEVEL_ONLY = 1e-3
-"""Prior deviation that pins a slope at one: only the level is estimated."""
-
 
 @dataclass(frozen=True)
 class AudienceSettings:
@@ -24,16 +18,9 @@ class AudienceSettings:
         most_levels: Levels of a text column with a code of their own; the rarer ones share one. Convention.
         level_rows: Users that a level of a long text column needs: below, a tree would learn people by heart.
             Cited: LightGBM's least rows of a leaf.
-        two_steps: How far the product of two fitted steps may be off the follows that both lead to.
-            Convention.
-        placement_buys: A placement's fans buy like all others, or unlike them by any factor: with 25 buyers
-            in one placement and 40 in the other, chance alone makes a factor of 1.3. Convention.
-        same_sd: Of the shift from logged to randomised followers' buying, where there is none. Derived: as
-            good as exactly none.
-        like_follows_sd: The same where it is that of following, which the funnel knows from hundreds of
-            events: the same intent is at work. Tested.
-        any_sd: The same where it may be any factor up to about two. Convention.
-        fan_buyers: Buying fans below which their purchases are not asked about. Convention.
+        anyway_sd: How far followers may have been keener to buy than their features say before they followed,
+            log units. Convention: a factor of two.
+        fan_buyers: Buying fans below which their purchases are not asked about. Derived: `min_events`.
         arrived_share: Least share of a delay curve: a follower of an hour ago counts a little, and never
             divides by zero. Convention.
         curve_points: Of a stored delay curve, denser in the first day. Convention.
@@ -53,11 +40,7 @@ class AudienceSettings:
             Derived.
         refund_errors: Standard errors by which old orders must be refunded more than young ones. Convention:
             one false alarm in forty.
-        level_sd: Prior deviation of a placement's factor on GMV totals, log units. Tested.
-        most_orders: Orders that the fit of sizes looks at: their noise is 1/sqrt(100,000) = 0.3 %. Derived.
-        least_incremental: Least share of the followers' GMV that is ascribed to following. Convention.
         amount_sd: Least deviation of log amounts: prices that never vary would be noise-free. Convention.
-        most_slope: Of what was learned of order sizes. Convention.
         held_out_share: Of the exposures by time, for calibration. Convention.
         held_out_follows: Per placement on both sides of the cut, known to 22 % each. Derived.
         causal_shown: Randomised shown rows of a placement without which no effect is called causal.
@@ -68,12 +51,8 @@ class AudienceSettings:
 
     most_levels: int = 50
     level_rows: int = 20
-    two_steps: MapPrior = _TWO_STEPS
-    placement_buys: tuple[MapPrior, ...] = (MapPrior(0.05, LEVEL_ONLY), MapPrior(0.7, LEVEL_ONLY))
-    same_sd: float = 0.02
-    like_follows_sd: float = 0.15
-    any_sd: float = 0.7
-    fan_buyers: int = 100
+    anyway_sd: float = 0.7
+    fan_buyers: int = 20
     arrived_share: float = 0.02
     curve_points: int = 120
     at_risk: int = 10
@@ -84,11 +63,7 @@ class AudienceSettings:
     unwatched_sd: float = 0.3
     refund_orders: int = 200
     refund_errors: float = 2.0
-    level_sd: float = 0.3
-    most_orders: int = 100_000
-    least_incremental: float = 0.1
     amount_sd: float = 0.05
-    most_slope: float = 1.5
     held_out_share: float = 0.25
     held_out_follows: int = 20
     causal_shown: int = 300
@@ -114,8 +89,8 @@ class CellSettings:
         selection_like_sd: How far selection for buying is off selection for following. Convention.
         decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
             Derived.
-        newton_steps, newton_tolerance: Of the fit: quadratic convergence, five steps from anywhere sensible.
-            Derived.
+        newton_steps: Of the fit: quadratic convergence, five steps from anywhere sensible. Derived.
+        newton_tolerance: Step at which it is final. Derived.
     """
 
     level_sd: float = 0.3

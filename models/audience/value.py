@@ -6,16 +6,8 @@ For user u following through placement j and horizon H,
 
 - P = 1 - exp(-Lambda(x)), Lambda the incremental hazard of `buy`: first *kept* order (refund < amount),
   exposure Lambda0(t)/Lambda0(H) for a follower seen for t < H (module delay), what would have been bought
-  anyway as a known baseline. The placement is a feature, followed by a shrunk factor per placement and one
-  for randomised followers.
-- E[. | kept order]: squared error on log amounts (robust to the heavy tail). Who spends more is learned of
-  every order of the shop that the features cannot know; how much of that holds for new fans is a slope,
-  estimated out of fold on their amounts matured to H and shrunk, so that without evidence everybody gets the
-  grand mean; the level makes predicted (incremental and organic) and observed totals of the *logged*
-  followers equal, per placement as far as its buyers support (empirical Bayes). The randomised shift comes
-  after that: inside, the levels would undo it and hand the ranked followers' level to everybody.
-- Organic: GMV over H days of people who do not follow, from the person-time of exposed users before any
-  follow.
+  anyway as a known baseline.
+- E[. | kept order]: orders per buyer times the size of an order (`spend`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -23,25 +15,17 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
-from models.audience.buy import extend, fit_buying
+from models.audience.buy import Buying, fit_anyway, fit_buying
 from models.audience.delay import DelayCurve, RefundMaturity, fit_curve
-from models.audience.followers import (
-    Followers,
-    fit_log_refunds,
-    kept_orders,
-    later_orders,
-    read_followers,
-    read_organic,
-)
-from models.audience.spend import Amounts, fit_amounts, gmv_factors, temper_amounts
+from models.audience.followers import Followers, fit_log_refunds, kept_orders, later_orders, read_followers
+from models.audience.spend import fit_spend
 from models.events.event_log import EventLog
-from models.rates.boosting import HazardBooster
-from models.rates.rate import Fitting, Rate, fit_shape
+from models.rates.coin import Tossed
+from models.rates.shape import Fitting, Rate, Shift
 
 
 @dataclass(frozen=True)
@@ -51,13 +35,12 @@ class ValueModel:
     Attributes:
         placements: Placement names; code = position.
         horizon_days: H.
-        affinity: Purchase rate of existing fans, a further feature of `buy`, or None where it did not help.
-        buy: Incremental hazard of a kept order by H.
-        buy_shift: Factor per placement on it, log units.
+        buy: Incremental hazard of a kept order by H; its groups are the placements.
         stays_kept: Share of the presently kept orders that will not be refunded in full later.
-        amounts: Spending of buyers.
-        gmv_factor: Factor per placement on incremental GMV that makes totals agree.
+        size: Log size of an order.
+        size_cny: Yuan per buyer at size 1.
         organic: Organic purchase hazard over H days, or None.
+        keener: Factor on it for people who follow.
         organic_cny: Organic GMV per unit of that hazard.
         first_order: Delay of the first kept order.
         gmv: Delay of net GMV.
@@ -67,13 +50,12 @@ class ValueModel:
 
     placements: tuple[str, ...]
     horizon_days: int
-    affinity: HazardBooster | None
     buy: Rate
-    buy_shift: tuple[float, ...]
     stays_kept: float
-    amounts: Amounts
-    gmv_factor: tuple[float, ...]
+    size: Rate
+    size_cny: float
     organic: Rate | None
+    keener: float
     organic_cny: float
     first_order: DelayCurve
     gmv: DelayCurve
@@ -82,14 +64,14 @@ class ValueModel:
 
     def buy_hazard(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """Incremental hazard of a kept order by H after following through a placement, (n,)."""
-        extended = extend(matrix, np.full(matrix.shape[0], float(code)), self.affinity, threads)
-        return np.exp(self.buy.log_rate(extended, threads=threads) + self.buy_shift[code])
+        group = np.full(matrix.shape[0], float(code))
+        return np.exp(self.buy.log_rate(matrix, group, threads=threads))
 
     def organic_hazard(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
-        """Hazard of a kept order over H of the same people had they not followed, (n,)."""
+        """Hazard of a kept order over H of people who follow, had they not followed, (n,)."""
         if self.organic is None:
             return np.zeros(matrix.shape[0])
-        return np.asarray(np.exp(self.organic.log_rate(matrix, threads=threads)))
+        return np.asarray(self.keener * np.exp(self.organic.log_rate(matrix, threads=threads)))
 
     def p_precise(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """P(an order that stays kept by H | follow via a placement), organic ones included, (n,)."""
@@ -98,52 +80,12 @@ class ValueModel:
 
     def incremental_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
         """Net-of-refund GMV over H that following adds, (n,)."""
-        size = self.amounts.booster.log_rate(matrix, threads=threads)
-        amount = self.amounts.level * self.amounts.relative(size)
-        buys = -np.expm1(-self.buy_hazard(matrix, code, threads=threads))
-        return np.asarray(buys * amount * self.gmv_factor[code])
+        amount = self.size_cny * np.exp(self.size.log_rate(matrix, threads=threads))
+        return np.asarray(-np.expm1(-self.buy_hazard(matrix, code, threads=threads)) * amount)
 
     def organic_gmv(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """GMV over H of the same people had they not followed, (n,)."""
         return self.organic_hazard(matrix, threads=threads) * self.organic_cny
-
-
-def _read_followers(
-    log: EventLog, kept: pl.DataFrame, *, placements: tuple[str, ...], horizon_days: float
-) -> Followers:
-    """New followers, the size of their orders drawn towards that of everybody else's."""
-    logged = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
-    by_others = ~kept["user"].is_in(pl.Series(np.unique(logged.user)).implode())
-    return temper_amounts(logged, kept.filter(by_others)["net_cny"].to_numpy())
-
-
-@dataclass(frozen=True)
-class _Organic:
-    """What people buy who do not follow.
-
-    Attributes:
-        hazard: Out-of-fold hazard of a kept order over H days, (n_users,).
-        rate: The fitted rate behind it, or None where nobody bought.
-        cny: GMV that one unit of hazard brings, so that totals agree.
-        metrics: Counts.
-    """
-
-    hazard: np.ndarray
-    rate: Rate | None = None
-    cny: float = 0.0
-    metrics: Mapping[str, float] = field(default_factory=lambda: {"organic_buyers": 0.0})
-
-
-def _fit_organic(fitting: Fitting, log: EventLog, kept: pl.DataFrame, horizon_days: float) -> _Organic:
-    """Organic purchases from the person-time before any follow."""
-    rows, total_cny = read_organic(log, kept, horizon_days=horizon_days)
-    if rows.events == 0:
-        return _Organic(np.zeros(fitting.matrix.shape[0]))
-    shape = fit_shape(fitting, rows)
-    hazard = np.exp(shape.out_of_fold)
-    expected = float((rows.w * hazard[rows.user]).sum())
-    counts = {"organic_buyers": rows.events, "organic_gmv_cny": total_cny}
-    return _Organic(hazard, shape.rate, total_cny / max(expected, 1e-12), counts)
 
 
 def _fit_delays(followers: Followers) -> tuple[DelayCurve, DelayCurve]:
@@ -164,53 +106,57 @@ def _fit_delays(followers: Followers) -> tuple[DelayCurve, DelayCurve]:
     return first_order, gmv
 
 
-def fit_value(
-    fitting: Fitting,
-    log: EventLog,
-    *,
-    placements: tuple[str, ...],
-    horizon_days: int,
-    ranking_shift: float = 0.0,
-) -> ValueModel | None:
-    """Fit what new fans buy.
+@dataclass(frozen=True)
+class LoggedValue:
+    """What new fans buy as logged, before the coin is asked."""
+
+    model: ValueModel
+    buying: Buying
+    followers: Followers
+
+    def tossed(self) -> Tossed | None:
+        """Followers won on randomised rows."""
+        return self.buying.tossed(self.followers)
+
+    def corrected(self, shift: Shift) -> ValueModel:
+        """The model under the coin."""
+        metrics = {**self.model.metrics, "buy_coin_shift": shift.shift}
+        return replace(self.model, buy=replace(self.model.buy, coin=shift), metrics=metrics)
+
+
+def fit_logged_value(
+    fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: int
+) -> LoggedValue | None:
+    """Fit what new fans buy; None when no follower has a kept order.
 
     Args:
         fitting: User features and settings.
         log: Events known by `as_of`.
         placements: Placements to fit.
         horizon_days: H.
-        ranking_shift: Log of randomised over logged follow hazards, as the funnel found it.
-
-    Returns:
-        The model, or None when no follower has a kept order.
     """
     refunds = fit_log_refunds(log)
     kept = kept_orders(log, refunds)
-    followers = _read_followers(log, kept, placements=placements, horizon_days=horizon_days)
+    followers = read_followers(log, kept, placements=placements, horizon_days=horizon_days)
     if not followers.bought.any():
         return None
     first_order, gmv = _fit_delays(followers)
-    organic = _fit_organic(fitting, log, kept, horizon_days)
-    buy = fit_buying(
-        fitting, log, kept=kept, followers=followers, curve=first_order,
-        organic=organic.hazard, ranking_shift=ranking_shift,
-    )  # fmt: skip
-    amounts, amount, told = fit_amounts(fitting, later_orders(log, kept), followers, first_order, gmv)
-    expected = -np.expm1(-buy.hazard) * amount * gmv.at(followers.age_days)
-    anyway = organic.hazard[followers.user] * organic.cny * followers.age_days / horizon_days
-    return ValueModel(
+    anyway = fit_anyway(fitting, log, kept, followers, horizon_days=horizon_days)
+    buying = fit_buying(fitting, log, kept=kept, followers=followers, curve=first_order, anyway=anyway)
+    size, size_cny, told = fit_spend(fitting, later_orders(log, kept), followers, first_order)
+    model = ValueModel(
         placements=placements,
         horizon_days=horizon_days,
-        affinity=buy.affinity,
-        buy=buy.rate,
-        buy_shift=buy.shift,
+        buy=buying.shape.rate,
         stays_kept=float(refunds.order_factor(followers.order_age_days).mean()),
-        amounts=amounts,
-        gmv_factor=gmv_factors(followers, expected, anyway, len(placements)),
-        organic=organic.rate,
-        organic_cny=organic.cny,
+        size=size,
+        size_cny=size_cny,
+        organic=None if anyway.shape is None else anyway.shape.rate,
+        keener=anyway.followers,
+        organic_cny=anyway.cny,
         first_order=first_order,
         gmv=gmv,
         refunds=refunds,
-        metrics={**buy.metrics, **told, **organic.metrics},
+        metrics={**buying.metrics, **told, **anyway.metrics},
     )
+    return LoggedValue(model, buying, followers)

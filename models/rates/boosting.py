@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from models.arrays import FloatArray
 from models.rates.likelihood import Rows
-from models.rates.linear import LinearTerm
 from models.rates.settings import RATES, TREES
 from models.rates.tree_text import TreeText, bare_trees
 
@@ -30,25 +30,16 @@ def threads_for(rows: int, most: int) -> int:
 
 
 @dataclass(frozen=True)
-class HazardBooster:
-    """f(x) = constant, or linear(x), plus trees(x); trees as LightGBM text, so nothing is ever pickled.
+class Trees:
+    """A sum of trees as LightGBM text, so nothing is ever pickled.
 
     Attributes:
-        constant: f where there is no linear term.
-        linear: Linear term (its intercept replaces the constant), or None.
         text: LightGBM model text, or "" without trees.
+        weight: Part of their sum that counts.
     """
 
-    constant: float
-    linear: LinearTerm | None = None
     text: TreeText = ""
-
-    def log_rate(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
-        """f(x) for a feature matrix (n, p), shape (n,), within `log_range` of the constant."""
-        f = np.full(matrix.shape[0], self.constant) if self.linear is None else self.linear.value(matrix)
-        if self.text and matrix.shape[0]:
-            f = f + self._trees(matrix, threads)
-        return np.asarray(np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range))
+    weight: float = 0.0
 
     @cached_property
     def _loaded(self) -> Any:
@@ -56,13 +47,42 @@ class HazardBooster:
 
         return lightgbm.Booster(model_str=bare_trees(self.text))
 
-    def _trees(self, matrix: np.ndarray, threads: int) -> np.ndarray:
+    def value(self, matrix: FloatArray, line: FloatArray, threads: int) -> FloatArray:
+        """Weighted sum of the trees for features (n, p) and the line they stand on (n,)."""
+        if not self.text or not self.weight or not matrix.shape[0]:
+            return np.zeros(matrix.shape[0])
         threads = threads_for(matrix.shape[0], threads)
-        return cast(np.ndarray, self._loaded.predict(matrix, raw_score=True, num_threads=threads))
+        columns = np.column_stack([matrix, line])
+        return self.weight * cast(
+            FloatArray, self._loaded.predict(columns, raw_score=True, num_threads=threads)
+        )
 
 
-class Trainer:
+NO_TREES = Trees()
+
+
+@dataclass(frozen=True)
+class Path:
+    """How held-out rows fared as trees were added.
+
+    Attributes:
+        loss: Their summed loss after 0, 1, ... trees, (rounds + 1,).
+        trees: Sum of the trees at each of them, (rounds + 1, n_held).
+    """
+
+    loss: FloatArray
+    trees: FloatArray
+
+    def at(self, rounds: int) -> FloatArray:
+        """Sum of so many trees, or of as many as were grown, (n_held,)."""
+        return cast(FloatArray, self.trees[min(rounds, len(self.trees) - 1)])
+
+
+class Grower:
     """Grows trees on top of a starting f.
+
+    All rows are in LightGBM's table and some may be held out: their gradient and information are zero, so no
+    leaf looks at them, and LightGBM itself keeps their sum of trees up to date.
 
     Args:
         matrix: Features, (n, p).
@@ -71,21 +91,28 @@ class Trainer:
         categorical: Positions of category columns.
         seed: Seed of column sampling.
         threads: LightGBM threads.
+        held: Rows that are held out, (n,) of bool, or None.
+        like: A grower of nearly the same matrix, whose bins are taken.
     """
 
     def __init__(
         self,
-        matrix: np.ndarray,
+        matrix: FloatArray,
         rows: Rows,
-        start: np.ndarray,
+        start: FloatArray,
         *,
         categorical: tuple[int, ...],
         seed: int,
         threads: int,
+        held: np.ndarray | None = None,
+        like: Grower | None = None,
     ):
         import lightgbm
 
-        self.rows, self.start, self.threads = rows, start, threads
+        self.rows, self.start, self.held = rows, start, held
+        self._loss: list[float] = []
+        self._sums: list[FloatArray] = []
+        self._outside = None if held is None else rows.take(held)
         parameters: dict[str, object] = {
             **asdict(TREES),
             "seed": seed,
@@ -96,30 +123,35 @@ class Trainer:
             "feature_pre_filter": False,
             "objective": "none",
         }
-        data = lightgbm.Dataset(
-            matrix, label=rows.y, categorical_feature=list(categorical) or "auto", params=parameters
+        self.data: Any = lightgbm.Dataset(
+            matrix,
+            label=rows.y,
+            categorical_feature=list(categorical) or "auto",
+            params=parameters,
+            reference=None if like is None else like.data,
         )
-        self.booster = lightgbm.Booster(params=parameters, train_set=data)
+        self.booster = lightgbm.Booster(params=parameters, train_set=self.data)
 
-    def _objective(self, score: np.ndarray, _data: object) -> tuple[np.ndarray, np.ndarray]:
-        return self.rows.gradient(self.start + np.clip(score, -RATES.log_range, RATES.log_range))
+    def _objective(self, score: FloatArray, _data: object) -> tuple[FloatArray, FloatArray]:
+        trees = np.clip(score, -RATES.log_range, RATES.log_range)
+        gradient, information = self.rows.gradient(self.start + trees)
+        if self.held is not None and self._outside is not None:
+            self._sums.append(trees[self.held])
+            self._loss.append(float(self._outside.loss(self.start[self.held] + self._sums[-1]).sum()))
+            gradient, information = np.where(self.held, 0.0, gradient), np.where(self.held, 0.0, information)
+        return gradient, information
 
-    def last_tree(self, matrix: np.ndarray) -> np.ndarray:
-        """Value of the newest tree for each row of a matrix, (n,)."""
-        newest = self.booster.current_iteration() - 1
-        return cast(
-            np.ndarray,
-            self.booster.predict(
-                matrix, raw_score=True, start_iteration=newest, num_iteration=1, num_threads=self.threads
-            ),
-        )
+    def path(self, most: int) -> Path:
+        """Grow at most so many trees, or until held-out rows have not gained for `patience` trees."""
+        for _ in range(most + 1):
+            finished = self.booster.update(fobj=self._objective)
+            if finished or len(self._loss) - 1 - int(np.argmin(self._loss)) >= RATES.patience:
+                break
+        return Path(np.array(self._loss), np.array(self._sums))
 
-    def grow(self) -> bool:
-        """Add one tree; false when no split is worth its leaves."""
-        return not self.booster.update(fobj=self._objective)
-
-    @property
-    def text(self) -> str:
-        """The trees in LightGBM's own format."""
-        text: str = self.booster.model_to_string()
-        return text
+    def text(self, rounds: int) -> str:
+        """So many trees in LightGBM's own format, "" for none."""
+        grown = 0
+        while grown < rounds and not self.booster.update(fobj=self._objective):
+            grown += 1
+        return self.booster.model_to_string() if grown else ""

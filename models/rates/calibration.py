@@ -1,8 +1,4 @@
-"""Makes rates mean what they say. In: rows, their log rates. Out: a monotone map, reliability tables.
-
-One map, averaged over hypotheses by evidence (`rate_maps`): the shape is right up to a slope around one; it
-bends smoothly; nobody differs from anybody and the shape is noise. So few events get two numbers and many get
-a curve, without a threshold between them. The map is monotone, so it never reorders people.
+"""Whether rates mean what they say. In: predicted and observed events. Out: reliability tables.
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -12,20 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from models.rates.likelihood import HazardRows
-from models.rates.rate_maps import LogRateMap, average_maps
-from models.rates.settings import RATES
-
-
-def fit_calibration(rows: HazardRows, log_rate: np.ndarray) -> LogRateMap:
-    """Calibrate out-of-fold log rates.
-
-    Args:
-        rows: Held-out or out-of-fold rows.
-        log_rate: Their uncalibrated log rates.
-    """
-    return average_maps(rows, log_rate, RATES.calibration, odds=np.array(RATES.calibration_odds))
 
 
 @dataclass(frozen=True)

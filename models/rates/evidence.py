@@ -1,17 +1,22 @@
-"""Bayesian model averaging. In: how well each hypothesis explains the data. Out: how much each one weighs.
+"""Hypotheses weighed by evidence. In: rows, columns, priors. Out: the coefficients averaged over the priors.
 
-    P(k | data) = odds_k exp(log_evidence_k) / sum_l odds_l exp(log_evidence_l),
-
-log_evidence_k the log marginal likelihood of hypothesis k up to a constant that all share (Hoeting, Madigan,
-Raftery & Volinsky, "Bayesian model averaging: a tutorial", Statistical Science 14, 1999). Where the data
-decide, the better hypothesis takes over; where they cannot, the answer is an average.
+Where two models of the same rows could hold (a platform that chooses people or not, people who differ or
+not), both are fitted and averaged with weights odds_k exp(log marginal likelihood_k), the latter by Laplace's
+approximation (Tierney & Kadane 1986; Hoeting, Madigan, Raftery & Volinsky 1999, "Bayesian Model Averaging").
+Where the data can tell, the better hypothesis takes over; where they cannot, the answer is an average.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from models.arrays import FloatArray
+from models.rates.likelihood import Rows
+from models.rates.scoring import Regression, scoring_steps
+from models.rates.settings import RATES
 
 
 def posterior_weights(log_evidence: FloatArray, *, odds: FloatArray | None = None) -> FloatArray:
@@ -32,3 +37,72 @@ def posterior_weights(log_evidence: FloatArray, *, odds: FloatArray | None = Non
     best = log_evidence[possible].max()
     weight[possible] = np.exp(log_evidence[possible] - best) * before[possible]
     return np.asarray(weight / weight.sum())
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A hypothesis: coefficients ~ N(mean, covariance).
+
+    Attributes:
+        mean: (q,).
+        covariance: (q, q), positive definite.
+        odds: Of the hypothesis before the rows speak, on any scale.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    odds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Coefficients averaged over hypotheses.
+
+    Attributes:
+        theta: Posterior mean, (q,).
+        weight: Posterior probability of each hypothesis, (n_priors,).
+        covariance: Posterior covariance, that between the hypotheses included, (q, q).
+    """
+
+    theta: FloatArray
+    weight: FloatArray
+    covariance: FloatArray
+
+
+def average(
+    rows: Rows, design: FloatArray, priors: Sequence[Prior], *, offset: FloatArray | float
+) -> Averaged:
+    """Fit f = offset + design theta under every prior and average by evidence.
+
+    Args:
+        rows: What is observed, n rows.
+        design: (n, q).
+        priors: Hypotheses.
+        offset: f where theta is zero, a number or (n,).
+    """
+    fits = [_fit(rows, design, prior, offset) for prior in priors]
+    odds = np.array([prior.odds for prior in priors])
+    weight = posterior_weights(np.array([evidence for _, _, evidence in fits]), odds=odds)
+    theta = np.einsum("k,kq->q", weight, np.array([one for one, _, _ in fits]))
+    covariance = sum(
+        w * (inside + np.outer(one - theta, one - theta))
+        for w, (one, inside, _) in zip(weight, fits, strict=True)
+    )
+    return Averaged(theta, weight, np.asarray(covariance))
+
+
+def _fit(
+    rows: Rows, design: FloatArray, prior: Prior, offset: FloatArray | float
+) -> tuple[FloatArray, FloatArray, float]:
+    """Coefficients of most posterior density, their covariance and the log evidence up to a constant."""
+    problem = Regression(rows, design, prior.mean, np.asarray(np.linalg.inv(prior.covariance)), offset)
+    theta = prior.mean
+    steps = scoring_steps(problem, theta, most=RATES.map_steps, fresh=RATES.map_steps, shortest=1e-6)
+    for stepped, gained in steps:
+        theta = stepped
+        if gained < RATES.map_tolerance_nats:
+            break
+    f = problem.log_rate(theta)
+    curvature = problem.curvature(rows.gradient(f)[1])
+    spread = np.linalg.slogdet(curvature)[1] + np.linalg.slogdet(prior.covariance)[1]
+    return theta, np.asarray(np.linalg.inv(curvature)), -problem.loss(theta, f) - 0.5 * float(spread)

@@ -125,6 +125,13 @@ class AmountRows:
         information = self.weight / self.scale**2
         return information * (f - self.y), information
 
+    def thinned(self, seed: int) -> AmountRows:
+        """At most `most_quiet` of them."""
+        if self.y.size <= RATES.most_quiet:
+            return self
+        chosen = np.random.default_rng(seed).choice(self.y.size, RATES.most_quiet, replace=False)
+        return self.take(np.sort(chosen))
+
     def take(self, mask: np.ndarray) -> AmountRows:
         """Rows under a boolean mask or an index."""
         return AmountRows(self.user[mask], self.y[mask], self.weight[mask], self.scale)
@@ -150,7 +157,7 @@ def hazard_gradient(rows: HazardRows, log_rate: np.ndarray) -> tuple[np.ndarray,
 
 
 def constant_log_rate(rows: HazardRows) -> float:
-    """Weighted maximum-likelihood constant f, found by bisection on the (monotone) score in exp(f).
+    """Weighted maximum-likelihood constant f, by Fisher scoring.
 
     Half an event is added so that no event at all gives a small rate instead of zero; never below a
     thousandth of the crude rate, so that a baseline that explains everything leaves a finite number.
@@ -162,12 +169,14 @@ def constant_log_rate(rows: HazardRows) -> float:
     crude = np.log((events + 0.5) / exposure)
     if not rows.b.any() and events == 0:
         return float(crude)
-    low, high = crude - 7.0, crude + 3.0
-    for _ in range(60):
-        mid = (low + high) / 2
-        gradient, _ = hazard_gradient(rows, np.full(rows.y.shape, mid))
-        low, high = (mid, high) if gradient.sum() < 0 else (low, mid)
-    return float((low + high) / 2)
+    f, low = crude, crude - 7.0
+    for _ in range(RATES.constant_steps):
+        gradient, information = hazard_gradient(rows, np.full(rows.y.shape, f))
+        step = float(gradient.sum()) / float(information.sum())
+        f = max(f - float(np.clip(step, -2.0, 2.0)), low)
+        if abs(step) < 1e-10 or f == low:
+            break
+    return float(f)
 
 
 def fold_of(users: np.ndarray, folds: int, seed: int) -> np.ndarray:

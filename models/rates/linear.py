@@ -1,9 +1,15 @@
-"""Ridge-penalised linear log rates. In: rows, a matrix. Out: coefficients; where the trees start from.
+"""Linear log rates whose prior the rows choose. In: rows, a matrix. Out: coefficients.
 
 Trees need many events to draw a smooth trend; a linear term draws it with one number. Every numeric column
 enters twice (standardised, and as a normal score of its rank, so that a heavy tail does not decide), with a
-flag for missing; a category enters as one column per level. The penalty is a number of pseudo-events,
-chosen by cross-validation in `boosting`.
+flag for missing; a category enters as one column per level. All of these coefficients are N(0, 1 / lambda),
+and lambda, a number of pseudo-events, is that of most evidence (MacKay, "Bayesian Interpolation", 1992):
+
+    lambda = gamma / sum beta^2,   gamma = sum (1 - lambda Sigma_kk),   Sigma = posterior covariance,
+
+so few events give nearly the constant, many give the trend, and nothing is tried twice. What is known
+from elsewhere (the rate of a related event, a level of its own per placement) enters as columns with a
+stated prior (`Known`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -15,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.arrays import FloatArray
 from models.rates.likelihood import Rows
 from models.rates.scoring import Regression, scoring_steps
 from models.rates.settings import RATES
@@ -40,8 +47,9 @@ class Scale:
 
         missing, limit = np.isnan(x), RATES.standardised_limit
         z = np.clip((x - self.centre) / self.spread, -limit, limit)
-        rank = np.interp(x, np.asarray(self.knots), np.linspace(0.02, 0.98, len(self.knots)))
-        return [np.where(missing, 0.0, z), np.where(missing, 0.0, ndtri(rank)), missing.astype(float)]
+        scores = ndtri(np.linspace(0.02, 0.98, len(self.knots)))
+        rank = np.interp(x, np.asarray(self.knots), scores)
+        return [np.where(missing, 0.0, z), np.where(missing, 0.0, rank), missing.astype(float)]
 
 
 @dataclass(frozen=True)
@@ -69,66 +77,119 @@ class Design:
                 numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
         return cls(levels, numeric)
 
-    def expand(self, matrix: np.ndarray) -> np.ndarray:
+    def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
         columns: list[np.ndarray] = []
         for j in range(matrix.shape[1]):
             x = matrix[:, j]
             if j in self.categorical:
-                columns += [(x == level).astype(float) for level in range(self.categorical[j])]
+                columns += [(x == level).astype(kind) for level in range(self.categorical[j])]
             elif j in self.numeric:
-                columns += self.numeric[j].expand(x)
+                columns += [one.astype(kind) for one in self.numeric[j].expand(x)]
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
 
 
 @dataclass(frozen=True)
+class Known:
+    """Columns with a prior of their own, beside the features.
+
+    Attributes:
+        columns: (n, k).
+        mean: Prior means of their coefficients, (k,).
+        sd: Prior deviations, (k,).
+    """
+
+    columns: FloatArray
+    mean: tuple[float, ...] = ()
+    sd: tuple[float, ...] = ()
+
+    @classmethod
+    def nothing(cls, n: int) -> Known:
+        """No such column, for n rows."""
+        return cls(np.zeros((n, 0)))
+
+
+@dataclass(frozen=True)
 class LinearTerm:
-    """intercept + design(x) . coefficients.
+    """intercept + known . slopes + design(x) . coefficients.
 
     Attributes:
         design: Columns.
         intercept: Unpenalised.
+        slopes: Of the known columns, (k,).
         coefficients: (q,).
     """
 
     design: Design
     intercept: float
+    slopes: tuple[float, ...]
     coefficients: tuple[float, ...]
 
-    def value(self, matrix: np.ndarray) -> np.ndarray:
-        """Linear predictor of each row, (n,)."""
-        expanded = self.design.expand(matrix)
+    def value(self, matrix: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Linear predictor of each row, (n,), from features (n, p) and known columns (n, k)."""
+        return self.of(self.design.expand(matrix), known)
+
+    def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """The same from expanded features (n, q)."""
         # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
         effect = np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
-        return np.asarray(self.intercept + effect)
+        return np.asarray(self.intercept + np.einsum("ij,j->i", known, np.asarray(self.slopes)) + effect)
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """Coefficients (intercept, known, features), and the penalty of most evidence."""
+
+    beta: FloatArray
+    penalty: float
 
 
 def fit_linear(
-    *, expanded: np.ndarray, rows: Rows, penalty: float, start: np.ndarray | None = None
-) -> np.ndarray:
-    """Maximum a posteriori intercept and coefficients by damped Fisher scoring.
+    *,
+    expanded: FloatArray,
+    rows: Rows,
+    known: Known,
+    penalty: float | None = None,
+    start: FloatArray | None = None,
+) -> LinearFit:
+    """Coefficients of most posterior density by damped Fisher scoring.
 
     Args:
         expanded: Design of each row, (n, q).
         rows: What is observed.
-        penalty: Ridge penalty on the coefficients (events).
-        start: Where to start, (q + 1,), for example the solution under another penalty.
-
-    Returns:
-        (q + 1,), the intercept first.
+        known: Further columns of each row, with their priors.
+        penalty: lambda (events); None: that of most evidence, found between the steps.
+        start: Coefficients to start from, for example those of nearly the same rows.
     """
-    design = np.column_stack([np.ones(expanded.shape[0]), expanded])
-    precision = np.full(design.shape[1], penalty)
-    precision[0] = 1e-6
-    mean = np.zeros(design.shape[1])
-    mean[0] = rows.constant()
-    problem = Regression(rows, design, mean, precision)
+    k = known.columns.shape[1]
+    design = np.column_stack([np.ones(expanded.shape[0]), known.columns, expanded])
+    mean = np.concatenate([[rows.constant()], known.mean, np.zeros(expanded.shape[1])])
+    strength = RATES.first_penalty if penalty is None else penalty
     beta = mean if start is None else start
-    steps = scoring_steps(
-        problem, beta, most=RATES.linear_steps, fresh=RATES.linear_fresh_steps, shortest=1e-3
-    )
-    for stepped, gained in steps:
-        beta = stepped
-        if gained < RATES.linear_tolerance_nats:
+    for _ in range(1 if penalty is not None else RATES.penalty_rounds):
+        precision = np.concatenate(
+            [[1e-6], np.asarray(known.sd) ** -2.0, np.full(expanded.shape[1], strength)]
+        )
+        problem = Regression(rows, design, mean, np.diag(precision))
+        steps = scoring_steps(
+            problem, beta, most=RATES.linear_steps, fresh=RATES.linear_fresh_steps, shortest=1e-3
+        )
+        for stepped, gained in steps:
+            beta = stepped
+            if gained < RATES.linear_tolerance_nats:
+                break
+        if penalty is not None or expanded.shape[1] == 0:
             break
-    return beta
+        better = _penalty_of_most_evidence(problem, beta, strength, k)
+        if abs(np.log(better / strength)) < RATES.penalty_tolerance:
+            break
+        strength = better
+    return LinearFit(beta, strength)
+
+
+def _penalty_of_most_evidence(problem: Regression, beta: FloatArray, penalty: float, k: int) -> float:
+    """MacKay's fixed point: effective number of coefficients over their sum of squares."""
+    _, information = problem.rows.gradient(problem.log_rate(beta))
+    variance = np.diag(np.linalg.inv(problem.curvature(information)))[1 + k :]
+    effective = float((1.0 - penalty * variance).sum())
+    return float(np.clip(effective / max(float((beta[1 + k :] ** 2).sum()), 1e-12), *RATES.penalty_limits))

@@ -1,8 +1,8 @@
 """Damped Fisher scoring. In: rows, a design, a normal prior. Out: the coefficients of most posterior density.
 
-A log rate linear in its coefficients, f = offset + X theta, with theta ~ N(mean, diag(1 / precision)):
+A log rate linear in its coefficients, f = offset + X theta, with theta ~ N(mean, precision^-1):
 
-    step = (X' diag(I) X + diag(precision))^-1 (X' dL/df + precision (theta - mean)),
+    step = (X' diag(I) X + precision)^-1 (X' dL/df + precision (theta - mean)),
 
 I the Fisher information of each row, halved until the log posterior does not fall. With the information
 instead of the observed Hessian the system is positive definite wherever it is taken (McCullagh & Nelder,
@@ -11,7 +11,7 @@ instead of the observed Hessian the system is positive definite wherever it is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,21 +23,21 @@ from models.rates.settings import RATES
 
 @dataclass(frozen=True)
 class Regression:
-    """A log rate linear in its coefficients, with independent normal priors.
+    """A log rate linear in its coefficients, with a normal prior.
 
     Attributes:
         rows: What is observed, n rows.
         design: X, (n, q).
         mean: Prior means, (q,).
-        precision: Prior precisions, (q,).
-        offset: Added to X theta.
+        precision: Prior precisions, (q, q).
+        offset: Added to X theta; a number or (n,).
     """
 
     rows: Rows
     design: FloatArray
     mean: FloatArray
     precision: FloatArray
-    offset: float = 0.0
+    offset: FloatArray | float = 0.0
 
     def log_rate(self, theta: FloatArray) -> FloatArray:
         """f of each row, (n,), held where exp does not overflow."""
@@ -45,13 +45,13 @@ class Regression:
 
     def loss(self, theta: FloatArray, f: FloatArray) -> float:
         """Minus the log posterior density, up to a constant."""
-        pull = self.precision * (theta - self.mean) ** 2
-        return float(self.rows.loss(f).sum()) + 0.5 * float(pull.sum())
+        off = theta - self.mean
+        return float(self.rows.loss(f).sum()) + 0.5 * float(off @ self.precision @ off)
 
     def curvature(self, information: FloatArray) -> FloatArray:
         """Its expected second derivative, (q, q), from the information of each row."""
         weighted = self.design * information[:, None]
-        return np.asarray(weighted.T @ self.design + np.diag(self.precision))
+        return np.asarray(weighted.T @ self.design + self.precision)
 
 
 def scoring_steps(
@@ -61,7 +61,6 @@ def scoring_steps(
     most: int,
     fresh: int,
     shortest: float,
-    within: Callable[[FloatArray], FloatArray] = lambda theta: theta,
 ) -> Iterator[tuple[FloatArray, float]]:
     """Coefficients after each step, and the nats that it gained; whoever takes them decides when to stop.
 
@@ -72,7 +71,6 @@ def scoring_steps(
         fresh: Steps at which the information is computed anew; near the optimum it hardly moves, and it is
             what costs.
         shortest: Share of a full step at which nothing is left to gain.
-        within: Holds the coefficients inside their limits.
     """
     theta, f = start, problem.log_rate(start)
     value = problem.loss(theta, f)
@@ -80,11 +78,11 @@ def scoring_steps(
         gradient, information = problem.rows.gradient(f)
         if number < fresh:
             curvature = problem.curvature(information)
-        pull = problem.design.T @ gradient + problem.precision * (theta - problem.mean)
+        pull = problem.design.T @ gradient + problem.precision @ (theta - problem.mean)
         step = np.linalg.solve(curvature, pull)
         factor = 1.0
         while factor > shortest:
-            trial = within(theta - factor * step)
+            trial = theta - factor * step
             trial_f = problem.log_rate(trial)
             trial_value = problem.loss(trial, trial_f)
             if trial_value <= value:

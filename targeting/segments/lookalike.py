@@ -3,7 +3,7 @@
 Likeness is the density ratio p(x | seed) / p(x): how much commoner a person's features are among the seeds
 than among everybody. Who is a seed is fitted as an event against everybody else (positive and unlabelled
 rows, Elkan & Noto, KDD 2008: seeds that are drawn at random from those meant keep the order) by the funnel's
-own likelihood and shape, a line and trees as far as held-out people want them (`models.rates.rate`), so its
+own likelihood and shape, a line and trees as far as held-out people want them (`models.rates.shape`), so its
 chance over that of a random person is the ratio. Likeness knows nothing of prices, of who follows, or
 of who would have bought anyway: the result therefore says how it agrees with the value model.
 
@@ -22,7 +22,7 @@ from models.audience.encoding import FeatureEncoder
 from models.contracts import as_frame
 from models.errors import DataError
 from models.rates.likelihood import HazardRows
-from models.rates.rate import Fitting, fit_shape
+from models.rates.shape import Fitting, fit_shape
 from targeting.segments.segment_settings import SETTINGS
 
 

@@ -26,6 +26,7 @@ from targeting.world.supply import FloatArray
 
 IntArray = NDArray[np.int64]
 ORGANIC, NOBODY = 2, -1
+MOST_LIKELY = 0.95  # a follow per impression on the best of days
 _HOURS = np.array([2, 1, 1, 0.5, 0.5, 0.5, 1, 2, 3, 3, 3, 4, 5, 4, 3, 3, 3, 4, 5, 7, 9, 9, 7, 4], float)
 
 
@@ -114,7 +115,7 @@ def who_follows(
     hazard_scale: FloatArray,
 ) -> IntArray:
     """What each user follows because of, (n,): a placement, `ORGANIC` (of the active) or `NOBODY`."""
-    rate = -np.log1p(-people.follow * hazard_scale)
+    rate = -np.log1p(-np.minimum(people.follow * hazard_scale, MOST_LIKELY))
     z = np.column_stack([shown * rate, people.organic_follow * active])
     total = z.sum(axis=1)
     follows = rng.random(len(total)) < -np.expm1(-total)

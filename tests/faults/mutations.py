@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import CampaignError, DataError, InfeasibleError
-from models.rates.boosting import Trainer
+from models.rates.boosting import Grower
 from models.rates.likelihood import HazardRows
 from models.sealed_files import SEAL, with_seal
 from pipelines.store import atomic_directory
@@ -78,20 +78,27 @@ def make_originals(folder: Path) -> Originals:
         )
     files = planner.to_files()
     body = json.loads(files["audience.json"])
-    matrix = planner.model.encoder.encode(world.users)
-    body["funnel"]["placements"]["video"]["follow"]["booster"]["text"] = "trees-video.txt"
-    files |= {"audience.json": json.dumps(body, indent=1), "trees-video.txt": _trees(matrix)}
+    video = _first_trees(body["funnel"]["placements"]["video"]["follow"])
+    line = np.zeros((world.users.height, 1))  # trees stand on a line, which they see as one more column
+    matrix = np.hstack([planner.model.encoder.encode(world.users), line])
+    video |= {"text": "trees-video.txt", "weight": 1.0}
+    files |= {"audience.json": json.dumps(body, indent=1), "trees-video.txt": _grown(matrix)}
     return Originals(folder / "plan", files, world.users, dict(world.campaign))
 
 
-def _trees(matrix: np.ndarray) -> str:
+def _first_trees(value: dict[str, object]) -> dict[str, object]:
+    """The first place in a model for trees."""
+    if {"text", "weight"} <= set(value):
+        return value
+    inner = (_first_trees(held) for held in value.values() if isinstance(held, dict))
+    return next((found for found in inner if found), {})
+
+
+def _grown(matrix: np.ndarray) -> str:
     n = len(matrix)
     rng = np.random.default_rng(0)
     rows = HazardRows(np.arange(n), (rng.random(n) < 0.3).astype(float), np.ones(n), np.zeros(n), np.ones(n))
-    trainer = Trainer(matrix, rows, np.full(n, -1.0), categorical=(), seed=1, threads=1)
-    for _ in range(4):
-        trainer.grow()
-    return trainer.text
+    return Grower(matrix, rows, np.full(n, -1.0), categorical=(), seed=1, threads=1).text(4)
 
 
 def mutated(data: bytes, suffix: str, rng: random.Random) -> bytes:

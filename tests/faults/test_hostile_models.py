@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -49,21 +50,21 @@ def hostile_texts(files):
     """Files of a model that say what none can: (what, files), every seal as it should be."""
     body = files["audience.json"]
     for name in NAMES:
-        said = json.loads(body)
-        said["funnel"]["placements"]["video"]["follow"]["booster"]["text"] = name
         if name:
-            yield f"text {str(name)[:20]}", {**files, "audience.json": json.dumps(said)}
-    constant = json.dumps(json.loads(body)["funnel"]["placements"]["video"]["follow"]["booster"]["constant"])
+            said = body.replace('"trees-video.txt"', json.dumps(name))
+            yield f"text {str(name)[:20]}", {**files, "audience.json": said}
     for number in NUMBERS:
-        yield f"number {number[:10]}", {**files, "audience.json": body.replace(constant, number)}
+        said = re.sub(r'("trees-video\.txt",\s+"weight": )1\.0', lambda found: found[1] + number, body)
+        assert said != body
+        yield f"number {number[:10]}", {**files, "audience.json": said}
     for old, new in TREES:
         text = files["trees-video.txt"]
         assert old in text
         yield f"trees {new}", {**files, "trees-video.txt": text.replace(old, new, 1)}
-    yield "a key twice", {**files, "audience.json": body.replace("{", '{"format": 3, ', 1)}
+    yield "a key twice", {**files, "audience.json": body.replace("{", '{"format": 4, ', 1)}
     yield "a list", {**files, "audience.json": "[]"}
     yield "no JSON", {**files, "audience.json": "!!python/object/apply:os.system [id]"}
-    yield "no model", {**files, "audience.json": '{"format": 3, "encoder": []}'}
+    yield "no model", {**files, "audience.json": '{"format": 4, "encoder": []}'}
     yield (
         "many repeats",
         {

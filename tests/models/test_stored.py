@@ -11,10 +11,9 @@ from stored_copy import read_back
 
 from models.audience.funnel import Funnel, PlacementFunnel
 from models.errors import DataError
-from models.rates.boosting import HazardBooster
+from models.rates.boosting import Trees
 from models.rates.linear import Design, LinearTerm, Scale
-from models.rates.rate import Rate
-from models.rates.rate_maps import LogRateMap
+from models.rates.shape import Rate, Shift
 from models.stored import Array, File, Rows, read, written
 
 
@@ -65,26 +64,26 @@ def test_what_is_wrong_is_named_by_file_and_key(changes, key):
         small(**changes)
 
 
-MAPS = (LogRateMap(-1.0, 1e-300, 0.1 + 0.2, (1.0,), (2.0,)),)
-FUNNEL = Funnel({"video": PlacementFunnel(Rate(HazardBooster(1 / 3), MAPS))}, None, {"follows": 3.0})
-TERM = LinearTerm(Design({1: 3}, {0: Scale(0.5, 2.0, (0.0, 1.0))}), -3.0, (0.1,) * 6)
+BASE = Rate(1 / 3, coin=Shift(-1.0, 1e-300, 0.1 + 0.2))
+FUNNEL = Funnel({"video": PlacementFunnel(Rate(1 / 7, bases=(BASE,)))}, None, {"follows": 3.0})
+TERM = LinearTerm(Design({1: 3}, {0: Scale(0.5, 2.0, (0.0, 1.0))}), -3.0, (0.5,), (0.1,) * 6)
 
 
-@pytest.mark.parametrize("value", [FUNNEL, TERM], ids=["maps in maps", "positions as keys"])
+@pytest.mark.parametrize("value", [FUNNEL, TERM], ids=["rates in rates", "positions as keys"])
 def test_fitted_objects_come_back_to_the_last_digit(value):
     assert read_back(type(value), value) == value
 
 
 def test_a_loaded_booster_does_not_write_its_cache():
-    booster = HazardBooster(1.0, text="")
-    booster.log_rate(np.zeros((2, 1)))
-    assert TypeAdapter(HazardBooster).dump_python(booster) == {"constant": 1.0, "linear": None, "text": ""}
+    booster = Trees()
+    booster.value(np.zeros((2, 1)), np.zeros(2), 1)
+    assert TypeAdapter(Trees).dump_python(booster) == {"text": "", "weight": 0.0}
 
 
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        (('"slope": 0.30000000000000004', '"slope": "0.3"'), "placements.video.follow.logged.0.slope"),
+        (('"tilt": 0.30000000000000004', '"tilt": "0.3"'), "placements.video.follow.bases.0.coin.tilt"),
         (('"organic": null, ', ""), "organic"),
         (('"organic": null, ', '"organic": null, "old": 1, '), "old"),
     ],

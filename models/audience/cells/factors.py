@@ -80,6 +80,7 @@ def cell_factors(
     rng: np.random.Generator,
     n_draws: int = 200,
     trends: Mapping[str, Trend] = MappingProxyType({}),
+    keener: float = 1.0,
 ) -> CellFactors:
     """Logged outcomes against predictions.
 
@@ -90,6 +91,7 @@ def cell_factors(
         horizon_days: the horizon of gmv_per_fan_cny.
         n_draws: joint draws.
         trends: by placement, the drift of p_follow over the logged days that the scores have in them.
+        keener: how much more than others of their features followers would have bought anyway.
 
     Raises:
         DataError: assignment or scores are empty.
@@ -102,7 +104,7 @@ def cell_factors(
     group = np.tile(np.arange(len(placements)), len(segments))
     scored = scores.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
     follows = follow_table(log, scored, keys=keys, trends=trends)
-    fans = fan_table(log, scored, keys=keys, horizon_days=horizon_days)
+    fans = fan_table(log, scored, keys=keys, horizon_days=horizon_days, keener=keener)
     both = (follows, fans)
     sums = Sums(
         observed=np.stack([np.maximum(table.observed, 0.0) / table.unit for table in both]),

@@ -20,11 +20,14 @@ from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.pooling import dispersion_of, size_factor
 
 
-def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int) -> CellTable:
+def fan_table(
+    log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int, keener: float = 1.0
+) -> CellTable:
     """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny.
 
     Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same
-    segment are taken off what is observed, because gmv_per_fan_cny is incremental.
+    segment are taken off what is observed, because gmv_per_fan_cny is incremental; `keener` times as many,
+    where followers were that much keener to buy before they followed (`models.audience.buy`).
     """
     kept = kept_orders(log, fit_log_refunds(log))
     fans = _fans(log, scored, keys, horizon_days=horizon_days)
@@ -43,7 +46,8 @@ def fan_table(log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizo
         fans.join(firsts.select("user_id", "net"), on="user_id", how="left", maintain_order="left")
         .join(_organic_gmv(log, kept, scored), on="segment", how="left", maintain_order="left")
         .with_columns(
-            observed=pl.col("net").fill_null(0.0) - pl.col("organic_day").fill_null(0.0) * pl.col("age"),
+            observed=pl.col("net").fill_null(0.0)
+            - keener * pl.col("organic_day").fill_null(0.0) * pl.col("age"),
             predicted=pl.col("gmv_per_fan_cny").clip(0.0) * pl.Series(curve.at(leave), dtype=pl.Float64),
             likely=pl.col("p_precise") * pl.Series(first.at(leave), dtype=pl.Float64),
             buyer=pl.col("net").is_not_null().cast(pl.Float64),

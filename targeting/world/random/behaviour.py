@@ -185,7 +185,7 @@ def draw_people(rng: np.random.Generator, known: Known, kind: Kind, how: Behavio
 def draw_fans(rng: np.random.Generator, people: People, how: Behaviour) -> np.ndarray:
     """(n,) bool: fans before the window, won by content: the likelier to follow a video, the likelier in."""
     n = len(people.intent)
-    luck = how.content_pull * np.log(people.follow[:, 0]) + rng.gumbel(size=n)
+    luck = how.content_pull * np.log(people.follow_given_features[:, 0]) + rng.gumbel(size=n)
     fans = np.zeros(n, bool)
     fans[np.argsort(-luck)[: max(1, round(how.fan_share * n))]] = True
     return fans

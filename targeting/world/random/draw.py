@@ -1,7 +1,8 @@
 """Draws a world: which mechanisms it has, then their numbers, then its people.
 
-Ranges are wider than any one merchant's. The mechanisms follow from the seed alone. It must not import
-anything of the project but its siblings.
+Ranges are wider than any one merchant's; levels are such that the median world of 40,000 people has about as
+many follows and buyers in its logs as the named ones. The mechanisms follow from the seed alone. It must not
+import anything of the project but its siblings.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def draw_kind(rng: np.random.Generator) -> tuple[Kind, Behaviour, dict[str, int]
         weekly=float(rng.choice([0.0, 0.05, 0.15])),
         season=float(rng.choice([0.0, 0.1, 0.2])),
         history_days=days,
-        horizon_days=int(rng.choice([h for h in (7, 14, 30) if h <= 1.1 * days])),
+        horizon_days=_horizon_days(rng, days),
         repeats=float(rng.choice([0.0, 0.25, 1.0, 2.5])),
         refund_full=float(rng.choice([0.0, 0.1, 0.25])),
         refund_half=float(rng.choice([0.0, 0.05])),
@@ -93,6 +94,12 @@ def draw_kind(rng: np.random.Generator) -> tuple[Kind, Behaviour, dict[str, int]
         buying=buying,
     )
     return _named(kind, how, supply, columns), how, columns
+
+
+def _horizon_days(rng: np.random.Generator, days: int) -> int:
+    """A week, a fortnight or a month, mostly the longest that the logs can show."""
+    possible = [h for h in (7, 14, 30) if h <= 1.1 * days]
+    return possible[-1] if rng.random() < 0.5 else int(rng.choice(possible))
 
 
 def _draw_shape(rng: np.random.Generator, supply: str) -> PriceShape:
@@ -110,7 +117,7 @@ def _draw_buying(rng: np.random.Generator) -> Buying:
         audiences=_one(rng, AUDIENCES),
         favour=float(rng.choice([0.0, 0.3, 0.7])),
         rhythm=_one(rng, RHYTHM_NAMES),
-        pressure=_pair(rng, 0.04, 0.2),
+        pressure=_pair(rng, 0.05, 0.2),
         test_share=float(rng.choice([0.0, 0.2, 0.4])),
     )
 
@@ -124,8 +131,8 @@ def _draw_behaviour(rng: np.random.Generator) -> tuple[Behaviour, dict[str, int]
         buy_sd=float(rng.uniform(0.2, 1.3)),
         steep=bool(rng.random() < 0.4),
         likes_buyers=(float(rng.uniform(-0.7, 0.5)), float(rng.uniform(-0.4, 0.8))),
-        follow=_pair(rng, 0.003, 0.02),
-        buy=_between(rng, 0.02, 0.12),
+        follow=_pair(rng, 0.004, 0.025),
+        buy=_between(rng, 0.03, 0.15),
         warmth=(float(rng.uniform(0.5, 1.2)), float(rng.uniform(0.7, 1.6))),
         amount_cny=_between(rng, 40, 900),
         amount_sd=float(rng.uniform(0.0, 0.6)),

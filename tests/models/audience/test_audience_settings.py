@@ -6,64 +6,9 @@ import numpy as np
 import pytest
 import right_size
 
-from models.audience import buy, spend
 from models.audience.cells import agreement
 from models.audience.cells.agreement import Sums
-from models.audience.followers import Followers
 from models.audience.settings import CELLS
-from models.rates.likelihood import HazardRows
-
-
-def followers_who(bought, *, placement, randomised, net_cny=None):
-    n = bought.size
-    net = bought.astype(float) if net_cny is None else net_cny
-    return Followers(
-        user=np.arange(n), placement=placement.astype(float), randomized=randomised, net_cny=net,
-        age_days=np.full(n, 30.0), first_kept_days=np.where(bought, 1.0, np.nan), n_placements=2,
-        event_age_days=np.zeros(0), event_net_cny=np.zeros(0), order_age_days=np.zeros(0), horizon_days=30.0,
-    )  # fmt: skip
-
-
-def test_placements_whose_gmv_differs_as_stated_are_factored_best(monkeypatch):
-    """18 buyers are expected in a placement; another one's 2,000 hold the overall level at one."""
-    rng = np.random.default_rng(0)
-    truth = rng.normal(0.0, 0.3, 300)
-    own = [rng.lognormal(level - 0.32, 0.8, max(rng.poisson(18), 1)) for level in truth]
-    usual = rng.lognormal(-0.32, 0.8, 2000)
-    usual /= usual.mean()
-
-    def loss():
-        found = []
-        for amounts in own:
-            net = np.append(amounts, usual)
-            placement = np.append(np.zeros(amounts.size), np.ones(usual.size))
-            fans = followers_who(net > 0, placement=placement, randomised=net < 0, net_cny=net)
-            expected = np.append(np.full(amounts.size, 18.0 / amounts.size), np.ones(usual.size))
-            found.append(spend.gmv_factors(fans, expected, np.zeros(net.size), 1)[0])
-        return np.mean((np.log(found) - truth) ** 2)
-
-    right_size.check(monkeypatch, spend, "AUDIENCE", "level_sd", loss)
-
-
-def test_buying_that_is_selected_like_following_is_shifted_best(monkeypatch):
-    """Randomised followers buy as ranked ones, as their follows said (within 0.15), or by any factor."""
-    rng, n, shops = np.random.default_rng(1), 200, 120
-    which = rng.integers(0, 3, shops)
-    like, any_ = rng.normal(-0.6, 0.15, shops), rng.normal(0.0, 0.7, shops)
-    truth = np.select([which == 0, which == 1], [np.zeros(shops), like], any_)
-    bought = rng.random((shops, n)) < -np.expm1(-0.25 * np.exp(truth))[:, None]
-    randomised = np.arange(n) < n - 1  # one ranked follower, or nothing would have to be corrected
-
-    def loss():
-        found = []
-        for y in bought:
-            rows = HazardRows(np.arange(n), y.astype(float), np.full(n, 0.25), np.zeros(n), np.ones(n))
-            fans = followers_who(y, placement=np.zeros(n), randomised=randomised)
-            maps = buy._randomised_shift(fans, rows, np.zeros(n), ranking_shift=-0.6)
-            found.append(maps[0].shift)
-        return np.mean((np.array(found) - truth) ** 2)
-
-    right_size.check(monkeypatch, buy, "AUDIENCE", "like_follows_sd", loss)
 
 
 def agreed(*, ranked, coin, placements=1, n_draws=2):

@@ -1,71 +1,79 @@
 """Incremental buying: what would have been bought anyway is no merit of the follow; coins set the level."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 from known_truth import make_logs
 
+from models.audience.buy import fit_anyway
+from models.audience.delay import fit_curve
 from models.audience.followers import Followers
 from models.audience.model import AudienceModel
-from models.audience.spend import gmv_factors, temper_amounts
-from models.rates.likelihood import HazardRows
-from models.rates.rate_maps import LogRateMap, average_maps
-from models.rates.settings import MapPrior
+from models.audience.spend import fit_spend
+from models.events.event_log import EventLog
+from models.rates.shape import Fitting
 
 
-class Fans:
-    """Just what `gmv_factors` reads."""
-
-    def __init__(self, net_cny, placement):
-        self.net_cny, self.placement = np.asarray(net_cny, float), np.asarray(placement, float)
-
-
-def test_organic_orders_are_not_scaled_into_the_incremental_factor():
-    fans = Fans([100.0] * 50 + [0.0] * 50, [0] * 100)
-    assert gmv_factors(fans, np.full(100, 50.0), np.zeros(100), 1) == pytest.approx((1.0,))
-    assert gmv_factors(fans, np.full(100, 50.0), np.full(100, 25.0), 1)[0] == pytest.approx(0.5)
-    nearly_all = gmv_factors(fans, np.full(100, 50.0), np.full(100, 60.0), 1)[0]
-    assert 0.05 < nearly_all < 0.15  # never zero or negative
+def followers_of(net_cny):
+    n = net_cny.size
+    return Followers(
+        user=np.arange(n), placement=np.zeros(n), randomized=np.zeros(n, bool), age_days=np.full(n, 30.0),
+        first_kept_days=np.ones(n), net_cny=net_cny, orders=np.ones(n, dtype=np.int64),
+        event_age_days=np.ones(n), event_net_cny=net_cny, order_age_days=np.ones(n), n_placements=1,
+        horizon_days=30.0,
+    )  # fmt: skip
 
 
 def orders_of(n, mean_cny, seed):
     return np.random.default_rng(seed).lognormal(np.log(mean_cny) - 0.32, 0.8, n)
 
 
-def tempered(own_cny, others_cny):
-    n = own_cny.size
-    fans = Followers(
-        user=np.arange(n), placement=np.zeros(n), randomized=np.zeros(n, bool), age_days=np.full(n, 30.0),
-        first_kept_days=np.ones(n), net_cny=own_cny, event_age_days=np.ones(n), event_net_cny=own_cny,
-        order_age_days=np.ones(n), n_placements=1, horizon_days=30.0,
+def per_buyer(own_cny, others_cny):
+    """Learned yuan per buyer where the first people are new fans and the others are not."""
+    followers, n = followers_of(own_cny), own_cny.size + others_cny.size
+    kept = pl.DataFrame({"user": np.arange(n), "net_cny": np.append(own_cny, others_cny)})
+    first = fit_curve(
+        event_age_days=np.ones(own_cny.size), amount=np.ones(own_cny.size),
+        leave_age_days=np.ones(own_cny.size), horizon_days=30.0,
     )  # fmt: skip
-    return temper_amounts(fans, others_cny).net_cny.mean() / own_cny.mean()
+    size, level, _ = fit_spend(
+        Fitting(np.zeros((n, 1)), (), 0, 1), kept, followers, replace(first, total=9.0)
+    )
+    return level * np.exp(size.log_rate(np.zeros((1, 1))))[0]
 
 
 def test_one_huge_order_is_not_promised_again():
     usual = orders_of(400, 300.0, 1)
     lucky = np.append(orders_of(15, 300.0, 2), 20_000.0)
-    assert tempered(lucky, usual) < 0.5
+    assert per_buyer(lucky, usual) < 0.4 * lucky.mean()
     many = orders_of(2000, 450.0, 3)
-    assert tempered(many, usual) > 0.9, "where new fans do spend more, many orders are believed"
+    assert per_buyer(many, usual) > 0.9 * 450.0, "where new fans do spend more, many orders are believed"
 
 
-def test_few_orders_of_others_or_none_of_ones_own_say_nothing():
-    assert tempered(orders_of(30, 300.0, 1), orders_of(5, 100.0, 2)) == 1.0
+def anyway_of(keener, seed=0):
+    """20,000 people, 2,000 of whom follow after ten days; the latter buy `keener` times as often before."""
+    rng, n, day = np.random.default_rng(seed), 20_000, datetime(2024, 1, 1)
+    follows = np.arange(n) < 2000
+    bought = np.flatnonzero(rng.random(n) < 0.04 * np.where(follows, keener, 1.0))
+    users = pl.DataFrame({"user_id": np.arange(n).astype(str), "is_fan": False, "snapshot_at": day})
+    followed_at = pl.Series(np.where(follows, 10.0, np.nan)).fill_nan(None)
+    exposures = pl.DataFrame({"user": np.arange(n), "exposed_at": day}).with_columns(
+        followed_at=pl.lit(day) + pl.duration(days=followed_at)
+    )
+    kept = pl.DataFrame({"user": bought, "net_cny": 100.0, "ordered_at": day + timedelta(days=5)})
+    log = EventLog(users, exposures, exposures, kept, day + timedelta(days=20))
+    followers = followers_of(np.ones(2000))
+    return fit_anyway(Fitting(np.zeros((n, 1)), (), 0, 1), log, kept, followers, horizon_days=30.0)
 
 
-def test_a_view_with_a_mean_pulls_a_few_coins_towards_it():
-    rng = np.random.default_rng(0)
-    x = rng.normal(-2.0, 0.5, 150)
-    y = (rng.random(150) < -np.expm1(-np.exp(x - 0.4))).astype(float)
-    rows = HazardRows(np.arange(150), y, np.ones(150), np.zeros(150), np.ones(150))
-    view = (MapPrior(0.02, 1e-3, shift=-0.4),)
-    found = average_maps(rows, x, view)
-    assert found.shift == pytest.approx(-0.4, abs=0.03)
-    assert average_maps(rows.take(np.zeros(150, bool)), x[:0], view) == LogRateMap()
+def test_followers_who_were_keener_before_they_followed_would_have_bought_more_anyway():
+    assert anyway_of(4.0).followers > 4.0, "they were seen for half as long"
+    assert anyway_of(1.0).followers == pytest.approx(2.0, rel=0.3)
+    found = anyway_of(4.0)
+    assert found.hazard[0] == pytest.approx(found.followers * np.exp(found.shape.out_of_fold[0]))
 
 
 def test_values_are_positive_and_precise_counts_organic_orders():
@@ -106,7 +114,7 @@ def size_of_orders(logs, orders):
         seed=0,
         threads=1,
     )
-    return model.value.amounts.booster.log_rate(model.encoder.encode(logs.users))
+    return model.value.size.log_rate(model.encoder.encode(logs.users))
 
 
 @pytest.mark.parametrize(("hours", "heard"), [(1, True), (-1, False)])

@@ -11,7 +11,7 @@ from models.audience.encoding import FeatureEncoder
 from models.audience.model import AudienceModel
 from models.events.event_log import read_events
 from models.events.training_rows import training_log
-from models.rates.rate import Fitting
+from models.rates.shape import Fitting
 
 BOTH = ("video", "live")
 

@@ -14,6 +14,7 @@ from models.errors import DataError
 from models.events.event_log import read_events
 from models.events.training_rows import training_log
 from models.judging.champion import compare_models, held_out_since
+from models.rates.trend import Trend
 
 PLACEMENTS = ("video", "live")
 SINCE = START + timedelta(days=14)
@@ -66,25 +67,13 @@ def test_the_same_model_is_not_better_than_itself():
 def test_a_copy_with_twice_the_hazard_is_worse_calibrated():
     model = fitted()
     loud = {
-        name: replace(one, follow=replace(one.follow, logged=(*one.follow.logged, *_twice(one))))
+        name: replace(one, trend=Trend(per_day=np.log(2.0), middle_days=1.0))
         for name, one in model.funnel.placements.items()
     }
     twice = replace(model, funnel=replace(model.funnel, placements=loud))
     found = fight(model, twice)
     assert found.likelihood.high < 0
     assert found.outcome == "worse"
-
-
-def _twice(one):
-    from models.rates.likelihood import HazardRows
-    from models.rates.rate_maps import LogRateMap, fit_affine
-    from models.rates.settings import MapPrior
-
-    n = 4000
-    rows = HazardRows(np.arange(n), np.ones(n), np.full(n, 2.0), np.zeros(n), np.ones(n))
-    shift = fit_affine(rows, np.zeros(n), MapPrior(shift_sd=10.0, slope_sd=1e-6))
-    assert isinstance(shift, LogRateMap)
-    return (shift,)
 
 
 def test_few_randomised_follows_leave_the_logged_rows():

@@ -10,9 +10,9 @@ import right_size
 from models.audience.settings import AudienceSettings, CellSettings
 from models.judging.settings import JudgingSettings
 from models.rates import pooling, trend
+from models.rates.coin import Tossed, coin_shifts
 from models.rates.likelihood import HazardRows
-from models.rates.rate_maps import average_maps
-from models.rates.settings import RATES, RateSettings, TreeSettings
+from models.rates.settings import RateSettings, TreeSettings
 from models.supply.settings import SupplySettings
 
 
@@ -103,5 +103,5 @@ def test_an_experiment_that_agrees_with_the_logs_adds_little_of_its_noise():
     rows = HazardRows(
         np.arange(n), y, np.full(n, -np.log1p(-170 / n) * np.exp(-error)), np.zeros(n), np.ones(n)
     )
-    moved = average_maps(rows, np.zeros(n), RATES.corrections).shift
+    moved = coin_shifts({"one": Tossed(rows, np.zeros(n))})["one"].shift
     assert 0.15 * error < moved < 0.45 * error

@@ -7,19 +7,24 @@ from functools import cache
 import lightgbm
 import numpy as np
 import pytest
-from test_boosting import make
 
-from models.rates.boosting import Trainer
+from models.rates.boosting import Grower
+from models.rates.likelihood import HazardRows
 from models.rates.tree_text import bare_trees, checked_trees
 
 
 @cache
-def grown():
-    matrix, rows, _ = make(n=4000, step=True)
-    trainer = Trainer(matrix, rows, np.full(4000, -3.5), categorical=(1,), seed=1, threads=1)
-    for _ in range(3):
-        trainer.grow()
-    return trainer.text, matrix
+def grown(n=4000):
+    rng = np.random.default_rng(0)
+    matrix = np.column_stack([rng.normal(size=n), rng.integers(0, 3, n).astype(float), rng.normal(size=n)])
+    matrix[rng.random(n) < 0.05, 0] = np.nan
+    x = np.nan_to_num(matrix[:, 0])
+    rate = np.exp(-3.5 + 1.5 * (np.abs(x) > 1) + 0.5 * (matrix[:, 1] == 2) + 0.3 * (matrix[:, 2] > 0))
+    w = rng.integers(1, 5, n).astype(float)
+    y = (rng.random(n) < -np.expm1(-w * rate)).astype(float)
+    rows = HazardRows(np.arange(n), y, w, np.zeros(n), np.ones(n))
+    grower = Grower(matrix, rows, np.full(n, -3.5), categorical=(1,), seed=1, threads=1)
+    return grower.text(3), matrix
 
 
 def resized(text):

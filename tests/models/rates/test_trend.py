@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from models.audience.follow import _fit_trend
+from models.rates.shape import NO_SHIFT, Shift
 from models.rates.trend import NO_TREND, fit_trend
 
 
@@ -45,10 +46,10 @@ def test_an_experiment_on_the_last_days_is_no_drift():
             "followed": rng.random(age.size) < -np.expm1(-hazard),
         }
     )
-    causal = np.full(age.size, np.log(0.04))
-    found = _fit_trend(rows, np.zeros(age.size), causal + np.log(1.5), causal)
+    logged = np.full(age.size, np.log(0.04 * 1.5))
+    found = _fit_trend(rows, np.zeros(age.size), logged, Shift(shift=-np.log(1.5)))
     assert abs(found.now) < 0.05
-    assert _fit_trend(rows, np.zeros(age.size), causal, causal).now < -0.1, (
+    assert _fit_trend(rows, np.zeros(age.size), logged, NO_SHIFT).now < -0.1, (
         "one hazard for all would see a fall"
     )
 
