@@ -54,7 +54,9 @@ def hostile_texts(files):
             said = body.replace('"trees-video.txt"', json.dumps(name))
             yield f"text {str(name)[:20]}", {**files, "audience.json": said}
     for number in NUMBERS:
-        said = re.sub(r'("trees-video\.txt",\s+"weight": )1\.0', lambda found: found[1] + number, body)
+        said = re.sub(
+            r'("trees-video\.txt",\s+"weight": )1\.0', lambda found, number=number: found[1] + number, body
+        )
         assert said != body
         yield f"number {number[:10]}", {**files, "audience.json": said}
     for old, new in TREES:
