@@ -21,12 +21,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from models.audience.model import AudienceModel
 from models.audience.model_files import MODEL_FILE, OutdatedError
+from models.audience.proof import made_up_people
 from models.audience.score_table import SCORE_COLUMNS
-from models.contracts.features import Feature
 from models.errors import DataError
 from models.sealed_files import SEAL, digest_of, read_sealed, with_seal
 
@@ -115,7 +113,7 @@ def save(
             artifacts={ARTIFACT: str(folder)},
             code_paths=[str(_package_copy(Path(temporary)))],
             signature=signature(model),
-            input_example=_example(model),
+            input_example=made_up_people(model.features).head(2).to_pandas(),
             pip_requirements=_requirements(),
             registered_model_name=name,
         )
@@ -234,22 +232,6 @@ def signature(model: AudienceModel) -> ModelSignature:
         ColSpec(text.get(name, DataType.double), name, required=name != "p_enter") for name in SCORE_COLUMNS
     ]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
-
-
-def _example(model: AudienceModel) -> Any:
-    """Two people whom nobody is, to show what scoring expects: every column with a value of its kind."""
-    return pl.DataFrame(
-        {"user_id": ["example-1", "example-2"], "is_fan": [False, False]}
-        | {feature.name: _made_up(feature) for feature in model.features}
-    ).to_pandas()
-
-
-def _made_up(feature: Feature) -> list[bool] | list[float] | list[str | None]:
-    if feature.kind == "bool":
-        return [False, True]
-    if feature.kind == "number":
-        return [0.0, 1.0]
-    return [feature.levels[0] if feature.levels else None, None]
 
 
 def _package_copy(folder: Path) -> Path:
