@@ -66,7 +66,7 @@ class AudienceModel:
 
     encoder: FeatureEncoder
     placements: tuple[str, ...]
-    horizon_days: int
+    horizon_days: Annotated[int, Field(ge=1, le=3650)]
     as_of: datetime
     funnel: Funnel
     value: ValueModel | None
