@@ -9,6 +9,7 @@ from models.contracts import Dataset
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, RunSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
+from pipelines.jobs.programmes import with_programmes
 from pipelines.jobs.promotion import promote
 from pipelines.jobs.train import learn, register
 from pipelines.shell import Tell, silent
@@ -65,5 +66,9 @@ def decide_for(
     users = present_users(dataset)
     audience = planner.audience_of_scores(planner.model.score(users), users)
     tell("dividing the budget")
-    plan = divide(planner, audience, brief=brief, settings=settings)
-    return Decided(plan, dataset.rejected, planner.warnings)
+
+    def divided(supported: Brief) -> Decided:
+        plan = divide(planner, audience, brief=supported, settings=settings)
+        return Decided(plan, dataset.rejected, plan.provenance.warnings)
+
+    return with_programmes(brief, settings, divided)
