@@ -57,6 +57,7 @@ class Kind:
         amount_sd: sd of log order amount; pareto_alpha: tail index of a Pareto amount instead of it.
         explore_share: share of eligible users who enter the randomised experiment each day.
         hazard_scale, capacity_scale, price_scale: multiply hazards, impressions per user and day, prices.
+        buy_scale, amount_scale: multiply the chance of a follower to buy, and the size of orders.
         shape: of the price curve (`supply`).
         even_spread: a segment's impressions go evenly to its people; otherwise in proportion to capacity.
         cap: most impressions of a placement that a person gets a day.
@@ -92,6 +93,8 @@ class Kind:
     hazard_scale: float = 1.0
     capacity_scale: float = 1.0
     price_scale: float = 1.0
+    buy_scale: float = 1.0
+    amount_scale: float = 1.0
     shape: PriceShape = USUAL_SHAPE
     even_spread: bool = True
     cap: int | None = None
@@ -139,6 +142,18 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         _FLAGSHIP,
+        _kind(
+            "jeweller",
+            "The same shop at the prices of a live-commerce platform: a few yuan a fan, orders of 140 yuan, "
+            "two in five given back.",
+            hazard_scale=0.55,
+            capacity_scale=4.0,
+            price_scale=0.058,
+            buy_scale=0.9,
+            amount_scale=0.32,
+            refund_full=0.35,
+            refund_half=0.1,
+        ),
         _kind(
             "null",
             "Nobody differs from anybody and both placements pay the same.",

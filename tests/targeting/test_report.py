@@ -383,3 +383,10 @@ def test_every_rule_is_said_and_judged(rule, said):
     for language in ("en", "zh"):
         assert rule_words.state(plan, words_in(language), told)
         assert rule_words.cost(plan, words_in(language), told)
+
+
+@pytest.mark.parametrize("verb", ["plot", "plot_frontier", "plot_curves"])
+def test_a_plan_draws_itself_for_a_notebook(verb):
+    chart = getattr(jewellery_shop.plan(), verb)()
+    assert chart.to_dict()["datasets"], "the chart carries its own records"
+    assert str(svg_of(chart)).startswith("<svg")
