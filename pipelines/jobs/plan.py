@@ -12,7 +12,6 @@ import polars as pl
 
 from models.contracts import Conformed, no_rejects
 from models.errors import CampaignError, DataError
-from pipelines import tracking
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, each_once, planning_run, publish
@@ -20,6 +19,7 @@ from pipelines.jobs.programmes import with_programmes
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, find_table, read_conformed, read_curves, read_scored, read_users
 from pipelines.store.scores import Scored
+from pipelines.tracking_store import connect
 from targeting.campaign import Campaign
 from targeting.decision.delivery_plan import plan_delivery
 from targeting.decision.supplied_curves import allocate
@@ -61,7 +61,7 @@ def run_plan(
     brief = read_brief(campaign)
     paths = source.paths()
     with claim(out, inputs=paths.values()) as target:
-        tracking.connect(tracking_uri)
+        connect(tracking_uri)
         tell("reading")
         read = read_source(source)
         with planning_run(
