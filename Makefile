@@ -32,16 +32,16 @@ $(VENV)/python.stamp:
 	touch $@
 
 # Stamps: an installed environment is installed again only when the pins or the metadata change.
-# pip takes nothing whose hash is not in the lock, itself and setuptools included.
+# pip takes nothing whose hash is not in the lock, itself and setuptools included; the lock is complete, so nothing is resolved (pip cannot pin extras).
 $(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml requirements/app.lock
 	@echo "installing the locked dependencies into $(VENV) (once, a few minutes)"
-	$(PIP) install --require-hashes -r requirements/app.lock
+	$(PIP) install --require-hashes --no-deps -r requirements/app.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml requirements/dev.lock
 	@echo "installing the locked dependencies and test tools into $(VENV) (once, a few minutes)"
-	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $(VENV)/demo.stamp $@
 

@@ -5,6 +5,7 @@ Options and nothing else, as in `cli`, which adds them to its own.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -50,3 +51,31 @@ def assign(
             tell=tell,
         )
     done(result, json, f"Offers to {sum(result.chosen.values()):,} people are in {result.out}")
+
+
+class Format(StrEnum):
+    """Whose words a launch sheet is in."""
+
+    kuaishou = "kuaishou"
+    oceanengine = "oceanengine"
+    csv = "csv"
+    xlsx = "xlsx"
+
+
+@app.command(epilog="Example: targeting export --plan plan --format kuaishou --out launch")
+def export(
+    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    format: Annotated[Format, typer.Option(help="Columns of a console, or our own.")],
+    out: Out,
+    config: Config = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """What a console takes: units with budgets, schedules, bids and targeting, and lists of people."""
+    from pipelines.jobs.export import run_export
+
+    with progress("export") as tell:
+        result = run_export(
+            plan=plan, form=format.value, out=out, config=config, tracking_uri=tracking_uri, tell=tell
+        )
+    done(result, json, f"{result.units} units to launch are in {result.out}")

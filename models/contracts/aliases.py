@@ -146,6 +146,16 @@ ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "placement": _PLACEMENT,
         "cost_cny": _COST,
         "impressions": _IMPRESSIONS,
+        "reach": (
+            "触达人数",
+            "覆盖人数",
+            "曝光人数",
+            "展示人数",
+            "触达用户数",
+            "覆盖用户数",
+            "reached",
+            "people_reached",
+        ),
         "live_entries": (
             "直播间进入数",
             "进入直播间数",

@@ -17,7 +17,7 @@ from models.contracts.columns import SET_ASIDE, Fault, named_totals, read_column
 from models.contracts.doubles import exact_repeats, fold_names, sums_of_others
 from models.contracts.features import Feature, Odd, read_features
 from models.contracts.frames import as_frame
-from models.contracts.headers import Headers, absent, bind, means
+from models.contracts.headers import Headers, absent, bind, meanings, means
 from models.contracts.numbers import DecimalMark
 from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst_in_words
 from models.contracts.schemas import (
@@ -31,6 +31,7 @@ from models.contracts.schemas import (
     Table,
     reason_of,
 )
+from models.contracts.unit_names import CELL_OF_UNIT, cells_of_units, column_of_units
 from models.errors import DataError
 
 # Where two tables fit a header equally badly, the message is about the first.
@@ -91,6 +92,8 @@ def conform(
             a column whose type cannot be read at all, or (unless it is a part) no good row left.
     """
     raw = as_frame(raw, source=source)
+    if table == "delivery":
+        raw = _with_cells_of_units(raw)
     origin = Origin(table, source, tuple(parts))
     columns = [name for name in raw.columns if name != SURPLUS]
     contract = contract_of(columns, table, source=source)
@@ -112,6 +115,17 @@ def conform(
     warnings += [*_of_set_aside(faults, source=source), *(f"{source}: {found.line()}" for found in odd)]
     good, notes = _settled(good, table, source)
     return Conformed(good, rejected, (*warnings, *notes), rows, origin, odd)
+
+
+def _with_cells_of_units(raw: pl.DataFrame) -> pl.DataFrame:
+    """A console's report that says no segment, with what the names of our own units say in its place."""
+    said = meanings([name for name in raw.columns if name != SURPLUS], "delivery", CONTRACTS["delivery"])
+    named = {column for column, (name, _) in said.items() if name in CELL_OF_UNIT}
+    column = None if any(name == "segment" for name, _ in said.values()) else column_of_units(raw)
+    if column is None:
+        return raw
+    # The console's own campaign and resource (广告位) are not those of the plan.
+    return raw.drop(named - {column}).with_columns(cells_of_units(raw[column])).drop(named & {column})
 
 
 def _with_features(

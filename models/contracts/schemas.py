@@ -112,6 +112,7 @@ class Delivery(Numbered):
     placement = dy.String(min_length=1)
     cost_cny = dy.Float64(min=0)
     impressions = dy.Int64(min=0, nullable=True)
+    reach = dy.Int64(min=0, nullable=True)
     live_entries = dy.Float64(min=0, nullable=True)
     new_fans = dy.Float64(min=0, nullable=True)
     orders = dy.Float64(min=0, nullable=True)
@@ -171,7 +172,7 @@ class CurveParameters(Numbered):
 
 
 OUTCOMES = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
-PARAMETRIC_FAMILIES = ("hill", "log", "power", "expsat", "logistic")
+PARAMETRIC_FAMILIES = ("hill", "log", "power", "expsat", "logistic", "lomax")
 SHAPELESS_FAMILIES = ("log", "expsat")
 
 
@@ -231,7 +232,7 @@ CONTRACTS: dict[Table, Contract] = {
     ),
     "delivery": Contract(
         Delivery,
-        optional=("hour", "campaign_id", *OUTCOMES, "randomized"),
+        optional=("hour", "campaign_id", *OUTCOMES, "reach", "randomized"),
         keys=("date", "campaign_id", "segment", "placement"),
         rules={
             "has_an_outcome": f"{OUTCOMES[0]}: expected at least one of {', '.join(OUTCOMES)} to be filled"

@@ -1,4 +1,4 @@
-"""User-level logs summed to what was paid and delivered per day and cell.
+"""User-level logs summed to what was paid and delivered per campaign, day and cell, and how often to whom.
 
 It must not import targeting or any estimator.
 """
@@ -11,6 +11,7 @@ from models.events.event_log import CONTROL, EventLog
 
 DAILY_SCHEMA = {
     "date": pl.Date,
+    "campaign_id": pl.String,
     "segment": pl.String,
     "placement": pl.String,
     "cost_cny": pl.Float64,
@@ -18,12 +19,16 @@ DAILY_SCHEMA = {
     "entries": pl.Float64,
     "new_fans": pl.Float64,
     "reached": pl.Float64,
+    "pairs": pl.Float64,
+    "crowd": pl.Float64,
+    "ever": pl.Float64,
+    "ever_pairs": pl.Float64,
     "randomized_share": pl.Float64,
 }
 
 
 def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
-    """What was paid and delivered per day and cell, from user-level logs.
+    """What was paid and delivered per campaign, day and cell, from user-level logs.
 
     Everything that was shown counts, to people who follow already too: it was paid for.
 
@@ -34,8 +39,11 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
             everyone=True)` so that users who have become fans since still count).
 
     Returns:
-        `DAILY_SCHEMA`: sums per date x segment x placement; `randomized_share` of the cost (of the
-        impressions where the cost is 0), `reached` different users. Ordered by date, segment, placement.
+        `DAILY_SCHEMA`: sums per date x campaign x segment x placement, rows shown by a coin apart
+        (`randomized_share` 1); `reached` different users, `pairs` the sum of n (n - 1) over rows of n
+        impressions and `crowd` that of n (N - 1), N being all that the person saw in the placement that day;
+        `ever` and `ever_pairs` are reached and pairs of the whole log for that campaign, segment, placement
+        and coin, the same on all days. Ordered by date, campaign, segment, placement.
     """
     exposures = log.exposures
     shown = exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
@@ -47,21 +55,34 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
         if "entered_live" in exposures.columns
         else pl.lit(None, dtype=pl.Float64)
     )
-    cost, impressions = pl.col("cost_cny").sum(), pl.col("impressions").cast(pl.Float64).sum()
-    return (
+    n = pl.col("impressions").cast(pl.Float64)
+    keys = ["campaign_id", "segment", "placement", "randomized_share"]
+    campaign = pl.col("campaign_id") if "campaign_id" in shown.columns else pl.lit("")
+    rows = (
         shown.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
-        .group_by(pl.col("exposed_at").dt.date().alias("date"), "segment", "placement")
+        .with_columns(
+            campaign.fill_null("").alias("campaign_id"),
+            date=pl.col("exposed_at").dt.date(),
+            randomized_share=coin,
+        )
+        .with_columns(everything=n.sum().over("user_id", "placement", "date"))
+    )
+    people = rows.group_by("user_id", *keys).agg(n.sum())
+    ever = people.group_by(keys).agg(
+        pl.len().cast(pl.Float64).alias("ever"), (n * (n - 1.0)).sum().alias("ever_pairs")
+    )
+    return (
+        rows.group_by("date", *keys)
         .agg(
-            cost.alias("cost_cny"),
-            impressions.alias("impressions"),
+            pl.col("cost_cny").sum(),
+            n.sum().alias("impressions"),
             entered.alias("entries"),
             pl.col("followed").cast(pl.Float64).sum().alias("new_fans"),
             pl.col("user_id").n_unique().cast(pl.Float64).alias("reached"),
-            pl.when(cost > 0)
-            .then((coin * pl.col("cost_cny")).sum() / cost)
-            .otherwise((coin * pl.col("impressions")).sum() / impressions)
-            .alias("randomized_share"),
+            (n * (n - 1.0)).sum().alias("pairs"),
+            (n * (pl.col("everything") - 1.0)).sum().alias("crowd"),
         )
+        .join(ever, on=keys, how="left")
         .select([pl.col(name).cast(kind) for name, kind in DAILY_SCHEMA.items()])
-        .sort("date", "segment", "placement")
+        .sort("date", *keys)
     )

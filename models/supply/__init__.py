@@ -1,6 +1,6 @@
-"""What money buys. In: money and delivery per day and cell, or a console's report. Out: response curves.
+"""What money buys. In: money and delivery per campaign, day and cell, or a console's report. Out: curves.
 
-`pooled_fit` holds the regression, `price_shapes` its curves, `panel` its input, `family_choice` the family,
-`curve_draws` the doubt; `response` puts them together; `curves` evaluates any curve; `delivery_report` learns
-from reports alone.
+`pressure` finds on how many people money was spread, `units` is the input of the one regression, `fit`, whose
+curve is `price`; `response` is the result; `curves` evaluates any curve; `delivery_report` learns from
+reports alone.
 """

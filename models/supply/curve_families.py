@@ -113,6 +113,25 @@ class ExpSat(Smooth):
         return -np.log(v)
 
 
+class Lomax(Smooth):
+    """1 - (1 + u)^-m: what m = 1 makes Hill, a large m bends at once and a small m never quite fills."""
+
+    def value(self, u: FloatArray) -> FloatArray:
+        """f(u)."""
+        return -np.expm1(-self.m * np.log1p(u))
+
+    def slope(self, u: FloatArray) -> FloatArray:
+        """f'(u)."""
+        return self.m * (1.0 + u) ** (-self.m - 1.0)
+
+    def curvature(self, u: FloatArray) -> FloatArray:
+        """f''(u)."""
+        return -self.m * (self.m + 1.0) * (1.0 + u) ** (-self.m - 2.0)
+
+    def _falling(self, v: FloatArray) -> FloatArray:
+        return (self.m / v) ** (1.0 / (self.m + 1.0)) - 1.0
+
+
 class Hill(Smooth):
     """u^m / (1 + u^m)."""
 
@@ -232,4 +251,5 @@ SMOOTH: dict[str, type[Smooth]] = {
     "power": Power,
     "expsat": ExpSat,
     "logistic": Logistic,
+    "lomax": Lomax,
 }

@@ -12,6 +12,7 @@ concave
 | power    | top (s / k)^m, 0 < m <= 1                                         | top, scale_cny k, shape m |
 | expsat   | top (1 - exp(-s / k))                                             | top, scale_cny k          |
 | logistic | top (L(s) - L(0)) / (1 - L(0)), L(s) = 1 / (1 + exp(-m (s/k - 1)))| top, scale_cny k, shape m |
+| lomax    | top (1 - (1 + s / k)^-m)                                          | top, scale_cny k, shape m |
 | points   | top f(s / k), f linear between the supplied points, flat after    | knots, top, scale_cny k   |
 
 Each family is one small object in `models.supply.curve_families`; this module sends every cell to its own.
@@ -32,7 +33,7 @@ from models.errors import DataError
 from models.supply.curve_families import SMOOTH, Smooth
 from models.supply.curve_points import Knots
 
-FAMILIES = ("hill", "log", "power", "expsat", "logistic", "points")
+FAMILIES = ("hill", "log", "power", "expsat", "logistic", "lomax", "points")
 POINTS = FAMILIES.index("points")
 _Index = NDArray[np.int64] | slice
 

@@ -2,9 +2,9 @@
 
 Impressions, fans and GMV per cell and day become the same three pieces that user logs give: a one-day supply
 curve, follows per impression and GMV per fan, each pooled across cells with draws. Where a report has no
-impressions the curve goes straight from yuan to fans (or orders, or GMV). A report with one row per cell says
-nothing about diminishing returns within a cell: the elasticity then comes from rows of different scale and a
-stated prior.
+impressions the curve goes straight from yuan to fans (or orders, or GMV). Where reach is reported, pressure
+is how often each person reached was shown. A report with one row per cell says nothing about diminishing
+returns within a cell: they then come from rows of different scale and a stated prior.
 
 It must not import targeting.
 """
@@ -21,8 +21,8 @@ from models.arrays import FloatArray, IntArray
 from models.chance import Chance
 from models.errors import DataError
 from models.rates.pooling import Pooled, pool_rates
-from models.supply.elasticity import pooled_elasticity
 from models.supply.misfit import misfit_warnings
+from models.supply.pressure import pairs_of_reach
 from models.supply.response import ResponseModel, fit_response
 from models.supply.settings import SUPPLY
 
@@ -30,6 +30,10 @@ COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
 # What curves may deliver: the earliest step of the way that every placement reports. Entries come last: most
 # reports have them for the live room only.
 BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
+BLIND = (
+    "delivery: column reach (触达人数) is missing, so nothing tells how often each person was shown; how "
+    "much more a day can hold is a guess from the money of different days, and intervals are wider for it"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class DeliveryModel:
         entry: (n_cells,) live entries per unit of `basis`, 0 where never reported.
         hazard_draws, gmv_draws: (n_draws, n_cells).
         claims: `causal` only where spend itself was randomised; `why` says it in a sentence.
-        elasticity: (mean, sd) used where cells have too few days, else None.
+        apart: whether rows of one day stand for days (cells have too few).
         chance: how a day's outcomes scatter around the curves.
         warnings: where the curves do not tell what the report itself says, one line each.
     """
@@ -63,7 +67,7 @@ class DeliveryModel:
     gmv_draws: FloatArray
     claims: Literal["causal", "observational"]
     why: str
-    elasticity: tuple[float, float] | None
+    apart: bool
     chance: Chance
     warnings: tuple[str, ...] = ()
 
@@ -82,13 +86,12 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
     daily = _daily(rows)
     basis = _basis(daily)
     paid_days = daily.filter(pl.col("cost_cny") > 0).group_by("segment", "placement").len()["len"].to_numpy()
-    pooled = pooled_elasticity(rows, outcome=basis) if np.median(paid_days) < SUPPLY.few_days else None
-    elasticity = None if pooled is None else (pooled.mean, pooled.sd)
+    pressed = _with_pressure(rows) if basis == "impressions" else None
+    apart = pressed is None and bool(np.median(paid_days) < SUPPLY.few_days)
+    bought = pressed if pressed is not None else _numbered(rows) if apart else daily
     response = fit_response(
-        daily, users_by_segment=None, rng=rng, n_draws=n_draws, outcome=basis, elasticity=elasticity,
-        dispersion=None if pooled is None else pooled.dispersion,
-        family=None if pooled is None else "hill",
-    )  # fmt: skip
+        bought, users_by_segment=None, rng=rng, n_draws=n_draws, outcome=basis, apart=apart
+    )
     fans = next((name for name in ("new_fans", "orders") if _known(daily, name)), None)
     cells = response.cells.select("segment", "placement")
     group = _group(cells)
@@ -113,9 +116,12 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         gmv_draws=np.ones((n_draws, cells.height)) if gmv is None else gmv.draws,
         claims=claims,
         why=why,
-        elasticity=elasticity,
+        apart=apart,
         chance=_chance(daily, response, basis=basis, fans=fans, unit=unit),
-        warnings=misfit_warnings(response, daily, outcome=basis),
+        warnings=(
+            *misfit_warnings(response, daily, outcome=basis),
+            *(() if pressed is not None else (BLIND,)),
+        ),
     )
 
 
@@ -162,7 +168,36 @@ def _normal(delivery: pl.DataFrame) -> pl.DataFrame:
         if "randomized" in delivery.columns
         else pl.lit(0.0)
     )
-    return delivery.select("date", "segment", "placement", *have, *absent, coin.alias("coin"))
+    told = {"campaign_id": pl.String, "reach": pl.Float64}
+    kept = [
+        (pl.col(n) if n in delivery.columns else pl.lit(None)).cast(kind).alias(n) for n, kind in told.items()
+    ]
+    return delivery.select("date", "segment", "placement", *have, *absent, *kept, coin.alias("coin"))
+
+
+def _with_pressure(rows: pl.DataFrame) -> pl.DataFrame | None:
+    """Units with their pairs, from the reach of each; None where a paid unit's is not known.
+
+    People reached in several hours cannot be added up, so a unit of several rows has no reach. Campaigns on
+    one segment address the same people: they press each other's.
+    """
+    keys = ["date", "campaign_id", "segment", "placement"]
+    paid = rows.filter((pl.col("cost_cny") > 0) & (pl.col("impressions") > 0))
+    if paid["reach"].null_count() or paid.select(keys).is_duplicated().any():
+        return None
+    shown = paid["impressions"].to_numpy()
+    cell_day = pl.col("impressions").sum().over("date", "segment", "placement")
+    return paid.with_columns(
+        pl.col("reach").alias("reached"),
+        pl.col("coin").alias("randomized_share"),
+        pl.Series("pairs", pairs_of_reach(shown, paid["reach"].to_numpy())),
+    ).with_columns(crowd=pl.col("pairs") * cell_day / pl.col("impressions"))
+
+
+def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every row a campaign of its own."""
+    number = pl.int_range(pl.len()).cast(pl.String)
+    return rows.with_columns(number.alias("campaign_id"), randomized_share=pl.col("coin"))
 
 
 def _daily(rows: pl.DataFrame) -> pl.DataFrame:

@@ -12,54 +12,47 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SupplySettings:
-    """Tuning numbers of the curves from yuan to impressions.
+    """Tuning numbers of the curves from yuan to impressions; deviations are in log units.
 
     Attributes:
-        capacity_over_observed: Without evidence a cell can deliver this many times the most it was seen to
-            deliver. Tested.
-        capacity_sd: Deviation of that, log units: a factor of 2.2 either way. Tested.
-        ceiling_deviations: Prior deviations of log capacity beyond which supply is linear and nothing is
-            learned. Derived: 1 in 30,000.
-        ceiling_bend: Log units over which log capacity is bent below its ceiling. Convention.
-        most_a_day: Impressions of one merchant a user sees on a day, whatever is paid, unless the logs say
-            otherwise. Convention.
-        usual_times: The same as a multiple of the logged frequency of a reached user. Convention.
-        cell_events: Events at its placement's rate added to a cell's own price. Convention.
-        capacity_quantile: Of the cells' most delivered, that a placement's capacity prior stands on.
+        capacity_over_observed: Without evidence people can be shown this many times the highest pressure that
+            was seen. Tested.
+        usual_a_day: And at least so many impressions of one merchant a day, where people are known.
             Convention.
-        price_sd: Prior deviation of a placement's log price around its mean price, log units: what was paid
-            per impression is known. Convention.
-        huber: Pearson residual from which a day weighs less. Cited: Huber 1981, 95 % efficiency at 1.345 to
-            near 100 % at 2.5.
-        lean_sd: Prior deviation of how much of unplanned spend is demand: a day's demand explains at most
-            about a third of it. Convention.
+        bend_sd: Deviation of that: a factor of 2.2 either way. Tested.
+        most_a_day: Impressions of one merchant a person sees on a day, whatever is paid, unless the logs show
+            more. Convention.
+        usual_times: The same as a multiple of the highest pressure that was seen. Convention.
+        ceiling_bend: Log units over which log capacity is bent below that. Convention.
+        form: Exponent theta of the curve 1 - (1 + u)^-theta: 1 is Hill, 0 a logarithm. Convention.
+        form_sd: Its deviation: from nearly a logarithm to nearly a hard limit. Convention.
+        price_sd: Deviation of a placement's price around its mean price: what was paid is known. Convention.
+        sds: Deviations that the learned ones start from: price of segments, cells, campaigns and days,
+            capacity of cells. Convention.
+        pseudo: Effects of that size added to each when it is learned. Convention.
+        lean_sd: Deviation of how much of unplanned money is demand, where randomised rows can tell: a day's
+            demand explains at most about a third of it. Convention.
+        doubt_sds: Deviation of log bend between what was bought and everybody at once: where it is counted
+            how often people were shown, where the money is known to be spread over everybody, where only a
+            segment's days are known, and where rows of one day stand for days (they may address audiences of
+            different size, which makes returns look more constant than they are). Convention.
         day_freedom: Degrees of freedom of the Student-t prior of day effects: most days are alike, a festival
             is not pulled towards them. Cited: Lange, Little & Taylor, JASA 1989 (small fixed values).
-        randomised_days: Cell-days with randomised spend that can carry the curve. Convention.
-        iterations: Of a fit with known spreads: enough to 1 % of the spread of the draws. Derived.
-        learning_iterations: Of a fit that learns them. Derived.
-        burn_in: Iterations before spreads are learned. Convention.
-        spread_prior_sd: Deviations (log units) of price, capacity, segments and days that the learned spreads
-            start from. Convention.
-        spread_prior_cells: Pseudo-observations behind each of these. Convention.
-        folds: Of days, to choose a family. Convention.
-        least_days: Paid days of a cell without which no family is chosen. Convention.
-        cells_a_day: Cells in a placement's day: with fewer the day effect swallows whatever a family gets
-            wrong, and the family with the freest days wins. Convention.
-        switch_errors: Standard errors by which another family must predict better than `hill`, which lies
-            between the abrupt `expsat` and the never-ending `power` and so is wrong by least. With three
-            rivals and a month of days one standard error is passed by luck in every third shop. Tested.
-        close_errors: Standard errors within which a rival counts as not ruled out. Convention.
-        extra_sd_decided: Extra deviation of log capacity where no rival is close. Convention.
-        extra_sd_open: The same where one is: what the families disagree on beyond the data. Convention.
-        bootstrap_days: Days without which deliveries are redrawn instead of days reweighted. Convention.
-        most_at_once: Draws x cell-days worked on at once: 0.3 GB. Derived.
-        transfer_sd: Deviation of a cell's log price between how it was bought and how it will be. Convention.
-        elasticity: Of delivery in spend without evidence: another 10 % of money buys about 7 % more.
+        huber: Pearson residual from which a unit weighs less. Cited: Huber 1981, 95 % efficiency at 1.345 to
+            near 100 % at 2.5.
+        randomised_units: Units with randomised money that can carry the curve. Convention.
+        iterations: Of the fit. Derived: the spreads settle to 1 %.
+        cell_events: Events at its placement's rate added to a cell's own price. Convention.
+        pressure_quantile: Of the units' pressures, weighed by money, that the prior of capacity stands on.
             Convention.
-        elasticity_sd: Its deviation. Tested.
-        scale_bias_sd: Deviation added to what a report tells of it: its rows mix audiences of different size,
-            which makes returns look more constant than they are. Tested.
+        pairs: Pairs of impressions on one person at the expected pressure added to those counted. Convention.
+        unevenness: Mean of h = E[k^2] / E[k]^2 of people's activity k, less 1, without evidence: 1 is an
+            exponential distribution. Convention.
+        unevenness_sd: Its deviation (log). Convention.
+        most_away: Audience of a campaign over those who are there on a day, at most: more than that and it
+            has changed its audience. Convention.
+        reach_error: Relative error of the reach that gamma-distributed activity implies. Convention.
+        transfer_sd: Deviation of a cell's price between how it was bought and how it will be. Convention.
         misfit: Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
@@ -72,36 +65,30 @@ class SupplySettings:
     """
 
     capacity_over_observed: float = 4.0
-    capacity_sd: float = 0.8
-    ceiling_deviations: float = 4.0
-    ceiling_bend: float = 0.25
-    most_a_day: float = 20.0
+    usual_a_day: float = 1.5
+    bend_sd: float = 0.8
+    most_a_day: float = 30.0
     usual_times: float = 3.0
-    cell_events: float = 3.0
-    capacity_quantile: float = 0.75
+    ceiling_bend: float = 0.25
+    form: float = 1.0
+    form_sd: float = 0.7
     price_sd: float = 2.0
-    huber: float = 2.5
+    sds: tuple[float, float, float, float, float] = (0.15, 0.15, 0.1, 0.05, 0.3)
+    pseudo: tuple[float, float, float, float, float] = (2.0, 2.0, 2.0, 2.0, 10.0)
     lean_sd: float = 0.3
+    doubt_sds: tuple[float, float, float, float] = (0.25, 0.05, 0.3, 1.5)
     day_freedom: float = 3.0
-    randomised_days: int = 10
-    iterations: int = 20
-    learning_iterations: int = 40
-    burn_in: int = 4
-    spread_prior_sd: tuple[float, float, float, float] = (0.15, 0.3, 0.15, 0.05)
-    spread_prior_cells: tuple[float, float, float, float] = (2.0, 10.0, 2.0, 2.0)
-    folds: int = 5
-    least_days: int = 4
-    cells_a_day: float = 3.0
-    switch_errors: float = 3.0
-    close_errors: float = 2.0
-    extra_sd_decided: float = 0.1
-    extra_sd_open: float = 0.15
-    bootstrap_days: int = 8
-    most_at_once: int = 1_500_000
-    transfer_sd: float = 0.04
-    elasticity: float = 0.7
-    elasticity_sd: float = 0.15
-    scale_bias_sd: float = 0.15
+    huber: float = 2.5
+    randomised_units: int = 10
+    iterations: int = 40
+    cell_events: float = 3.0
+    pressure_quantile: float = 0.9
+    pairs: float = 5.0
+    unevenness: float = 0.5
+    unevenness_sd: float = 0.7
+    most_away: float = 2.5
+    reach_error: float = 0.003
+    transfer_sd: float = 0.03
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3

@@ -83,6 +83,41 @@ class AssignSettings(Settings):
     price_cny: dict[str, Annotated[Number, Field(ge=0)]]
 
 
+class MinimumSettings(Settings):
+    """Least daily budgets: see configs/export.yaml."""
+
+    campaign_day_cny: Number = Field(ge=0)
+    unit_day_cny: Number = Field(ge=0)
+
+
+class GuaranteeSettings(Settings):
+    """The console's cost guarantee."""
+
+    over_target: Number = Field(gt=1)
+    least_conversions: int = Field(ge=1)
+    most_edits: int = Field(ge=0)
+    window_days: int = Field(ge=1)
+
+
+class PackSettings(Settings):
+    """Audience packs."""
+
+    code: Literal["plain", "sha256", "md5"]
+    least_people: int = Field(ge=1)
+    chunk_people: int = Field(ge=1)
+
+
+class ExportSettings(Settings):
+    """What the console asks of a launch: see configs/export.yaml."""
+
+    minimums: MinimumSettings
+    guarantee: GuaranteeSettings
+    packs: PackSettings
+    refund_share: Number = Field(ge=0, lt=1)
+    planned_edits: int = Field(ge=0)
+    salt_file: str | None
+
+
 class RunSettings(Settings):
     """The three jobs of `targeting run` in one file: see configs/run.yaml."""
 
@@ -128,6 +163,7 @@ JOBS: Mapping[str, type[Settings]] = {
     "score": ScoreSettings,
     "plan": PlanSettings,
     "assign": AssignSettings,
+    "export": ExportSettings,
     "run": RunSettings,
     "simulate": SimulateSettings,
     "evaluate": EvaluateSettings,

@@ -88,7 +88,7 @@ def _curve(group: pl.DataFrame, who: str) -> dict[str, Any]:
         raise DataError(f"curves: {who} has {len(group)} rows, expected one row of {family} parameters")
     row = group.row(0, named=True)
     scale = row.get("scale_cny") if row.get("scale_cny") is not None else row.get("half_spend_cny")
-    needs_shape = family in ("hill", "power", "logistic")
+    needs_shape = family in ("hill", "power", "logistic", "lomax")
     given: dict[str, Any] = {
         "top": row.get("top"),
         "half_spend_cny": scale,

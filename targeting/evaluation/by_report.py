@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from models.contracts.unit_names import spelled_out
 from models.errors import DataError
 from targeting.evaluation import reasons
 from targeting.evaluation.beside import FIGURES, beside, promised_cells, with_cost_per_fan
@@ -44,6 +45,10 @@ def evaluate_delivery(
             promised.
     """
     known = delivery if as_of is None else delivery.filter(pl.col("date") <= as_of.date())
+    known = known.with_columns(
+        segment=spelled_out(known["segment"], plan.allocation["segment"].unique()),
+        campaign_id=spelled_out(known["campaign_id"], [plan.campaign.campaign_id]),
+    )
     rows, about_rows = _campaign_rows(plan, known, campaign_id or plan.campaign.campaign_id)
     measures, about_fans = _measures(plan, rows)
     cells = _cells(plan, rows, measures)

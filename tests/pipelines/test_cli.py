@@ -25,6 +25,7 @@ COMMANDS = (
     "plan",
     "run",
     "assign",
+    "export",
     "evaluate",
     "backtest",
     "replay",

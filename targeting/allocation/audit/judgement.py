@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,8 @@ from targeting.campaign.constraints import (
 )
 from targeting.campaign.fields import Selection
 
-_DIFFERENCE = (
-    1e3  # a difference over the last fen is no derivative: 1e-3 of the floor is forgiven at tolerance 1e-6
-)
+# A difference over the last fen is no derivative: 1e-3 of the floor is forgiven at tolerance 1e-6.
+_DIFFERENCE = 1e3
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,15 @@ class Facts:
     objective: str
     last: list[float] | None
 
+    @cached_property
+    def holders(self) -> dict[tuple[str, Any], list[int]]:
+        """The cells by what they hold: read once, as a brief may have a thousand limits."""
+        found: dict[tuple[str, Any], list[int]] = {}
+        for i, cell in enumerate(self.cells):
+            for held in cell.items():
+                found.setdefault(held, []).append(i)
+        return found
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -72,13 +81,10 @@ class Finding:
 
 
 def _selected(facts: Facts, selection: Selection) -> list[int]:
-    chosen = []
-    for i, cell in enumerate(facts.cells):
-        wanted = {k: getattr(selection, k) for k in ("segment", "placement", "slot", "fan_kind")}
-        wanted |= {k: getattr(selection, k) for k in ("campaign_id", "merchant_id")}
-        if all(values is None or cell[key] in values for key, values in wanted.items()):
-            chosen.append(i)
-    return chosen
+    chosen = set(range(len(facts.cells)))
+    for key, values in selection.given().items():
+        chosen &= {i for value in values for i in facts.holders.get((key, value), ())}
+    return sorted(chosen)
 
 
 def _apart(facts: Facts, members: list[int], each: str | None) -> dict[str, list[int]]:
@@ -150,11 +156,10 @@ def _min_if_used(facts: Facts, c: MinIfUsed) -> list[Finding]:
 
 
 def _max_active(facts: Facts, c: MaxActive) -> list[Finding]:
-    found = []
-    for where, members in _apart(facts, _selected(facts, c), c.each).items():
-        active = sum(1 for i in members if facts.spend[i] > 0)
-        found.append(Finding(where, active, c.n, True, "cells", 1.0))
-    return found
+    return [
+        Finding(where, sum(facts.spend[i] > 0 for i in members), c.n, True, "cells", 1.0)
+        for where, members in _apart(facts, _selected(facts, c), c.each).items()
+    ]
 
 
 def _roi_floor(facts: Facts, c: RoiFloor) -> list[Finding]:
@@ -185,12 +190,10 @@ def _marginal_floor(facts: Facts, c: MarginalFloor) -> list[Finding]:
 def _live_capacity(facts: Facts, c: LiveCapacity) -> list[Finding]:
     slots = {cell["slot"] for cell in facts.cells}
     each = c.each or ("slot" if len(slots) > 1 else None)
-    found = []
-    for where, members in _apart(facts, _selected(facts, c), each).items():
-        found.append(
-            Finding(where, _sum(facts.outcome.entries, members), c.viewers, True, "viewers", c.viewers)
-        )
-    return found
+    return [
+        Finding(where, _sum(facts.outcome.entries, members), c.viewers, True, "viewers", c.viewers)
+        for where, members in _apart(facts, _selected(facts, c), each).items()
+    ]
 
 
 def _change_limit(facts: Facts, c: ChangeLimit) -> list[Finding]:

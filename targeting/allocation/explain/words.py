@@ -248,9 +248,11 @@ class _Judge:
 
     def _rows(self, c: int) -> tuple[str, ...]:
         """Binding constraints other than the budget that speak of this cell."""
+        binding = set(self.solution.binding)
         speaks = {
             r.name
             for r in self.problem.rows
+            if r.name in binding
             for k in r.coefficients.values()
             if np.asarray(k).size > c and k[c] != 0
         }

@@ -30,27 +30,9 @@ def test_the_true_curve_is_recovered_inside_the_logged_range(family):
         assert np.abs(error).mean() < tolerance
 
 
-def test_the_family_is_found_where_it_shows():
-    assert fitted(shop(1, family="power", noise=0.05), n_draws=2).family == "power"
-    flat = fitted(shop(1, family="expsat", noise=0.02, spread=0.9, day_sd=0.02), n_draws=2)
-    assert flat.family == "expsat"
-
-
-@pytest.mark.slow
-def test_luck_does_not_choose_a_family():
-    chosen = [fitted(shop(seed, family="hill", segments=4), n_draws=2).family for seed in range(20, 32)]
-    assert chosen.count("hill") >= 11
-
-
-def test_one_cell_a_day_cannot_choose_a_family():
-    model = fitted(shop(1, family="power", noise=0.05, segments=1), n_draws=2)
-    assert model.family == "hill"
-    assert model.diagnostics["families_tried"] == "hill"
-
-
 @pytest.mark.parametrize("family", ["hill", "expsat", "log", "power"])
 def test_every_curve_and_draw_increases_and_is_concave(family):
-    model = fitted(shop(3, segments=3, days=14), family=family, n_draws=20)
+    model = fitted(shop(3, family=family, segments=3, days=14), n_draws=20)
     grid = np.linspace(0, 3, 40)[:, None] * model.observed_max_cny()
     for curves in (model.curves(), *(_draw(model, k) for k in range(20))):
         values = np.stack([curves.value(spend) for spend in grid])
@@ -140,10 +122,8 @@ def test_outliers_do_not_move_the_curve():
         .then(pl.col("impressions") * 20)
         .otherwise(pl.col("impressions"))
     )
-    plain = fitted(made, family="hill", n_draws=2)
-    disturbed = fit_response(
-        odd, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=2, family="hill"
-    )
+    plain = fitted(made, n_draws=2)
+    disturbed = fit_response(odd, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=2)
     spend = plain.observed_max_cny() * 0.7
     assert np.allclose(disturbed.curves().value(spend), plain.curves().value(spend), rtol=0.12)
 
@@ -152,9 +132,7 @@ def test_spend_that_follows_demand_is_corrected_where_some_was_randomised():
     made = shop(8, lean=4.0, day_sd=0.2, randomized=14, noise=0.05, family="hill", segments=6)
     spend_error = []
     for daily in (made.daily, made.daily.with_columns(randomized_share=pl.lit(0.0))):
-        model = fit_response(
-            daily, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=2, family="hill"
-        )
+        model = fit_response(daily, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=2)
         spend = model.observed_max_cny() * 2
         spend_error.append(np.mean(model.curves().value(spend) / made.delivered(model.cells, spend) - 1))
     assert abs(spend_error[0]) < abs(spend_error[1]) + 0.02

@@ -8,32 +8,8 @@ import polars as pl
 import pytest
 import right_size
 
-from models.supply import elasticity, panel, pooled_fit
+from models.supply import fit, price, units
 from models.supply.settings import SUPPLY
-
-
-def reports(n, rng, *, spread, rows):
-    """Reports of three cells; what a row buys depends on its audience's size, which goes with its money."""
-    made = []
-    for truth in rng.normal(0.7, 0.15, n):
-        told = truth + rng.normal(0.0, 0.15)
-        cell = np.repeat(["a", "b", "c"], rows)
-        cost = rng.lognormal(0.0, spread, cell.size)
-        fans = rng.poisson(40.0 * cost**told).astype(float)
-        table = {"segment": cell, "placement": ["live"] * cell.size, "cost_cny": cost, "new_fans": fans}
-        made.append((truth, pl.DataFrame(table)))
-    return made
-
-
-@pytest.mark.parametrize("name", ["elasticity_sd", "scale_bias_sd"])
-def test_elasticities_of_the_stated_doubt_are_shrunk_best(monkeypatch, name):
-    made = reports(80, np.random.default_rng(0), spread=0.7, rows=12)
-
-    def loss():
-        found = np.array([elasticity.pooled_elasticity(rows, outcome="new_fans").mean for _, rows in made])
-        return np.mean((found - [truth for truth, _ in made]) ** 2)
-
-    right_size.check(monkeypatch, elasticity, "SUPPLY", name, loss)
 
 
 def placements_that_deliver_more(n, rng, *, days=12, users=1000.0):
@@ -52,21 +28,22 @@ def placements_that_deliver_more(n, rng, *, days=12, users=1000.0):
     return log_capacity, pl.DataFrame(rows, schema=names, orient="row")
 
 
-@pytest.mark.parametrize("name", ["capacity_over_observed", "capacity_sd"])
+@pytest.mark.parametrize("name", ["capacity_over_observed", "bend_sd"])
 def test_capacities_of_the_stated_size_are_shrunk_best(monkeypatch, name):
     truth, daily = placements_that_deliver_more(60, np.random.default_rng(0))
-    paid = panel.paid_days(daily, outcome="impressions", placements=None)
+    paid = units.paid_units(daily, outcome="impressions", placements=None)
     names = tuple(sorted(daily["placement"].unique().to_list()))
 
     def loss(factor):
-        changed = replace(SUPPLY, **{name: factor * getattr(SUPPLY, name)})
-        for module in (panel, pooled_fit):
+        changed = replace(SUPPLY, form_sd=0.05, **{name: factor * getattr(SUPPLY, name)})
+        for module in (units, fit, price):
             monkeypatch.setattr(module, "SUPPLY", changed)
-        built = panel.build_panel(
+        built = units.build_units(
             paid, segments=("a", "b", "c"), placements=names, users=dict.fromkeys("abc", 1000.0),
-            outcome="impressions", elasticity=None, dispersion=None,
+            outcome="impressions",
         )  # fmt: skip
-        found = pooled_fit.fit_supply(built, family="hill").log_capacity[0].reshape(3, -1).mean(axis=0)
+        fitted = fit.fit_supply(built, rng=np.random.default_rng(0), n_draws=2)
+        found = fitted.mode.log_capacity.reshape(3, -1).mean(axis=0)
         return float(np.mean((found - truth) ** 2))
 
     assert loss(1.0) < min(loss(1 / right_size.FACTOR), loss(right_size.FACTOR))

@@ -208,8 +208,8 @@ def test_spellings_of_a_placement_are_one_and_others_are_counted():
 def test_a_curve_that_misses_its_own_data_is_said():
     rng, rows = np.random.default_rng(0), []
     for day in range(86):
-        cost = float(rng.uniform(2, 6) if day >= 61 else rng.uniform(0.02, 0.15))
-        shown = int(cost * (1950 if day >= 61 else 650))
+        cost = float(rng.uniform(2, 6))
+        shown = int(cost * (1950 if day >= 78 else 20))
         when = date(2024, 4, 1) + timedelta(days=day)
         rows += [
             (when, "A", "video", cost, shown, 8.0),

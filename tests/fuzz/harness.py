@@ -1,0 +1,84 @@
+"""Runs cases through the command line's own entry, in this process, and says what is wrong with their ends."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.escaping.media import is_printable
+from pipelines.cli import app
+from pipelines.shell import execute
+from tests.fuzz import cases
+
+MOST_SECONDS = 30
+ALLOWED = (0, 1, 3)
+MOST_LETTERS = 3000
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a case ended: its exit status, its seconds, and what is wrong with it (empty: nothing)."""
+
+    target: str
+    seed: int
+    code: int
+    seconds: float
+    wrong: str
+    told: str
+
+
+def run(target: str, seed: int, *, base: Path, at: Path) -> Ended:
+    """One case; its files are made below `at` and removed."""
+    shutil.rmtree(at, ignore_errors=True)
+    at.mkdir(parents=True)
+    case = cases.make(target, seed, base=base, at=at)
+    out, err = io.StringIO(), io.StringIO()
+    started = time.perf_counter()
+    code, wrong = -1, ""
+    try:
+        with _limited(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = execute(app, case.arguments)
+        wrong = _wrong(code, err.getvalue(), out.getvalue()) or (case.judge() if code == 0 else "")
+    except TimeoutError:
+        wrong = f"still running after {MOST_SECONDS} s"
+    except BaseException:  # whatever leaves the entry is a finding
+        wrong = f"left the entry: {traceback.format_exc(limit=-3)}"
+    seconds = time.perf_counter() - started
+    if not wrong:
+        shutil.rmtree(at, ignore_errors=True)
+    return Ended(target, seed, code, round(seconds, 2), wrong, err.getvalue()[-600:])
+
+
+def _wrong(code: int, err: str, out: str) -> str:
+    if code not in ALLOWED:
+        return f"exit {code}"
+    if "Traceback" in err + out:
+        return "a traceback"
+    if code == 0:
+        return "" if not err else "success with words on stderr"
+    if err.count("\n") != 1 or not err.startswith("targeting: "):
+        return "not one line on stderr"
+    if not is_printable(err[:-1]):
+        return "control characters on stderr"
+    return f"a line of {len(err)} letters" if len(err) > MOST_LETTERS else ""
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    def over(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
