@@ -20,12 +20,12 @@ class AudienceScores(PythonModel):
     """Scores of a users frame; one row per user and placement."""
 
     def load_context(self, context: Any) -> None:
-        """Read the text files once."""
+        """Read the text files once, if they are those that were saved."""
         from models.audience.model import AudienceModel
+        from models.sealed_files import read_sealed
 
         folder = Path(context.artifacts["files"])
-        files = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
-        self.model = AudienceModel.from_files(files)
+        self.model = AudienceModel.from_files(read_sealed(folder, source=str(folder)))
 
     def predict(
         self, context: object, model_input: pd.DataFrame, params: dict[str, object] | None = None

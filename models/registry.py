@@ -21,12 +21,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from models.audience.model import AudienceModel
+from models.audience.model_files import MODEL_FILE, OutdatedError
+from models.audience.proof import made_up_people
 from models.audience.score_table import SCORE_COLUMNS
-from models.contracts.features import Feature
 from models.errors import DataError
+from models.sealed_files import SEAL, digest_of, read_sealed, with_seal
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -40,6 +40,8 @@ ALIAS = "champion"
 CHALLENGER = "challenger"
 ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
+SEAL_TAG = "targeting.seal"
+"""Tag of a version: digest of its `digests.json`, which whoever can change the files could change too."""
 LOCK = "serving.lock"
 """Every version that serving may install, with the hashes of its files; `make lock` writes it."""
 REQUIREMENTS = (
@@ -97,25 +99,26 @@ def save(
     import mlflow
     from mlflow import MlflowClient
 
-    files = _all_files(model, extra_files or {})
+    files = with_seal(_all_files(model, extra_files or {}))
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         # MLflow advises type hints for signatures and warns of them at once; the signature is explicit
         warnings.simplefilter("ignore")
         folder = Path(temporary) / ARTIFACT
         folder.mkdir()
         for file_name, text in files.items():
-            (folder / file_name).write_text(text, encoding="utf-8")
+            (folder / file_name).write_bytes(text.encode())
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_code.py")),
             artifacts={ARTIFACT: str(folder)},
             code_paths=[str(_package_copy(Path(temporary)))],
             signature=signature(model),
-            input_example=_example(model),
+            input_example=made_up_people(model.features).head(2).to_pandas(),
             pip_requirements=_requirements(),
             registered_model_name=name,
         )
     version = info.registered_model_version
+    MlflowClient().set_model_version_tag(name, str(version), SEAL_TAG, digest_of(files[SEAL]))
     if alias is not None:
         MlflowClient().set_registered_model_alias(name, alias, str(version))
     return f"models:/{name}/{version}"
@@ -155,10 +158,15 @@ def load(uri: str) -> Bundle:
     try:
         exact = _exact(uri)
         with tempfile.TemporaryDirectory() as temporary:
-            local = Path(uri) if "://" not in uri and ":/" not in uri else None
-            if local is None:
-                local = Path(download_artifacts(artifact_uri=exact, dst_path=temporary))
-            files = _read_files(local, uri)
+            if ":/" not in uri:
+                files = _read_folder(Path(uri), uri)
+            elif exact.startswith(("models:/", "runs:/")):
+                # Nothing but the text files: the rest is for MLflow, and none of our business.
+                inner = f"{exact}/artifacts/{ARTIFACT}"
+                local = Path(download_artifacts(artifact_uri=inner, dst_path=temporary))
+                files = read_sealed(local, source=uri, seal=_seal_of(exact))
+            else:
+                files = _read_folder(Path(download_artifacts(artifact_uri=exact, dst_path=temporary)), uri)
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise DataError(
@@ -189,6 +197,22 @@ def point(alias: str, uri: str) -> None:
     MlflowClient().set_registered_model_alias(name, alias, version)
 
 
+def withdraw(run_id: str) -> bool:
+    """Delete the versions that a run registered and no alias points to; whether one is left.
+
+    An alias is set in the last step of a job: the versions of a run without one are nobody's yet.
+    """
+    from mlflow import MlflowClient
+
+    client, left = MlflowClient(), False
+    for found in client.search_model_versions(f"run_id='{run_id}'"):
+        if client.get_model_version(found.name, found.version).aliases:
+            left = True
+        else:
+            client.delete_model_version(found.name, found.version)
+    return left
+
+
 def signature(model: AudienceModel) -> ModelSignature:
     """Input and output columns of scoring as an MLflow signature."""
     from mlflow.models import ModelSignature
@@ -208,22 +232,6 @@ def signature(model: AudienceModel) -> ModelSignature:
         ColSpec(text.get(name, DataType.double), name, required=name != "p_enter") for name in SCORE_COLUMNS
     ]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
-
-
-def _example(model: AudienceModel) -> Any:
-    """Two people whom nobody is, to show what scoring expects: every column with a value of its kind."""
-    return pl.DataFrame(
-        {"user_id": ["example-1", "example-2"], "is_fan": [False, False]}
-        | {feature.name: _made_up(feature) for feature in model.features}
-    ).to_pandas()
-
-
-def _made_up(feature: Feature) -> list[bool] | list[float] | list[str | None]:
-    if feature.kind == "bool":
-        return [False, True]
-    if feature.kind == "number":
-        return [0.0, 1.0]
-    return [feature.levels[0] if feature.levels else None, None]
 
 
 def _package_copy(folder: Path) -> Path:
@@ -249,13 +257,26 @@ def _exact(uri: str) -> str:
     return f"models:/{name}/{version.version}"
 
 
-def _read_files(folder: Path, uri: str) -> dict[str, str]:
-    """Text files of a downloaded MLflow model, or of a plain folder with the files in it."""
+def _seal_of(exact: str) -> str | None:
+    """What the registry knows of a version's seal; None for a model that is not registered.
+
+    Raises:
+        OutdatedError: It was registered before versions were sealed.
+    """
+    from mlflow import MlflowClient
+
+    name, _, version = exact.removeprefix("models:/").partition("/")
+    if not exact.startswith("models:/") or not version.isdigit():
+        return None
+    seal = MlflowClient().get_model_version(name, version).tags.get(SEAL_TAG)
+    if seal is None:
+        raise OutdatedError(f"model {exact}: was registered by a version that kept no digests; train again")
+    return str(seal)
+
+
+def _read_folder(folder: Path, uri: str) -> dict[str, str]:
+    """Text files of a local MLflow model, or of a plain folder with the files in it."""
     for candidate in (folder / "artifacts" / ARTIFACT, folder / ARTIFACT, folder):
-        if (candidate / "audience.json").is_file():
-            return {
-                path.name: path.read_text(encoding="utf-8")
-                for path in sorted(candidate.iterdir())
-                if path.is_file()
-            }
-    raise DataError(f"model {uri}: holds no audience.json, it was not saved by targeting train; train again")
+        if (candidate / MODEL_FILE).is_file():
+            return read_sealed(candidate, source=uri, may_lack_seal=candidate == folder)
+    raise DataError(f"model {uri}: holds no {MODEL_FILE}, it was not saved by targeting train; train again")

@@ -8,6 +8,7 @@ exactly (Python's shortest round trip), infinity as the text "inf". No disk.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -29,6 +30,18 @@ from pydantic_core import core_schema
 from models.errors import DataError
 
 T = TypeVar("T")
+MOST_NUMBERS = 50_000_000
+"""An array may hold so many (0.4 GB): 200 draws of 80,000 cells need a third of it."""
+WRONG_SHAPE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    pl.exceptions.PolarsError,
+)
+"""What code trips over where a file is well formed and says something that cannot be."""
 
 
 class File(BaseModel):
@@ -59,23 +72,59 @@ def read(adapter: TypeAdapter[T], text: str, *, source: str, what: str) -> T:
     Raises:
         DataError: it is not such a text; names the file and the key.
     """
+    parsed(text, source=source, what=what)
     try:
         return adapter.validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         said = (f"{key}: " if key else "") + first["msg"].removeprefix("Value error, ")
-        raise DataError(
-            f"{source}: is not a {what} ({said}); expected a file that `targeting` wrote"
-        ) from error
+        raise _is_not(what, source, said) from error
+    except (DataError, *WRONG_SHAPE) as error:
+        raise _is_not(what, source, str(error) or type(error).__name__) from error
+
+
+def parsed(text: str, *, source: str, what: str) -> Any:
+    """JSON text as dicts, lists, texts and numbers that are finite, each key once.
+
+    Raises:
+        DataError: it is not; names the file.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise _is_not(what, source, f"Invalid JSON: {error}") from error
+
+
+def _is_not(what: str, source: str, said: str) -> DataError:
+    return DataError(f"{source}: is not a {what} ({said}); expected a file that `targeting` wrote")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key stands twice among {', '.join(sorted(found))[:80]}")
+    return found
 
 
 def _array(raw: Any) -> NDArray[np.float64]:
     try:
         if isinstance(raw, dict):
-            return np.tile(_array(raw["row"]), (int(raw["times"]), 1))
+            row, times = _array(raw["row"]), int(raw["times"])
+            if not 0 < times * max(row.size, 1) <= MOST_NUMBERS:
+                raise ValueError(
+                    f"{times} times {row.size} numbers, expected at most {MOST_NUMBERS:,} in all"
+                )
+            return np.tile(row, (times, 1))
         return np.asarray(raw, dtype=np.float64)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"expected numbers ({error!r})") from error
 
 

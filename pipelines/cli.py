@@ -260,12 +260,12 @@ def app_command(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     json: Json = False,
 ) -> None:
-    """Open the what-if page: move the budget and the limits and see the plan answer."""
+    """Open the planner's page: upload a report, move the budget and the limits, see the plan answer."""
     from pipelines.app.server import serve
 
     def starting() -> None:
         where = {"url": f"http://localhost:{port}", "plan": str(plan or "")}
-        emit(where, as_json=json, headline="What-if page:")
+        emit(where, as_json=json, headline="Planner's page:")
 
     raise typer.Exit(serve(plan=plan, port=port, browser=browser, starting=starting))
 

@@ -25,13 +25,16 @@ from rich.text import Text
 
 from models.errors import TargetingError
 from models.escaping.media import for_terminal, without_secrets
+from pipelines.processes import Terminated, own_temporary_folder, terminable
 
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
 EXIT_INPUT = 1
+MOST_LETTERS = 2000
+"""Of an error line; a name in it may be a megabyte long."""
 # What a disk or its owner refuses; any other failure of the operating system is a fault of ours.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
-EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 4, 130
+EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 4, 130, 143
 _CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
 
 
@@ -145,16 +148,23 @@ def one_line(text: str) -> str:
 
 
 def complain(message: str) -> None:
-    """Write one error line to stderr, without passwords."""
-    sys.stderr.write(f"targeting: {without_secrets(one_line(message))}\n")
+    """Write one error line to stderr: without passwords, and no longer than anybody reads."""
+    told = without_secrets(one_line(message))
+    cut = (
+        f"{told[: MOST_LETTERS // 2]} ... {told[-MOST_LETTERS // 2 :]}" if len(told) > MOST_LETTERS else told
+    )
+    sys.stderr.write(f"targeting: {cut}\n")
     sys.stderr.flush()
 
 
 def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, 1, 2, 3, 4 (DESIGN 3.4) or 130 after Ctrl-C."""
+    """Run the command line and return its exit status: 0, 1, 2, 3, 4 (DESIGN 3.4), 130 after Ctrl-C or 143
+    after SIGTERM.
+    """
     silence_libraries()
     try:
-        code = app(arguments, prog_name="targeting", standalone_mode=False)
+        with terminable(), own_temporary_folder():
+            code = app(arguments, prog_name="targeting", standalone_mode=False)
         if code == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
@@ -172,6 +182,9 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         complain("interrupted; nothing half-written was left behind")
         return EXIT_INTERRUPTED
+    except Terminated:
+        complain("terminated; nothing half-written was left behind")
+        return EXIT_TERMINATED
     except BrokenPipeError:
         # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

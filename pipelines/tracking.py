@@ -6,13 +6,11 @@ It must not import a job.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,13 +18,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from models import registry
 from models.errors import DataError
 from models.escaping.media import for_key
+from pipelines.processes import identity, is_dead
+from pipelines.tracking_store import EXPERIMENT, connect, failures, reaching
 from targeting.plan.provenance import versions
 
-EXPERIMENT = "targeting"
 REPLAY_FILE = "replay.json"
 MODEL_TAG = "targeting.model_uri"
+PROCESS_TAG = "targeting.process"
 _LIBRARIES = ("fan-targeting", "polars", "lightgbm", "cvxpy", "highspy", "numpy", "scikit-learn", "mlflow")
 _PARAMETER_LIMIT = 500  # characters; longer values go into the replay file only
 
@@ -105,7 +106,7 @@ class JobRun:
             return
         try:
             call()
-        except _failures() as error:
+        except failures() as error:
             self.lost.append(error)
 
 
@@ -113,7 +114,10 @@ class JobRun:
 def job_run(
     job: str, *, tracking_uri: str | None, inputs: Mapping[str, object], fingerprints: Mapping[str, str]
 ) -> Iterator[JobRun]:
-    """Open the one MLflow run of a job; what fails inside is recorded as a failed run.
+    """Open the one MLflow run of a job; runs that dead processes left are closed first.
+
+    What fails inside is recorded as a failed run, what is stopped from outside as a killed one; a model
+    version that it registered goes with it, unless an alias says that all was done.
 
     Args:
         job: name of the command.
@@ -127,20 +131,47 @@ def job_run(
     import mlflow
 
     uri = connect(tracking_uri)
-    with _reaching(uri), mlflow.start_run(run_name=job):
-        run = mlflow.active_run()
-        assert run is not None
-        opened = JobRun(run_id=run.info.run_id, tracking_uri=uri)
-        opened.tag("targeting.job", job)
-        opened.fingerprints(fingerprints)
-        recorded = _recordable(inputs)
-        opened.parameters(recorded.get("settings", {}))
-        of = {"python": platform.python_version(), **versions(_LIBRARIES)}
-        replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": of}
-        opened.mapping(replay, REPLAY_FILE)
-        yield opened
-        if opened.lost:
-            raise opened.lost[0]
+    with reaching(uri):
+        close_dead_runs()
+        tags = {"targeting.job": job, PROCESS_TAG: identity()}
+        opened = JobRun(run_id=mlflow.start_run(run_name=job, tags=tags).info.run_id, tracking_uri=uri)
+        try:
+            opened.fingerprints(fingerprints)
+            recorded = _recordable(inputs)
+            opened.parameters(recorded.get("settings", {}))
+            of = {"python": platform.python_version(), **versions(_LIBRARIES)}
+            replay = {"job": job, "inputs": recorded, "fingerprints": dict(fingerprints), "versions": of}
+            opened.mapping(replay, REPLAY_FILE)
+            yield opened
+            if opened.lost:
+                raise opened.lost[0]
+        except BaseException as error:
+            _end_early(opened.run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        mlflow.end_run()
+
+
+def close_dead_runs() -> None:
+    """End the runs of processes that are gone, in the store that is connected."""
+    import mlflow
+
+    running = mlflow.search_runs(
+        experiment_names=[EXPERIMENT], filter_string="attributes.status = 'RUNNING'", output_format="list"
+    )
+    for run in running:
+        if is_dead(run.data.tags.get(PROCESS_TAG, "")):
+            done = registry.withdraw(run.info.run_id)
+            mlflow.MlflowClient().set_terminated(run.info.run_id, "FINISHED" if done else "KILLED")
+
+
+def _end_early(run_id: str, status: str) -> None:
+    """End the open run without what it registered; if the store fails, the next job will."""
+    import mlflow
+
+    with suppress(*failures()):
+        status = "FINISHED" if registry.withdraw(run_id) else status
+    with suppress(*failures()):
+        mlflow.end_run(status)
 
 
 def _recordable(value: object) -> Any:
@@ -152,90 +183,6 @@ def _recordable(value: object) -> Any:
     if isinstance(value, Mapping):
         return {key: _recordable(held) for key, held in value.items()}
     return [_recordable(held) for held in value] if isinstance(value, list | tuple) else value
-
-
-def connect(tracking_uri: str | None) -> str:
-    """Point MLflow at the store and make sure that the experiment is there; the URI is returned.
-
-    Raises:
-        DataError: the store cannot be reached or written.
-    """
-    import mlflow
-
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-    # A server that is down is told in seconds, not after MLflow's default of several minutes of retries.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    with _reaching(uri, or_driver=True):
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
-        # Two jobs that start together in a new directory must not both create the tables.
-        with _alone(uri):
-            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-                mlflow.create_experiment(EXPERIMENT, artifact_location=_artifact_location(uri))
-            mlflow.set_experiment(EXPERIMENT)
-    return uri
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """How a store says that it failed."""
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return MlflowException, SQLAlchemyError, RequestException
-
-
-@contextmanager
-def _reaching(uri: str, *, or_driver: bool = False) -> Iterator[None]:
-    """Say in words that the tracking store failed, whenever in a job it does.
-
-    Args:
-        uri: the store.
-        or_driver: nothing else is done inside: a missing module is its driver, and what the operating system
-            refuses is its files.
-
-    Raises:
-        DataError: the store cannot be reached or written.
-    """
-    known = _failures()
-    failures: tuple[type[Exception], ...] = (*known, ImportError, OSError) if or_driver else known
-    try:
-        yield
-    except failures as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        driver = ", install its driver" if isinstance(error, ImportError) else ""
-        kept = "" if or_driver else "; what the job has written is kept, its record is not"
-        raise DataError(
-            f"tracking store {uri}: cannot be used ({text}){driver}; check --tracking-uri or "
-            f"MLFLOW_TRACKING_URI{kept}"
-        ) from error
-
-
-@contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Hold a lock on the folder of a sqlite store; a server needs none."""
-    database = _database(uri)
-    if database is None:
-        yield
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(database.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _artifact_location(uri: str) -> str | None:
-    """Artifacts of a sqlite store lie beside its file; a server decides for itself."""
-    database = _database(uri)
-    return None if database is None else (database.parent / "mlartifacts").as_uri()
-
-
-def _database(uri: str) -> Path | None:
-    """The file of a sqlite store, or None."""
-    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
 
 
 def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[dict[str, Any], Path | None]:

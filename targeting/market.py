@@ -26,6 +26,7 @@ from models.supply.delivery_report import DeliveryModel
 from models.supply.response import ResponseModel
 from targeting.allocation.problem import Draws, Learned, Market
 from targeting.campaign import Campaign
+from targeting.grants import with_grants
 from targeting.segments import Segmentation
 
 
@@ -56,7 +57,7 @@ def market_of(learned: Learned, *, campaign: Campaign, parts: DayParts | None = 
     )
     draws = learned.draws
     units, fans, value = _slot_factors(cells, campaign, parts)
-    return Market(
+    bought = Market(
         cells=cells,
         block=blocks(cells),
         supply=over_days(learned.supply.take(index), days).rescaled(top=units),
@@ -74,6 +75,7 @@ def market_of(learned: Learned, *, campaign: Campaign, parts: DayParts | None = 
         ),
         chance=None if learned.chance is None else learned.chance.over_days(campaign.days, slots=slots),
     )
+    return with_grants(bought, campaign.grants)
 
 
 def _slot_factors(

@@ -21,6 +21,7 @@ from models.contracts.words import respelt
 from models.errors import CampaignError, DataError
 from targeting.audience import Audience
 from targeting.campaign import Campaign, parse_campaign
+from targeting.campaign.season import season_warnings
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan
 from targeting.market import build_market, part_warnings
@@ -162,11 +163,16 @@ class Planner:
             chance=self.state.chance,
             parts=self.state.parts,
         )
-        parts = part_warnings(self.state.parts, campaign=brief)
+        told = (
+            *self.warnings,
+            *audience.warnings,
+            *part_warnings(self.state.parts, campaign=brief),
+            *season_warnings(brief, known_by=self.state.as_of),
+        )
         return decide(
             campaign=brief,
             market=market,
-            provenance=self._provenance(tuple(dict.fromkeys((*self.warnings, *audience.warnings, *parts)))),
+            provenance=self._provenance(tuple(dict.fromkeys(told))),
             audience=audience,
             last_plan=last_plan,
             history=self.state.history,

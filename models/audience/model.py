@@ -25,6 +25,7 @@ from models.audience.horizon import horizon_warnings, refuse_far_horizon
 from models.audience.later_outcomes import add_outcomes, without_outcomes
 from models.audience.learned import learn
 from models.audience.model_files import MODEL_FILE, read_files, write_files
+from models.audience.proof import prove
 from models.audience.score_table import NUMBERS, score_batch, score_table
 from models.audience.value import ValueModel
 from models.contracts.features import Feature
@@ -65,7 +66,7 @@ class AudienceModel:
 
     encoder: FeatureEncoder
     placements: tuple[str, ...]
-    horizon_days: int
+    horizon_days: Annotated[int, Field(ge=1, le=3650)]
     as_of: datetime
     funnel: Funnel
     value: ValueModel | None
@@ -212,9 +213,11 @@ class AudienceModel:
         """Inverse of `to_files`; the scores are the same to the last digit.
 
         Raises:
-            DataError: A file is missing, of another format, or a key of it is wrong.
+            DataError: A file is missing, of another format or wrong in a key, or the model cannot score.
         """
-        return read(_STORED, read_files(files), source=MODEL_FILE, what="model")
+        model = read(_STORED, read_files(files), source=MODEL_FILE, what="model")
+        prove(model.score, model.features)
+        return model
 
 
 def _about(value: ValueModel | None) -> tuple[str, ...]:

@@ -11,10 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import DataError
+from models.stored import parsed
 
 MODEL_FILE = "audience.json"
 FORMAT = 4
 """Number of the layout below; a file of another number is refused."""
+
+
+class OutdatedError(DataError):
+    """A model of another version of this program, whole but of no use to this one."""
 
 
 def write_files(model: dict[str, Any]) -> dict[str, str]:
@@ -39,10 +44,12 @@ def read_files(files: Mapping[str, str]) -> str:
     if MODEL_FILE not in files:
         found = ", ".join(sorted(files)) or "nothing"
         raise DataError(f"model: file {MODEL_FILE} is missing (found {found}); train again")
-    body = json.loads(files[MODEL_FILE])
+    body = parsed(files[MODEL_FILE], source=MODEL_FILE, what="model")
+    if not isinstance(body, dict) or "encoder" not in body:
+        raise DataError(f"model: {MODEL_FILE} holds no model; train again")
     found = body.pop("format", None)
     if found != FORMAT:
-        raise DataError(f"model: {MODEL_FILE} has format {found}, expected {FORMAT}; train again")
+        raise OutdatedError(f"model: {MODEL_FILE} has format {found}, expected {FORMAT}; train again")
     _bring_texts(body, files)
     return json.dumps({**body, "encoder": {"columns": body["encoder"]}})
 
@@ -64,8 +71,8 @@ def _bring_texts(value: object, files: Mapping[str, str]) -> None:
         return
     for key, inner in value.items():
         if key == "text" and inner:
-            if inner not in files:
-                raise DataError(f"model: file {inner} is missing; train again")
+            if not isinstance(inner, str) or inner not in files:
+                raise DataError(f"model: file {str(inner)[:80]} is missing; train again")
             value[key] = files[inner]
         else:
             _bring_texts(inner, files)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from models.errors import DataError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -27,8 +29,16 @@ def score_table(
         users: user_id and, where known, is_fan (absent: nobody is a fan).
         placements: Placements.
         scores: Each of `NUMBERS`, (n_users, n_placements); NaN where there is no live step to enter.
+
+    Raises:
+        DataError: Another number is not finite.
     """
     n, k = users.height, len(placements)
+    for name in NUMBERS[:3]:
+        if not np.isfinite(scores[name]).all():
+            raise DataError(
+                f"model: {name} is no finite number for some people; the model is damaged: train again"
+            )
     no_fans = pl.repeat(False, n, dtype=pl.Boolean, eager=True)
     fan = users["is_fan"].fill_null(False) if "is_fan" in users.columns else no_fans
     user = np.repeat(np.arange(n), k)

@@ -87,6 +87,11 @@ class CellSettings:
         selection_odds: Chance that something is hidden, before the logs: features explain most ranking.
             Tested.
         selection_like_sd: How far selection for buying is off selection for following. Convention.
+        transfer_sd: How far those whom a plan will reach are off those whom the logs reached, beyond all
+            that, follows and GMV per fan: who is left is less keen, segments are chosen on the same data, and
+            intent that nobody sees is not spread as it was. Measured: errors of the promise over random
+            worlds are this much wider than what the logs alone leave open
+            (`benchmarks.decisions --kinds random`).
         decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
             Derived.
         newton_steps: Of the fit: quadratic convergence, five steps from anywhere sensible. Derived.
@@ -102,6 +107,7 @@ class CellSettings:
     cell_bias_sd: float = 0.12
     selection_odds: float = 0.25
     selection_like_sd: float = 0.15
+    transfer_sd: tuple[float, float] = (0.15, 0.3)
     decided_follows: float = 16.0
     newton_steps: int = 50
     newton_tolerance: float = 1e-6

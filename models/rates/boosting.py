@@ -17,6 +17,7 @@ import numpy as np
 from models.arrays import FloatArray
 from models.rates.likelihood import Rows
 from models.rates.settings import RATES, TREES
+from models.rates.tree_text import TreeText, bare_trees
 
 
 def threads_for(rows: int, most: int) -> int:
@@ -37,14 +38,14 @@ class Trees:
         weight: Part of their sum that counts.
     """
 
-    text: str = ""
+    text: TreeText = ""
     weight: float = 0.0
 
     @cached_property
     def _loaded(self) -> Any:
         import lightgbm
 
-        return lightgbm.Booster(model_str=self.text)
+        return lightgbm.Booster(model_str=bare_trees(self.text))
 
     def value(self, matrix: FloatArray, line: FloatArray, threads: int) -> FloatArray:
         """Weighted sum of the trees for features (n, p) and the line they stand on (n,)."""

@@ -45,7 +45,6 @@ def pool_rates(
     rng: np.random.Generator,
     n_draws: int,
     dispersion: float = 1.0,
-    level_draws: FloatArray | None = None,
 ) -> Pooled:
     """Gamma-Poisson posterior of events / exposure per cell, shrunk to the rate of its group.
 
@@ -54,8 +53,6 @@ def pool_rates(
         exposure: (n_cells,) what the rate is per; 0 where a cell was never tried.
         group: (n_cells,) numbers 0..n_groups-1, e.g. the placement.
         dispersion: events per independent event: 1 for counts, E[x^2] / E[x] for sums of amounts.
-        level_draws: (n_draws, n_groups) draws of the group rates found otherwise (e.g. from randomised rows);
-            the point estimate then uses their mean.
     """
     counts = events / dispersion
     n_groups = int(group.max()) + 1
@@ -63,21 +60,17 @@ def pool_rates(
     overall = counts.sum() / max(exposure.sum(), 1e-300)
     prior_risk = RATES.prior_events / max(overall, 1e-300) if overall > 0 else max(exposure.sum(), 1.0)
     level = (total + RATES.prior_events) / (at_risk + prior_risk)
-    own = level  # what the cells' own data say, so that their deviations are relative to that
-    cv2 = _between_cells(counts, exposure, own[group])
-    if level_draws is None:
-        gamma = rng.gamma(total + RATES.prior_events, size=(n_draws, n_groups))
-        levels = gamma / (at_risk + prior_risk)
-        # Few cells per group say little about where the group's mean lies.
-        cells_per_group = np.maximum(np.bincount(group, (exposure > 0).astype(float), n_groups), 1.0)
-        levels = levels * _lognormal(rng, np.sqrt(cv2 / cells_per_group), (n_draws, n_groups))
-    else:
-        levels, level = level_draws / dispersion, level_draws.mean(axis=0) / dispersion
+    cv2 = _between_cells(counts, exposure, level[group])
+    gamma = rng.gamma(total + RATES.prior_events, size=(n_draws, n_groups))
+    # Few cells per group say little about where the group's mean lies.
+    cells_per_group = np.maximum(np.bincount(group, (exposure > 0).astype(float), n_groups), 1.0)
+    levels = gamma / (at_risk + prior_risk)
+    levels = levels * _lognormal(rng, np.sqrt(cv2 / cells_per_group), (n_draws, n_groups))
     shape = 1.0 / cv2
-    ratio = (counts + shape) / (exposure * own[group] + shape)
+    ratio = (counts + shape) / (exposure * level[group] + shape)
     freedom = RATES.prior_cells + RATES.spread_freedom
     drawn_shape = shape * rng.chisquare(freedom, size=(n_draws, 1)) / freedom
-    drawn = rng.gamma(counts + drawn_shape) / (exposure * own[group] + drawn_shape)
+    drawn = rng.gamma(counts + drawn_shape) / (exposure * level[group] + drawn_shape)
     return Pooled(
         mean=level[group] * ratio * dispersion,
         draws=levels[:, group] * drawn * dispersion,

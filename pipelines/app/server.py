@@ -1,4 +1,4 @@
-"""Runs the what-if page: Streamlit on `screen.py` in a process of its own, until it is stopped."""
+"""Runs the planner's page: Streamlit on `screen.py` in a process of its own, until it is stopped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
     """
     if find_spec("streamlit") is None:
         raise DataError(
-            "the what-if page needs streamlit, which is not installed; install `fan-targeting[app]`"
+            "the planner's page needs streamlit, which is not installed; install `fan-targeting[app]`"
         )
     if plan is not None and not plan.is_dir():
         raise DataError(f"{plan}: no such directory; expected one written by `targeting plan`")
@@ -45,6 +45,8 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
         "server.headless": str(not browser).lower(),
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
         "logger.level": "error",
     }
     command = [sys.executable, "-m", "streamlit", "run", str(SCREEN)]

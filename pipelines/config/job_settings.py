@@ -19,6 +19,7 @@ from models.escaping.media import KEY_LENGTH, for_key
 from pipelines.config.yaml_file import read_yaml
 from targeting.campaign.fields import Number
 from targeting.campaign.messages import one_line
+from targeting.programmes.programme_rules import Board, Programme
 
 S = TypeVar("S", bound="Settings")
 
@@ -66,6 +67,7 @@ class ScoreSettings(ReadingSettings):
 class PlanSettings(ReadingSettings):
     """How `targeting plan` solves: see configs/plan.yaml."""
 
+    programmes: str | None = None
     gap_tol: Number = Field(gt=0, lt=1)
     time_limit_s: Number = Field(gt=0)
     draws: int = Field(ge=1)
@@ -118,6 +120,13 @@ class ExportSettings(Settings):
     salt_file: str | None
 
 
+class ProgrammesSettings(Settings):
+    """Support programmes and boards: see configs/programmes.yaml."""
+
+    programmes: tuple[Programme, ...] = Field(strict=False)
+    boards: tuple[Board, ...] = Field(strict=False)
+
+
 class RunSettings(Settings):
     """The three jobs of `targeting run` in one file: see configs/run.yaml."""
 
@@ -130,7 +139,7 @@ class SimulateSettings(Settings):
     """Which world `targeting simulate` makes: see configs/simulate.yaml."""
 
     world: str
-    users: int = Field(ge=1)
+    users: int | None = Field(ge=1)
     seed: int = Field(ge=0)
 
 
@@ -164,6 +173,7 @@ JOBS: Mapping[str, type[Settings]] = {
     "plan": PlanSettings,
     "assign": AssignSettings,
     "export": ExportSettings,
+    "programmes": ProgrammesSettings,
     "run": RunSettings,
     "simulate": SimulateSettings,
     "evaluate": EvaluateSettings,

@@ -27,7 +27,8 @@ from pipelines.store import (
     read_users,
 )
 from pipelines.store.plans import read_plan, write_files
-from pipelines.tracking import JobRun, connect, job_run
+from pipelines.tracking import JobRun, job_run
+from pipelines.tracking_store import connect
 from targeting.decision.verbs import Plan
 from targeting.evaluation import Evaluation, evaluate_campaign, evaluate_delivery
 from targeting.evaluation.evaluation_page import render

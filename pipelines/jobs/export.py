@@ -94,6 +94,12 @@ def run_export(
     )
 
 
+def launch_sheet(plan: Plan, form: Format) -> pl.DataFrame:
+    """The plan's units in the columns of a format, by the settings that come with us; without packs."""
+    launch = launch_of(plan, _rules(load(ExportSettings, None)))
+    return sheet_of(_rows(plan, launch, []), form)
+
+
 def _rules(settings: ExportSettings) -> ExportRules:
     return ExportRules(
         minimums=Minimums(**settings.minimums.model_dump()),

@@ -12,13 +12,14 @@ import polars as pl
 
 from models.contracts import Conformed, no_rejects
 from models.errors import CampaignError, DataError
-from pipelines import tracking
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, each_once, planning_run, publish
+from pipelines.jobs.programmes import with_programmes
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, find_table, read_conformed, read_curves, read_scored, read_users
 from pipelines.store.scores import Scored
+from pipelines.tracking_store import connect
 from targeting.campaign import Campaign
 from targeting.decision.delivery_plan import plan_delivery
 from targeting.decision.supplied_curves import allocate
@@ -60,7 +61,7 @@ def run_plan(
     brief = read_brief(campaign)
     paths = source.paths()
     with claim(out, inputs=paths.values()) as target:
-        tracking.connect(tracking_uri)
+        connect(tracking_uri)
         tell("reading")
         read = read_source(source)
         with planning_run(
@@ -71,7 +72,9 @@ def run_plan(
             settings=settings,
             tracking_uri=tracking_uri,
         ) as run:
-            decided = read.decide(brief, settings, tell)
+            decided = with_programmes(
+                brief, settings, lambda supported: read.decide(supported, settings, tell)
+            )
             tell("writing the report")
             return publish(decided, target=target, run=run, language=language)
 
@@ -171,7 +174,7 @@ def _from_scores(
     audience = planner.audience_of_scores(scores, people.good)
     tell("dividing the budget")
     plan = divide(planner, audience, brief=brief, settings=settings)
-    return Decided(plan, people.rejected, each_once(planner.warnings, people.warnings))
+    return Decided(plan, people.rejected, each_once(plan.provenance.warnings, people.warnings))
 
 
 def _refuse_others(scored: Scored, people: Conformed, *, users: Path, scores: Path) -> None:

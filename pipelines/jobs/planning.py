@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ class Decided:
     plan: Plan
     rejected: pl.DataFrame
     warnings: tuple[str, ...] = ()
+
+    def by_model(self, uri: str | None) -> Decided:
+        """The same with the version that the model was registered as since."""
+        known = replace(self.plan.provenance, model_uri=uri)
+        return replace(self, plan=replace(self.plan, provenance=known))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings
 from pipelines.jobs.plan import Source, read_source
 from pipelines.jobs.planning import Decided, PlanResult, result_of
+from pipelines.jobs.programmes import with_programmes
 from pipelines.jobs.run import decide_for
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, find_table, read_dataset
@@ -82,7 +83,8 @@ def _again(record: Mapping[str, Any], *, run_id: str, tell: Tell) -> Decided:
         source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
         read = read_source(source)
         _refuse_changed(then, {**read.prints, **brief.prints}, source.paths(), brief=brief, run_id=run_id)
-        return read.decide(brief, _read_settings(inputs["settings"]), tell)
+        settings = _read_settings(inputs["settings"])
+        return with_programmes(brief, settings, lambda supported: read.decide(supported, settings, tell))
     data = Path(inputs["data"])
     dataset = read_dataset(data, max_rejected_share=1.0)
     where = {name: find_table(data, name) for name in dataset.fingerprints}

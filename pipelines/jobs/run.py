@@ -9,7 +9,9 @@ from models.contracts import Dataset
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings, RunSettings, load
 from pipelines.jobs.planning import Decided, PlanResult, divide, planning_run, publish
-from pipelines.jobs.train import learn
+from pipelines.jobs.programmes import with_programmes
+from pipelines.jobs.promotion import promote
+from pipelines.jobs.train import learn, register
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, read_dataset
 from targeting.planner import Planner
@@ -47,9 +49,12 @@ def run_all(
         ) as run:
             learned = learn(dataset, settings=settings.train, campaign=brief.campaign, run=run, tell=tell)
             decided = decide_for(learned.planner, dataset, brief=brief, settings=settings.plan, tell=tell)
+            name = settings.train.model_name
+            planner = register(learned, name=name, run=run, tell=tell)
             tell("writing the report")
+            result = publish(decided.by_model(planner.model_uri), target=target, run=run, language=language)
             return replace(
-                publish(decided, target=target, run=run, language=language), promotion=learned.promotion.why
+                result, promotion=promote(learned.verdict, uri=planner.model_uri or "", run=run).why
             )
 
 
@@ -61,5 +66,9 @@ def decide_for(
     users = present_users(dataset)
     audience = planner.audience_of_scores(planner.model.score(users), users)
     tell("dividing the budget")
-    plan = divide(planner, audience, brief=brief, settings=settings)
-    return Decided(plan, dataset.rejected, planner.warnings)
+
+    def divided(supported: Brief) -> Decided:
+        plan = divide(planner, audience, brief=supported, settings=settings)
+        return Decided(plan, dataset.rejected, plan.provenance.warnings)
+
+    return with_programmes(brief, settings, divided)

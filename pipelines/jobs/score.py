@@ -28,6 +28,7 @@ from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, find_table, is_parquet, read_conformed, read_users, write_table
 from pipelines.store.reading import print_of
 from pipelines.store.scores import SCORES_MANIFEST, write_scores
+from pipelines.tracking_store import connect
 from targeting.plan.provenance import versions
 
 
@@ -65,7 +66,7 @@ def run_score(
     settings = load(ScoreSettings, config, engine=engine)
     with claim(out, inputs=(data,)) as target:
         users = find_table(data, "users")
-        tracking.connect(tracking_uri)
+        connect(tracking_uri)
         tell("loading the model")
         bundle = registry.load(model)
         inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}

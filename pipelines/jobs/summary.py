@@ -28,7 +28,10 @@ def plan_summary(result: PlanResult) -> str:
         *_to_come(w, result),
         ("certificate", _certificate(w, result)),
         ("binding", ", ".join(_price(w, result, name) for name in result.binding) or w.fact_no_binding),
-        ("claims", w.fact_claim.format(kind=w.claim_kinds[result.claims["kind"]], why=result.claims["why"])),
+        (
+            "claims",
+            w.fact_claim.format(kind=w.claim_kinds[result.claims["kind"]], why=w.told(result.claims["why"])),
+        ),
         *_origin(w, result),
     ]
     facts = [f"{_label(w.facts[name])}{for_terminal(text)}" for name, text in rows]

@@ -14,7 +14,7 @@ from models.escaping.media import for_key
 from models.rates.calibration import Reliability
 from pipelines import tracking
 from pipelines.config.job_settings import TrainSettings, load
-from pipelines.jobs.promotion import Promotion, promote, starting_alias
+from pipelines.jobs.promotion import Verdict, judge, promote
 from pipelines.shell import Tell, quiet, silent
 from pipelines.store import read_dataset
 from pipelines.store.rejects import rejected_counts
@@ -38,10 +38,10 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class Learned:
-    """A registered planner, and whether its version became champion."""
+    """A planner that is not registered yet, and whether its version is to be champion."""
 
     planner: Planner
-    promotion: Promotion
+    verdict: Verdict
 
 
 def run_train(
@@ -61,7 +61,8 @@ def run_train(
         "train", tracking_uri=tracking_uri, inputs=inputs, fingerprints=dataset.fingerprints
     ) as run:
         learned = learn(dataset, settings=settings, campaign=None, run=run, tell=tell)
-    planner = learned.planner
+        planner = register(learned, name=settings.model_name, run=run, tell=tell)
+        promotion = promote(learned.verdict, uri=planner.model_uri or "", run=run)
     return TrainResult(
         run_id=run.run_id,
         model_uri=planner.model_uri or "",
@@ -70,14 +71,14 @@ def run_train(
         rejected=rejected_counts(dataset.rejected),
         warnings=planner.warnings,
         metrics=dict(planner.model.metrics),
-        promotion=asdict(learned.promotion),
+        promotion=asdict(promotion),
     )
 
 
 def learn(
     dataset: Dataset, *, settings: TrainSettings, campaign: Campaign | None, run: tracking.JobRun, tell: Tell
 ) -> Learned:
-    """Fit a planner, record how good it is, register it inside the open run and compare it with the champion.
+    """Fit a planner, record how good it is and compare it with the champion; nothing is registered.
 
     Args:
         dataset: users, exposures and orders.
@@ -87,10 +88,7 @@ def learn(
         tell: progress listener.
 
     Raises:
-        DataError: the data cannot be learned from.
-
-    Returns:
-        The planner with the URI of its registered version, champion or not.
+        DataError: the data cannot be learned from, or the champion cannot be read.
     """
     if dataset.users["is_fan"].all():
         raise DataError(
@@ -109,13 +107,23 @@ def learn(
         min_audience=settings.min_audience,
     )
     _log_quality(planner, run=run)
-    tell("registering the model")
-    alias = starting_alias(settings.model_name)
-    uri = _register(planner, name=settings.model_name, alias=alias)
-    run.tag(tracking.MODEL_TAG, uri)
     tell("comparing with the champion")
-    decided = promote(planner.model, uri=uri, alias=alias, dataset=dataset, seed=settings.seed, run=run)
-    return Learned(replace(planner, model_uri=uri), decided)
+    verdict = judge(planner.model, name=settings.model_name, dataset=dataset, seed=settings.seed, run=run)
+    return Learned(planner, verdict)
+
+
+def register(learned: Learned, *, name: str, run: tracking.JobRun, tell: Tell) -> Planner:
+    """The planner with the `models:/name/version` that it is registered as, inside the open run.
+
+    No alias points to the version until `promote`; a job that ends before takes it back.
+    """
+    tell("registering the model")
+    planner = learned.planner
+    # MLflow announces each version on stderr, past its own switch for that.
+    with quiet(2), redirect_stderr(StringIO()):
+        uri = registry.save(planner.model, extra_files=planner.state_files(), name=name, alias=None)
+    run.tag(tracking.MODEL_TAG, uri)
+    return replace(planner, model_uri=uri)
 
 
 def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
@@ -127,13 +135,6 @@ def _log_quality(planner: Planner, *, run: tracking.JobRun) -> None:
     run.tag("targeting.claims", planner.model.claims.kind)
     for name, table in planner.model.reliability.items():
         run.text(calibration_chart(table, title=name), f"charts/calibration-{for_key(name)}.svg")
-
-
-def _register(planner: Planner, *, name: str, alias: str) -> str:
-    """`models:/name/version` of the planner, registered inside the open run."""
-    # MLflow announces each version on stderr, past its own switch for that.
-    with quiet(2), redirect_stderr(StringIO()):
-        return registry.save(planner.model, extra_files=planner.state_files(), name=name, alias=alias)
 
 
 def calibration_chart(table: Reliability, *, title: str) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import hashlib
+import io
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -23,17 +25,40 @@ def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """A file with what `fill` writes into it, on the disk before this returns."""
+class Hashing(io.RawIOBase):
+    """A file that knows the sha256 of what was written into it, whatever the disk makes of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was written so far."""
+        return self._digest.hexdigest()
+
+    def writable(self) -> bool:
+        """It is for writing."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write bytes behind the others."""
+        self._digest.update(data)
+        return self._file.write(data)
+
+
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
+    """A file with what `fill` writes into it, on the disk before this returns; its sha256."""
     with path.open("wb") as file:
-        fill(file)
+        hashing = Hashing(file)
+        fill(cast(BinaryIO, hashing))
         file.flush()
         os.fsync(file.fileno())
+        return hashing.sha256
 
 
-def put(path: Path, data: bytes) -> None:
+def put(path: Path, data: bytes) -> str:
     """`write` of bytes that are at hand."""
-    write(path, lambda file: file.write(data))
+    return write(path, lambda file: file.write(data))
 
 
 def read(path: Path) -> bytes:

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.contracts.headers import missing_message
 from models.errors import DataError
 from pipelines.store import disk
-from pipelines.store.manifest import content_of
 from pipelines.store.reading import print_of
 from pipelines.store.rejects import write_rejected
 from pipelines.store.streams import digests_of
@@ -84,7 +83,7 @@ def write_scores(
         rejected: Rows of the users that were set aside.
         made_by: The manifest's `model_uri`, `fingerprints`, `engine` and `code_version`.
     """
-    write_table(scores, folder / _TABLE)
+    sha256 = write_table(scores, folder / _TABLE)
     write_rejected(rejected, folder)
     manifest = ScoresManifest.model_validate(
         {
@@ -92,7 +91,7 @@ def write_scores(
             "users": scores["user_id"].n_unique(),
             "rejected": rejected.height,
             "rows": scores.height,
-            "sha256": content_of(folder / _TABLE).sha256,
+            "sha256": sha256,
         }
     )
     text = json.dumps(manifest.model_dump(), indent=2) + "\n"

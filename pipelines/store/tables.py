@@ -150,7 +150,7 @@ def is_parquet(path: Path) -> bool:
     return files[0].suffix.lower() in _PARQUET
 
 
-def write_table(frame: pl.DataFrame, path: str | Path) -> None:
+def write_table(frame: pl.DataFrame, path: str | Path) -> str:
     """Write a frame as CSV (UTF-8) or Parquet by the path's extension; a reader sees the old file or the new
     one.
 
@@ -170,8 +170,9 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> None:
 
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        disk.write(part, fill)
+        sha256 = disk.write(part, fill)
         disk.rename(part, path)
+        return sha256
     except (OSError, pl.exceptions.PolarsError) as error:
         # polars names the number of what the system refused, in its own words before it.
         told = re.search(r"os error (\d+)", str(error))

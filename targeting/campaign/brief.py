@@ -31,7 +31,7 @@ from targeting.campaign.constraints import (
     name_by_position,
     refuse_duplicate_names,
 )
-from targeting.campaign.fields import Money, Number, Placements, Share, Text, Whole
+from targeting.campaign.fields import Money, Number, Placements, Share, Text, Texts, Whole
 from targeting.campaign.messages import one_line
 
 SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving since 1991
@@ -55,7 +55,8 @@ def _as_datetime(value: Any) -> Any:
     return value
 
 
-def _as_date(value: Any) -> Any:
+def as_date(value: Any) -> Any:
+    """A date, of whatever says one; anything else as it is."""
     moment = _as_datetime(value)
     return moment.date() if isinstance(moment, datetime) else moment
 
@@ -73,15 +74,27 @@ class _Part(BaseModel):
 
 
 class Merchant(_Part):
-    """Who advertises. Only the id is needed; the rest serves the platform's support programmes."""
+    """Who advertises. Only the id is needed; the rest serves the platform's support programmes.
+
+    `facts` has what rules of your own ask for: september_gmv_cny, supply_base, cash_awarded_cny ...
+    """
 
     merchant_id: Text
     category: Text | None = None
-    opened_on: Annotated[date, BeforeValidator(_as_date, json_schema_input_type=str)] | None = None
+    opened_on: Annotated[date, BeforeValidator(as_date, json_schema_input_type=str)] | None = None
     month_gmv_cny: Money | None = None
     fans: Annotated[Whole, Field(ge=0)] | None = None
     stars: Annotated[Number, Field(ge=0, le=5)] | None = None
     violations: Annotated[Whole, Field(ge=0)] | None = None
+    facts: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
+class Grant(_Part):
+    """Impressions that the platform gives for nothing, shared over the people of the selected cells."""
+
+    impressions: Annotated[Number, Field(gt=0)]
+    placement: Placements | None = None
+    segment: Texts | None = None
 
 
 class Economics(_Part):
@@ -135,6 +148,7 @@ class Campaign(_Part):
     slots: SlotPlan = SlotPlan()
     min_ticket_cny: Money = 0.0
     trial_cny: Money = 0.0
+    grants: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Campaign:

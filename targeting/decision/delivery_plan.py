@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, time
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from models.errors import DataError
 from models.supply.day_parts import fit_day_parts, reported_rows
 from models.supply.delivery_report import DeliveryModel, fit_delivery
 from targeting.campaign import Campaign, parse_campaign
+from targeting.campaign.season import season_warnings
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan
 from targeting.market import delivery_market, part_warnings
@@ -64,7 +66,9 @@ def plan_delivery(
     spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
     parts = fit_day_parts(reported_rows(rows, units=model.basis, fans=model.fan_measure))
     slots = part_warnings(parts, campaign=brief)
-    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings, *slots)
+    last = datetime.combine(rows["date"].max(), time.max)  # type: ignore[arg-type]
+    seasons = season_warnings(brief, known_by=last)
+    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings, *slots, *seasons)
     told = _provenance(conformed, model, said)
     return decide(
         campaign=brief,

@@ -17,6 +17,7 @@ from targeting.allocation.tabled import market_from_curves
 from targeting.campaign import Campaign, parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan
+from targeting.grants import with_grants
 from targeting.plan.provenance import Provenance, versions
 
 SUPPLIED = {
@@ -85,7 +86,7 @@ def _given(curves: object, brief: Campaign) -> tuple[Market, Provenance]:
     table = as_frame(curves)
     good = _good(table)
     bought, left_out = _of_placements(good, brief) if "placements" in brief.model_fields_set else (good, ())
-    return market_from_curves(bought), Provenance(
+    return with_grants(market_from_curves(bought), brief.grants), Provenance(
         claims=SUPPLIED,
         fingerprints={"curves": fingerprint(table)},
         versions=versions(),

@@ -15,6 +15,7 @@ from targeting.plan import loosening, packages, person_offers, questions, saved,
 from targeting.plan.budgets import Budgets, budgets_of
 from targeting.plan.decided import DecidedPlan
 from targeting.printing import printed
+from targeting.report import plots
 from targeting.report.page import notebook, render
 from targeting.report.tables import translated
 from targeting.report.verdict import certificate, headline
@@ -37,6 +38,9 @@ class Plan(DecidedPlan):
     offers = person_offers.offers_of
     packages = packages.packages_of
     to_html = render
+    plot = plots.plot
+    plot_frontier = plots.plot_frontier
+    plot_curves = plots.plot_curves
     _repr_html_ = notebook
 
     def files(

@@ -75,6 +75,7 @@ class PlanFile(File):
     unknown: tuple[str, ...]
     rejected_rows: int
     warnings: tuple[str, ...] = ()
+    programmes: tuple[str, ...] = ()
     campaign: Mapping[str, object]
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from models.chance import Chance
-from models.stored import Array, File, Rows, read, written
+from models.errors import DataError
+from models.stored import WRONG_SHAPE, Array, File, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.problem import CELL_KEYS, Draws, Market
 
@@ -70,7 +71,46 @@ class _Market(File):
         kept = {name: value for name, value in self if name not in ("carryover", "carry_in_cny")}
         draws = self.draws
         drawn = None if draws is None else Draws(**{**dict(draws), "supply": draws.supply.curves()})
-        return Market(**{**kept, "supply": self.supply.curves(), "draws": drawn})
+        market = Market(**{**kept, "supply": self.supply.curves(), "draws": drawn})
+        _refuse_crooked(market)
+        return market
+
+
+def _refuse_crooked(market: Market) -> None:
+    """Refuse arrays that do not fit the cells, or hold what no market can."""
+    n = market.cells.height
+    of_cells = {name: getattr(market, name) for name in ("users", "hazard", "entry", "gmv_per_fan_cny")}
+    shapes = {**of_cells, "observed_max_cny": market.observed_max_cny, "block": market.block}
+    shapes["supply"] = market.supply.family
+    drawn = market.draws
+    if drawn is not None:
+        of_draws = {"draws.hazard": drawn.hazard, "draws.gmv_per_fan_cny": drawn.gmv_per_fan_cny}
+        if len({array.shape for array in (*of_draws.values(), drawn.supply.top)}) > 1:
+            raise ValueError("draws: expected as many of each")
+        of_cells |= of_draws
+        shapes |= {"draws.supply": drawn.supply.family, "draws.hazard": drawn.hazard[0]}
+    for name, array in shapes.items():
+        if array.shape != (n,):
+            raise ValueError(f"{name}: expected one number for each of {n} cells")
+    for name, array in of_cells.items():
+        if np.isnan(array).any() or (name != "users" and np.isinf(array).any()):
+            raise ValueError(f"{name}: expected finite numbers")
+    if not (market.users > 0).all() or not (market.hazard >= 0).all() or not (market.entry >= 0).all():
+        raise ValueError("users, hazard, entry: expected none below 0, and users")
+    if np.isnan(market.observed_max_cny).any() or not ((market.block >= 0) & (market.block < n)).all():
+        raise ValueError("observed_max_cny, block: expected numbers, and those of cells")
+    if market.chance is not None:
+        _refuse_crooked_chance(market.chance)
+
+
+def _refuse_crooked_chance(chance: Chance) -> None:
+    if chance.buyer_cny.shape != chance.buyer_share.shape or chance.buyer_cny.ndim != 1:
+        raise ValueError("chance: expected as many buyers as shares")
+    numbers = [*chance.buyer_cny, *chance.buyer_share, chance.day_sd, chance.cell_sd, chance.fan_unit]
+    if not np.isfinite(numbers).all() or min(numbers) < 0 or chance.fan_unit == 0:
+        raise ValueError("chance: expected finite numbers from 0, and a fan_unit")
+    if len(chance.buyer_cny) and not chance.buyer_cny @ chance.buyer_share > 0:
+        raise ValueError("chance: expected buyers who leave something")
 
 
 _MARKET = TypeAdapter(_Market)
@@ -88,4 +128,10 @@ def market_from_json(text: str, *, source: str = "market.json") -> Market:
     Raises:
         DataError: the text is not such a market.
     """
-    return read(_MARKET, text, source=source, what="saved market").market()
+    held = read(_MARKET, text, source=source, what="saved market")
+    try:
+        return held.market()
+    except (DataError, *WRONG_SHAPE) as error:
+        raise DataError(
+            f"{source}: is not a saved market ({error}); expected a file that `targeting` wrote"
+        ) from error

@@ -23,6 +23,7 @@ class Provenance:
         unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
             are null.
         warnings: what was left out, folded or assumed on the way, one line each.
+        programmes: the platform's support: a line for each verdict with its reason, and for each board.
     """
 
     claims: Mapping[str, str]
@@ -32,6 +33,7 @@ class Provenance:
     rejected_rows: int = 0
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    programmes: tuple[str, ...] = ()
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

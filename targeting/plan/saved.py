@@ -7,7 +7,8 @@ today. It must not touch the disk and must not import the optimiser.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -15,8 +16,9 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from models.errors import DataError
-from models.stored import read
-from targeting.allocation.problem import LI_PER_CNY, Market, Solution
+from models.stored import WRONG_SHAPE, read
+from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
 from targeting.audience import Audience
 from targeting.campaign import parse_campaign
 from targeting.plan.decided import ALLOCATION_COLUMNS, DecidedPlan, PlanFile
@@ -27,8 +29,13 @@ from targeting.plan.usual_plans import spend_vector
 from targeting.segments.diagnosis import Diagnosis
 
 _PLAN = TypeAdapter(PlanFile)
-_TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id")
-_WHOLE = ("slot", "spend_li")
+_TEXT = ("segment", "placement", "reason", "campaign_id", "merchant_id", "fan_kind", "rule")
+_WHOLE = ("slot", "spend_li", "users")
+_KINDS = {**dict.fromkeys(_TEXT, pl.String), **dict.fromkeys(_WHOLE, pl.Int64), "observed": pl.Boolean}
+"""Columns of the CSV files that are no floats."""
+_OF_CURVES = ("segment", "placement", "slot", "spend_cny", "value")
+_SAME = 1e-6
+"""The value computed again against the one written: what another machine's arithmetic may differ by."""
 
 
 def files_of(plan: DecidedPlan) -> dict[str, pl.DataFrame | str]:
@@ -47,18 +54,27 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
     """See `targeting.decision.verbs.plan_from_files`."""
     said = read(_PLAN, _text(files, "plan.json"), source="plan.json", what="saved plan")
     market = market_from_json(_text(files, "market.json"))
-    allocation = _allocation(_frame(files, "allocation.csv"))
+    allocation = _typed(files, "allocation.csv", ALLOCATION_COLUMNS)
     _refuse_edited(said, allocation)
     campaign = parse_campaign(_brief_of(said), "plan.json: campaign")
+    try:
+        problem = compiled(market, campaign=campaign, last=said.last_spend_cny)
+        solution = _solution(said, market=market, allocation=allocation)
+        _refuse_unfit(said, problem, solution)
+    except WRONG_SHAPE as error:
+        raise DataError(
+            f"plan.json, market.json and allocation.csv do not fit each other ({error}); plan again, or"
+            " restore them"
+        ) from error
     return DecidedPlan(
         campaign=campaign,
-        problem=compiled(market, campaign=campaign, last=said.last_spend_cny),
-        solution=_solution(said, market=market, allocation=allocation),
+        problem=problem,
+        solution=solution,
         allocation=allocation,
         expected=said.expected,
         realised=said.realised,
         baselines=said.baselines,
-        curves=_text_columns(_frame(files, "curves.csv")) if "curves.csv" in files else pl.DataFrame(),
+        curves=_typed(files, "curves.csv", _OF_CURVES) if "curves.csv" in files else pl.DataFrame(),
         provenance=Provenance(**{name.name: getattr(said, name.name) for name in fields(Provenance)}),
         audience=_audience(files, said.diagnosis),
         last_spend_cny=said.last_spend_cny,
@@ -84,6 +100,16 @@ def _refuse_edited(said: PlanFile, allocation: pl.DataFrame) -> None:
         )
 
 
+def _refuse_unfit(said: PlanFile, problem: Problem, solution: Solution) -> None:
+    """Refuse a market in which the plan is not worth what it says: the value is computed again."""
+    worth = float(total(problem.objective, outcomes(problem.market, solution.spend_cny)))
+    if not math.isclose(worth, said.value, rel_tol=_SAME, abs_tol=_SAME):
+        raise DataError(
+            f"market.json: the allocation is worth {worth:,.6g} in it, plan.json says {said.value:,.6g}: one"
+            " of them was changed; plan again, or restore them"
+        )
+
+
 def _solution(said: PlanFile, *, market: Market, allocation: pl.DataFrame) -> Solution:
     return Solution(
         status=said.status,
@@ -102,25 +128,29 @@ def _or_inf(number: float | None) -> float:
     return np.inf if number is None else number
 
 
-def _allocation(frame: pl.DataFrame) -> pl.DataFrame:
-    """allocation.csv with the types it had: a CSV of few rows reads back a text "1" as a number."""
-    missing = [c for c in ALLOCATION_COLUMNS if c not in frame.columns]
-    if missing:
-        raise DataError(
-            f"allocation.csv: column {missing[0]!r} is missing; expected a file of `targeting plan`"
-        )
-    numbers = [c for c in ALLOCATION_COLUMNS if c not in (*_TEXT, *_WHOLE)]
-    types = pl.col(_WHOLE).cast(pl.Int64), pl.col(numbers).cast(pl.Float64)
+def _typed(files: Mapping[str, pl.DataFrame | str], name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """A CSV with the types it had: one of few rows reads back a text "1" as a number, an edited one the other
+    way round.
+
+    Raises:
+        DataError: a column is missing, or holds what it cannot.
+    """
+    frame = _frame(files, name)
+    if missing := [column for column in columns if column not in frame.columns]:
+        raise DataError(f"{name}: column {missing[0]!r} is missing; expected a file of `targeting plan`")
+    kinds = {column: _KINDS.get(column, pl.Float64) for column in frame.columns}
     try:
-        return _text_columns(frame).with_columns(*types)
+        typed = frame.with_columns(pl.col(column).cast(kind) for column, kind in kinds.items())
     except pl.exceptions.PolarsError as error:
         raise DataError(
-            f"allocation.csv: {str(error).splitlines()[0]}; expected a file of `targeting plan`"
+            f"{name}: {str(error).splitlines()[0]}; expected a file of `targeting plan`"
         ) from error
-
-
-def _text_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col([c for c in _TEXT if c in frame.columns]).cast(pl.String))
+    for column, kind in kinds.items():
+        if kind == pl.Float64 and typed[column].is_infinite().any():
+            raise DataError(
+                f"{name}: column {column!r} holds an infinite number; expected a file of `targeting plan`"
+            )
+    return typed
 
 
 def _audience(files: Mapping[str, pl.DataFrame | str], diagnosis: Diagnosis | None) -> Audience | None:
@@ -134,7 +164,7 @@ def _audience(files: Mapping[str, pl.DataFrame | str], diagnosis: Diagnosis | No
     return Audience(
         scores=_frame(files, "scores.parquet") if "scores.parquet" in files else pl.DataFrame(),
         segments=segments,
-        summary=_text_columns(_frame(files, "segment_summary.csv")),
+        summary=_typed(files, "segment_summary.csv", ("segment", "users")),
         diagnosis=diagnosis,
     )
 

@@ -86,9 +86,18 @@ def _folded(
 
 
 def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str) -> Any:
+    """One unit's `response_panel` as a chart of its own."""
+    drawing = Drawing()
+    return drawing.finished(response_panel(drawing, curve, unit, words, shade=shade))
+
+
+def response_panel(
+    drawing: Drawing, curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str
+) -> Any:
     """Spend against what it earns in one unit: band, line (dashed where prolonged) and the chosen point.
 
     Args:
+        drawing: that it is part of.
         curve: spend_cny, value, value_low, value_high, observed.
         unit: spend_cny, value, observed_max_cny (a thin line).
         words: the reader's.
@@ -96,7 +105,6 @@ def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *
     """
     import altair as alt
 
-    drawing = Drawing()
     points = curve.sort("spend_cny").select("spend_cny", "value", "value_low", "value_high", "observed")
     y = alt.Y("value:Q", title=None, axis=amounts(words, 4))
     base = drawing.chart(points).encode(x=alt.X("spend_cny:Q", title=None, axis=amounts(words, 4)))
@@ -114,7 +122,7 @@ def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *
         filled=True, size=80, opacity=1, stroke="white", strokeWidth=1.5, color=shade
     )
     layers.append(point.encode(x="spend_cny:Q", y="value:Q"))
-    return drawing.finished(alt.layer(*layers).properties(width=214, height=128))
+    return alt.layer(*layers).properties(width=214, height=128)
 
 
 def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axis: str, width: int) -> Any:
@@ -152,3 +160,42 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         texts.append(one.mark_text(align="left", dx=-4, dy=dy, fontSize=12, fontWeight=600, color=INK))
     layers = [zero, line, dots, *texts] if float(points["value"].min() or 0.0) < 0 else [line, dots, *texts]  # type: ignore[arg-type]
     return drawing.finished(alt.layer(*layers).properties(width=width, height=210))
+
+
+def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Any:
+    """Former and present money by segment, side by side; the rest of the segments in one bar.
+
+    Args:
+        units: segment, spend_cny, old_spend_cny.
+        words: the reader's.
+        top: segments shown.
+    """
+    import altair as alt
+
+    drawing = Drawing()
+    both = units.group_by("segment", maintain_order=True).agg(pl.col("spend_cny", "old_spend_cny").sum())
+    ranked = both.sort(pl.max_horizontal("spend_cny", "old_spend_cny"), descending=True, maintain_order=True)
+    rest = ranked.slice(top).select(
+        segment=pl.lit(words.other.format(count=max(ranked.height - top, 0))),
+        spend_cny=pl.col("spend_cny").sum(),
+        old_spend_cny=pl.col("old_spend_cny").sum(),
+    )
+    said = ranked.head(top).with_columns(
+        pl.col("segment").map_elements(words.segment, return_dtype=pl.String)
+    )
+    shown = pl.concat([said, rest.head(1)]) if ranked.height > top else said
+    order, times = shown["segment"].to_list(), [words.old, words.new]
+    long = shown.rename({"old_spend_cny": words.old, "spend_cny": words.new}).unpivot(
+        times, index="segment", variable_name="time", value_name="spend_cny"
+    )
+    bars = (
+        drawing.chart(long)
+        .mark_bar()
+        .encode(
+            x=alt.X("spend_cny:Q", title=words.columns["spend_cny"], axis=amounts(words, 5)),
+            y=alt.Y("segment:N", sort=order, title=None, axis=names(order)),
+            yOffset=alt.YOffset("time:N", sort=times),
+            color=colours("time", times, ["#b4bec4", PALETTE[0]]),
+        )
+    )
+    return drawing.finished(bars.properties(height={"step": 14}))

@@ -22,6 +22,7 @@ from targeting.report.sections import (
     learning,
     money,
     origin,
+    programmes,
     promise,
     rivals,
     rules,
@@ -31,7 +32,7 @@ from targeting.words import Words, words_in
 
 SECTIONS: tuple[Callable[[DecidedPlan, Reader], Section | None], ...] = (
     figures.section, budget.section, money.section, rules.section, rivals.section, curves.section,
-    console.section, learning.section, promise.section, fans.section, origin.section,
+    console.section, learning.section, promise.section, programmes.section, fans.section, origin.section,
 )  # fmt: skip
 
 

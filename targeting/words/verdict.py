@@ -51,7 +51,6 @@ class Verdict:
     )
     more_fans = "{count} more new fans"
     fewer_fans = "{count} fewer new fans"
-    same_fans = "as many new fans"
     more_gmv = "{amount} more GMV"
     less_gmv = "{amount} less GMV"
     against_last = "Against your last plan's split with the same money: {fans}{and_}{gmv}."
@@ -95,7 +94,6 @@ class VerdictZh(Verdict):
     prolonged_all = "{what}；但全部 {all} 个有花费的单元的花费都超过那里以往的最高值，曲线是推测，不是经验"
     more_fans = "多涨粉 {count}"
     fewer_fans = "少涨粉 {count}"
-    same_fans = "涨粉相同"
     more_gmv = "多成交 {amount}"
     less_gmv = "少成交 {amount}"
     against_last = "与沿用上次的分配（同样花费）相比：{fans}{and_}{gmv}。"

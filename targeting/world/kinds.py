@@ -16,6 +16,7 @@ from targeting.world.supply import Power, PriceShape
 
 PLACEMENTS = ("video", "live")
 RANDOM = "random"
+FEWEST_PEOPLE = 200
 USUAL_SHAPE = Power(2.0)
 
 
@@ -45,7 +46,7 @@ class Kind:
 
     Attributes:
         name, sentence: what the registry and the command line show.
-        people_share: users simulated, as a share of what was asked for.
+        people: users where nobody asks for a number; people_share: users simulated of those asked for.
         differs: 0 makes everybody the same person, 1 is the flagship's heterogeneity.
         reversed_roles: video brings the precise fans and live the content fans.
         intent_sd: sd (log scale) of the unobserved intent in following and buying.
@@ -56,6 +57,7 @@ class Kind:
         amount_sd: sd of log order amount; pareto_alpha: tail index of a Pareto amount instead of it.
         explore_share: share of eligible users who enter the randomised experiment each day.
         hazard_scale, capacity_scale, price_scale: multiply hazards, impressions per user and day, prices.
+        buy_scale, amount_scale: multiply the chance of a follower to buy, and the size of orders.
         shape: of the price curve (`supply`).
         even_spread: a segment's impressions go evenly to its people; otherwise in proportion to capacity.
         cap: most impressions of a placement that a person gets a day.
@@ -76,6 +78,7 @@ class Kind:
 
     name: str
     sentence: str
+    people: int = 40_000
     people_share: float = 1.0
     differs: float = 1.0
     reversed_roles: bool = False
@@ -90,6 +93,8 @@ class Kind:
     hazard_scale: float = 1.0
     capacity_scale: float = 1.0
     price_scale: float = 1.0
+    buy_scale: float = 1.0
+    amount_scale: float = 1.0
     shape: PriceShape = USUAL_SHAPE
     even_spread: bool = True
     cap: int | None = None
@@ -137,6 +142,18 @@ KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         _FLAGSHIP,
+        _kind(
+            "jeweller",
+            "The same shop at the prices of a live-commerce platform: a few yuan a fan, orders of 140 yuan, "
+            "two in five given back.",
+            hazard_scale=0.55,
+            capacity_scale=4.0,
+            price_scale=0.058,
+            buy_scale=0.9,
+            amount_scale=0.32,
+            refund_full=0.35,
+            refund_half=0.1,
+        ),
         _kind(
             "null",
             "Nobody differs from anybody and both placements pay the same.",

@@ -142,6 +142,7 @@ def draw_people(rng: np.random.Generator, n: int, kind: Kind) -> People:
     follow = kind.hazard_scale * np.minimum(np.column_stack([crowd, select]), 0.06)
     warmth = np.array([0.65, 1.15])  # a fan won in the live room has seen the goods
     buy = np.minimum(0.006 + 0.30 / (1 + np.exp(-3.6 * (t - 1.4))), 0.30)[:, None] * warmth
+    buy = kind.buy_scale * buy
     if kind.reversed_roles:
         follow, buy = follow[:, ::-1], buy[:, ::-1]
     price = np.column_stack(
@@ -163,7 +164,7 @@ def draw_people(rng: np.random.Generator, n: int, kind: Kind) -> People:
         enter=np.minimum(enter * lift[:, 0], 0.95) if kind.intent_sd else enter,
         buy_given_features=buy,
         buy=np.minimum(buy * lift, 0.9),
-        amount_cny=420.0 * np.exp(0.28 * lean["wealth"] + 0.08 * t),
+        amount_cny=kind.amount_scale * 420.0 * np.exp(0.28 * lean["wealth"] + 0.08 * t),
         capacity=kind.capacity_scale * capacity,
         price_cny=kind.price_scale * price,
         organic_follow=organic * 0.0018 * np.exp(0.2 * t + 0.3 * content),

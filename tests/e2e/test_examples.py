@@ -1,5 +1,7 @@
 """The examples on real data; skipped, saying so, where the data are absent."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +57,17 @@ def test_ipinyou_budgets_are_split_as_the_exact_optimum_would(shared_data, tmp_p
     assert table["certified_gap"].max() <= 1e-6
     assert (table["loss"] <= table["certified_gap"] + 1e-9).all(), "the certificate covers the true loss"
     assert table["equal_split_loss"].min() > 0.02
+
+
+def test_the_account_of_a_day_says_what_its_page_says():
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "account" / "run.py")],
+        cwd=EXAMPLES.parent,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    page = (EXAMPLES / "account" / "README.md").read_text("utf-8")
+    for figure in re.findall(r"\d[\d,]*\.?\d*%?", done.stdout.split("gap")[0]):
+        assert figure.rstrip(",.") in page, figure

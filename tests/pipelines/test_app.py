@@ -1,4 +1,4 @@
-"""The what-if page: the decision behind it, the page without a browser, and once in a real one."""
+"""The planner's page: the decision behind it, the page without a browser, and once in a real one."""
 
 import os
 import shutil
@@ -14,11 +14,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.errors import DataError, InfeasibleError
-from pipelines.app import screen, server
+from models.errors import DataError, InfeasibleError, TargetingError
+from pipelines.app import screen, server, views
+from pipelines.app.choices import Choice
+from pipelines.app.opening import opened
 from pipelines.app.what_if import what_if
 from pipelines.jobs.plan import Source, run_plan
 from pipelines.store.plans import read_plan
+from targeting.words import words_in
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -45,15 +48,15 @@ def plan_dir(new_store, tmp_path_factory):
 
 def test_nothing_changed_is_the_saved_plan(plan_dir):
     saved = read_plan(plan_dir)
-    tried = what_if(saved, budget_cny=saved.budget_cny, least_share={})
+    tried = what_if(saved, Choice(saved.budget_cny))
     assert tried.allocation["spend_li"].equals(saved.allocation["spend_li"])
 
 
 def test_more_money_and_fewer_limits_are_never_worth_less(plan_dir):
     saved = read_plan(plan_dir)
-    richer = what_if(saved, budget_cny=2 * saved.budget_cny, least_share={})
-    freer = what_if(saved, budget_cny=saved.budget_cny, least_share={}, kept=[])
-    tighter = what_if(saved, budget_cny=saved.budget_cny, least_share={}, most_share=0.5)
+    richer = what_if(saved, Choice(2 * saved.budget_cny))
+    freer = what_if(saved, Choice(saved.budget_cny, kept=()))
+    tighter = what_if(saved, Choice(saved.budget_cny, most_share=0.5))
     assert richer.value > saved.value
     assert freer.value > saved.value
     assert tighter.value < saved.value
@@ -63,7 +66,77 @@ def test_more_money_and_fewer_limits_are_never_worth_less(plan_dir):
 def test_a_contradiction_is_told_by_name(plan_dir):
     saved = read_plan(plan_dir)
     with pytest.raises(InfeasibleError, match="little live"):
-        what_if(saved, budget_cny=300, least_share={"live": 0.5})
+        what_if(saved, Choice(300, placements={"live": (0.5, 1.0)}))
+
+
+def test_a_contradiction_is_told_in_chinese_too(plan_dir):
+    w = words_in("zh")
+    with pytest.raises(InfeasibleError) as error:
+        what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
+    told = views.refusal(w, error.value)
+    assert told.startswith("没有计划能同时满足“little live”、“直播间 50 % 至 100 %”；放宽其中一条：")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind"),
+    [
+        ({"roi_target": 2.0}, "target"),
+        ({"roi_floor": 1.5}, "roi_floor"),
+        ({"segments": {"a": (0.2, 0.6)}}, "bounds"),
+        ({"min_ticket_cny": 60.0}, "min_if_used"),
+        ({"margin": 0.5, "fee": 0.1, "objective": "profit"}, None),
+    ],
+)
+def test_every_control_is_a_rule_that_the_plan_keeps(plan_dir, chosen, kind):
+    tried = what_if(read_plan(plan_dir), Choice(300, **chosen))
+    assert kind is None or kind in {rule.kind for rule in tried.campaign.limits}
+    assert tried.violations() == ()
+
+
+CELLS = (("宝妈", "短视频", 60, 30, 300), ("宝妈", "直播间", 90, 25, 500), ("=cmd()", "短视频", 40, 25, 90))
+REPORT = "日期,人群,投放位置,花费,涨粉数,支付金额\n" + "".join(
+    f"2024-05-{day:02d},{who},{where},{cost * (1 + day % 5)},{fans * (1 + day % 5) ** 0.6:.0f},"
+    f"{gmv * (1 + day % 4)}\n"
+    for day in range(1, 21)
+    for who, where, cost, fans, gmv in CELLS
+)
+
+
+def test_a_console_report_is_a_plan_and_can_be_planned_for_other_days():
+    found = opened({"报表.csv": REPORT.encode("gb18030")})
+    assert set(found.plan.campaign.placements) == {"live", "video"}
+    assert found.plan.campaign.objective == "new_fan_gmv"
+    three = found.over(3, 1)
+    assert three.plan.budget_cny == pytest.approx(3 * found.plan.budget_cny)
+    assert found.over(1, 1) is found
+
+
+def test_a_brief_beside_the_report_is_used_and_curves_are_known_from_their_columns(plan_dir):
+    brief = b"campaign_id: mine\nbudget_cny: 777\nplacements: [video, live]\nobjective: new_fans\n"
+    assert opened({"r.csv": REPORT.encode(), "b.yaml": brief}).plan.budget_cny == 777
+    curves = (plan_dir.parent / "curves.csv").read_bytes()
+    assert opened({"curves.csv": curves}).report is None
+
+
+def test_the_files_of_a_plan_are_the_plan(plan_dir):
+    files = {path.name: path.read_bytes() for path in plan_dir.iterdir() if path.is_file()}
+    assert opened(files).plan.value == read_plan(plan_dir).value
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "got nothing"),
+        ({"a.csv": b"x,y\n1,2\n"}, "a.csv"),
+        ({"a.csv": b"", "b.csv": b""}, "one table"),
+        ({"..": b""}, "rename it"),
+    ],
+)
+def test_what_cannot_be_used_is_said_by_its_own_name(files, said):
+    with pytest.raises(TargetingError) as error:
+        opened(files)
+    assert said in str(error.value)
+    assert "/tmp" not in str(error.value)
 
 
 @pytest.fixture
@@ -71,7 +144,7 @@ def page(plan_dir, monkeypatch):
     from streamlit.testing.v1 import AppTest
 
     monkeypatch.setenv(server.PLAN_VARIABLE, str(plan_dir))
-    return AppTest.from_file(screen.__file__, default_timeout=60)
+    return AppTest.from_file(screen.__file__, default_timeout=120)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -82,11 +155,24 @@ def test_the_page_answers_to_its_controls(page):
     page.sidebar.slider[0].set_value(page.sidebar.slider[0].max).run()
     assert not page.exception
     assert page.metric[0].value != before
-    page.sidebar.toggle(key="limit-live").set_value(True).run()
+    page.sidebar.slider(key="place-live").set_value((25, 100)).run()
     assert any("little live" in error.value for error in page.error), "25 % live contradicts the brief's 20 %"
-    page.sidebar.multiselect[0].set_value([]).run()
+    assert page.metric, "the last plan that could be is still there"
+    page.sidebar.multiselect(key="kept").set_value([]).run()
     assert not page.error
     assert not page.exception
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_speaks_chinese_and_keeps_scenarios(page):
+    page.run()
+    page.sidebar.button_group(key="language").set_value("zh").run()
+    assert not page.exception
+    assert page.title[0].value == "投放规划台"
+    page.sidebar.slider[0].set_value(page.sidebar.slider[0].max).run()
+    page.button[0].click().run()
+    assert not page.exception
+    assert "新增粉丝成交额" in page.table[0].value.to_string()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -94,7 +180,9 @@ def test_the_page_says_what_it_needs(page, monkeypatch, tmp_path):
     monkeypatch.setenv(server.PLAN_VARIABLE, "")
     page.run()
     assert page.info
-    page.sidebar.text_input[0].set_value(str(tmp_path)).run()
+    assert not page.sidebar.text_input, "no path is typed by hand"
+    monkeypatch.setenv(server.PLAN_VARIABLE, str(tmp_path))
+    page.run()
     assert page.error
     assert not page.exception
 
@@ -170,13 +258,16 @@ def test_the_page_in_a_real_browser(served):
         )
         tab = browser.new_page()
         tab.goto(served)
-        tab.get_by_text("Where the money goes").wait_for(timeout=60_000)
+        tab.get_by_text("Where the money goes").wait_for(timeout=90_000)
+        assert tab.get_by_text("Deploy").count() == 0
+        report = {"name": "report.csv", "mimeType": "text/csv", "buffer": REPORT.encode()}
+        tab.locator("input[type=file]").set_input_files([report])
+        tab.get_by_text("宝妈").first.wait_for(timeout=90_000)
         before = tab.get_by_test_id("stMetricValue").first.inner_text()
         tab.get_by_test_id("stSlider").first.get_by_role("slider").focus()
         for _ in range(20):
             tab.keyboard.press("ArrowRight")
-        tab.wait_for_function(
-            "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before", arg=before
-        )
+        changed = "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before"
+        tab.wait_for_function(changed, arg=before, timeout=90_000)
         assert tab.get_by_test_id("stException").count() == 0
         browser.close()

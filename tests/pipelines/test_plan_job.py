@@ -1,6 +1,8 @@
 """`run`, `plan`, `replay` and `evaluate` on a small world, and what they leave in MLflow."""
 
+import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from pipelines.jobs.score import run_score
 from pipelines.jobs.train import calibration_chart
 from pipelines.store import write_table
 from pipelines.store.plans import SEAL, read_plan
+from pipelines.tracking_store import connect
 
 FILES = (
     "scores.parquet",
@@ -82,7 +85,7 @@ def test_every_eligible_user_is_in_one_segment(ran):
 
 def test_the_run_holds_parameters_metrics_charts_model_and_plan(ran):
     result, _, store = ran
-    tracking.connect(store)
+    connect(store)
     run = mlflow.get_run(result.run_id)
     assert run.data.params["train.seed"] == "7"
     assert run.data.metrics["value"] == pytest.approx(result.value)
@@ -147,6 +150,74 @@ def test_scores_of_other_users_are_refused(cli, trained, data_dir, tmp_path):
     code, _, err = cli("plan", *arguments, "--out", "plan", "--tracking-uri", store)
     assert code == 1
     assert "scored from other users" in err
+
+
+@pytest.fixture
+def scored(cli, trained, data_dir, tmp_path):
+    """A directory of scores, and a call of `plan` that takes it: (exit status, stderr)."""
+    store, model, _ = trained
+    run_score(data=data_dir, model=model, out=tmp_path / "scores", tracking_uri=store)
+
+    def plan():
+        arguments = [
+            "--campaign",
+            data_dir / "campaign.yaml",
+            "--data",
+            data_dir,
+            "--scores",
+            tmp_path / "scores",
+        ]
+        code, _, err = cli("plan", *arguments, "--out", "plan", "--tracking-uri", store)
+        return code, err
+
+    return tmp_path / "scores", plan
+
+
+def test_scores_that_are_not_whole_are_refused(scored):
+    folder, plan = scored
+    table, manifest = folder / "scores.parquet", folder / "manifest.json"
+    scores, whole, said = pl.read_parquet(table), table.read_bytes(), json.loads(manifest.read_text())
+    spoilt = scores.with_columns(gmv_per_fan_cny=pl.lit(float("nan")))
+    for content, told in (
+        (whole[:-50], "corrupt"),
+        (b"", "empty"),
+        (scores.filter(pl.col("user_id") != scores["user_id"][0]), r"\(rows \d+, expected"),
+        (scores.with_columns(pl.col("p_precise") * 0.5), r"\(sha256 "),
+        (spoilt, "row 1: gmv_per_fan_cny is nan, expected a finite number"),
+    ):
+        if isinstance(content, bytes):
+            table.write_bytes(content)
+        else:
+            content.write_parquet(table)
+        code, err = plan()
+        assert code == 1
+        assert re.search(told, err), err
+    fewer = scores.filter(pl.col("user_id") != scores["user_id"][0])
+    fewer.write_parquet(table)
+    sha256 = hashlib.sha256(table.read_bytes()).hexdigest()
+    counts = {"rows": fewer.height, "users": fewer["user_id"].n_unique(), "sha256": sha256}
+    manifest.write_text(json.dumps({**said, **counts}))
+    code, err = plan()
+    assert code == 1
+    assert f"1 of 1,500 users of {folder.parent}" in err or "1 of 1,500 users" in err
+    assert "have no scores" in err
+    table.write_bytes(whole)
+    manifest.write_text(json.dumps(said))
+    assert plan()[0] == 0
+
+
+def test_an_infeasible_brief_registers_nothing(cli, store, data_dir, tmp_path):
+    brief = tmp_path / "brief.yaml"
+    brief.write_text(
+        (data_dir / "campaign.yaml").read_text().replace("constraints: []", "")
+        + "\nconstraints:\n  - {kind: bounds, placement: live, min_share: 0.8}\n"
+        + "  - {kind: bounds, placement: video, min_share: 0.8}\n"
+    )
+    (tmp_path / "run.yaml").write_text(SETTINGS)
+    arguments = ("--data", data_dir, "--campaign", brief, "--config", tmp_path / "run.yaml", "--out", "plan")
+    assert cli("run", *arguments)[0] == 3
+    connect(store)
+    assert mlflow.MlflowClient().search_model_versions() == []
 
 
 def test_curves_are_planned_and_replayed(cli, store, curves):

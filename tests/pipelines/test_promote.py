@@ -1,18 +1,22 @@
 """The alias `champion`: first come, then only by being better, and always told why."""
 
+import shutil
 from datetime import datetime
+from pathlib import Path
 
 import mlflow
 import polars as pl
 import pytest
 
 from models import registry
+from models.audience.model_files import OutdatedError
 from models.errors import DataError
 from models.judging.bootstrap import Interval
 from models.judging.comparison import ModelComparison
 from pipelines.jobs import promotion
 from pipelines.jobs.train import run_train
 from pipelines.store import read_dataset, write_table
+from pipelines.tracking import job_run
 
 SETTINGS = "min_audience: 100\ndraws: 20\nthreads: 1\nmodel_name: {name}\n"
 
@@ -114,33 +118,92 @@ def test_what_cannot_be_compared_stays_challenger(two_versions, data_dir, monkey
     assert "cannot be compared (too few follows)" in decided.why
 
 
-def test_a_champion_that_cannot_be_read_is_replaced(two_versions, data_dir, monkeypatch):
+def unreadable(monkeypatch, uri, error):
+    load = registry.load
+
+    def gone(asked):
+        if asked == uri:
+            raise error
+        return load(asked)
+
+    monkeypatch.setattr(registry, "load", gone)
+
+
+def test_a_champion_of_an_older_format_is_replaced(two_versions, data_dir, monkeypatch):
     store, (first, _, newest) = two_versions
     mlflow.set_tracking_uri(store)
     mlflow.set_registry_uri(store)
     registry.point(registry.ALIAS, first.model_uri)
-    load = registry.load
-
-    def gone(uri):
-        if uri == first.model_uri:
-            raise DataError("audience.json has format 0")
-        return load(uri)
-
-    monkeypatch.setattr(registry, "load", gone)
+    unreadable(monkeypatch, first.model_uri, OutdatedError("audience.json has format 0"))
     decided = decide(store, newest, data_dir)
     assert decided.promoted
-    assert "no longer be read" in decided.why
+    assert "nothing can use any more" in decided.why
+
+
+def test_a_champion_that_cannot_be_read_for_a_moment_stays(two_versions, data_dir, monkeypatch):
+    store, (first, _, newest) = two_versions
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    registry.point(registry.ALIAS, first.model_uri)
+    unreadable(
+        monkeypatch, first.model_uri, DataError("model models:/fans/1: cannot be loaded (No space left)")
+    )
+    with pytest.raises(
+        DataError, match=r"champion models:/fans/1 cannot be read.*No space left.*nothing was reg"
+    ):
+        decide(store, newest, data_dir)
+    monkeypatch.undo()
+    assert registry.version_at("fans", registry.ALIAS) == first.model_uri
+
+
+def test_a_job_that_cannot_read_the_champion_registers_nothing(two_versions, data_dir, cli, tmp_path):
+    store, (first, _, _) = two_versions
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    registry.point(registry.ALIAS, first.model_uri)
+    before = versions("fans")
+    artifacts = Path(store.removeprefix("sqlite:///")).parent / "mlartifacts"
+    artifacts.rename(artifacts.with_name("away"))
+    try:
+        settings = tmp_path / "train.yaml"
+        settings.write_text(SETTINGS.format(name="fans"))
+        code, _, err = cli("train", "--data", data_dir, "--config", settings, "--tracking-uri", store)
+    finally:
+        shutil.rmtree(artifacts, ignore_errors=True)
+        artifacts.with_name("away").rename(artifacts)
+    assert code == 1
+    assert "champion models:/fans/1 cannot be read" in err
+    assert len(err.splitlines()) == 1
+    assert versions("fans") == before
+    assert registry.version_at("fans", registry.ALIAS) == first.model_uri
+
+
+def versions(name):
+    return sorted(
+        int(found.version) for found in mlflow.MlflowClient().search_model_versions(f"name='{name}'")
+    )
+
+
+def test_a_champion_that_changed_in_the_meantime_stays(two_versions):
+    store, (first, again, newest) = two_versions
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    registry.point(registry.ALIAS, again.model_uri)
+    verdict = promotion.Verdict(first.model_uri, True, "the challenger is better")
+    with job_run("train", tracking_uri=store, inputs={}, fingerprints={}) as run:
+        decided = promotion.promote(verdict, uri=newest.model_uri, run=run)
+    assert not decided.promoted
+    assert "another job made models:/fans/2 champion" in decided.why
+    assert registry.version_at("fans", registry.ALIAS) == again.model_uri
 
 
 def decide(store, result, data_dir):
-    from pipelines.tracking import job_run
-
     with job_run("train", tracking_uri=store, inputs={}, fingerprints={}) as run:
-        return promotion.promote(
+        verdict = promotion.judge(
             registry.load(result.model_uri).model,
-            uri=result.model_uri,
-            alias=registry.CHALLENGER,
+            name="fans",
             dataset=read_dataset(data_dir),
             seed=0,
             run=run,
         )
+        return promotion.promote(verdict, uri=result.model_uri, run=run)

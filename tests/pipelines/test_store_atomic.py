@@ -1,5 +1,7 @@
 """Output directories that are old or new, never half, whatever kills the writer."""
 
+import hashlib
+import json
 import os
 import random
 import signal
@@ -110,6 +112,41 @@ def test_files_of_others_are_never_deleted(tmp_path):
         (out / "late.txt").write_text("written while we worked")
     assert sorted(os.listdir(out)) == [".DS_Store", disk.MANIFEST, "a.txt", "late.txt"]
     assert (out / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("has_digests", [False, True])
+def test_a_forged_manifest_gives_no_right_to_files_of_others(tmp_path, has_digests):
+    thesis = tmp_path / "out" / "thesis.docx"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    held = {"size": 13, "sha256": hashlib.sha256(b"years of work").hexdigest()}
+    listed = {"thesis.docx": held} if has_digests else ["thesis.docx"]
+    (thesis.parent / disk.MANIFEST).write_text(json.dumps({"files": listed}))
+    with pytest.raises(DataError, match=r"files this program did not write \(thesis\.docx\)"):
+        write_out(tmp_path / "out", "new")
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_file_that_somebody_edited_is_his(tmp_path):
+    write_out(tmp_path / "out", "old")
+    (tmp_path / "out" / "a.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"\(a\.txt\), or not as they are now; nothing was changed"):
+        write_out(tmp_path / "out", "new")
+    assert (tmp_path / "out" / "a.txt").read_text() == "mine"
+
+
+def test_an_output_that_would_be_read_as_a_table_is_refused(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "orders.csv").write_text("order_id\n1\n")
+    for out in (data / "users", data / "exposures" / "below", data / "users.parquet"):
+        with pytest.raises(
+            DataError, match=r"would be read as the table (users|exposures) of the data directory"
+        ):
+            write_out(out, "new")
+    write_out(data / "plan", "new")
+    write_out(tmp_path / "users", "no data directory")
+    write_out(tmp_path / "users", "nor the second time")
 
 
 def test_a_foreign_directory_is_refused_and_an_empty_one_is_not(tmp_path):

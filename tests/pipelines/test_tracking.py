@@ -3,6 +3,7 @@ import pytest
 
 from models.errors import DataError
 from pipelines import tracking
+from pipelines.tracking_store import EXPERIMENT, connect
 
 INPUTS = {"settings": {"seed": 7, "train": {"threads": 2}}, "campaign": {"campaign_id": "c"}}
 
@@ -42,11 +43,11 @@ def test_a_run_is_recorded_in_a_new_sqlite_store_and_read_back(own_folder):
 
 def test_the_environment_names_the_store_when_no_flag_does(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    assert tracking.connect(None) == store
+    assert connect(None) == store
 
 
 def test_the_default_store_is_in_the_working_directory(store, tmp_path):
-    assert tracking.connect(None) == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert connect(None) == f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
 def test_a_job_that_fails_leaves_a_failed_run(store):
@@ -56,7 +57,7 @@ def test_a_job_that_fails_leaves_a_failed_run(store):
 
     with pytest.raises(DataError):
         fail()
-    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
+    runs = mlflow.search_runs(experiment_names=[EXPERIMENT], output_format="list")
     assert [run.info.status for run in runs] == ["FAILED"]
 
 
@@ -69,7 +70,7 @@ def test_an_unknown_run_says_what_to_give(store, tmp_path):
 def test_a_store_that_cannot_be_reached_is_one_line(store, tmp_path, uri):
     (tmp_path / "a-file").touch()
     with pytest.raises(DataError, match="check --tracking-uri") as caught:
-        tracking.connect(uri.format(folder=tmp_path))
+        connect(uri.format(folder=tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -108,4 +109,4 @@ def test_a_store_without_its_driver_is_a_word(store):
     with pytest.raises(
         DataError, match=r"tracking store postgresql://.*No module named .*install its driver"
     ):
-        tracking.connect("postgresql://u:p@127.0.0.1:1/x")
+        connect("postgresql://u:p@127.0.0.1:1/x")

@@ -185,3 +185,10 @@ def test_a_horizon_beyond_the_logs_is_told_and_widens_what_is_promised(world, da
 def test_an_absurd_horizon_is_refused_before_anything_is_learned(world, data):
     with pytest.raises(CampaignError, match=r"horizon_days: 300 days, .* set at most"):
         tg.Planner.fit(data, campaign={**world.campaign, "horizon_days": 300}, threads=1)
+
+
+def test_a_campaign_far_from_its_logs_says_that_no_season_is_in_its_numbers(world, planner, audience, plan):
+    later = {**world.campaign, "starts_at": f"{planner.state.as_of + timedelta(days=90):%Y-%m-%dT%H:%M:%S}"}
+    [said] = [w for w in planner.plan(later, audience).to_dict()["warnings"] if w.startswith("starts_at")]
+    assert "90 days after what is known ends" in said
+    assert not any(line.startswith("starts_at") for line in plan.to_dict()["warnings"])

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import jewellery_shop
@@ -383,3 +384,17 @@ def test_every_rule_is_said_and_judged(rule, said):
     for language in ("en", "zh"):
         assert rule_words.state(plan, words_in(language), told)
         assert rule_words.cost(plan, words_in(language), told)
+
+
+@pytest.mark.parametrize("verb", ["plot", "plot_frontier", "plot_curves"])
+def test_a_plan_draws_itself_for_a_notebook(verb):
+    chart = getattr(jewellery_shop.plan(), verb)()
+    assert chart.to_dict()["datasets"], "the chart carries its own records"
+    assert str(svg_of(chart)).startswith("<svg")
+
+
+def test_audience_and_diagnosis_show_themselves_in_a_notebook():
+    people = jewellery_shop.audience()
+    assert "precise · likely" in people._repr_html_()
+    odd = replace(people.diagnosis, sentences=("<b>x</b>",))
+    assert odd._repr_html_() == "<ul><li>&lt;b&gt;x&lt;/b&gt;</li></ul>"

@@ -112,9 +112,10 @@ def cell_factors(
         group=group,
     )
     found = agreement(sums, rng=rng, n_draws=n_draws)
+    transfer = _doubt(np.array(CELLS.transfer_sd), rng=rng, n_draws=n_draws)
     trend_sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
-    hazard = found.draws[0] * _doubt(trend_sd, rng=rng, n_draws=n_draws)[:, group]
-    gmv = found.draws[1] * _doubt(np.array([fans.level_sd]), rng=rng, n_draws=n_draws)
+    hazard = found.draws[0] * transfer[:, :1] * _doubt(trend_sd, rng=rng, n_draws=n_draws)[:, group]
+    gmv = found.draws[1] * transfer[:, 1:] * _doubt(np.array([fans.level_sd]), rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
         *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
         pl.Series("hazard_factor", found.mean[0]),

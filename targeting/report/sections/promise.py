@@ -34,7 +34,7 @@ def promises(plan: DecidedPlan, w: Words) -> list[str]:
 
 def _claim(plan: DecidedPlan, w: Words) -> tuple[str, str]:
     causal = plan.claims.get("kind") == "causal"
-    return w.causal if causal else w.observational, plan.claims.get("why", w.no_reason) + "."
+    return w.causal if causal else w.observational, w.told(plan.claims.get("why", w.no_reason)) + w.stop
 
 
 def _beyond(plan: DecidedPlan, w: Words) -> tuple[str, str] | None:

@@ -15,7 +15,16 @@ from targeting.words.catalogue import Words, WordsZh
 
 TOPICS = [kind for kind in Words.__mro__ if kind not in (Words, object)]
 TOPICS_ZH = [kind for kind in WordsZh.__mro__ if kind.__name__.endswith("Zh") and kind is not WordsZh]
-METHODS = {"segment", "placement", "difference", "share", "span", "range_of"}  # built of messages alone
+METHODS = {
+    "segment",
+    "placement",
+    "told",
+    "sentences",
+    "difference",
+    "share",
+    "span",
+    "range_of",
+}  # built of messages alone
 
 
 def messages(kind):

@@ -137,7 +137,7 @@ def test_unknown_kind_names_the_nearest():
 
 
 def test_kinds_describe_themselves():
-    assert len(KINDS) == 13
+    assert len(KINDS) == 14
     assert all(kind.sentence.endswith(".") and name == kind.name for name, kind in KINDS.items())
 
 

@@ -1,0 +1,210 @@
+"""The right side of the page: the answer, beside the plan that was opened. Nothing is computed here.
+
+Its words and figures are those of the report (`targeting.report`), so that page and report never differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from models.errors import InfeasibleError, TargetingError
+from models.escaping.media import for_chart, for_markdown
+from models.escaping.tables import for_cells
+from pipelines.jobs.export import launch_sheet
+from targeting.allocation.explain.spendlp import BUDGET
+from targeting.decision.verbs import Plan
+from targeting.plan.budgets import Budgets
+from targeting.report import charts, verdict
+from targeting.report.saying import measure_of, objective_axis, reason
+from targeting.report.section import Reader
+from targeting.report.sections import budget, curves, money, rules
+from targeting.report.tables import translated
+from targeting.words import Words
+
+_FIGURES = (("profit_cny", "profit"), ("new_fans", "new_fans"), ("new_fan_gmv_cny", "gmv"))
+_CURVES = 6
+
+
+def refusal(w: Words, error: TargetingError) -> str:
+    """Why there is no plan: the message itself in English, a conflict's rules and remedies in other words."""
+    if w.language == "en" or not isinstance(error, InfeasibleError) or not error.conflict:
+        return str(error)
+
+    def said(name: str) -> str:
+        return w.rule_names["total"] if name == BUDGET else f"“{name}”"
+
+    remedies = [
+        w.desk_remedy.format(name=said(name), amount=f"{amount:,.6g}")
+        for name, amount in error.relaxation.items()
+    ]
+    relax = w.desk_relax.format(remedies=w.or_.join(remedies)) if remedies else ""
+    return w.desk_conflict.format(names=w.comma.join(map(said, error.conflict)), relax=relax)
+
+
+def answer(w: Words, opened: Plan, tried: Plan) -> None:
+    """Profit, fans, GMV, ROI and spend, each with its range and its difference from the opened plan."""
+    st.subheader(for_markdown(verdict.headline(tried, w)))
+    shown = [pair for pair in _FIGURES if tried.expected.get(pair[0]) is not None]
+    columns = st.columns(len(shown) + 2)
+    for column, (name, word) in zip(columns, shown, strict=False):
+        _figure(column, w, opened, tried, name=name, label=getattr(w, word))
+    roi, before = _roi(tried), _roi(opened)
+    change = None if roi is None or before is None or abs(roi - before) < 0.005 else f"{roi - before:+.2f}"
+    columns[-2].metric(w.roi, "–" if roi is None else f"{roi:.2f}", change)
+    columns[-1].metric(w.spend, w.yuan(tried.spend_cny), _change(w, tried.spend_cny - opened.spend_cny))
+    st.caption(w.desk_against)
+    for line in [verdict.certificate(tried, w), *_warnings(tried)]:
+        st.caption(for_markdown(line))
+
+
+def _figure(column: Any, w: Words, opened: Plan, tried: Plan, *, name: str, label: str) -> None:
+    now, before, money_ = tried.expected[name], opened.expected.get(name), name != "new_fans"
+    assert now is not None
+    show = w.yuan if money_ else w.count
+    change = None if before is None else _change(w, now.value - before.value, money=money_)
+    column.metric(label, show(now.value), change)
+    told = [w.expected_range.format(range=w.span(now, money=money_))] if now.low is not None else []
+    came = tried.realised.get(name)
+    told += [w.realised_range.format(range=w.span(came, money=money_))] if came is not None else []
+    column.caption(for_markdown(" · ".join(told)))
+
+
+def _change(w: Words, difference: float, *, money: bool = True) -> str | None:
+    """A difference with the sign by which Streamlit chooses arrow and colour; nothing where there is none."""
+    said = w.difference(difference, money=money)
+    return None if said == "±0" else said.replace("−", "-")
+
+
+def _roi(plan: Plan) -> float | None:
+    gmv = plan.expected.get("new_fan_gmv_cny")
+    return None if gmv is None or plan.spend_cny <= 0 else gmv.value / plan.spend_cny
+
+
+def _warnings(plan: Plan) -> tuple[str, ...]:
+    return plan.provenance.warnings
+
+
+def where_the_money_goes(w: Words, tried: Plan) -> None:
+    """Old and new money by segment, and the table of all units."""
+    st.subheader(w.money_head)
+    _chart(charts.old_and_new(money.side_by_side(tried), w))
+    told = tried.allocation.filter(pl.col("spend_cny") > 0).sort("spend_cny", descending=True)
+    names = [
+        "segment",
+        "placement",
+        "spend_cny",
+        "new_fans",
+        "new_fan_gmv_cny",
+        "marginal_gmv_per_cny",
+        "reason",
+    ]
+    said = told.select(names).with_columns(
+        pl.col("segment").map_elements(w.segment, return_dtype=pl.String),
+        pl.col("placement").map_elements(w.placement, return_dtype=pl.String),
+        pl.col("reason").map_elements(lambda text: reason(w, text), return_dtype=pl.String),
+        pl.col("spend_cny", "new_fans", "new_fan_gmv_cny").round(1),
+        pl.col("marginal_gmv_per_cny").round(3),
+    )
+    known = [n for n in names if said[n].null_count() < max(said.height, 1)]
+    with st.expander(w.desk_table, expanded=True):
+        st.dataframe(said.select(known).rename({n: w.columns[n] for n in known}).to_pandas(), hide_index=True)
+
+
+def curves_of(w: Words, tried: Plan) -> None:
+    """The curves of the units with most money, the chosen points on them."""
+    st.subheader(w.curves_head)
+    fans = measure_of(tried) == "new_fans"
+    st.caption(w.curves_lead.format(what=w.measure_fans if fans else w.measure_gmv))
+    panels, shades = (
+        curves.shown(tried).head(_CURVES).to_dicts(),
+        charts.shades_of(list(tried.campaign.placements)),
+    )
+    columns = st.columns(3)
+    for i, unit in enumerate(panels):
+        here = pl.all_horizontal(pl.col(k) == unit[k] for k in ("segment", "placement", "slot"))
+        curve = tried.curves.filter(here)
+        if curve.height:
+            with columns[i % 3]:
+                name = f"{w.segment(unit['segment'])} · {w.placement(unit['placement'])}"
+                st.markdown(f"**{for_markdown(name)}**")
+                _chart(charts.response_curve(curve, unit, w, shade=shades.get(unit["placement"], "#0f6b6b")))
+
+
+def budgets_of(w: Words, tried: Plan, budgets: Budgets | None) -> None:
+    """What other budgets leave, the best of them marked, in words and as a curve."""
+    if budgets is None or budgets.points.height < 3:
+        return
+    st.subheader(w.budget_head)
+    for line in verdict.rest(tried, w, budgets)[:-1]:
+        st.markdown(for_markdown(line))
+    axis = objective_axis(tried, w) if budgets.best is None else w.profit_axis
+    marks = budget.marks_of(tried, Reader(w, budgets), budgets)
+    _chart(charts.budget_curve(budget.curve_of(tried, budgets), marks, w, axis=axis, width=700))
+
+
+def rules_of(w: Words, tried: Plan) -> None:
+    """What each rule asks, whether there is room in it, and what it costs."""
+    st.subheader(w.rules_head)
+    made = rules.section(tried, Reader(w, None))
+    assert made is not None
+    heads = {"name": w.rule, "asks": w.rule_asks_head, "state": w.rule_state, "cost": w.rule_cost}
+    rows = made.data["rows"]
+    assert isinstance(rows, list)
+    st.table([{heads[key]: for_markdown(str(row[key])) for key in heads} for row in rows])
+
+
+def scenarios(w: Words, kept: dict[str, Plan]) -> None:
+    """Up to three kept plans side by side."""
+    picked = st.multiselect(
+        w.desk_compare, list(kept), default=list(kept)[-3:], max_selections=3, format_func=for_markdown
+    )
+    rows = []
+    for name in picked:
+        plan = kept[name]
+        figures = {
+            getattr(w, word): (w.yuan if key != "new_fans" else w.count)(found.value)
+            for key, word in _FIGURES
+            if (found := plan.expected.get(key)) is not None
+        }
+        roi = _roi(plan)
+        spend = {w.spend: w.yuan(plan.spend_cny), w.roi: "–" if roi is None else f"{roi:.2f}"}
+        rows.append({w.desk_scenario: for_markdown(name), **figures, **spend})
+    if rows:
+        st.table(rows)
+
+
+def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
+    """Launch sheet, allocation and report, each made when it is asked for."""
+    name = "".join(c if c.isalnum() or c in "-_" else "_" for c in tried.campaign.campaign_id)
+    sheet = translated(tried, w.language).get(f"allocation.{w.language}.csv", tried.allocation)
+    assert isinstance(sheet, pl.DataFrame)
+    st.subheader(w.desk_downloads)
+    made: dict[str, tuple[Any, str, str]] = {
+        w.desk_report: (lambda: tried.to_html(w.language, budgets=budgets), f"{name}.html", "text/html"),
+        w.desk_sheet: (lambda: sheet_text(sheet), f"{name}.csv", "text/csv"),
+        w.desk_kuaishou: (
+            lambda: sheet_text(launch_sheet(tried, "kuaishou")),
+            f"{name}-kuaishou.csv",
+            "text/csv",
+        ),
+        w.desk_ocean: (
+            lambda: sheet_text(launch_sheet(tried, "oceanengine")),
+            f"{name}-ocean.csv",
+            "text/csv",
+        ),
+    }
+    for column, (label, (make, file, mime)) in zip(st.columns(len(made)), made.items(), strict=True):
+        column.download_button(label, make, file_name=file, mime=mime, on_click="ignore")
+
+
+def sheet_text(sheet: pl.DataFrame) -> bytes:
+    """The table as a CSV that a spreadsheet opens with its Chinese letters and takes for no formula."""
+    return for_cells(sheet).write_csv(include_bom=True).encode()
+
+
+def _chart(chart: Any) -> None:
+    spec = for_chart(chart.to_dict(validate=False))
+    st.vega_lite_chart(spec=spec, width="stretch")

@@ -1,0 +1,53 @@
+"""A plan's charts for a notebook: `plan.plot()`, `plan.plot_frontier()`, `plan.plot_curves()`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from targeting.plan.budgets import budgets_of
+from targeting.plan.decided import DecidedPlan
+from targeting.report import charts
+from targeting.report.drawing import Drawing
+from targeting.report.saying import measure_of, objective_axis, place
+from targeting.report.section import Reader
+from targeting.report.sections import budget, curves
+from targeting.words import words_in
+
+
+def plot(plan: DecidedPlan, language: str = "en") -> Any:
+    """Money by segment and placement beside what it earns, as an altair chart."""
+    placements = list(plan.campaign.placements)
+    return charts.money_map(
+        plan.allocation, words_in(language), placements=placements, measure=measure_of(plan)
+    )
+
+
+def plot_frontier(plan: DecidedPlan, language: str = "en") -> Any:
+    """What each budget leaves (or brings, where profit cannot be told), as an altair chart.
+
+    Raises:
+        CampaignError, SolverError: no other budget can be solved.
+    """
+    words, budgets = words_in(language), budgets_of(plan)
+    axis = objective_axis(plan, words) if budgets.best is None else words.profit_axis
+    marks = budget.marks_of(plan, Reader(words, budgets), budgets)
+    return charts.budget_curve(budget.curve_of(plan, budgets), marks, words, axis=axis, width=700)
+
+
+def plot_curves(plan: DecidedPlan, language: str = "en") -> Any:
+    """The response curves of the units that matter, with the plan on them, as an altair chart."""
+    import altair as alt
+
+    words, drawing = words_in(language), Drawing()
+    shades = charts.shades_of(plan.market.cells["placement"].unique(maintain_order=True).to_list())
+    panels = []
+    for unit in curves.shown(plan).to_dicts():
+        here = pl.all_horizontal(pl.col(key) == unit[key] for key in ("segment", "placement", "slot"))
+        panel = charts.response_panel(
+            drawing, plan.curves.filter(here), unit, words, shade=shades[unit["placement"]]
+        )
+        title = alt.TitleParams(words.segment(unit["segment"]), subtitle=place(plan, words, unit))
+        panels.append(panel.properties(title=title))
+    return drawing.finished(alt.concat(*panels, columns=3))

@@ -1,0 +1,12 @@
+"""The platform's support: each programme with its verdict and why, and boards within reach."""
+
+from __future__ import annotations
+
+from targeting.plan.decided import DecidedPlan
+from targeting.report.section import Reader, Section
+
+
+def section(plan: DecidedPlan, reader: Reader) -> Section | None:
+    """A line each; nothing where no programmes were looked at."""
+    told = plan.provenance.programmes
+    return Section("programmes", {"lines": told}) if told else None
