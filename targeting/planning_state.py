@@ -201,7 +201,7 @@ def learn_state(
             n_draws=n_draws,
             trends=model.funnel.trends,
             keener=1.0 if model.value is None else model.value.keener,
-        ),
+        ).of_the_plan(rng),
         history=_spent(daily),
         diagnosis=diagnose(
             present_users(events),

@@ -107,7 +107,7 @@ class CellSettings:
     cell_bias_sd: float = 0.12
     selection_odds: float = 0.25
     selection_like_sd: float = 0.15
-    transfer_sd: tuple[float, float] = (0.15, 0.3)
+    transfer_sd: tuple[float, float] = (0.25, 0.35)
     decided_follows: float = 16.0
     newton_steps: int = 50
     newton_tolerance: float = 1e-6

@@ -12,7 +12,7 @@ It must not import targeting, the model that made the scores, or anything that r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated
 
@@ -61,6 +61,12 @@ class CellFactors:
     def to_json(self) -> str:
         """The factors as JSON text."""
         return written(_STORED, self)
+
+    def of_the_plan(self, rng: np.random.Generator) -> CellFactors:
+        """The factors of those whom a plan will reach, off those whom the logs reached (`transfer_sd`)."""
+        sd = np.array(CELLS.transfer_sd)
+        follow, gmv = np.split(_doubt(sd, rng=rng, n_draws=len(self.hazard_factor)), 2, axis=1)
+        return replace(self, hazard_factor=self.hazard_factor * follow, gmv_factor=self.gmv_factor * gmv)
 
     @classmethod
     def from_json(cls, text: str) -> CellFactors:
@@ -112,10 +118,9 @@ def cell_factors(
         group=group,
     )
     found = agreement(sums, rng=rng, n_draws=n_draws)
-    transfer = _doubt(np.array(CELLS.transfer_sd), rng=rng, n_draws=n_draws)
     trend_sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
-    hazard = found.draws[0] * transfer[:, :1] * _doubt(trend_sd, rng=rng, n_draws=n_draws)[:, group]
-    gmv = found.draws[1] * transfer[:, 1:] * _doubt(np.array([fans.level_sd]), rng=rng, n_draws=n_draws)
+    hazard = found.draws[0] * _doubt(trend_sd, rng=rng, n_draws=n_draws)[:, group]
+    gmv = found.draws[1] * _doubt(np.array([fans.level_sd]), rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
         *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
         pl.Series("hazard_factor", found.mean[0]),
