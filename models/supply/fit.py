@@ -91,10 +91,14 @@ def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> Suppl
     lean = next(x[at][0] for b, at in zip(blocks, _places(blocks), strict=True) if b.name == "lean")
     sds = {b.name: b.sd for b in blocks if b.name in LEARNED}
     cells = _cells(units, blocks, drawn)
-    common, single = SUPPLY.transfer_sds[0 if units.counted else 1]
+    common, single, room = SUPPLY.transfer_sds[0 if units.counted else 1]
+    shared = rng.normal(size=(2, n_draws, int(units.placement.max()) + 1))[..., units.placement]
     transfer = rng.normal(0.0, single, cells.log_price.shape)
-    transfer += rng.normal(0.0, common, (n_draws, int(units.placement.max()) + 1))[:, units.placement]
-    draws = replace(cells, log_price=cells.log_price + transfer)
+    draws = replace(
+        cells,
+        log_price=cells.log_price + common * shared[0] + transfer,
+        log_capacity=np.minimum(cells.log_capacity + room * shared[1], units.ceiling_log[units.placement]),
+    )
     return SupplyFit(_cells(units, blocks, x), draws, sds, dispersion, noise, float(lean))
 
 

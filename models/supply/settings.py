@@ -52,8 +52,8 @@ class SupplySettings:
         most_away: Audience of a campaign over those who are there on a day, at most: more than that and it
             has changed its audience. Convention.
         reach_error: Relative error of the reach that gamma-distributed activity implies. Convention.
-        transfer_sds: Deviation of price between those who were bought and everybody at once, of a placement and
-            of a cell, where people are counted, and where they are not. Convention.
+        transfer_sds: Deviations between those who were bought and everybody at once, where people are counted
+            and where they are not: price of a placement and of a cell, capacity of a placement. Convention.
         misfit: Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
@@ -77,7 +77,7 @@ class SupplySettings:
     sds: tuple[float, float, float, float] = (0.15, 0.15, 0.05, 0.3)
     pseudo: tuple[float, float, float, float] = (2.0, 2.0, 2.0, 10.0)
     lean_sd: float = 0.3
-    doubt_sds: tuple[float, float, float, float] = (0.3, 0.05, 0.3, 1.5)
+    doubt_sds: tuple[float, float, float, float] = (0.25, 0.05, 0.3, 1.5)
     day_freedom: float = 3.0
     huber: float = 2.5
     randomised_units: int = 10
@@ -89,7 +89,7 @@ class SupplySettings:
     unevenness_sd: float = 0.7
     most_away: float = 2.5
     reach_error: float = 0.003
-    transfer_sds: tuple[tuple[float, float], tuple[float, float]] = ((0.15, 0.1), (0.0, 0.03))
+    transfer_sds: tuple[tuple[float, float, float], ...] = ((0.15, 0.1, 0.25), (0.0, 0.03, 0.0))
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3
