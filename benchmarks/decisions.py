@@ -61,7 +61,7 @@ def _print_random(saved: Sequence[Path]) -> None:
     print_summary(done)
 
 
-def _seeds(text: str) -> Sequence[int]:
+def chosen_seeds(text: str) -> Sequence[int]:
     """`10`: the first ten; `0,3,5`: those; `0-19`: from one to the other."""
     if "-" in text:
         first, last = (int(x) for x in text.split("-"))
@@ -82,7 +82,7 @@ def main() -> None:
     if given.table:
         (_print_random if given.kinds == RANDOM else print_table)(given.table)
         return
-    seeds = _seeds(given.seeds)
+    seeds = chosen_seeds(given.seeds)
     if given.out:
         given.out.write_text("", encoding="utf-8")
     if given.kinds == RANDOM:

@@ -7,12 +7,13 @@ plan       the plan as made
 market     the same segments and beliefs, money divided by the true supply
 cells      our scores in 144 fine cells, true supply
 ranking    cells of equal rank by our scores, everything else true
+coarse     the best of 16 cells formed by what features can tell: what segments that can be said to a platform
+           leave, whoever learned them
 seen       the best that features can tell
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from targeting.world.oracle import omniscient, oracle_on, seen, worth_segments
 
 GMV = "new_fan_gmv_cny"
 REALISATIONS = 50
-FINE_CELLS = 144
+FINE_CELLS, COARSE_CELLS = 144, 16
 BASELINES = ("equal", "last", "roas", "plain")
 
 
@@ -67,6 +68,7 @@ class RandomOutcome:
     claims: str
     fit_s: float
     plan_s: float
+    coarse: float = float("nan")
 
 
 def judge_random(seed: int, *, users: int) -> RandomOutcome:
@@ -113,11 +115,13 @@ def steps(world: World, plan: tg.Plan, scores: pl.DataFrame) -> dict[str, float]
     ours = from_scores(truth, scores)
     fine = worth_segments(truth, n_segments=FINE_CELLS, beliefs=ours)
     known = given_features(truth)
+    few = worth_segments(truth, n_segments=COARSE_CELLS, beliefs=known)
     return {
         "value": truth.value(segments, plan.allocation)[GMV],
         "market": oracle_on(truth, segments, budget_cny=budget, beliefs=of_cells).value[GMV],
         "cells": oracle_on(truth, fine, budget_cny=budget, beliefs=ours).value[GMV],
         "ranking": oracle_on(truth, fine, budget_cny=budget, beliefs=known).value[GMV],
+        "coarse": oracle_on(truth, few, budget_cny=budget, beliefs=known).value[GMV],
         "seen": seen(truth, budget_cny=budget).value[GMV],
         "oracle": omniscient(truth, budget_cny=budget).value[GMV],
     }
@@ -166,6 +170,7 @@ RATIOS: Mapping[str, Callable[[RandomOutcome], float]] = {
     "market": lambda o: o.market / o.seen,
     "cells": lambda o: o.cells / o.seen,
     "ranking": lambda o: o.ranking / o.seen,
+    "coarse": lambda o: o.coarse / o.seen,
     "seen/oracle": lambda o: o.seen / o.oracle,
     "value/oracle": lambda o: o.value / o.oracle,
     **{f"v/{name}": (lambda o, name=name: o.value / getattr(o, name)) for name in BASELINES},  # type: ignore[misc]
@@ -196,8 +201,8 @@ def print_summary(outcomes: Sequence[RandomOutcome]) -> None:
     """Medians, tenths and shares over worlds, each beside its aim."""
     for name, ratio in RATIOS.items():
         values = [ratio(o) for o in outcomes]
-        low, high = np.quantile(values, [0.1, 0.9])
-        print(f"{name:<14} median {statistics.median(values):7.3f}   10 % {low:7.3f}   90 % {high:7.3f}")
+        low, high = np.nanquantile(values, [0.1, 0.9])
+        print(f"{name:<14} median {np.nanmedian(values):7.3f}   10 % {low:7.3f}   90 % {high:7.3f}")
     differ = [o for o in outcomes if not o.nobody_differs]
     alike = [o for o in outcomes if o.nobody_differs]
 

@@ -30,6 +30,8 @@ from pipelines.processes import Terminated, own_temporary_folder, terminable
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
 EXIT_INPUT = 1
+MOST_LETTERS = 2000
+"""Of an error line; a name in it may be a megabyte long."""
 # What a disk or its owner refuses; any other failure of the operating system is a fault of ours.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 4, 130, 143
@@ -146,8 +148,12 @@ def one_line(text: str) -> str:
 
 
 def complain(message: str) -> None:
-    """Write one error line to stderr, without passwords."""
-    sys.stderr.write(f"targeting: {without_secrets(one_line(message))}\n")
+    """Write one error line to stderr: without passwords, and no longer than anybody reads."""
+    told = without_secrets(one_line(message))
+    cut = (
+        f"{told[: MOST_LETTERS // 2]} ... {told[-MOST_LETTERS // 2 :]}" if len(told) > MOST_LETTERS else told
+    )
+    sys.stderr.write(f"targeting: {cut}\n")
     sys.stderr.flush()
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from targeting.evaluation import evaluate_delivery as evaluate_delivery
     from targeting.evaluation.walk_forward import backtest as backtest
     from targeting.planner import Planner as Planner
+    from targeting.products import choose_products as choose_products
+    from targeting.products import rate_products as rate_products
     from targeting.world import simulate as simulate
 
 _EXPORTS = {
@@ -45,12 +47,14 @@ _EXPORTS = {
     "TargetingError": "models.errors",
     "allocate": "targeting.decision.supplied_curves",
     "assign": "targeting.assignment",
+    "choose_products": "targeting.products",
     "backtest": "targeting.evaluation.walk_forward",
     "evaluate_campaign": "targeting.evaluation",
     "evaluate_delivery": "targeting.evaluation",
     "parse_campaign": "targeting.campaign",
     "plan_delivery": "targeting.decision.delivery_plan",
     "plan_from_files": "targeting.decision.verbs",
+    "rate_products": "targeting.products",
     "simulate": "targeting.world",
 }
 

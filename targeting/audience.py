@@ -78,3 +78,8 @@ class Audience:
         return "\n".join([head, str(self.summary), *told, *self.warnings])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Its people and segments, for a notebook."""
+        head = f"{self.segments.height:,} eligible users in {self.summary.height} segments"
+        return f"<p>{head}</p>{self.summary._repr_html_()}"

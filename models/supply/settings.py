@@ -22,6 +22,8 @@ class SupplySettings:
         bend_sd: Deviation of that: a factor of 2.2 either way. Tested.
         most_a_day: Impressions of one merchant a person sees on a day, whatever is paid, unless the logs show
             more. Convention.
+        capped_people: People expected beyond the most that anybody was shown on a day, from whom on that is a
+            limit of the platform's: none of five is chance once in 150 times. Derived.
         usual_times: The same as a multiple of the highest pressure that was seen. Convention.
         ceiling_bend: Log units over which log capacity is bent below that. Convention.
         form: Exponent theta of the curve 1 - (1 + u)^-theta: 1 is Hill, 0 a logarithm. Convention.
@@ -69,6 +71,7 @@ class SupplySettings:
     usual_a_day: float = 1.5
     bend_sd: float = 0.8
     most_a_day: float = 30.0
+    capped_people: float = 5.0
     usual_times: float = 3.0
     ceiling_bend: float = 0.25
     form: float = 1.0

@@ -18,7 +18,8 @@ from models.supply.pressure import Counts
 from models.supply.settings import SUPPLY
 
 KEYS = ("date", "campaign_id", "segment", "placement")
-PRESSURE = ("reached", "pairs", "crowd", "ever", "ever_pairs")
+_SUMS = ("reached", "pairs", "crowd")
+PRESSURE = (*_SUMS, "ever", "ever_pairs")
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,14 @@ def paid_units(daily: pl.DataFrame, *, outcome: str, placements: tuple[str, ...]
                 f"delivery: {name} is {bad[name][0]} on {bad['date'][0]}; expected a finite number >= 0"
             )
     absent = {"campaign_id": pl.lit(""), "randomized_share": pl.lit(0.0)} | {
-        name: pl.lit(None, dtype=pl.Float64) for name in PRESSURE
+        name: pl.lit(None, dtype=pl.Float64) for name in (*PRESSURE, "most")
     }
     filled = known.with_columns(e.alias(n) for n, e in absent.items() if n not in known.columns)
     coin = (pl.col("randomized_share").fill_null(0.0) >= 0.5).alias("coin")
     sums = [pl.col(name).cast(pl.Float64).sum() for name in ("cost_cny", outcome)]
     told = [
-        pl.when(pl.col(n).is_not_null().all()).then(pl.max(n) if "ever" in n else pl.sum(n)).alias(n)
-        for n in PRESSURE
+        pl.when(pl.col(n).is_not_null().all()).then(pl.sum(n) if n in _SUMS else pl.max(n)).alias(n)
+        for n in (*PRESSURE, "most")
     ]
     paid = (
         filled.with_columns(pl.col("campaign_id").fill_null(""), coin)
@@ -158,6 +159,9 @@ def build_units(
     ceiling = capacity + 4.0 * SUPPLY.bend_sd
     if absolute and outcome == "impressions":
         ceiling = np.minimum(ceiling, np.log(np.maximum(SUPPLY.most_a_day, SUPPLY.usual_times * high)))
+    if counted and users is not None:
+        capped = np.log(_caps(paid, got, place=place, size=size[cell], together=together))
+        capacity, ceiling = np.minimum(capacity, capped), np.minimum(ceiling, capped)
     return Units(
         spend_cny=spend,
         got=got,
@@ -211,6 +215,25 @@ def _audience_sizes(
     paid = np.bincount(cell, money, n_cells)
     mean = np.bincount(cell, money * day, n_cells) / np.maximum(paid, 1e-12)
     return np.where(paid > 0, mean, np.median(mean[paid > 0]))
+
+
+def _caps(
+    paid: pl.DataFrame, shown: FloatArray, *, place: IntArray, size: FloatArray, together: IntArray
+) -> FloatArray:
+    """Most impressions a day that the platform lets a person have, (n_placements,); inf where no limit shows.
+
+    Were a day's impressions spread over the whole segment by chance, as evenly as can be, so many people
+    would have more than the most that anybody had. Where that is `capped_people` or more, it is a limit.
+    """
+    from scipy.stats import poisson
+
+    if paid["most"].null_count():
+        return np.full(int(place.max()) + 1, np.inf)
+    most = _largest(paid["most"].to_numpy(), place, int(place.max()) + 1)
+    first = np.unique(together, return_index=True)[1]
+    pressure = np.bincount(together, shown) / size[first]
+    beyond = size[first] * poisson.sf(most[place[first]], pressure)
+    return np.where(np.bincount(place[first], beyond) >= SUPPLY.capped_people, most, np.inf)
 
 
 def _high(pressure: FloatArray, spend: FloatArray) -> float:

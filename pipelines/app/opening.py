@@ -70,11 +70,19 @@ def opened(files: Mapping[str, bytes]) -> Opened:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, content in files.items():
-            disk.put(folder / Path(file).name, content)
+            disk.put(folder / _plain(file), content)
         try:
             return _opened(folder)
         except TargetingError as error:  # the person knows the file's name, not where we put it
             raise type(error)(str(error).replace(f"{folder}/", "")) from error
+
+
+def _plain(file: str) -> str:
+    """The file's own name; a browser sends no other."""
+    name = Path(file).name
+    if not name.strip(".") or "\0" in name:
+        raise DataError(f"{file!r} is no name of a file; rename it")
+    return name
 
 
 def _opened(folder: Path) -> Opened:

@@ -47,7 +47,7 @@ def _tried(w: Words, opened: Plan) -> Plan:
     try:
         tried = what_if(opened, controls.choice(w, opened), w)
     except TargetingError as error:
-        st.error(for_markdown(str(error)))
+        st.error(for_markdown(views.refusal(w, error)))
         st.caption(w.desk_stays)
         last = st.session_state.get("last")
         return last[1] if last is not None and last[0] == id(opened) else opened

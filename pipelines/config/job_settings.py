@@ -139,7 +139,7 @@ class SimulateSettings(Settings):
     """Which world `targeting simulate` makes: see configs/simulate.yaml."""
 
     world: str
-    users: int = Field(ge=1)
+    users: int | None = Field(ge=1)
     seed: int = Field(ge=0)
 
 

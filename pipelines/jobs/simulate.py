@@ -49,8 +49,8 @@ def run_simulate(
     """
     settings = load(SimulateSettings, config, world=world, users=users, seed=seed)
     with atomic_directory(out) as folder:
-        tell(f"{settings.users:,} people of world {settings.world}")
         made = simulate(settings.world, users=settings.users, seed=settings.seed)
+        tell(f"{made.users.height:,} people of world {settings.world}")
         for name, table in (("users", made.users), ("exposures", made.exposures), ("orders", made.orders)):
             write_table(table, folder / f"{name}.parquet")
         brief = yaml.safe_dump(dict(made.campaign), sort_keys=False, allow_unicode=True)
@@ -58,7 +58,12 @@ def run_simulate(
         truth = folder / "truth"
         truth.mkdir()
         write_table(made.truth.scores(), truth / "scores.parquet")
-        origin = {"world": settings.world, "users": settings.users, "seed": settings.seed}
+        origin = {
+            "world": settings.world,
+            "users": made.users.height,
+            "seed": settings.seed,
+            "mechanisms": dict(made.kind.mechanisms),
+        }
         (truth / "world.json").write_text(json.dumps(origin), encoding="utf-8")
     return SimulateResult(
         out=str(out),

@@ -16,6 +16,7 @@ from typing import Annotated
 import polars as pl
 
 from models.errors import DataError
+from models.escaping.media import for_html
 from models.stored import Rows
 from targeting.segments.diagnosis_words import UNKNOWN, fan_sentences, profile_sentences, segment_sentences
 from targeting.segments.formation import Segmentation
@@ -47,6 +48,10 @@ class Diagnosis:
     numbers: Mapping[str, float]
     profile: Annotated[pl.DataFrame, Rows(PROFILE)]
     segments: Annotated[pl.DataFrame, Rows(SEGMENTS)]
+
+    def _repr_html_(self) -> str:
+        """Its sentences, for a notebook."""
+        return f"<ul>{''.join(f'<li>{for_html(line)}</li>' for line in self.sentences)}</ul>"
 
 
 def diagnose(

@@ -16,6 +16,7 @@ from targeting.world.supply import Power, PriceShape
 
 PLACEMENTS = ("video", "live")
 RANDOM = "random"
+FEWEST_PEOPLE = 200
 USUAL_SHAPE = Power(2.0)
 
 
@@ -45,7 +46,7 @@ class Kind:
 
     Attributes:
         name, sentence: what the registry and the command line show.
-        people_share: users simulated, as a share of what was asked for.
+        people: users where nobody asks for a number; people_share: users simulated of those asked for.
         differs: 0 makes everybody the same person, 1 is the flagship's heterogeneity.
         reversed_roles: video brings the precise fans and live the content fans.
         intent_sd: sd (log scale) of the unobserved intent in following and buying.
@@ -77,6 +78,7 @@ class Kind:
 
     name: str
     sentence: str
+    people: int = 40_000
     people_share: float = 1.0
     differs: float = 1.0
     reversed_roles: bool = False

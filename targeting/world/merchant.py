@@ -16,7 +16,7 @@ import polars as pl
 from targeting.world.audiences import Audience, draw_audiences
 from targeting.world.damage import damage
 from targeting.world.history import draw_calendar, run_history
-from targeting.world.kinds import PLACEMENTS, RANDOM, Kind, kind_named
+from targeting.world.kinds import FEWEST_PEOPLE, PLACEMENTS, RANDOM, Kind, kind_named
 from targeting.world.people import People, choose_fans, draw_people, users_frame
 from targeting.world.purchases import Seen, orders_frame
 from targeting.world.random import draw_world
@@ -25,7 +25,6 @@ from targeting.world.truth import Truth
 
 STARTS_AT = datetime(2020, 11, 11)
 GROSS_MARGIN, FEE_RATE = 0.45, 0.05
-FEWEST_PEOPLE = 200
 PEOPLE_PER_USER = 570  # 40,000 users stand for a shop with 3.2 million fans
 
 
@@ -70,20 +69,24 @@ class World:
         return self.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
 
 
-def simulate(kind: str = "jewellery", *, users: int = 40_000, seed: int = 0) -> World:
+def simulate(kind: str = "jewellery", *, users: int | None = None, seed: int = 0) -> World:
     """A world of the registered kind (`KINDS`), or a `random` one; the same arguments give identical frames.
 
     A random world's mechanisms follow from the seed alone, whatever the number of users.
+
+    Args:
+        users: people; None for the world's own number, 40,000 or drawn between 3,000 and 200,000.
 
     Raises:
         CampaignError: no such kind.
     """
     rng = np.random.default_rng(seed)
     if kind == RANDOM:
-        chosen, people, fans = draw_world(seed, max(FEWEST_PEOPLE, users))
+        chosen, people, fans = draw_world(seed, users)
     else:
         chosen = kind_named(kind)
-        people = draw_people(rng, max(FEWEST_PEOPLE, round(users * chosen.people_share)), chosen)
+        asked = chosen.people if users is None else users
+        people = draw_people(rng, max(FEWEST_PEOPLE, round(asked * chosen.people_share)), chosen)
         fans = choose_fans(rng, people)
     return _lived(rng, chosen, people, fans)
 

@@ -71,10 +71,9 @@ def work(target: str, first: int, last: int, folder: Path) -> None:
     """Run cases in this process, one line of JSON each."""
     import faulthandler
 
-    faulthandler.dump_traceback_later(20 * MOST_SECONDS, exit=True)  # a case that no alarm stops
     for seed in range(first, last):
-        faulthandler.cancel_dump_traceback_later()
-        faulthandler.dump_traceback_later(2 * MOST_SECONDS, exit=True)
+        # What waits, or never comes back to Python, is stopped with its process.
+        faulthandler.dump_traceback_later(10 * MOST_SECONDS, exit=True)
         ended = run(target, seed, base=folder / "base", at=folder / "cases" / f"{target}-{seed}")
         sys.__stdout__.write(json.dumps(asdict(ended)) + "\n")  # type: ignore[union-attr]
         sys.__stdout__.flush()  # type: ignore[union-attr]

@@ -22,6 +22,10 @@ ALLOWED = (0, 1, 3)
 MOST_LETTERS = 3000
 
 
+class TooLongError(BaseException):
+    """Time is up; no `except Exception` may take it for an error of its own."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a case ended: its exit status, its seconds, and what is wrong with it (empty: nothing)."""
@@ -46,8 +50,8 @@ def run(target: str, seed: int, *, base: Path, at: Path) -> Ended:
         with _limited(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = execute(app, case.arguments)
         wrong = _wrong(code, err.getvalue(), out.getvalue()) or (case.judge() if code == 0 else "")
-    except TimeoutError:
-        wrong = f"still running after {MOST_SECONDS} s"
+    except TooLongError:
+        wrong = f"still running after {MOST_SECONDS} s of CPU"
     except BaseException:  # whatever leaves the entry is a finding
         wrong = f"left the entry: {traceback.format_exc(limit=-3)}"
     seconds = time.perf_counter() - started
@@ -72,13 +76,15 @@ def _wrong(code: int, err: str, out: str) -> str:
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    def over(*_: object) -> None:
-        raise TimeoutError
+    """Stop what computes too long; what waits too long is stopped by the worker's own guard."""
 
-    before = signal.signal(signal.SIGALRM, over)
-    signal.alarm(MOST_SECONDS)
+    def over(*_: object) -> None:
+        raise TooLongError
+
+    before = signal.signal(signal.SIGPROF, over)
+    signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

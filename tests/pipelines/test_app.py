@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 
 from models.errors import DataError, InfeasibleError, TargetingError
-from pipelines.app import screen, server
+from pipelines.app import screen, server, views
 from pipelines.app.choices import Choice
 from pipelines.app.opening import opened
 from pipelines.app.what_if import what_if
 from pipelines.jobs.plan import Source, run_plan
 from pipelines.store.plans import read_plan
+from targeting.words import words_in
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -66,6 +67,14 @@ def test_a_contradiction_is_told_by_name(plan_dir):
     saved = read_plan(plan_dir)
     with pytest.raises(InfeasibleError, match="little live"):
         what_if(saved, Choice(300, placements={"live": (0.5, 1.0)}))
+
+
+def test_a_contradiction_is_told_in_chinese_too(plan_dir):
+    w = words_in("zh")
+    with pytest.raises(InfeasibleError) as error:
+        what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
+    told = views.refusal(w, error.value)
+    assert told.startswith("没有计划能同时满足“little live”、“直播间 50 % 至 100 %”；放宽其中一条：")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +125,12 @@ def test_the_files_of_a_plan_are_the_plan(plan_dir):
 
 @pytest.mark.parametrize(
     ("files", "said"),
-    [({}, "got nothing"), ({"a.csv": b"x,y\n1,2\n"}, "a.csv"), ({"a.csv": b"", "b.csv": b""}, "one table")],
+    [
+        ({}, "got nothing"),
+        ({"a.csv": b"x,y\n1,2\n"}, "a.csv"),
+        ({"a.csv": b"", "b.csv": b""}, "one table"),
+        ({"..": b""}, "rename it"),
+    ],
 )
 def test_what_cannot_be_used_is_said_by_its_own_name(files, said):
     with pytest.raises(TargetingError) as error:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import jewellery_shop
@@ -390,3 +391,18 @@ def test_a_plan_draws_itself_for_a_notebook(verb):
     chart = getattr(jewellery_shop.plan(), verb)()
     assert chart.to_dict()["datasets"], "the chart carries its own records"
     assert str(svg_of(chart)).startswith("<svg")
+
+
+def test_audience_and_diagnosis_show_themselves_in_a_notebook():
+    people = jewellery_shop.audience()
+    assert "precise · likely" in people._repr_html_()
+    odd = replace(people.diagnosis, sentences=("<b>x</b>",))
+    assert odd._repr_html_() == "<ul><li>&lt;b&gt;x&lt;/b&gt;</li></ul>"
+
+
+def test_the_chinese_allocation_opens_in_a_spreadsheet():
+    files = jewellery_shop.plan().files(html=False, language="zh")
+    text = files["allocation.zh.csv"]
+    assert text.startswith("\ufeff人群,投放位置,")
+    assert "精准粉 · 高,直播间," in text
+    assert "allocation.en.csv" not in jewellery_shop.plan().files(html=False)

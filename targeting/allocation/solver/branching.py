@@ -114,7 +114,13 @@ class _Tree:
             self.rounds += found.rounds
             if not found.feasible and proof_of_none(pool, self.deadline) is not None:
                 return
-            own = Incumbent(self.best.problem, self.best.gap_tol, self.best.spend, self.best.value)
+            own = Incumbent(
+                self.best.problem,
+                self.best.gap_tol,
+                self.best.spend,
+                self.best.value,
+                deadline=self.deadline,
+            )
             consider(pool, own, found)
         except SolverError as error:  # the parent's bound holds for the child
             logger.warning("a branch was left open: %s", error)

@@ -17,6 +17,7 @@ from targeting.allocation.problem import Problem, relative_gap
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.polish import Polished, polish, violation
 from targeting.allocation.solver.pricing import legal
 from targeting.allocation.solver.repair import repair
@@ -24,7 +25,9 @@ from targeting.allocation.solver.repair import repair
 
 @dataclass
 class Incumbent:
-    """Best plan (in the program's variables), its value, the lowest bound and the prices it was got with."""
+    """Best plan (in the program's variables), its value, the lowest bound, its prices; the caller's time
+    limit, if any.
+    """
 
     problem: Problem
     gap_tol: float
@@ -32,6 +35,7 @@ class Incumbent:
     value: float = -np.inf
     bound: float = np.inf
     prices: FloatArray | None = None
+    deadline: Deadline | None = None
 
     @property
     def gap(self) -> float:
@@ -81,7 +85,9 @@ class Incumbent:
         low, high = _pattern_of(program, start)
         done = polish(program, start, prices, low, high)
         held = [self.offer(program, spend) for spend in (done.spend, legal(program, start))]
-        if done.residual > 1e-7 or not held[0]:
+        # A repair is forty linear programs; where a plan is known and time is up, it is not worth them.
+        late = self.spend is not None and self.deadline is not None and self.deadline.over
+        if (done.residual > 1e-7 or not held[0]) and not late:
             near = repair(program, start, low, high)
             self.offer(program, near.spend)
             again = polish(program, near.spend, near.prices, low, high)

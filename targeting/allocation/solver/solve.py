@@ -68,7 +68,7 @@ def solve(
     deadline = Deadline.of(time_limit_s)
     program = build(problem)
     _check_boxes(problem, program)
-    best = Incumbent(problem, gap_tol)
+    best = Incumbent(problem, gap_tol, deadline=deadline)
     warm = warm if warm is not None else Warm()
     rounds = 0
     if not _continued(program, best, warm):

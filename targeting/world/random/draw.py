@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from targeting.world.kinds import RANDOM, Buying, Kind
+from targeting.world.kinds import FEWEST_PEOPLE, RANDOM, Buying, Kind
 from targeting.world.people import People
 from targeting.world.random.behaviour import FORMS, Behaviour, draw_fans, draw_people
 from targeting.world.random.features import draw_known
@@ -22,14 +22,16 @@ SUPPLIES = ("power", "log", "hill", "auction")
 AUDIENCES = ("all", "segments", "packs", "lookalike")
 RHYTHM_NAMES = ("steady", "ordinary", "bursts", "returns")
 MECHANISMS_STREAM, PEOPLE_STREAM = 1, 2
+PEOPLE = (3_000, 200_000)
 
 
-def draw_world(seed: int, n: int) -> tuple[Kind, People, np.ndarray]:
-    """(kind, people, who is a fan) of the world `seed` with n people."""
+def draw_world(seed: int, users: int | None) -> tuple[Kind, People, np.ndarray]:
+    """(kind, people, who is a fan) of the world `seed`, of so many users or of its own number."""
     rng = np.random.default_rng([seed, MECHANISMS_STREAM])
     kind, how, columns = draw_kind(rng)
     rng = np.random.default_rng([seed, PEOPLE_STREAM])
-    known = draw_known(rng, n, **columns)
+    people_count = kind.people if users is None else max(FEWEST_PEOPLE, users)
+    known = draw_known(rng, people_count, **columns)
     people = draw_people(rng, known, kind, how)
     return kind, people, draw_fans(rng, people, how)
 
@@ -92,6 +94,7 @@ def draw_kind(rng: np.random.Generator) -> tuple[Kind, Behaviour, dict[str, int]
         intent_organic=float(rng.uniform(0.0, 1.5)),
         budget_days=(budget_days, budget_days),
         buying=buying,
+        people=round(_between(rng, *PEOPLE)),
     )
     return _named(kind, how, supply, columns), how, columns
 
@@ -175,5 +178,6 @@ def _named(kind: Kind, how: Behaviour, supply: str, columns: dict[str, int]) -> 
         "fans": f"{how.fan_share:.2f}^{how.content_pull:.1f}",
         "days": f"{kind.history_days}/{kind.horizon_days}",
         "budget_days": f"{kind.budget_days[0]:.2g}",
+        "people": str(kind.people),
     }
     return replace(kind, mechanisms=said)

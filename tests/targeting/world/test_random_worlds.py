@@ -69,6 +69,9 @@ def test_every_form_of_behaviour_and_of_the_rest_occurs(kinds):
     budgets = [kind.budget_days[0] for kind in kinds]
     assert min(budgets) < 0.3
     assert max(budgets) > 20
+    people = [kind.people for kind in kinds]
+    assert 3_000 <= min(people) < 5_000
+    assert 150_000 < max(people) <= 200_000
     anyway = [float(kind.mechanisms["anyway"]) for kind in kinds]
     assert min(anyway) < 0.05
     assert max(anyway) > 0.8
@@ -81,6 +84,12 @@ def test_a_seed_is_a_world_and_users_do_not_change_its_mechanisms():
     assert one.campaign == two.campaign
     assert one.kind.mechanisms != other.kind.mechanisms
     assert simulate("random", users=900, seed=5).kind.mechanisms == one.kind.mechanisms
+
+
+def test_a_world_has_a_number_of_people_of_its_own():
+    small = min(range(200), key=lambda seed: draw_kind(np.random.default_rng([seed, 1]))[0].people)
+    world = simulate("random", seed=small)
+    assert world.users.height == int(world.kind.mechanisms["people"]) < 4_000
 
 
 @pytest.mark.parametrize("seed", range(12))

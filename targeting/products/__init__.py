@@ -1,0 +1,9 @@
+"""What to sell to whom (选品). In: products, orders, segments. Out: ratings, a set for a room, g of a market.
+
+It must not import anything that decides.
+"""
+
+from targeting.products.ratings import rate_products
+from targeting.products.room_set import choose_products, with_products
+
+__all__ = ["choose_products", "rate_products", "with_products"]
