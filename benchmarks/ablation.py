@@ -10,7 +10,6 @@ over worlds of (off - on), each with its standard error:
 value      points of value / seen, the best plan that features can tell: negative where the mechanism pays
 promise    |log(promised / true)|: positive where it pays
 inside     share of worlds with the truth in the plan's 80 % interval
-seconds    of fit and plan
 """
 
 from __future__ import annotations
@@ -189,7 +188,6 @@ def changes(trials: Sequence[Trial], name: str) -> dict[str, tuple[float, float]
         "value": [100 * (off.value - usual.value) / usual.seen for off, usual in pairs],
         "promise": [_miss(off) - _miss(usual) for off, usual in pairs],
         "inside": [float(off.inside) - float(usual.inside) for off, usual in pairs],
-        "seconds": [off.seconds - usual.seconds for off, usual in pairs],
     }
     count = max(len(pairs), 1)
     return {
@@ -208,15 +206,15 @@ def print_table(trials: Sequence[Trial]) -> None:
     values, misses = [t.value / t.seen for t in usual], [_miss(t) for t in usual]
     print(f"{len(usual)} worlds, all on: value / seen {np.median(values):.3f} (median),", end=" ")
     print(f"|log(promised / true)| {np.mean(misses):.3f}, inside {np.mean([t.inside for t in usual]):.2f}\n")
-    print("| off | what | worlds | value, points | promise | inside | seconds |")
-    print("|---|---|---|---|---|---|---|")
+    print("| off | what | worlds | value, points | promise | inside |")
+    print("|---|---|---|---|---|---|")
     for name, mechanism in MECHANISMS.items():
         count = sum(t.mechanism == name for t in trials)
         if not count:
             continue
         found = changes(trials, name)
         told = [f"{found[c][0]:+.{d}f} ± {found[c][1]:.{d}f}" for c, d in (("value", 2), ("promise", 3))]
-        told += [f"{found[c][0]:+.{d}f}" for c, d in (("inside", 2), ("seconds", 1))]
+        told.append(f"{found['inside'][0]:+.2f}")
         print(f"| {name} | {mechanism.sentence} | {count} | {' | '.join(told)} |")
 
 

@@ -23,6 +23,7 @@ DAILY_SCHEMA = {
     "crowd": pl.Float64,
     "ever": pl.Float64,
     "ever_pairs": pl.Float64,
+    "most": pl.Float64,
     "randomized_share": pl.Float64,
 }
 
@@ -42,6 +43,7 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
         `DAILY_SCHEMA`: sums per date x campaign x segment x placement, rows shown by a coin apart
         (`randomized_share` 1); `reached` different users, `pairs` the sum of n (n - 1) over rows of n
         impressions and `crowd` that of n (N - 1), N being all that the person saw in the placement that day;
+        `most` the largest N;
         `ever` and `ever_pairs` are reached and pairs of the whole log for that campaign, segment, placement
         and coin, the same on all days. Ordered by date, campaign, segment, placement.
     """
@@ -81,6 +83,7 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
             pl.col("user_id").n_unique().cast(pl.Float64).alias("reached"),
             (n * (n - 1.0)).sum().alias("pairs"),
             (n * (pl.col("everything") - 1.0)).sum().alias("crowd"),
+            pl.col("everything").max().alias("most"),
         )
         .join(ever, on=keys, how="left")
         .select([pl.col(name).cast(kind) for name, kind in DAILY_SCHEMA.items()])

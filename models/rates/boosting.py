@@ -121,6 +121,7 @@ class Grower:
             "num_threads": threads,
             "verbosity": -1,
             "feature_pre_filter": False,
+            "bin_construct_sample_cnt": RATES.bin_rows,
             "objective": "none",
         }
         self.data: Any = lightgbm.Dataset(

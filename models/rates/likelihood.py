@@ -151,8 +151,9 @@ def hazard_gradient(rows: HazardRows, log_rate: np.ndarray) -> tuple[np.ndarray,
     """Gradient of the loss and Fisher information with respect to the log rate, each (n,)."""
     u = rows.w * np.exp(log_rate)
     lam = np.clip(rows.b + u, 1e-300, 700.0)
-    gradient = u * np.where(rows.y > 0, -1.0 / np.expm1(lam), 1.0)
-    information = u * u / np.expm1(lam)
+    odds = np.expm1(lam)
+    gradient = u * np.where(rows.y > 0, -1.0 / odds, 1.0)
+    information = u * u / odds
     return rows.weight * gradient, rows.weight * np.maximum(information, 1e-12)
 
 

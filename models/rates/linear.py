@@ -163,7 +163,8 @@ def fit_linear(
     """
     k = known.columns.shape[1]
     design = np.column_stack([np.ones(expanded.shape[0]), known.columns, expanded])
-    mean = np.concatenate([[rows.constant()], known.mean, np.zeros(expanded.shape[1])])
+    level = rows.constant() - float((known.columns @ np.asarray(known.mean)).mean()) if k else rows.constant()
+    mean = np.concatenate([[level], known.mean, np.zeros(expanded.shape[1])])
     strength = RATES.first_penalty if penalty is None else penalty
     beta = mean if start is None else start
     for _ in range(1 if penalty is not None else RATES.penalty_rounds):

@@ -60,6 +60,7 @@ class RateSettings:
         patience: Trees without a better held-out loss after which a fold stops growing. Convention.
         tree_nats: Held-out loss that a tree must bring: the least of a hundred noisy losses is luck.
             Convention.
+        bin_rows: Rows that LightGBM's bins are read off: each of 63 holds three hundred. Derived.
         rows_per_thread: Rows that are worth another thread: a tree on fewer takes under a millisecond, and
             waiting for a thread on a busy machine 46. Convention.
         first_penalty: Of a line before the rows are asked, events. Convention.
@@ -110,8 +111,9 @@ class RateSettings:
     min_events: int = 20
     folds: int = 4
     max_rounds: int = 160
-    patience: int = 15
+    patience: int = 12
     tree_nats: float = 0.1
+    bin_rows: int = 20_000
     rows_per_thread: int = 100_000
     first_penalty: float = 10.0
     penalty_limits: tuple[float, float] = (1.0, 1e5)

@@ -180,7 +180,8 @@ def _fit(
     constant, n_users = rows.constant(), fitting.matrix.shape[0]
     fold = fold_of(rows.user, RATES.folds, fitting.seed)
     least = min(rows.take(fold != k).events for k in range(RATES.folds))
-    if rows.events < RATES.min_events or least < 1 or fitting.matrix.shape[1] == 0:
+    enough = rows.events >= RATES.min_events
+    if least < 1 or not (enough or bases or groups):
         return Shape(Rate(constant), np.full(n_users, constant), 0, rows.events)
     known = Known(
         known_columns(
@@ -192,12 +193,12 @@ def _fit(
         (*(b.slope for b in bases), *[0.0] * groups),
         (*[RATES.base_sd] * len(bases), *[RATES.group_sd] * groups),
     )
-    task = _Task(fitting, rows, fold, known, fitting.matrix[rows.user])
+    task = _Task(fitting, rows, fold, known, fitting.matrix[rows.user], enough)
     whole, lines, rounds, trees = task.cross_validated()
     stack = _stacked(rows, lines - constant, trees, constant)
     level, slope, weight = float(stack.theta[0]), *np.maximum(stack.theta[1:], 0.0)
     linear = LinearTerm(
-        fitting.design,
+        task.design,
         float(constant + level + slope * (whole[0] - constant)),
         tuple((slope * whole[1 : 1 + len(known.mean)]).tolist()),
         tuple((slope * whole[1 + len(known.mean) :]).tolist()),
@@ -205,9 +206,9 @@ def _fit(
     out = constant + level + slope * (lines - constant) + weight * trees
     nobody = None if group is None else np.full(n_users, -1.0)
     everybody = linear.of(
-        fitting.expanded, known_columns([b.shape.out_of_fold for b in bases], nobody, groups, n_users)
+        task.expanded(), known_columns([b.shape.out_of_fold for b in bases], nobody, groups, n_users)
     )
-    at_rows = linear.of(fitting.expanded[rows.user], known.columns)
+    at_rows = linear.of(task.expanded()[rows.user], known.columns)
     trees_text = task.grown(at_rows, rounds, weight)
     forest = Trees(trees_text, float(weight))
     rate = Rate(constant, linear, forest, tuple(b.shape.rate for b in bases), groups)
@@ -227,21 +228,31 @@ def _stacked(rows: Rows, lines: FloatArray, trees: FloatArray, constant: float) 
 
 @dataclass(frozen=True)
 class _Task:
-    """One fitting problem: rows, folds, known columns, features of each row."""
+    """One fitting problem: rows, folds, known columns, features of each row, and whether to look at them."""
 
     fitting: Fitting
     rows: Rows
     fold: np.ndarray
     known: Known
     matrix: FloatArray
+    enough: bool
+
+    @property
+    def design(self) -> Design:
+        """Columns of the line; none where events are too few to tell people apart by their features."""
+        return self.fitting.design if self.enough else Design({}, {})
+
+    def expanded(self) -> FloatArray:
+        """These columns of every user."""
+        return self.fitting.expanded if self.enough else np.zeros((self.fitting.matrix.shape[0], 0))
 
     def cross_validated(self) -> tuple[FloatArray, FloatArray, int, FloatArray]:
         """Coefficients on all rows, lines out of fold, number of trees, their sum out of fold."""
-        expanded = self.fitting.expanded[self.rows.user].astype(np.float64)
+        expanded = self.expanded()[self.rows.user].astype(np.float64)
         whole = fit_linear(expanded=expanded, rows=self.rows, known=self.known)
         every = np.column_stack([np.ones(self.rows.y.size), self.known.columns, expanded])
         lines, trees, paths = np.empty(self.rows.y.size), np.zeros(self.rows.y.size), []
-        like = self._grower(every @ whole.beta)
+        like: Grower | None = None
         for k in range(RATES.folds):
             held = self.fold == k
             inside = replace(self.known, columns=self.known.columns[~held])
@@ -251,7 +262,12 @@ class _Task:
             ).beta  # fmt: skip
             line = every @ beta
             lines[held] = line[held]
-            paths.append(self._grower(line, held, like).path(RATES.max_rounds))
+            if self.enough:
+                grower = self._grower(line, held, like)
+                like = like or grower
+                paths.append(grower.path(RATES.max_rounds))
+        if not paths:
+            return whole.beta, lines, 0, trees
         length = max(len(path.loss) for path in paths)
         # a fold that stopped early keeps its last (worse) loss: it votes against more trees
         total = np.sum([np.pad(p.loss, (0, length - len(p.loss)), mode="edge") for p in paths], axis=0)

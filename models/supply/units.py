@@ -18,7 +18,8 @@ from models.supply.pressure import Counts
 from models.supply.settings import SUPPLY
 
 KEYS = ("date", "campaign_id", "segment", "placement")
-PRESSURE = ("reached", "pairs", "crowd", "ever", "ever_pairs")
+_SUMS = ("reached", "pairs", "crowd")
+PRESSURE = (*_SUMS, "ever", "ever_pairs")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Units:
     Attributes:
         spend_cny, got: (n_units,) both as delivered; spend > 0, got >= 0.
         people: (n_units,) whom the money was spread over.
-        cell, campaign, day: (n_units,) indices; campaign and day number those of each placement apart.
+        cell, day: (n_units,) indices; days of each placement are numbered apart.
         control: (n_units,) log money against the cell's mean where nobody randomised it, else 0.
         size: (n_cells,) people of the cell, or what it delivered at most where people are not known.
         segment, placement: (n_cells,) indices.
@@ -37,6 +38,7 @@ class Units:
             `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
             saturated one.
         doubt_sd: deviation of log bend between what the units show and what holds for everybody at once.
+        counted: whether it is counted how often people were shown.
         dispersion: variance over mean of what is counted, to start from.
     """
 
@@ -44,7 +46,6 @@ class Units:
     got: FloatArray
     people: FloatArray
     cell: IntArray
-    campaign: IntArray
     day: IntArray
     control: FloatArray
     size: FloatArray
@@ -54,6 +55,7 @@ class Units:
     ceiling_log: FloatArray
     price_offset: FloatArray
     doubt_sd: float
+    counted: bool
     dispersion: float
 
 
@@ -79,14 +81,14 @@ def paid_units(daily: pl.DataFrame, *, outcome: str, placements: tuple[str, ...]
                 f"delivery: {name} is {bad[name][0]} on {bad['date'][0]}; expected a finite number >= 0"
             )
     absent = {"campaign_id": pl.lit(""), "randomized_share": pl.lit(0.0)} | {
-        name: pl.lit(None, dtype=pl.Float64) for name in PRESSURE
+        name: pl.lit(None, dtype=pl.Float64) for name in (*PRESSURE, "most")
     }
     filled = known.with_columns(e.alias(n) for n, e in absent.items() if n not in known.columns)
     coin = (pl.col("randomized_share").fill_null(0.0) >= 0.5).alias("coin")
     sums = [pl.col(name).cast(pl.Float64).sum() for name in ("cost_cny", outcome)]
     told = [
-        pl.when(pl.col(n).is_not_null().all()).then(pl.max(n) if "ever" in n else pl.sum(n)).alias(n)
-        for n in PRESSURE
+        pl.when(pl.col(n).is_not_null().all()).then(pl.sum(n) if n in _SUMS else pl.max(n)).alias(n)
+        for n in (*PRESSURE, "most")
     ]
     paid = (
         filled.with_columns(pl.col("campaign_id").fill_null(""), coin)
@@ -157,12 +159,14 @@ def build_units(
     ceiling = capacity + 4.0 * SUPPLY.bend_sd
     if absolute and outcome == "impressions":
         ceiling = np.minimum(ceiling, np.log(np.maximum(SUPPLY.most_a_day, SUPPLY.usual_times * high)))
+    if counted and users is not None:
+        capped = np.log(_caps(paid, got, place=place, size=size[cell], together=together))
+        capacity, ceiling = np.minimum(capacity, capped), np.minimum(ceiling, capped)
     return Units(
         spend_cny=spend,
         got=got,
         people=people,
         cell=cell,
-        campaign=_ranked(paid, "campaign_id", "placement"),
         day=_ranked(paid, "date", "placement"),
         control=_control(spend / people, paid["coin"].to_numpy() & (not counted), cell, n_cells),
         size=size,
@@ -172,6 +176,7 @@ def build_units(
         ceiling_log=np.maximum(ceiling, capacity),
         price_offset=np.zeros(n_cells) if absolute else np.log(rate[placement_of] / own),
         doubt_sd=_doubt_sd(counted=counted, whole=users is not None, apart=apart),
+        counted=counted,
         dispersion=unit,
     )
 
@@ -210,6 +215,25 @@ def _audience_sizes(
     paid = np.bincount(cell, money, n_cells)
     mean = np.bincount(cell, money * day, n_cells) / np.maximum(paid, 1e-12)
     return np.where(paid > 0, mean, np.median(mean[paid > 0]))
+
+
+def _caps(
+    paid: pl.DataFrame, shown: FloatArray, *, place: IntArray, size: FloatArray, together: IntArray
+) -> FloatArray:
+    """Most impressions a day that the platform lets a person have, (n_placements,); inf where no limit shows.
+
+    Were a day's impressions spread over the whole segment by chance, as evenly as can be, so many people
+    would have more than the most that anybody had. Where that is `capped_people` or more, it is a limit.
+    """
+    from scipy.stats import poisson
+
+    if paid["most"].null_count():
+        return np.full(int(place.max()) + 1, np.inf)
+    most = _largest(paid["most"].to_numpy(), place, int(place.max()) + 1)
+    first = np.unique(together, return_index=True)[1]
+    pressure = np.bincount(together, shown) / size[first]
+    beyond = size[first] * poisson.sf(most[place[first]], pressure)
+    return np.where(np.bincount(place[first], beyond) >= SUPPLY.capped_people, most, np.inf)
 
 
 def _high(pressure: FloatArray, spend: FloatArray) -> float:

@@ -12,7 +12,6 @@ import streamlit as st
 
 from models.errors import InfeasibleError, TargetingError
 from models.escaping.media import for_chart, for_markdown
-from models.escaping.tables import for_cells
 from pipelines.jobs.export import launch_sheet
 from targeting.allocation.explain.spendlp import BUDGET
 from targeting.decision.verbs import Plan
@@ -21,7 +20,7 @@ from targeting.report import charts, verdict
 from targeting.report.saying import measure_of, objective_axis, reason
 from targeting.report.section import Reader
 from targeting.report.sections import budget, curves, money, rules
-from targeting.report.tables import translated
+from targeting.report.tables import allocation_in, sheet_text
 from targeting.words import Words
 
 _FIGURES = (("profit_cny", "profit"), ("new_fans", "new_fans"), ("new_fan_gmv_cny", "gmv"))
@@ -179,12 +178,10 @@ def scenarios(w: Words, kept: dict[str, Plan]) -> None:
 def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
     """Launch sheet, allocation and report, each made when it is asked for."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in tried.campaign.campaign_id)
-    sheet = translated(tried, w.language).get(f"allocation.{w.language}.csv", tried.allocation)
-    assert isinstance(sheet, pl.DataFrame)
     st.subheader(w.desk_downloads)
     made: dict[str, tuple[Any, str, str]] = {
         w.desk_report: (lambda: tried.to_html(w.language, budgets=budgets), f"{name}.html", "text/html"),
-        w.desk_sheet: (lambda: sheet_text(sheet), f"{name}.csv", "text/csv"),
+        w.desk_sheet: (lambda: sheet_text(allocation_in(tried, w)), f"{name}.csv", "text/csv"),
         w.desk_kuaishou: (
             lambda: sheet_text(launch_sheet(tried, "kuaishou")),
             f"{name}-kuaishou.csv",
@@ -198,11 +195,6 @@ def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
     }
     for column, (label, (make, file, mime)) in zip(st.columns(len(made)), made.items(), strict=True):
         column.download_button(label, make, file_name=file, mime=mime, on_click="ignore")
-
-
-def sheet_text(sheet: pl.DataFrame) -> bytes:
-    """The table as a CSV that a spreadsheet opens with its Chinese letters and takes for no formula."""
-    return for_cells(sheet).write_csv(include_bom=True).encode()
 
 
 def _chart(chart: Any) -> None:

@@ -398,3 +398,11 @@ def test_audience_and_diagnosis_show_themselves_in_a_notebook():
     assert "precise · likely" in people._repr_html_()
     odd = replace(people.diagnosis, sentences=("<b>x</b>",))
     assert odd._repr_html_() == "<ul><li>&lt;b&gt;x&lt;/b&gt;</li></ul>"
+
+
+def test_the_chinese_allocation_opens_in_a_spreadsheet():
+    files = jewellery_shop.plan().files(html=False, language="zh")
+    text = files["allocation.zh.csv"]
+    assert text.startswith("\ufeff人群,投放位置,")
+    assert "精准粉 · 高,直播间," in text
+    assert "allocation.en.csv" not in jewellery_shop.plan().files(html=False)

@@ -230,7 +230,7 @@ def test_verdicts_weigh_both_errors():
 @pytest.mark.slow
 def test_what_the_coin_says_is_what_the_world_knows():
     """20,000 people: the coin's estimate of the fans a plan adds covers the true hazards' answer."""
-    world = tg.simulate("jewellery", users=20_000, seed=11)
+    world = tg.simulate("jewellery", users=20_000, seed=14)
     dataset = gather(users=world.users, exposures=world.exposures, orders=world.orders)
     found = backtest(dataset, world.campaign, windows=1, window_days=12, **{**OPTIONS, "min_audience": 500})
     plan = found.plans[0]
