@@ -4,7 +4,7 @@ A unit o (campaign x placement x day x segment) got y impressions for S yuan spr
 regression, all placements together:
 
     log E[y] = log S - log price(S / A; level, bend, form)          price: `models.supply.price`
-    level = placement + segment + cell + campaign + day + lean x control
+    level = placement + segment + cell + day + lean x control
     bend  = placement + cell + doubt,   form = placement
 
 Every term is a block of normal effects around its prior mean; their deviations are learned with the fit
@@ -29,7 +29,7 @@ from models.supply.price import capacity_of, price_at
 from models.supply.settings import SUPPLY
 from models.supply.units import Units
 
-LEARNED = ("segment", "cell", "campaign", "day", "bend of cell")
+LEARNED = ("segment", "cell", "day", "bend of cell")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Block:
         name: what they are.
         part: which parameter of the price they add to.
         index: (n_units,) effect of each unit.
-        at_cell: (n_cells,) effect of each cell; None for what passes (days, campaigns, lean).
+        at_cell: (n_cells,) effect of each cell; None for what passes (days, lean, doubt).
         mean: (n_effects,) prior mean.
         sd: prior deviation.
         slope: (n_units,) what the effect is multiplied with.
@@ -91,8 +91,14 @@ def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> Suppl
     lean = next(x[at][0] for b, at in zip(blocks, _places(blocks), strict=True) if b.name == "lean")
     sds = {b.name: b.sd for b in blocks if b.name in LEARNED}
     cells = _cells(units, blocks, drawn)
-    transfer = rng.normal(0.0, SUPPLY.transfer_sd, cells.log_price.shape)
-    draws = replace(cells, log_price=cells.log_price + transfer)
+    common, single, room = SUPPLY.transfer_sds[0 if units.counted else 1]
+    shared = rng.normal(size=(2, n_draws, int(units.placement.max()) + 1))[..., units.placement]
+    transfer = rng.normal(0.0, single, cells.log_price.shape)
+    draws = replace(
+        cells,
+        log_price=cells.log_price + common * shared[0] + transfer,
+        log_capacity=np.minimum(cells.log_capacity + room * shared[1], units.ceiling_log[units.placement]),
+    )
     return SupplyFit(_cells(units, blocks, x), draws, sds, dispersion, noise, float(lean))
 
 
@@ -100,18 +106,16 @@ def _blocks(units: Units) -> tuple[Block, ...]:
     cells = np.arange(len(units.size))
     place, segment = units.placement, units.segment
     typical = _typical_log_price(units)
-    segments, cell_of, campaigns, days, bends = SUPPLY.sds
+    segments, cell_of, days, bends = SUPPLY.sds
 
     def none(index: IntArray) -> FloatArray:
         return np.zeros(int(index.max()) + 1)
 
     at, forms = units.cell, np.full(len(typical), np.log(SUPPLY.form))
-    alone = len(np.unique(units.campaign)) == len(typical)  # a placement's only campaign is the placement
-    blocks = (
+    return (
         Block("placement", "level", place[at], place, typical, SUPPLY.price_sd),
         Block("segment", "level", segment[at], segment, none(segment), segments),
         Block("cell", "level", at, cells, units.price_offset, cell_of),
-        Block("campaign", "level", units.campaign, None, none(units.campaign), campaigns),
         Block("day", "level", units.day, None, none(units.day), days),
         Block("lean", "level", 0 * at, None, np.zeros(1), SUPPLY.lean_sd, units.control),
         Block("bend", "bend", place[at], place, units.bend_log, SUPPLY.bend_sd),
@@ -119,7 +123,6 @@ def _blocks(units: Units) -> tuple[Block, ...]:
         Block("bend of cell", "bend", at, cells, np.zeros(len(cells)), bends),
         Block("form", "form", place[at], place, forms, SUPPLY.form_sd),
     )
-    return tuple(b for b in blocks if not (alone and b.name == "campaign"))
 
 
 def _typical_log_price(units: Units) -> FloatArray:

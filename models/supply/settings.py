@@ -29,7 +29,7 @@ class SupplySettings:
         form: Exponent theta of the curve 1 - (1 + u)^-theta: 1 is Hill, 0 a logarithm. Convention.
         form_sd: Its deviation: from nearly a logarithm to nearly a hard limit. Convention.
         price_sd: Deviation of a placement's price around its mean price: what was paid is known. Convention.
-        sds: Deviations that the learned ones start from: price of segments, cells, campaigns and days,
+        sds: Deviations that the learned ones start from: price of segments, cells and days,
             capacity of cells. Convention.
         pseudo: Effects of that size added to each when it is learned. Convention.
         lean_sd: Deviation of how much of unplanned money is demand, where randomised rows can tell: a day's
@@ -54,7 +54,8 @@ class SupplySettings:
         most_away: Audience of a campaign over those who are there on a day, at most: more than that and it
             has changed its audience. Convention.
         reach_error: Relative error of the reach that gamma-distributed activity implies. Convention.
-        transfer_sd: Deviation of a cell's price between how it was bought and how it will be. Convention.
+        transfer_sds: Deviations between those who were bought and everybody at once, where people are counted
+            and where they are not: price of a placement and of a cell, capacity of a placement. Convention.
         misfit: Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
@@ -76,8 +77,8 @@ class SupplySettings:
     form: float = 1.0
     form_sd: float = 0.7
     price_sd: float = 2.0
-    sds: tuple[float, float, float, float, float] = (0.15, 0.15, 0.1, 0.05, 0.3)
-    pseudo: tuple[float, float, float, float, float] = (2.0, 2.0, 2.0, 2.0, 10.0)
+    sds: tuple[float, float, float, float] = (0.15, 0.15, 0.05, 0.3)
+    pseudo: tuple[float, float, float, float] = (2.0, 2.0, 2.0, 10.0)
     lean_sd: float = 0.3
     doubt_sds: tuple[float, float, float, float] = (0.25, 0.05, 0.3, 1.5)
     day_freedom: float = 3.0
@@ -91,7 +92,7 @@ class SupplySettings:
     unevenness_sd: float = 0.7
     most_away: float = 2.5
     reach_error: float = 0.003
-    transfer_sd: float = 0.03
+    transfer_sds: tuple[tuple[float, float, float], ...] = ((0.15, 0.1, 0.25), (0.0, 0.03, 0.0))
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3

@@ -29,7 +29,7 @@ class Units:
     Attributes:
         spend_cny, got: (n_units,) both as delivered; spend > 0, got >= 0.
         people: (n_units,) whom the money was spread over.
-        cell, campaign, day: (n_units,) indices; campaign and day number those of each placement apart.
+        cell, day: (n_units,) indices; days of each placement are numbered apart.
         control: (n_units,) log money against the cell's mean where nobody randomised it, else 0.
         size: (n_cells,) people of the cell, or what it delivered at most where people are not known.
         segment, placement: (n_cells,) indices.
@@ -38,6 +38,7 @@ class Units:
             `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
             saturated one.
         doubt_sd: deviation of log bend between what the units show and what holds for everybody at once.
+        counted: whether it is counted how often people were shown.
         dispersion: variance over mean of what is counted, to start from.
     """
 
@@ -45,7 +46,6 @@ class Units:
     got: FloatArray
     people: FloatArray
     cell: IntArray
-    campaign: IntArray
     day: IntArray
     control: FloatArray
     size: FloatArray
@@ -55,6 +55,7 @@ class Units:
     ceiling_log: FloatArray
     price_offset: FloatArray
     doubt_sd: float
+    counted: bool
     dispersion: float
 
 
@@ -166,7 +167,6 @@ def build_units(
         got=got,
         people=people,
         cell=cell,
-        campaign=_ranked(paid, "campaign_id", "placement"),
         day=_ranked(paid, "date", "placement"),
         control=_control(spend / people, paid["coin"].to_numpy() & (not counted), cell, n_cells),
         size=size,
@@ -176,6 +176,7 @@ def build_units(
         ceiling_log=np.maximum(ceiling, capacity),
         price_offset=np.zeros(n_cells) if absolute else np.log(rate[placement_of] / own),
         doubt_sd=_doubt_sd(counted=counted, whole=users is not None, apart=apart),
+        counted=counted,
         dispersion=unit,
     )
 
