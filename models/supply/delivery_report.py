@@ -19,17 +19,12 @@ import polars as pl
 
 from models.arrays import FloatArray, IntArray
 from models.chance import Chance
-from models.errors import DataError
 from models.rates.pooling import Pooled, pool_rates
 from models.supply.misfit import misfit_warnings
-from models.supply.pressure import pairs_of_reach
+from models.supply.report_rows import basis_of, daily_sums, is_known, normal_rows, numbered, with_pressure
 from models.supply.response import ResponseModel, fit_response
 from models.supply.settings import SUPPLY
 
-COUNTS = ("impressions", "live_entries", "new_fans", "orders", "gmv_cny")
-# What curves may deliver: the earliest step of the way that every placement reports. Entries come last: most
-# reports have them for the live room only.
-BASES = ("impressions", "new_fans", "orders", "gmv_cny", "live_entries")
 BLIND = (
     "delivery: column reach (触达人数) is missing, so nothing tells how often each person was shown; how "
     "much more a day can hold is a guess from the money of different days, and intervals are wider for it"
@@ -82,17 +77,17 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
     Raises:
         DataError: no outcome column has a positive number, or nothing was paid.
     """
-    rows = _normal(delivery)
-    daily = _daily(rows)
-    basis = _basis(daily)
+    rows = normal_rows(delivery)
+    daily = daily_sums(rows)
+    basis = basis_of(daily)
     paid_days = daily.filter(pl.col("cost_cny") > 0).group_by("segment", "placement").len()["len"].to_numpy()
-    pressed = _with_pressure(rows) if basis == "impressions" else None
+    pressed = with_pressure(rows) if basis == "impressions" else None
     apart = pressed is None and bool(np.median(paid_days) < SUPPLY.few_days)
-    bought = pressed if pressed is not None else _numbered(rows) if apart else daily
+    bought = pressed if pressed is not None else numbered(rows) if apart else daily
     response = fit_response(
         bought, users_by_segment=None, rng=rng, n_draws=n_draws, outcome=basis, apart=apart
     )
-    fans = next((name for name in ("new_fans", "orders") if _known(daily, name)), None)
+    fans = next((name for name in ("new_fans", "orders") if is_known(daily, name)), None)
     cells = response.cells.select("segment", "placement")
     group = _group(cells)
     ones = np.ones(cells.height)
@@ -100,7 +95,7 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
         daily, fans if basis == "impressions" else None, basis, cells, group, rng=rng, n_draws=n_draws
     )
     unit = fans if fans is not None else (None if basis == "gmv_cny" else basis)
-    has_gmv = _known(daily, "gmv_cny")
+    has_gmv = is_known(daily, "gmv_cny")
     gmv = _rate(daily, "gmv_cny" if has_gmv else None, unit, cells, group, rng=rng, n_draws=n_draws)
     entry = _rate(daily, "live_entries", basis, cells, group, rng=rng, n_draws=1, absent=0.0)
     claims, why = _claims(daily)
@@ -139,7 +134,7 @@ def _chance(
         told = of_curve if fans == basis else _dispersion(_both(daily, fans, basis), fans, basis)
         fan_unit = max(told, 1.0)
     money = np.zeros(0)
-    if _known(daily, "gmv_cny"):
+    if is_known(daily, "gmv_cny"):
         yuan = of_curve
         if unit is not None:
             both = _both(daily, "gmv_cny", unit)
@@ -152,86 +147,6 @@ def _chance(
 def _both(daily: pl.DataFrame, top: str, bottom: str) -> pl.DataFrame:
     """Rows that report both."""
     return daily.filter(pl.col(top).is_not_null() & pl.col(bottom).is_not_null())
-
-
-def _normal(delivery: pl.DataFrame) -> pl.DataFrame:
-    """All columns present, numbers as floats."""
-    for name in ("date", "segment", "placement", "cost_cny"):
-        if name not in delivery.columns:
-            raise DataError(
-                f"delivery: column {name!r} is missing; expected date, segment, placement, cost_cny"
-            )
-    have = [pl.col(n).cast(pl.Float64) for n in ("cost_cny", *COUNTS) if n in delivery.columns]
-    absent = [pl.lit(None, dtype=pl.Float64).alias(n) for n in COUNTS if n not in delivery.columns]
-    coin = (
-        pl.col("randomized").fill_null(False).cast(pl.Float64)
-        if "randomized" in delivery.columns
-        else pl.lit(0.0)
-    )
-    told = {"campaign_id": pl.String, "reach": pl.Float64}
-    kept = [
-        (pl.col(n) if n in delivery.columns else pl.lit(None)).cast(kind).alias(n) for n, kind in told.items()
-    ]
-    return delivery.select("date", "segment", "placement", *have, *absent, *kept, coin.alias("coin"))
-
-
-def _with_pressure(rows: pl.DataFrame) -> pl.DataFrame | None:
-    """Units with their pairs, from the reach of each; None where a paid unit's is not known.
-
-    People reached in several hours cannot be added up, so a unit of several rows has no reach. Campaigns on
-    one segment address the same people: they press each other's.
-    """
-    keys = ["date", "campaign_id", "segment", "placement"]
-    paid = rows.filter((pl.col("cost_cny") > 0) & (pl.col("impressions") > 0))
-    if paid["reach"].null_count() or paid.select(keys).is_duplicated().any():
-        return None
-    shown = paid["impressions"].to_numpy()
-    cell_day = pl.col("impressions").sum().over("date", "segment", "placement")
-    return paid.with_columns(
-        pl.col("reach").alias("reached"),
-        pl.col("coin").alias("randomized_share"),
-        pl.Series("pairs", pairs_of_reach(shown, paid["reach"].to_numpy())),
-    ).with_columns(crowd=pl.col("pairs") * cell_day / pl.col("impressions"))
-
-
-def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every row a campaign of its own."""
-    number = pl.int_range(pl.len()).cast(pl.String)
-    return rows.with_columns(number.alias("campaign_id"), randomized_share=pl.col("coin"))
-
-
-def _daily(rows: pl.DataFrame) -> pl.DataFrame:
-    """Sums per date and cell; a count stays null where none of the rows reports it."""
-    cost = pl.col("cost_cny")
-    sums = [pl.when(pl.col(n).is_not_null().any()).then(pl.col(n).sum()).alias(n) for n in COUNTS]
-    coin = pl.when(cost.sum() > 0).then((pl.col("coin") * cost).sum() / cost.sum()).otherwise(0.0)
-    return (
-        rows.group_by("date", "segment", "placement")
-        .agg(cost.sum(), *sums, coin.alias("randomized_share"))
-        .sort("date", "segment", "placement")
-    )
-
-
-def _known(daily: pl.DataFrame, name: str) -> bool:
-    return bool(daily[name].is_not_null().any() and float(daily[name].sum()) > 0)
-
-
-def _basis(daily: pl.DataFrame) -> str:
-    """What the curves deliver: the first outcome that every placement reports."""
-    paid = daily.filter(pl.col("cost_cny") > 0)
-    if paid.is_empty():
-        raise DataError(
-            "delivery: no row has cost_cny above 0, so nothing tells what money buys; give a report of days"
-            " that were paid for"
-        )
-    placements = paid["placement"].n_unique()
-    for name in BASES:
-        if paid.filter(pl.col(name) > 0)["placement"].n_unique() == placements:
-            return name
-    raise DataError(
-        f"delivery: no outcome ({', '.join(BASES)}) is above 0 in every placement; "
-        "expected one that money bought everywhere; add it or leave the placements without it out"
-    )
 
 
 def _group(cells: pl.DataFrame) -> IntArray:

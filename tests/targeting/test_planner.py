@@ -96,7 +96,7 @@ def test_the_report_of_a_learned_plan_reads(plan):
     page = plan.to_html()
     for sentence in plan.audience.diagnosis.sentences[:1]:
         assert sentence.split(";")[0][:30] in page
-    assert "How to enter it in the platform" in page
+    assert "How to enter it in the console" in page
 
 
 def test_a_finished_campaign_is_evaluated(world, audience, plan):

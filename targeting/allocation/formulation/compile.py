@@ -17,6 +17,7 @@ import polars as pl
 from models.errors import CampaignError
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation import rows
+from targeting.allocation.formulation.brief import Brief, chosen
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.problem import CellLimit, Limits, Market, Metric, Problem, Risk
 from targeting.campaign.constraints import parse_constraints
@@ -68,7 +69,7 @@ def compile_problem(
     if objective not in _WORTH:
         raise CampaignError(f"objective: expected one of {', '.join(_WORTH)}, got {objective!r}")
     worth: dict[Metric, FloatArray] = {_WORTH[objective]: np.ones(n)}
-    brief = rows.Brief(
+    brief = Brief(
         market=market,
         budget_cny=float(budget_cny),
         worth=worth,
@@ -108,7 +109,7 @@ def _refuse_bad_budget(budget_cny: float) -> None:
 
 
 def _objective(
-    objective: str, economics: Any, market: Market, brief: rows.Brief, constraints: Sequence[Any]
+    objective: str, economics: Any, market: Market, brief: Brief, constraints: Sequence[Any]
 ) -> Mapping[Metric, FloatArray]:
     """The plain objective, changed by `target` as `Problem.objective` says."""
     n = len(market)
@@ -126,7 +127,7 @@ def _objective(
     kept = _kept(economics, market) if objective == "profit" else np.ones(n)
     charge = np.full(n, 1.0 if objective == "profit" else 0.0)
     for target in priced:  # returns are counted in what the brief counts as value, not in profit
-        charge = np.where(rows.chosen(brief, target), np.maximum(charge, target.value * kept), charge)
+        charge = np.where(chosen(brief, target), np.maximum(charge, target.value * kept), charge)
     plain: dict[Metric, FloatArray] = {metric: c * kept for metric, c in brief.worth.items()}
     return {**plain, "spend": -charge} if charge.any() else plain
 
