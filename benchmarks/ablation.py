@@ -88,9 +88,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "selection": Mechanism("hidden selection of ranked rows", CELLS, {"selection_odds": NONE}),
     "lean": Mechanism("spend that follows demand", SUPPLY, {"lean_sd": NONE}),
     "form": Mechanism("the price curve's form learned, not Hill's", SUPPLY, {"form_sd": NONE}),
-    "campaign prices": Mechanism("a price of each campaign", SUPPLY, _supply_sd(2)),
-    "day prices": Mechanism("a price of each day", SUPPLY, _supply_sd(3)),
-    "cell capacity": Mechanism("a capacity of each cell", SUPPLY, _supply_sd(4)),
+    "day prices": Mechanism("a price of each day", SUPPLY, _supply_sd(2)),
+    "cell capacity": Mechanism("a capacity of each cell", SUPPLY, _supply_sd(3)),
     "robust": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER), "day_freedom": float(NEVER)}),
     "many segments": Mechanism("more than six segments", SEGMENTS, {"most_segments": 6}),
 }

@@ -45,11 +45,11 @@ def read_files(files: Mapping[str, str]) -> str:
         found = ", ".join(sorted(files)) or "nothing"
         raise DataError(f"model: file {MODEL_FILE} is missing (found {found}); train again")
     body = parsed(files[MODEL_FILE], source=MODEL_FILE, what="model")
-    if not isinstance(body, dict) or "encoder" not in body:
+    written = body.pop("format", None) if isinstance(body, dict) else None
+    if written is not None and written != FORMAT:
+        raise OutdatedError(f"model: {MODEL_FILE} has format {written}, expected {FORMAT}; train again")
+    if written is None or "encoder" not in body:
         raise DataError(f"model: {MODEL_FILE} holds no model; train again")
-    found = body.pop("format", None)
-    if found != FORMAT:
-        raise OutdatedError(f"model: {MODEL_FILE} has format {found}, expected {FORMAT}; train again")
     _bring_texts(body, files)
     return json.dumps({**body, "encoder": {"columns": body["encoder"]}})
 

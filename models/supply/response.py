@@ -100,8 +100,21 @@ class ResponseModel:
 
     @classmethod
     def from_json(cls, text: str) -> ResponseModel:
-        """The model that `to_json` wrote."""
-        return read(_STORED, text, source="response.json", what="supply response")
+        """The model that `to_json` wrote.
+
+        Raises:
+            DataError: it is not such a text, or its arrays do not fit its cells.
+        """
+        found = read(_STORED, text, source="response.json", what="supply response")
+        n, n_draws = found.cells.height, len(found.log_price_draws)
+        for name in ("log_price", "log_capacity", "log_form"):
+            for key, shape in ((name, (n,)), (f"{name}_draws", (n_draws, n))):
+                if getattr(found, key).shape != shape:
+                    raise DataError(
+                        f"response.json: {key} has shape {getattr(found, key).shape}, expected {shape} as its"
+                        " cells; train again"
+                    )
+        return found
 
     def _size(self, users: Mapping[str, float] | None) -> FloatArray:
         size = self.cells["size"].to_numpy()

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from tests.fuzz import mutations
+from tests.fuzz import damage
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ def _written(path: Path, data: bytes | str) -> Path:
 
 def brief_bytes(rng: random.Random, base: Path, at: Path) -> Case:
     """A brief with bytes damaged."""
-    damaged = mutations.bytes_(rng, (base / "brief.yaml").read_bytes())
+    damaged = damage.bytes_(rng, (base / "brief.yaml").read_bytes())
     return _plan(base, at, campaign=_written(at / "brief.yaml", damaged))
 
 
 def brief_values(rng: random.Random, base: Path, at: Path) -> Case:
     """A brief that is YAML, with values nobody means."""
-    damaged = mutations.tree(rng, yaml.safe_load((base / "brief.yaml").read_text(encoding="utf-8")))
+    damaged = damage.tree(rng, yaml.safe_load((base / "brief.yaml").read_text(encoding="utf-8")))
     return _plan(base, at, campaign=_written(at / "brief.yaml", _dumped(damaged)))
 
 
@@ -94,10 +94,8 @@ def config(rng: random.Random, base: Path, at: Path) -> Case:
     """Settings with bytes or values damaged."""
     text = (base / "plan.yaml").read_text(encoding="utf-8")
     if rng.random() < 0.5:
-        return _plan(base, at, config=_written(at / "plan.yaml", mutations.bytes_(rng, text.encode())))
-    return _plan(
-        base, at, config=_written(at / "plan.yaml", _dumped(mutations.tree(rng, yaml.safe_load(text))))
-    )
+        return _plan(base, at, config=_written(at / "plan.yaml", damage.bytes_(rng, text.encode())))
+    return _plan(base, at, config=_written(at / "plan.yaml", _dumped(damage.tree(rng, yaml.safe_load(text)))))
 
 
 def _dumped(value: Any) -> str:
@@ -106,13 +104,13 @@ def _dumped(value: Any) -> str:
 
 def curves(rng: random.Random, base: Path, at: Path) -> Case:
     """Supplied curves with cells, headers or bytes damaged."""
-    damaged = mutations.table(rng, (base / "curves.csv").read_text(encoding="utf-8"))
+    damaged = damage.table(rng, (base / "curves.csv").read_text(encoding="utf-8"))
     return _plan(base, at, curves=_written(at / "curves.csv", damaged))
 
 
 def delivery(rng: random.Random, base: Path, at: Path) -> Case:
     """A console's report, checked; one in eight planned from."""
-    damaged = mutations.table(rng, (base / "delivery.csv").read_text(encoding="utf-8"))
+    damaged = damage.table(rng, (base / "delivery.csv").read_text(encoding="utf-8"))
     path = _written(at / "delivery.csv", damaged)
     return _plan(base, at, delivery=path) if rng.random() < 0.125 else Case(["check", str(path)])
 
@@ -124,9 +122,7 @@ def tables(rng: random.Random, base: Path, at: Path) -> Case:
     shutil.copytree(base / "tables", at / "data")
     lines = text.splitlines(keepends=True)
     start = rng.randrange(1, max(len(lines) - 200, 2))
-    _written(
-        at / "data" / f"{name}.csv", mutations.table(rng, "".join([lines[0], *lines[start : start + 200]]))
-    )
+    _written(at / "data" / f"{name}.csv", damage.table(rng, "".join([lines[0], *lines[start : start + 200]])))
     return Case(["check", str(at / "data")])
 
 
@@ -137,16 +133,16 @@ def parquet_bytes(rng: random.Random, base: Path, at: Path) -> Case:
     for table in ("users", "exposures", "orders"):
         shutil.copy(base / "world" / f"{table}.parquet", at / "data")
     path = at / "data" / f"{name}.parquet"
-    _written(path, mutations.bytes_(rng, path.read_bytes()))
+    _written(path, damage.bytes_(rng, path.read_bytes()))
     return Case(["check", str(at / "data")])
 
 
 def _damaged_text(rng: random.Random, data: bytes, suffix: str) -> bytes:
     if suffix == ".json" and rng.random() < 0.6:
-        return json.dumps(mutations.tree(rng, json.loads(data))).encode("utf-8", "surrogatepass")
+        return json.dumps(damage.tree(rng, json.loads(data))).encode("utf-8", "surrogatepass")
     if suffix == ".csv" and rng.random() < 0.6:
-        return mutations.table(rng, data.decode())
-    return mutations.bytes_(rng, data)
+        return damage.table(rng, data.decode())
+    return damage.bytes_(rng, data)
 
 
 def saved_plans(rng: random.Random, base: Path, at: Path) -> Case:
