@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from targeting.segments.rules import conditions_of
+
 YOUNGEST, OLDEST = 18, 100
-_CONDITION = re.compile(r"^(?P<column>\S+) (?P<sign>=|>=|<) (?P<value>.+)$")
 _AGES = re.compile(r"(\d+)\s*(?:-|至|~)\s*(\d+)|(\d+)")
 _GENDERS = {"f": "f", "female": "f", "女": "f", "m": "m", "male": "m", "男": "m"}
 
@@ -41,11 +42,8 @@ def console_terms(rule: str | None) -> ConsoleTerms:
     gender, ages = "", None
     interests: list[str] = []
     lists: list[str] = []
-    for condition in (rule or "").split(" and "):
-        found = _CONDITION.match(condition.strip())
-        if found is None:
-            continue  # "everyone"
-        column, sign, value = found["column"], found["sign"], found["value"]
+    for condition in conditions_of(rule):
+        column, sign, value = condition.column, condition.sign, condition.level
         if column == "gender" and sign == "=" and value.lower() in _GENDERS:
             gender = _GENDERS[value.lower()]
         elif column == "age_band" and sign == "=" and (years := _years(value)):
@@ -53,7 +51,7 @@ def console_terms(rule: str | None) -> ConsoleTerms:
         elif column.startswith("interest_") and (sign == ">=" or value == "yes"):
             interests.append(column.removeprefix("interest_"))
         else:
-            lists.append(condition.strip())
+            lists.append(condition.text)
     return ConsoleTerms(gender, ages, tuple(interests), tuple(lists))
 
 

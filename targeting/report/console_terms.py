@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from targeting.segments.rules import WHOLE_AUDIENCE
+from targeting.segments.rules import WHOLE_AUDIENCE, conditions_of
 from targeting.words import Words
 
-_CONDITION = re.compile(r"^(?P<column>.+?) (?P<sign>>=|<|=) (?P<level>.+)$", re.S)
-_NEXT = re.compile(r" and (?=\S+ (?:>=|<|=) )")
 _INTEREST = "interest_"
 _CONSOLE = ("gender", "age", "age_band", "city_tier", "city", "province", "device_price_cny")
 
@@ -33,20 +31,14 @@ class ConsoleRule:
 
 def console_rule(rule: str | None, words: Words) -> ConsoleRule:
     """The rule in the console's words; without a rule nothing can be entered."""
-    if not rule:
-        return ConsoleRule((), ())
     if rule == WHOLE_AUDIENCE:
         return ConsoleRule((words.all_people,), ())
     enter: list[str] = []
     lists: list[str] = []
-    for part in _NEXT.split(rule):
-        told = _CONDITION.match(part)
-        if told is None:
-            lists.append(part)
-            continue
-        column, sign, level = told["column"], told["sign"], told["level"]
-        console = column in _CONSOLE or (column.startswith(_INTEREST) and sign != "<")
-        (enter if console else lists).append(_said(words, column, sign, level))
+    for part in conditions_of(rule):
+        console = part.column in _CONSOLE or (part.column.startswith(_INTEREST) and part.sign != "<")
+        said = _said(words, part.column, part.sign, part.level) if part.column else part.text
+        (enter if console else lists).append(said)
     return ConsoleRule(tuple(enter), tuple(lists))
 
 

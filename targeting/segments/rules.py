@@ -8,6 +8,7 @@ estimators.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,40 @@ from targeting.segments.segment_settings import SETTINGS
 
 NOT_FEATURES = ("user_id", "snapshot_at", "is_fan", "segment", "row")
 WHOLE_AUDIENCE = "everyone"
+_NEXT = re.compile(r" and (?=\S+ (?:>=|<|=) )")  # a level may hold an "and" of its own
+_SAID = re.compile(r"^(?P<column>.+?) (?P<sign>>=|<|=) (?P<level>.+)$", re.S)
 RULES = {
     "segment": pl.String, "rule": pl.String, "rule_precision": pl.Float64, "rule_recall": pl.Float64,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a rule as it is written: `gender = f`, `age_band = 25-34 or 35-44`, `aov_cny >= 93`.
+
+    Attributes:
+        text: the whole of it.
+        column, sign, level: its parts; all empty where somebody wrote something else.
+    """
+
+    text: str
+    column: str = ""
+    sign: str = ""
+    level: str = ""
+
+
+def conditions_of(rule: str | None) -> tuple[Condition, ...]:
+    """The conditions of a rule; none of no rule and of everyone.
+
+    >>> [c.level for c in conditions_of("interest = toys and games and aov_cny >= 93")]
+    ['toys and games', '93']
+    """
+    if not rule or rule == WHOLE_AUDIENCE:
+        return ()
+    told = ((part, _SAID.match(part)) for part in _NEXT.split(rule))
+    return tuple(
+        Condition(part) if said is None else Condition(part, **said.groupdict()) for part, said in told
+    )
 
 
 @dataclass(frozen=True)

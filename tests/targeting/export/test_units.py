@@ -54,6 +54,11 @@ def test_what_is_below_the_units_minimum_is_dropped_and_told(plan):
     assert "set min_ticket_cny" in launch.dropped[0].why
 
 
+def test_a_level_with_an_and_of_its_own_is_one_condition():
+    found = console_terms("favourite = toys and games and gender = f")
+    assert (found.gender, found.lists_only) == ("f", ("favourite = toys and games",))
+
+
 def test_a_campaigns_ceiling_is_its_units_or_the_platforms_minimum(plan):
     launch = launch_of(plan, RULES)
     for name, ceiling in launch.campaigns.items():
