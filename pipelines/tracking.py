@@ -145,7 +145,7 @@ def job_run(
             yield opened
             if opened.lost:
                 raise opened.lost[0]
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C and SIGTERM too: no run may stay RUNNING; raised again
             _end_early(opened.run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         mlflow.end_run()

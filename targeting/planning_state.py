@@ -189,29 +189,20 @@ def learn_state(
     response = fit_response(
         daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
     )
+    evidence = cell_factors(
+        events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends,
+        keener=1.0 if model.value is None else model.value.keener,
+    ).of_the_plan(rng)  # fmt: skip
+    diagnosis = diagnose(
+        present_users(events), events.orders, scores, found, as_of=as_of, horizon_days=days,
+        more=free_traffic_sentences(events),
+    )  # fmt: skip
     return PlanningState(
         segmenter=found.segmenter,
         response=response,
-        evidence=cell_factors(
-            events,
-            everyone,
-            scores,
-            horizon_days=days,
-            rng=rng,
-            n_draws=n_draws,
-            trends=model.funnel.trends,
-            keener=1.0 if model.value is None else model.value.keener,
-        ).of_the_plan(rng),
+        evidence=evidence,
         history=_spent(daily),
-        diagnosis=diagnose(
-            present_users(events),
-            events.orders,
-            scores,
-            found,
-            as_of=as_of,
-            horizon_days=days,
-            more=free_traffic_sentences(events),
-        ),
+        diagnosis=diagnosis,
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,

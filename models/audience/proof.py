@@ -31,9 +31,7 @@ def prove(score: Callable[[pl.DataFrame], pl.DataFrame], features: Sequence[Feat
     try:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             score(made_up_people(features))
-    except (
-        Exception
-    ) as error:  # whatever trips over a file, LightGBM with a class of its own: the file is wrong
+    except Exception as error:  # LightGBM has a class of its own: whatever it is, the file is wrong
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"model: cannot score made-up people ({reason}); restore its files, or train again"

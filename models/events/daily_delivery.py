@@ -47,28 +47,16 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
         `ever` and `ever_pairs` are reached and pairs of the whole log for that campaign, segment, placement
         and coin, the same on all days. Ordered by date, campaign, segment, placement.
     """
-    exposures = log.exposures
-    shown = exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
-    coin = pl.col("randomized").fill_null(False).cast(pl.Float64)
+    rows = _shown(log, assignment)
     entered = (
         pl.when(pl.col("entered_live").is_not_null().any()).then(
             pl.col("entered_live").cast(pl.Float64).sum()
         )
-        if "entered_live" in exposures.columns
+        if "entered_live" in rows.columns
         else pl.lit(None, dtype=pl.Float64)
     )
     n = pl.col("impressions").cast(pl.Float64)
     keys = ["campaign_id", "segment", "placement", "randomized_share"]
-    campaign = pl.col("campaign_id") if "campaign_id" in shown.columns else pl.lit("")
-    rows = (
-        shown.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
-        .with_columns(
-            campaign.fill_null("").alias("campaign_id"),
-            date=pl.col("exposed_at").dt.date(),
-            randomized_share=coin,
-        )
-        .with_columns(everything=n.sum().over("user_id", "placement", "date"))
-    )
     people = rows.group_by("user_id", *keys).agg(n.sum())
     ever = people.group_by(keys).agg(
         pl.len().cast(pl.Float64).alias("ever"), (n * (n - 1.0)).sum().alias("ever_pairs")
@@ -88,4 +76,21 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
         .join(ever, on=keys, how="left")
         .select([pl.col(name).cast(kind) for name, kind in DAILY_SCHEMA.items()])
         .sort("date", *keys)
+    )
+
+
+def _shown(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
+    """Rows that were shown, with segment, date, randomized_share and `everything` the person saw that day."""
+    shown = log.exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
+    campaign = pl.col("campaign_id") if "campaign_id" in shown.columns else pl.lit("")
+    return (
+        shown.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
+        .with_columns(
+            campaign.fill_null("").alias("campaign_id"),
+            date=pl.col("exposed_at").dt.date(),
+            randomized_share=pl.col("randomized").fill_null(False).cast(pl.Float64),
+        )
+        .with_columns(
+            everything=pl.col("impressions").cast(pl.Float64).sum().over("user_id", "placement", "date")
+        )
     )

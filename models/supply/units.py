@@ -138,15 +138,7 @@ def build_units(
     else:
         size = np.where(most > 0, most, np.median(most[most > 0]))
     if counted:
-        counts = Counts(
-            shown=got,
-            **{name: paid[name].fill_null(np.nan).to_numpy() for name in PRESSURE},
-            group=_ranked(paid, "campaign_id", "coin", "segment", "placement"),
-            buy=_ranked(paid, "campaign_id", "coin", "placement", "date"),
-            market=_ranked(paid, "placement", "date"),
-            place=place,
-        )
-        people = counts.audiences(size[cell])
+        people = _counts(paid, got, place=place).audiences(size[cell])
     else:
         people = size[cell] * (1.0 / np.bincount(together)[together] if apart else spend / money)
     if users is None and counted:
@@ -154,11 +146,7 @@ def build_units(
     pressure = own[cell] * (spend / people if counted else money / size[cell])
     high = np.array([_high(pressure[place == j], spend[place == j]) for j in range(n_places)])
     absolute = users is not None or counted
-    capacity = np.log(np.maximum(SUPPLY.capacity_over_observed * high, SUPPLY.usual_a_day * absolute))
-    # So many deviations beyond the prior nothing is learned any more: supply is linear there.
-    ceiling = capacity + 4.0 * SUPPLY.bend_sd
-    if absolute and outcome == "impressions":
-        ceiling = np.minimum(ceiling, np.log(np.maximum(SUPPLY.most_a_day, SUPPLY.usual_times * high)))
+    capacity, ceiling = _capacities(high, absolute=absolute, shown=outcome == "impressions")
     if counted and users is not None:
         capped = np.log(_caps(paid, got, place=place, size=size[cell], together=together))
         capacity, ceiling = np.minimum(capacity, capped), np.minimum(ceiling, capped)
@@ -179,6 +167,28 @@ def build_units(
         counted=counted,
         dispersion=unit,
     )
+
+
+def _counts(paid: pl.DataFrame, shown: FloatArray, *, place: IntArray) -> Counts:
+    """What is counted of every unit, and which units belong together."""
+    return Counts(
+        shown=shown,
+        **{name: paid[name].fill_null(np.nan).to_numpy() for name in PRESSURE},
+        group=_ranked(paid, "campaign_id", "coin", "segment", "placement"),
+        buy=_ranked(paid, "campaign_id", "coin", "placement", "date"),
+        market=_ranked(paid, "placement", "date"),
+        place=place,
+    )
+
+
+def _capacities(high: FloatArray, *, absolute: bool, shown: bool) -> tuple[FloatArray, FloatArray]:
+    """(n_placements,) prior mean and largest log capacity, from the `high` pressures that were seen."""
+    capacity = np.log(np.maximum(SUPPLY.capacity_over_observed * high, SUPPLY.usual_a_day * absolute))
+    # So many deviations beyond the prior nothing is learned any more: supply is linear there.
+    ceiling = capacity + 4.0 * SUPPLY.bend_sd
+    if absolute and shown:
+        ceiling = np.minimum(ceiling, np.log(np.maximum(SUPPLY.most_a_day, SUPPLY.usual_times * high)))
+    return capacity, ceiling
 
 
 def _numbered(column: pl.Series, names: tuple[str, ...]) -> IntArray:

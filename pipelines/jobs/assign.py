@@ -107,20 +107,16 @@ def run_assign(
             run.metrics({"people": file.people, "gap": gap})
             run.metrics({f"shadow_price.{for_key(name)}": price for name, price in file.prices.items()})
             run.file(out / ASSIGNMENT)
+    told = ("status", "people", "value", "upper_bound", "budget_cny", "spend_cny")
     return AssignResult(
         out=str(out),
         run_id=run.run_id,
         engine=settings.engine,
-        status=file.status,
-        people=file.people,
         chosen=dict(file.chosen),
-        value=file.value,
-        upper_bound=file.upper_bound,
         gap=gap,
-        budget_cny=file.budget_cny,
-        spend_cny=file.spend_cny,
         prices=dict(file.prices),
         warnings=(*source.warnings, *_beyond(file)),
+        **{name: getattr(file, name) for name in told},
     )
 
 

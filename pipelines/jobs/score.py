@@ -23,7 +23,7 @@ from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.engines import local, spark
-from pipelines.engines.part import Scored, gather_parts, refuse_lost
+from pipelines.engines.part import Pass, Scored, gather_parts, refuse_lost
 from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, find_table, is_parquet, read_conformed, read_users, write_table
 from pipelines.store.reading import print_of
@@ -144,24 +144,7 @@ def score_users(
         DataError: no row is usable, or too few are.
     """
     source, before, users_print = _as_parquet(model, users, work)
-    if settings.engine == "spark":
-        tell(f"spark at {settings.spark_master}")
-        read = spark.score(
-            model.to_files(),
-            users=source,
-            work=work / "spark",
-            part_users=settings.part_users,
-            master=settings.spark_master,
-        )
-    else:
-        read = local.score(
-            model,
-            model_print=_model_print(model),
-            users=source,
-            work=work / "parts",
-            part_users=settings.part_users,
-            tell=tell,
-        )
+    read = _by_engine(model, users=source, work=work, settings=settings, tell=tell)
     found = gather_parts(read.parts)
     scored = found.scores.height // len(model.placements)
     refuse_lost(read.rows, scored=scored, rejected=found.rejected.height, source=str(users))
@@ -180,6 +163,27 @@ def score_users(
         add_up([*before.odd, *found.odd]),
         users_print=users_print or print_of(read.digests),
         reused=read.reused,
+    )
+
+
+def _by_engine(model: AudienceModel, *, users: Path, work: Path, settings: ScoreSettings, tell: Tell) -> Pass:
+    """Every part of the users, scored on Spark or here."""
+    if settings.engine == "spark":
+        tell(f"spark at {settings.spark_master}")
+        return spark.score(
+            model.to_files(),
+            users=users,
+            work=work / "spark",
+            part_users=settings.part_users,
+            master=settings.spark_master,
+        )
+    return local.score(
+        model,
+        model_print=_model_print(model),
+        users=users,
+        work=work / "parts",
+        part_users=settings.part_users,
+        tell=tell,
     )
 
 

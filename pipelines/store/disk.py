@@ -106,7 +106,7 @@ def lock(path: Path) -> int | None:
     except BlockingIOError:
         os.close(handle)
         return None
-    except BaseException:
+    except BaseException:  # Ctrl-C and SIGTERM too: a handle left open would hold the lock
         os.close(handle)
         raise
     return handle

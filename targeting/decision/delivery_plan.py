@@ -17,7 +17,7 @@ from models.contracts import Conformed, as_frame, conform, fingerprint
 from models.contracts.quarantine import REJECT_CEILING, refuse_many
 from models.contracts.words import respelt
 from models.errors import DataError
-from models.supply.day_parts import fit_day_parts, reported_rows
+from models.supply.day_parts import DayParts, fit_day_parts, reported_rows
 from models.supply.delivery_report import DeliveryModel, fit_delivery
 from targeting.campaign import Campaign, parse_campaign
 from targeting.campaign.season import season_warnings
@@ -65,11 +65,8 @@ def plan_delivery(
     _refuse_uncounted(brief, _unknown(model))
     spent = rows.group_by("segment", "placement").agg(pl.col("cost_cny").sum().alias("spend_cny"))
     parts = fit_day_parts(reported_rows(rows, units=model.basis, fans=model.fan_measure))
-    slots = part_warnings(parts, campaign=brief)
-    last = datetime.combine(rows["date"].max(), time.max)  # type: ignore[arg-type]
-    seasons = season_warnings(brief, known_by=last)
-    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings, *slots, *seasons)
-    told = _provenance(conformed, model, said)
+    said = (*conformed.warnings, *_left_out(placed, brief), *unpaid, *model.warnings)
+    told = _provenance(conformed, model, (*said, *_when_warnings(rows, parts, brief)))
     return decide(
         campaign=brief,
         market=delivery_market(model, campaign=brief, parts=parts),
@@ -79,6 +76,12 @@ def plan_delivery(
         gap_tol=gap_tol,
         time_limit_s=time_limit_s,
     )
+
+
+def _when_warnings(rows: pl.DataFrame, parts: DayParts, brief: Campaign) -> tuple[str, ...]:
+    """What is said of hours, weekdays and the season that the report did not see."""
+    last = datetime.combine(rows["date"].max(), time.max)  # type: ignore[arg-type]
+    return *part_warnings(parts, campaign=brief), *season_warnings(brief, known_by=last)
 
 
 def _provenance(report: Conformed, model: DeliveryModel, said: tuple[str, ...]) -> Provenance:

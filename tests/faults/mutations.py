@@ -202,7 +202,7 @@ def run_mutations(originals: Originals, *, models: int, plans: int, seed: int = 
                 told[
                     attempt(originals, Path(folder), random.Random(f"{attempt.__name__} {seed + number}"))
                 ] += 1
-            except Exception as error:
+            except Exception as error:  # whatever is no answer of ours is a finding, told with its number
                 raise AssertionError(f"{attempt.__name__}, case {seed + number}: {error!r}") from error
     return dict(sorted(told.items()))
 
