@@ -99,6 +99,7 @@ class Settings:
     narrowing_halvings: int = 8
     multiplier_steps: int = 9
     most_intervals: int = 60
+    reach_touches: int = 2
     generation_rounds: int = 60
     closing_rounds: int = 20
     node_rounds: int = 12

@@ -66,6 +66,22 @@ def consider(pool: Pool, best: Incumbent, relaxed: Relaxed) -> None:
             return
 
 
+def _look(pool: Pool, own: Incumbent, found: Relaxed) -> None:
+    """Plans and a bound of a node, no more exact than it takes to tell whether it can hold a better plan."""
+    program = pool.program
+    if own.spend is None:
+        consider(pool, own, found)
+        return
+    starts = [found.spend] + ([_countable(program, found.spend)] if program.switch.any() else [])
+    done = [own.newton(program, start, found.prices) for start in starts]
+    for each in done:
+        own.offer(program, each.spend)
+    over = max(found.estimate - own.value, 0.0)
+    own.bound_at(program, found.prices, found.spend, within=0.05 * over)
+    if not own.closed and over < 1e-3 * abs(own.value):
+        own.bound_at(program, done[0].prices, done[0].spend)
+
+
 def _countable(program: Program, spend: FloatArray) -> FloatArray:
     """Spend (m,) with as many cells on as rows that count cells allow, the fullest ones first."""
     counts = program.matrix["active"]
@@ -110,7 +126,10 @@ class _Tree:
             pool.add(legal(child, old.spend))
         tolerance = max(1e-7, 0.1 * self.best.gap_tol)
         try:
-            found = generate(pool, self.deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds)
+            found = generate(
+                pool, self.deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds,
+                beaten=self.best.value,
+            )  # fmt: skip
             self.rounds += found.rounds
             if not found.feasible and proof_of_none(pool, self.deadline) is not None:
                 return
@@ -121,7 +140,7 @@ class _Tree:
                 self.best.value,
                 deadline=self.deadline,
             )
-            consider(pool, own, found)
+            _look(pool, own, found)
         except SolverError as error:  # the parent's bound holds for the child
             logger.warning("a branch was left open: %s", error)
             self.closed = max(self.closed, most)

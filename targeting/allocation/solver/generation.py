@@ -92,6 +92,7 @@ def generate(
     tolerance: float,
     objective: float = 1.0,
     max_rounds: int = SETTINGS.generation_rounds,
+    beaten: float = -np.inf,
 ) -> Relaxed:
     """Add columns until pricing promises no more than `tolerance` (relative) above the mixture.
 
@@ -101,6 +102,7 @@ def generate(
         tolerance: relative gap to the price-guided estimate.
         objective: 1, or 0 for phase 1 (least violation).
         max_rounds: at most so many.
+        beaten: what a plan that is known earns; prices at which nobody can earn more end the rounds.
     """
     program = pool.program
     penalty, warm = SETTINGS.first_penalty if objective else 1.0, tuple(s.spend for s in pool.sheets[-1:])
@@ -117,7 +119,9 @@ def generate(
         broken = _relative_excess(mixture, pool)
         reached = objective * mixture.value - (0.0 if objective else broken)
         size = max(abs(estimate), abs(mixture.value) if objective else 1.0, 1e-300)
-        done = estimate - reached <= tolerance * size
+        done = estimate - reached <= tolerance * size + 0.05 * max(reached - beaten, 0.0)
+        if estimate <= beaten:
+            return Relaxed(mixture, average, prices, estimate, rounds, broken <= 1e-9)
         if objective and broken > 1e-9 and (done or rounds % 8 == 0) and penalty < 1e8:
             penalty, done = penalty * 100.0, False
         if done or rounds >= max_rounds or deadline.over:

@@ -58,11 +58,13 @@ class Incumbent:
             self.spend, self.value = spend, value
         return True
 
-    def bound_at(self, program: Program, prices: FloatArray, spend: FloatArray) -> None:
-        """Lower the bound with the Lagrangian at these prices where that helps."""
+    def bound_at(
+        self, program: Program, prices: FloatArray, spend: FloatArray, *, within: float = 0.0
+    ) -> None:
+        """Lower the bound with the Lagrangian at these prices where that helps; `within` so much at best."""
         lawful = program.lawful(prices)
         size = abs(self.value) if np.isfinite(self.value) else 1.0
-        tolerance = np.full(program.n_blocks, 0.1 * self.gap_tol * size / program.n_blocks)
+        tolerance = np.full(program.n_blocks, max(0.1 * self.gap_tol * size, within) / program.n_blocks)
         top = ceiling(program, program.weights(lawful), legal(program, spend), tolerance)
         bound = lagrangian_bound(program, lawful, top)
         if bound < self.bound:

@@ -70,7 +70,7 @@ class Search:
         self.bonus = grid(weights["active"] * ((program.switch | (program.lower > 0)) & (box.high > 0)))
         # (n_blocks,) whether a cell's best answer may jump as the multiplier moves
         self.jumps = ((self.cost < 0) | ~grid(program.curves.concave)).any(axis=1)
-        worth = np.abs(self.fans) + np.abs(self.linear)
+        self.worth = worth = np.abs(self.fans) + np.abs(self.linear)
         # (n_blocks,) a multiplier that counts as much as what impressions are worth
         self.span = (worth / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)
 
@@ -91,8 +91,29 @@ class Search:
             if last or not len(left) or len(left) > 1000 + SETTINGS.most_intervals * n:
                 np.maximum.at(bound, left.block, upper)
                 break
-            left = left.halved()
+            left = self._split(left) if len(stuck) and level % 2 else left.halved()
         return bound
+
+    def _split(self, left: Intervals) -> Intervals:
+        """Both halves of every stretch: where answers may jump, of what the cell that matters most may spend.
+
+        z alone leaves two cells free to trade follows, and what a price of impressions or a ratio pays for
+        spending is convex: no multiplier is tight there, however short the stretch.
+        """
+        jumps, block = self.jumps[left.block], left.block
+        ranges = self._shown(block, left.high) - self._shown(block, left.low)
+        matter = self.worth[block] * ranges + np.abs(self.cost[block]) * (left.high - left.low)
+        cell, here, n = matter.argmax(axis=1), np.flatnonzero(jumps), len(left)
+        middle = 0.5 * (left.low + left.high)[here, cell[here]]
+        twice = left.halved()
+        twice.z0[n + here], twice.z1[here] = left.z0[here], left.z1[here]
+        twice.high[here, cell[here]], twice.low[n + here, cell[here]] = middle, middle
+        rate, least = self.rate[twice.block], np.where(self.loose[twice.block], 0.0, twice.low)
+        few, many = ((rate * self._shown(twice.block, s)).sum(axis=1) for s in (least, twice.high))
+        twice.z0, twice.z1 = np.maximum(twice.z0, few), np.minimum(twice.z1, many)
+        empty = twice.z1 < twice.z0 - 1e-12 * twice.z0
+        twice.z1 = np.maximum(twice.z1, twice.z0)
+        return twice[~empty]
 
     def _first(self) -> Intervals:
         """Intervals that shrink towards the start from both sides; blocks without users need only one."""
@@ -146,17 +167,22 @@ class Search:
         users = self.users[left.block]
         y0 = np.where(self.loose[left.block], 0.0, ends[0]).sum(axis=1) / users
         y1 = ends[1].sum(axis=1) / users
-        best = self._bound_touching(left, ends, np.clip(self.y_start[left.block], y0, y1))
-        open_ = np.flatnonzero(best > (self.value + self.tolerance)[left.block])
-        if len(open_) and self.reached.any():  # reach is touched in the middle, too
+        best, y = self._bound_touching(left, ends, np.clip(self.y_start[left.block], y0, y1))
+        for _ in range(SETTINGS.reach_touches if self.reached.any() else 0):
+            open_ = np.flatnonzero(best > (self.value + self.tolerance)[left.block])
+            if not len(open_):
+                break
+            # reach is concave: the line that touches it where the last one's maximiser is cuts that off
             again, those = left[open_], (ends[0][open_], ends[1][open_])
-            best[open_] = np.minimum(best[open_], self._bound_touching(again, those, 0.5 * (y0 + y1)[open_]))
+            found, y[open_] = self._bound_touching(again, those, np.clip(y, y0, y1)[open_])
+            best[open_] = np.minimum(best[open_], found)
         return best
 
     def _bound_touching(
         self, left: Intervals, ends: tuple[FloatArray, FloatArray], y: FloatArray
-    ) -> FloatArray:
-        """`_bound` with reach replaced by a line that touches it at y (n,) impressions per person.
+    ) -> tuple[FloatArray, FloatArray]:
+        """`_bound` with reach replaced by a line that touches it at y (n,) impressions per person; and the
+        impressions per person (n,) of the answer.
 
         Any multiplier bounds, so an interval whose bound is already below what is looked for is left alone;
         the others step towards a surplus of none, then take false positions and halves in turn.
@@ -165,16 +191,17 @@ class Search:
         goal = (self.value + self.tolerance)[left.block]
         lines = Lines.of(left, tangent=bool((self.fans < 0).any()))
         walk = Walk.of(left.mu, 0.5 * self.span[left.block] * (left.z1 - left.z0))
-        best, best_mu, at = np.full(n, np.inf), left.mu.copy(), np.arange(n)
+        best, best_mu, at, best_y = np.full(n, np.inf), left.mu.copy(), np.arange(n), y.copy()
         for attempt in range(SETTINGS.multiplier_steps):
             mu = walk.mu[at]
-            gain, surplus, spend = self._relaxed(
+            gain, surplus, spend, shown = self._relaxed(
                 left if len(at) == n else left[at], lines.take(at), mu, (ends[0][at], ends[1][at]), y[at]
             )
             if attempt == 0 and self.program.floors is None:  # the relaxation's maximiser may break a floor
                 self._learn(left.block, spend[1])
             better = gain.max(axis=0) < best[at]
             best_mu[at[better]] = mu[better]
+            best_y[at[better]] = np.where(gain[0] >= gain[1], shown[0], shown[1])[better]
             best[at] = np.minimum(best[at], gain.max(axis=0))
             surplus = np.where(gain[0] >= gain[1], surplus[0], surplus[1])  # of z at the dominating end
             open_ = best[at] > goal[at]
@@ -184,7 +211,7 @@ class Search:
                 break
             walk.step(at, surplus, halve=attempt % 2 == 1)
         left.mu = best_mu
-        return best
+        return best, best_y
 
     def _relaxed(
         self,
@@ -193,9 +220,9 @@ class Search:
         mu: FloatArray,
         ends: tuple[FloatArray, FloatArray],
         y: FloatArray,
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """K(z) at both ends (2, n), its surplus (sum of x at its maximiser - z) and that maximiser (2, n,
-        width).
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """K(z) at both ends (2, n), its surplus (sum of x at its maximiser - z), that maximiser (2, n,
+        width) and its impressions per person (2, n).
 
         Args:
             left: the intervals; lines: z and phi at their ends; mu: (n,) multipliers.
@@ -216,7 +243,7 @@ class Search:
         )  # fmt: skip
         gain = (top.value + top.slack).reshape(shape).sum(axis=2) - mu * lines.z + constant
         surplus = (rate * top.y.reshape(shape)).sum(axis=2) - lines.z
-        return gain, surplus, top.spend.reshape(shape)
+        return gain, surplus, top.spend.reshape(shape), top.y.reshape(shape).sum(axis=2) / self.users[block]
 
     def _curves(self, block: Numbers) -> CurveSet:
         k = self.program.width

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.errors import CampaignError, InfeasibleError, SolverError
 from models.supply.curves import FloatArray
-from targeting.allocation.problem import Problem, Solution
+from targeting.allocation.problem import Problem, Solution, relative_gap
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.branching import close, consider, no_plan, proof_of_none
@@ -97,7 +97,7 @@ def _by_columns(
     rounds = relaxed.rounds
     for tolerance in (1e-6, 1e-8, 1e-10):
         consider(pool, best, relaxed)
-        if best.closed or deadline.over:
+        if best.closed or deadline.over or relative_gap(relaxed.estimate, best.value) > 1e-3:
             break
         relaxed = _continue(pool, deadline, tolerance=min(tolerance, best.gap_tol * 0.1))
         rounds += relaxed.rounds
