@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.supply.curves import CurveSet, FloatArray
+from targeting.allocation.settings import SETTINGS
 
 BASIC = ("spend", "impressions", "fans", "reached", "active")
 
@@ -28,6 +29,35 @@ class Floors:
     least: FloatArray
     shown: FloatArray
     follow: FloatArray
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The on/off choices of every block's first switches, each as a block of its own, n in all.
+
+    Attributes:
+        program: the blocks (n, width); switches beyond the first ones are still open in each.
+        block: (n,) the block that each is a choice of, in order.
+        at: (n * width,) its cells.
+    """
+
+    program: Program
+    block: NDArray[np.int64]
+    at: NDArray[np.int64]
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """(n_blocks,) number of each block's first choice."""
+        return np.flatnonzero(np.r_[True, np.diff(self.block) > 0])
+
+    def most(self, value: FloatArray) -> FloatArray:
+        """(n,) of the choices -> (n_blocks,) the most of each block's."""
+        return np.asarray(np.maximum.reduceat(value, self.first))
+
+    def best(self, spend: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The spend (m,) of each block's best choice, and its value (n_blocks,)."""
+        order = np.lexsort((-value, self.block))[self.first]
+        return self.program.grid(spend)[order].ravel(), value[order]
 
 
 @dataclass(frozen=True)
@@ -93,6 +123,37 @@ class Program:
     def downs(self) -> NDArray[np.int64]:
         """Numbers of the rows with a lower limit."""
         return np.flatnonzero(np.isfinite(self.row_lower))
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Every on/off choice of a block's first `SETTINGS.enumerated_switches` switches."""
+        switch = self.grid(self.switch)
+        rank = np.where(switch, np.cumsum(switch, axis=1) - 1, -1)
+        most = min(int(rank.max(initial=-1)) + 1, SETTINGS.enumerated_switches)
+        if not most:
+            return Choices(self, np.arange(self.n_blocks), np.arange(len(self.switch)))
+        number = np.arange(2**most)
+        has = switch.sum(axis=1)[:, None]
+        bits = (number[:, None] >> np.arange(most)) & 1  # (2^most, most): on; those a block lacks are on
+        block, choice = np.nonzero(((has[:, :, None] > np.arange(most)) | (bits == 1)).all(axis=2))
+        at = (block[:, None] * self.width + np.arange(self.width)).ravel()
+        rank, floor = rank[block], self.grid(self.floor_on)[block]
+        decided, high = (rank >= 0) & (rank < most), self.grid(self.upper)[block]
+        on = np.take_along_axis(bits[choice], np.clip(rank, 0, most - 1), axis=1) == 1
+        least = np.minimum(np.maximum(floor, SETTINGS.hardly * high), high)
+        lower = np.where(decided, np.where(on, least, 0.0), self.grid(self.lower)[block])
+        chosen = replace(
+            self,
+            cell=self.cell[at],
+            curves=self.curves.take(at),
+            hazard=self.hazard[at],
+            users=self.users[block],
+            lower=lower.ravel(),
+            upper=np.where(decided & ~on, 0.0, high).ravel(),
+            floor_on=floor.ravel(),
+            switch=(switch[block] & ~decided).ravel(),
+        )
+        return Choices(chosen, block, at)
 
     def by_row(self, sides: FloatArray) -> FloatArray:
         """(r,) signed numbers of rows from >= 0 ones of their upper, then their lower limits."""

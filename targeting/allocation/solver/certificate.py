@@ -24,7 +24,7 @@ from models.supply.curves import FloatArray
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.intervals import Search
-from targeting.allocation.solver.pricing import additive_line, boxes
+from targeting.allocation.solver.pricing import additive_line
 from targeting.allocation.solver.singles import best_or_none
 
 Prices = FloatArray
@@ -55,12 +55,10 @@ def ceiling(
     """
     if program.additive:
         return _additive(program, weights)
-    value = block_value(program, weights, spend)
-    bound = np.full(program.n_blocks, -np.inf)
-    for box in boxes(program):
-        search = Search(program, weights, box, spend, value, tolerance)
-        bound = np.maximum(bound, search.run())
-        spend, value = search.spend, search.value
+    choices = program.choices
+    search = Search(choices, {k: w[choices.at] for k, w in weights.items()}, spend[choices.at], tolerance)
+    bound = choices.most(search.run())
+    spend, value = choices.best(search.spend, search.value)
     return Ceiling(np.maximum(bound, value), spend, value)
 
 

@@ -25,37 +25,37 @@ import numpy as np
 
 from models.supply.curves import CurveSet, FloatArray
 from targeting.allocation.settings import SETTINGS
-from targeting.allocation.solver.arrays import Program
+from targeting.allocation.solver.arrays import Choices
 from targeting.allocation.solver.blocks import block_value, phi_jet
 from targeting.allocation.solver.jointstops import joint_stops
 from targeting.allocation.solver.multipliers import Intervals, Lines, Numbers, Walk
-from targeting.allocation.solver.pricing import Box, legal
+from targeting.allocation.solver.pricing import legal
 from targeting.allocation.solver.singles import best_or_none
 
 
 class Search:
-    """Branch and bound over intervals of z, all blocks at once, for one box."""
+    """Branch and bound over intervals of z, all blocks in all their on/off choices at once."""
 
     def __init__(
         self,
-        program: Program,
+        choices: Choices,
         weights: Mapping[str, FloatArray],
-        box: Box,
         spend: FloatArray,
-        value: FloatArray,
         tolerance: FloatArray,
     ) -> None:
+        program, self.choices = choices.program, choices
         grid = program.grid
-        self.program, self.weights, self.spend, self.value = program, weights, spend, value
-        self.low, self.high, self.loose = grid(box.low), grid(box.high), grid(box.loose)
-        self.tolerance = tolerance
+        self.program, self.weights, self.tolerance = program, weights, tolerance
+        self.loose, self.high = grid(program.switch), grid(program.upper)
+        self.low = np.where(self.loose, grid(program.floor_on), grid(program.lower))
         self.finite = np.isfinite(program.users)
         users = np.where(self.finite, program.users, 1.0)[:, None]
-        least = np.where(box.loose, 0.0, box.low)
-        a_low, a_high = grid(program.curves.value(least)), grid(program.curves.value(box.high))
+        a_low, a_high = grid(program.curves.value(program.lower)), grid(program.curves.value(program.upper))
         self.rate = grid(program.hazard) / users  # x_c = rate_c a_c
-        self.ends = grid(program.curves.value(box.low)), a_high
-        self.inside = np.clip(spend, least, box.high)
+        self.ends = grid(program.curves.value(self.low.ravel())), a_high
+        self.spend = legal(program, spend)
+        self.value = block_value(program, weights, self.spend)
+        self.inside = self.spend
         start = grid(program.curves.value(self.inside))
         self.z_low, self.z_high = (self.rate * a_low).sum(axis=1), (self.rate * a_high).sum(axis=1)
         self.z_start = np.clip((self.rate * start).sum(axis=1), self.z_low, self.z_high)
@@ -67,7 +67,7 @@ class Search:
         touched = self.reached * np.exp(-self.y_start)[:, None]
         self.linear = self.impressions + np.where(self.finite[:, None], touched, self.reached)
         self.cost = -grid(weights["spend"])
-        self.bonus = grid(weights["active"] * ((program.switch | (program.lower > 0)) & (box.high > 0)))
+        self.bonus = grid(weights["active"] * (program.switch | (program.lower > 0)))
         # (n_blocks,) whether a cell's best answer may jump as the multiplier moves
         self.jumps = ((self.cost < 0) | ~grid(program.curves.concave)).any(axis=1)
         self.worth = worth = np.abs(self.fans) + np.abs(self.linear)
@@ -83,7 +83,7 @@ class Search:
             if level >= SETTINGS.narrowing_level and len(stuck):
                 left.low[stuck], left.high[stuck] = self._narrowed(left[stuck])
             upper = self._bound(left)
-            alive = (upper > (self.value + self.tolerance)[left.block]) & self.finite[left.block]
+            alive = (upper > self._goal()[left.block]) & self.finite[left.block]
             alive &= left.z1 > left.z0
             np.maximum.at(bound, left.block[~alive], upper[~alive])
             left, upper = left[alive], upper[alive]
@@ -114,6 +114,10 @@ class Search:
         empty = twice.z1 < twice.z0 - 1e-12 * twice.z0
         twice.z1 = np.maximum(twice.z1, twice.z0)
         return twice[~empty]
+
+    def _goal(self) -> FloatArray:
+        """(n,) what a choice must promise to be looked at: more than the best of its block."""
+        return (self.choices.most(self.value) + self.tolerance)[self.choices.block]
 
     def _first(self) -> Intervals:
         """Intervals that shrink towards the start from both sides; blocks without users need only one."""
@@ -169,7 +173,7 @@ class Search:
         y1 = ends[1].sum(axis=1) / users
         best, y = self._bound_touching(left, ends, np.clip(self.y_start[left.block], y0, y1))
         for _ in range(SETTINGS.reach_touches if self.reached.any() else 0):
-            open_ = np.flatnonzero(best > (self.value + self.tolerance)[left.block])
+            open_ = np.flatnonzero(best > self._goal()[left.block])
             if not len(open_):
                 break
             # reach is concave: the line that touches it where the last one's maximiser is cuts that off
@@ -188,7 +192,7 @@ class Search:
         the others step towards a surplus of none, then take false positions and halves in turn.
         """
         n = len(left)
-        goal = (self.value + self.tolerance)[left.block]
+        goal = self._goal()[left.block]
         lines = Lines.of(left, tangent=bool((self.fans < 0).any()))
         walk = Walk.of(left.mu, 0.5 * self.span[left.block] * (left.z1 - left.z0))
         best, best_mu, at, best_y = np.full(n, np.inf), left.mu.copy(), np.arange(n), y.copy()

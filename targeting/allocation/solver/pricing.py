@@ -7,8 +7,7 @@ is never trusted as a bound: that is `certificate`'s work. It must not import cv
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,33 +16,7 @@ from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import Jet, block_value, jet
 from targeting.allocation.solver.newton import bent_inverse
-from targeting.allocation.solver.singles import BoolArray, best_or_none
-
-
-@dataclass(frozen=True)
-class Box:
-    """Limits (m,) of every cell's spend; a `loose` cell may also be off."""
-
-    low: FloatArray
-    high: FloatArray
-    loose: BoolArray
-
-
-def boxes(program: Program) -> Iterator[Box]:
-    """Boxes whose union is what the blocks may do: every on/off choice of a block's first switches.
-
-    Blocks with fewer switches than the widest repeat themselves, which costs time but no correctness. Of the
-    switches beyond `SETTINGS.enumerated_switches` each box leaves the choice open.
-    """
-    switch = program.grid(program.switch)
-    rank = np.where(switch, np.cumsum(switch, axis=1) - 1, -1)
-    most = min(int(rank.max(initial=-1)) + 1, SETTINGS.enumerated_switches)
-    chosen_here, loose = (rank >= 0) & (rank < most), (rank >= most).ravel()
-    low, high, on = (program.grid(x) for x in (program.lower, program.upper, program.floor_on))
-    for choice in itertools.product((True, False), repeat=most):
-        used = np.array([*choice, True])[np.where(chosen_here, rank, -1)]
-        least = np.where(switch, on, low)
-        yield Box(np.where(used, least, 0.0).ravel(), np.where(used, high, 0.0).ravel(), loose)
+from targeting.allocation.solver.singles import best_or_none
 
 
 def legal(program: Program, spend: FloatArray) -> FloatArray:
@@ -65,29 +38,25 @@ def price(
     """
     if program.additive:
         return _price_additive(program, weights)
-    tried = []
-    for box in boxes(program):
-        starts = [np.clip(s, box.low, box.high) for s in warm] or [_coarse(program, weights, box)]
-        for start in starts:
-            low = np.where(box.loose, 0.0, box.low)
-            spend, value = climb(program, weights, start, low, box.high)
-            if box.loose.any():
-                spend = legal(program, spend)
-                high = np.where(box.loose & (spend <= 0), 0.0, box.high)
-                low = np.where(box.loose & (spend <= 0), 0.0, box.low)
-                spend, value = climb(program, weights, spend, low, high)
-            tried.append((spend, value))
-    return _best_of(program, tried)
+    choices, best = program.choices, (np.zeros(0), np.zeros(0))
+    wide, worth = choices.program, {k: w[choices.at] for k, w in weights.items()}
+    for start in [w[choices.at] for w in warm] or [_coarse(wide, worth)]:
+        spend, value = climb(wide, worth, start, wide.lower, wide.upper)
+        if wide.switch.any():
+            spend = legal(wide, spend)
+            off = wide.switch & (spend <= 0)
+            low = np.where(wide.switch, wide.floor_on, wide.lower)
+            spend, value = climb(wide, worth, spend, np.where(off, 0.0, low), np.where(off, 0.0, wide.upper))
+        best = _better(wide, best, (spend, value)) if len(best[1]) else (spend, value)
+    return choices.best(*best)
 
 
-def _best_of(program: Program, tried: list[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
-    """Block by block the spend (m,) with the highest value (n_blocks,)."""
-    best, best_value = tried[0]
-    for spend, value in tried[1:]:
-        better = value > best_value
-        best = np.where(np.repeat(better, program.width), spend, best)
-        best_value = np.where(better, value, best_value)
-    return best, best_value
+def _better(
+    program: Program, one: tuple[FloatArray, FloatArray], other: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Block by block the spend (m,) with the higher value (n_blocks,)."""
+    more = other[1] > one[1]
+    return np.where(np.repeat(more, program.width), other[0], one[0]), np.where(more, other[1], one[1])
 
 
 def additive_line(program: Program, weights: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -104,27 +73,29 @@ def _price_additive(program: Program, weights: Mapping[str, FloatArray]) -> tupl
     return best.spend, block_value(program, weights, best.spend)
 
 
-def _coarse(program: Program, weights: Mapping[str, FloatArray], box: Box) -> FloatArray:
+def _coarse(program: Program, weights: Mapping[str, FloatArray]) -> FloatArray:
     """The best point of a small grid in every block: dense near the scale of the curve, where curves bend.
 
     In wide blocks the cells move along the grid together.
     """
     k = program.width
+    low, high = np.where(program.switch, program.floor_on, program.lower), program.upper
     together = k > SETTINGS.gridded_width
     levels = max(2, int(SETTINGS.start_points ** (1.0 if together else 1.0 / k)))
     levels = min(levels, SETTINGS.start_levels) if together else levels
     scale = np.atleast_2d(program.curves.scale_cny).mean(axis=0)
-    reach = np.minimum(box.high, box.low + 4.0 * scale)
-    ladder = [box.low + (reach - box.low) * f for f in np.geomspace(0.01, 1.0, levels)]
-    first = box.low if k == 1 else box.low + 1e-3 * (reach - box.low)
-    ladder = [first, *ladder[1:], box.high] if k == 1 else [first, *ladder[1:]]
+    reach = np.minimum(high, low + 4.0 * scale)
+    ladder = [low + (reach - low) * f for f in np.geomspace(0.01, 1.0, levels)]
+    first = low if k == 1 else low + 1e-3 * (reach - low)
+    ladder = [first, *ladder[1:], high] if k == 1 else [first, *ladder[1:]]
     grid = [program.grid(x) for x in ladder]
     steps = range(len(ladder))
-    tried = []
+    best = np.zeros(0), np.zeros(0)
     for choice in ((i,) * k for i in steps) if together else itertools.product(steps, repeat=k):
         spend = np.stack([grid[i][:, c] for c, i in enumerate(choice)], axis=1).ravel()
-        tried.append((spend, block_value(program, weights, spend)))
-    return _best_of(program, tried)[0]
+        tried = spend, block_value(program, weights, spend)
+        best = _better(program, best, tried) if len(best[1]) else tried
+    return best[0]
 
 
 def climb(
