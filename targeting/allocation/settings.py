@@ -30,7 +30,8 @@ class Settings:
         interval_halvings: 2^-40 of a range is the rounding of z. Derived.
         narrowing_level, narrowing_halvings: halvings of an interval after which spends that cannot give its z
             are left out; halvings of such a spend each time. Measured.
-        multiplier_steps: looks for the best multiplier of an interval. Measured.
+        multiplier_steps: looks for the best multiplier of an interval, given up where three of them bring the
+            bound less than `multiplier_gain` of the way to what is looked for. Measured.
         most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
         generation_rounds: of column generation at the root. Measured: 10 are the rule.
         closing_rounds, node_rounds: when continued at a tighter tolerance; at a node of the tree. Measured.
@@ -99,7 +100,7 @@ class Settings:
     narrowing_halvings: int = 8
     multiplier_steps: int = 9
     most_intervals: int = 60
-    reach_touches: int = 2
+    multiplier_gain: float = 0.1
     generation_rounds: int = 60
     closing_rounds: int = 20
     node_rounds: int = 12

@@ -171,51 +171,48 @@ class Search:
         users = self.users[left.block]
         y0 = np.where(self.loose[left.block], 0.0, ends[0]).sum(axis=1) / users
         y1 = ends[1].sum(axis=1) / users
-        best, y = self._bound_touching(left, ends, np.clip(self.y_start[left.block], y0, y1))
-        for _ in range(SETTINGS.reach_touches if self.reached.any() else 0):
-            open_ = np.flatnonzero(best > self._goal()[left.block])
-            if not len(open_):
-                break
-            # reach is concave: the line that touches it where the last one's maximiser is cuts that off
-            again, those = left[open_], (ends[0][open_], ends[1][open_])
-            found, y[open_] = self._bound_touching(again, those, np.clip(y, y0, y1)[open_])
-            best[open_] = np.minimum(best[open_], found)
-        return best
+        return self._bound_by_multipliers(left, ends, (y0, y1))
 
-    def _bound_touching(
-        self, left: Intervals, ends: tuple[FloatArray, FloatArray], y: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """`_bound` with reach replaced by a line that touches it at y (n,) impressions per person; and the
-        impressions per person (n,) of the answer.
+    def _bound_by_multipliers(
+        self, left: Intervals, ends: tuple[FloatArray, FloatArray], shown: tuple[FloatArray, FloatArray]
+    ) -> FloatArray:
+        """`_bound`, given impressions at the least and most spend (n, width), and per person (n,).
 
         Any multiplier bounds, so an interval whose bound is already below what is looked for is left alone;
-        the others step towards a surplus of none, then take false positions and halves in turn.
+        the others step towards a surplus of none, then take false positions and halves in turn. Reach, which
+        is concave, is replaced by a line that touches it, first where the best plan is and then where the
+        last answer was. What no longer falls is left to be halved.
         """
-        n = len(left)
-        goal = self._goal()[left.block]
+        n, curved = len(left), bool(self.reached.any())
+        goal, y = self._goal()[left.block], np.clip(self.y_start[left.block], *shown)
         lines = Lines.of(left, tangent=bool((self.fans < 0).any()))
         walk = Walk.of(left.mu, 0.5 * self.span[left.block] * (left.z1 - left.z0))
-        best, best_mu, at, best_y = np.full(n, np.inf), left.mu.copy(), np.arange(n), y.copy()
+        best, best_mu, at = np.full(n, np.inf), left.mu.copy(), np.arange(n)
+        before = best.copy()
         for attempt in range(SETTINGS.multiplier_steps):
             mu = walk.mu[at]
-            gain, surplus, spend, shown = self._relaxed(
+            gain, surplus, spend, there = self._relaxed(
                 left if len(at) == n else left[at], lines.take(at), mu, (ends[0][at], ends[1][at]), y[at]
             )
             if attempt == 0 and self.program.floors is None:  # the relaxation's maximiser may break a floor
                 self._learn(left.block, spend[1])
-            better = gain.max(axis=0) < best[at]
-            best_mu[at[better]] = mu[better]
-            best_y[at[better]] = np.where(gain[0] >= gain[1], shown[0], shown[1])[better]
-            best[at] = np.minimum(best[at], gain.max(axis=0))
-            surplus = np.where(gain[0] >= gain[1], surplus[0], surplus[1])  # of z at the dominating end
+            top = gain.max(axis=0)
+            best_mu[at[top < best[at]]] = mu[top < best[at]]
+            best[at] = np.minimum(best[at], top)
+            end = np.where(gain[0] >= gain[1], 0, 1), np.arange(len(at))  # the dominating one
+            walk.saw(at, surplus[end])
+            if curved:
+                y[at] = there[end] if attempt == 0 else 0.5 * (y[at] + there[end])
             open_ = best[at] > goal[at]
-            walk.saw(at, surplus)
-            at, surplus = at[open_], surplus[open_]
+            if attempt % 3 == 2:
+                open_ &= before[at] - best[at] > SETTINGS.multiplier_gain * (best - goal)[at]
+                before = best.copy()
+            at, surplus = at[open_], surplus[end][open_]
             if not len(at):
                 break
             walk.step(at, surplus, halve=attempt % 2 == 1)
         left.mu = best_mu
-        return best, best_y
+        return best
 
     def _relaxed(
         self,
