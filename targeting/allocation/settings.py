@@ -35,6 +35,7 @@ class Settings:
         most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
         generation_rounds: of column generation at the root. Measured: 10 are the rule.
         closing_rounds, node_rounds: when continued at a tighter tolerance; at a node of the tree. Measured.
+        node_looks: times that a node is relaxed again with what its bound has seen. Measured.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
         ladder_rungs: budget prices tried before column generation. Measured.
@@ -104,6 +105,7 @@ class Settings:
     generation_rounds: int = 60
     closing_rounds: int = 20
     node_rounds: int = 12
+    node_looks: int = 4
     first_penalty: float = 1e3
     kept_columns: int = 6
     kept_sheets: int = 3

@@ -66,20 +66,31 @@ def consider(pool: Pool, best: Incumbent, relaxed: Relaxed) -> None:
             return
 
 
-def _look(pool: Pool, own: Incumbent, found: Relaxed) -> None:
-    """Plans and a bound of a node, no more exact than it takes to tell whether it can hold a better plan."""
-    program = pool.program
-    if own.spend is None:
-        consider(pool, own, found)
-        return
-    starts = [found.spend] + ([_countable(program, found.spend)] if program.switch.any() else [])
-    done = [own.newton(program, start, found.prices) for start in starts]
-    for each in done:
-        own.offer(program, each.spend)
-    over = max(found.estimate - own.value, 0.0)
-    own.bound_at(program, found.prices, found.spend, within=0.05 * over)
-    if not own.closed and over < 1e-3 * abs(own.value):
-        own.bound_at(program, done[0].prices, done[0].spend)
+def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
+    """Relax a node: plans, and a bound no closer than it takes to tell whether it can hold a better plan."""
+    program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
+    for attempt in range(SETTINGS.node_looks):
+        found = generate(
+            pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=own.value
+        )  # fmt: skip
+        if attempt == 0 and not found.feasible and proof_of_none(pool, deadline) is not None:
+            own.bound = -np.inf
+            return found
+        if own.spend is None:
+            consider(pool, own, found)
+            return found
+        starts = [found.spend] + ([_countable(program, found.spend)] if program.switch.any() else [])
+        done = [own.newton(program, start, found.prices) for start in starts]
+        for each in done:
+            own.offer(program, each.spend)
+        over = max(found.estimate - own.value, 0.0)
+        missed = own.bound_at(program, found.prices, found.spend, within=0.05 * over)
+        if not own.closed and over < 1e-3 * abs(own.value):
+            own.bound_at(program, done[0].prices, done[0].spend)
+        if own.closed or deadline.over or own.bound - own.value < 1.2 * over:
+            break
+        pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
+    return found
 
 
 def _countable(program: Program, spend: FloatArray) -> FloatArray:
@@ -124,23 +135,16 @@ class _Tree:
         pool = Pool(child, parent.group)
         for old in {id(s): s for s in parent.sheets}.values():
             pool.add(legal(child, old.spend))
-        tolerance = max(1e-7, 0.1 * self.best.gap_tol)
+        own = Incumbent(
+            self.best.problem,
+            self.best.gap_tol,
+            self.best.spend,
+            self.best.value,
+            deadline=self.deadline,
+        )
         try:
-            found = generate(
-                pool, self.deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds,
-                beaten=self.best.value,
-            )  # fmt: skip
+            found = _look(pool, own, self.deadline)
             self.rounds += found.rounds
-            if not found.feasible and proof_of_none(pool, self.deadline) is not None:
-                return
-            own = Incumbent(
-                self.best.problem,
-                self.best.gap_tol,
-                self.best.spend,
-                self.best.value,
-                deadline=self.deadline,
-            )
-            _look(pool, own, found)
         except SolverError as error:  # the parent's bound holds for the child
             logger.warning("a branch was left open: %s", error)
             self.closed = max(self.closed, most)

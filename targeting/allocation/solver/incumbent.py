@@ -60,8 +60,17 @@ class Incumbent:
 
     def bound_at(
         self, program: Program, prices: FloatArray, spend: FloatArray, *, within: float = 0.0
-    ) -> None:
-        """Lower the bound with the Lagrangian at these prices where that helps; `within` so much at best."""
+    ) -> FloatArray:
+        """Lower the bound with the Lagrangian at these prices where that helps.
+
+        Args:
+            program: the problem, or a part of it.
+            prices: (r,) of its rows; spend: (m,) to look around.
+            within: the bound need not be closer than this.
+
+        Returns:
+            (m,) the best answers to the prices that were met: what pricing would have to find.
+        """
         lawful = program.lawful(prices)
         size = abs(self.value) if np.isfinite(self.value) else 1.0
         tolerance = np.full(program.n_blocks, max(0.1 * self.gap_tol * size, within) / program.n_blocks)
@@ -69,6 +78,7 @@ class Incumbent:
         bound = lagrangian_bound(program, lawful, top)
         if bound < self.bound:
             self.bound, self.prices = bound, lawful
+        return top.spend
 
     def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""

@@ -68,8 +68,10 @@ class Search:
         self.linear = self.impressions + np.where(self.finite[:, None], touched, self.reached)
         self.cost = -grid(weights["spend"])
         self.bonus = grid(weights["active"] * (program.switch | (program.lower > 0)))
-        # (n_blocks,) whether a cell's best answer may jump as the multiplier moves
-        self.jumps = ((self.cost < 0) | ~grid(program.curves.concave)).any(axis=1)
+        # (n_blocks,) whether a cell's best answer may jump as the multiplier moves, or reach depends on more than z
+        self.jumps = (((self.cost <= 0) | ~grid(program.curves.concave)) & (self.high > self.low)).any(
+            axis=1
+        ) | self.reached.any(axis=1)
         self.worth = worth = np.abs(self.fans) + np.abs(self.linear)
         # (n_blocks,) a multiplier that counts as much as what impressions are worth
         self.span = (worth / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)
