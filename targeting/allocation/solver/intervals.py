@@ -68,7 +68,7 @@ class Search:
         self.linear = self.impressions + np.where(self.finite[:, None], touched, self.reached)
         self.cost = -grid(weights["spend"])
         self.bonus = grid(weights["active"] * (program.switch | (program.lower > 0)))
-        # (n_blocks,) whether a cell's best answer may jump as the multiplier moves, or reach depends on more than z
+        # (n_blocks,) whether a cell's best answer may jump with the multiplier, or reach hangs on more than z
         self.jumps = (((self.cost <= 0) | ~grid(program.curves.concave)) & (self.high > self.low)).any(
             axis=1
         ) | self.reached.any(axis=1)
