@@ -34,7 +34,7 @@ class Settings:
             bound less than `multiplier_gain` of the way to what is looked for. Measured.
         most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
         generation_rounds: of column generation at the root. Measured: 10 are the rule.
-        closing_rounds, node_rounds: when continued at a tighter tolerance; at a node of the tree. Measured.
+        node_rounds: at a node of the tree below the root. Measured.
         node_looks: times that a node is relaxed again with what its bound has seen. Measured.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
@@ -103,7 +103,6 @@ class Settings:
     most_intervals: int = 60
     multiplier_gain: float = 0.1
     generation_rounds: int = 60
-    closing_rounds: int = 20
     node_rounds: int = 12
     node_looks: int = 4
     first_penalty: float = 1e3

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
@@ -54,39 +54,32 @@ def proof_of_none(pool: Pool, deadline: Deadline) -> FloatArray | None:
     return relaxed.prices if proven else None
 
 
-def consider(pool: Pool, best: Incumbent, relaxed: Relaxed) -> None:
-    """Polish the mixture to a plan, bound it, keep what is better."""
-    program = pool.program
-    spend, prices = best.improve(program, relaxed.spend, relaxed.prices)
-    if program.switch.any():
-        best.improve(program, _countable(program, relaxed.spend), relaxed.prices)
-    for at, start in ((prices, spend), (relaxed.prices, relaxed.spend)):
-        best.bound_at(program, at, start)
-        if best.closed:
-            return
+def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -> Relaxed:
+    """Relax a node: plans, and a bound no closer than it takes to tell whether it can hold a better plan.
 
-
-def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
-    """Relax a node: plans, and a bound no closer than it takes to tell whether it can hold a better plan."""
+    Args:
+        pool: columns of the node; grows.
+        own: gets what is found; its bound is -inf where the node is proven to have no plan, at the prices
+            that come back.
+        deadline: stops early.
+        thoroughly: mend plans by linear programs where Newton fails (the root).
+    """
     program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
+    rounds = SETTINGS.generation_rounds if thoroughly else SETTINGS.node_rounds
     for attempt in range(SETTINGS.node_looks):
-        found = generate(
-            pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=own.value
-        )  # fmt: skip
-        if attempt == 0 and not found.feasible and proof_of_none(pool, deadline) is not None:
-            own.bound = -np.inf
-            return found
-        if own.spend is None:
-            consider(pool, own, found)
-            return found
-        starts = [found.spend] + ([_countable(program, found.spend)] if program.switch.any() else [])
-        done = [own.newton(program, start, found.prices) for start in starts]
-        for each in done:
-            own.offer(program, each.spend)
+        found = generate(pool, deadline, tolerance=tolerance, max_rounds=rounds, beaten=own.value)
+        if not attempt and not found.feasible:
+            proof = proof_of_none(pool, deadline)
+            if proof is not None:
+                own.bound = -np.inf
+                return replace(found, prices=proof)
+        starts = [found.spend, _countable(program, found.spend)] if program.switch.any() else [found.spend]
+        mend = thoroughly or own.spend is None
+        done, *_others = (own.improve(program, start, found.prices, mend=mend) for start in starts)
         over = max(found.estimate - own.value, 0.0)
         missed = own.bound_at(program, found.prices, found.spend, within=0.05 * over)
-        if not own.closed and over < 1e-3 * abs(own.value):
-            own.bound_at(program, done[0].prices, done[0].spend)
+        if not own.closed and not over >= 1e-3 * abs(own.value):
+            own.bound_at(program, done.prices, done.spend)
         if own.closed or deadline.over or own.bound - own.value < 1.2 * over:
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
@@ -125,38 +118,28 @@ class _Tree:
         """The most that any plan of an open node could earn."""
         return max(-self.queue[0][0] if self.queue else -np.inf, self.closed)
 
-    def push(self, bound: float, pool: Pool, relaxed: Relaxed) -> None:
-        """Keep a node whose plans may still beat the best one."""
-        if relative_gap(bound, self.best.value) > 0:
-            heapq.heappush(self.queue, (-bound, next(self.number), pool, relaxed))
-
-    def visit(self, parent: Pool, child: Program, most: float) -> None:
-        """Solve a child's relaxation, take its plans, keep it open with its bound (no more than `most`)."""
-        pool = Pool(child, parent.group)
-        for old in {id(s): s for s in parent.sheets}.values():
-            pool.add(legal(child, old.spend))
-        own = Incumbent(
-            self.best.problem,
-            self.best.gap_tol,
-            self.best.spend,
-            self.best.value,
-            deadline=self.deadline,
-        )
+    def visit(self, pool: Pool, most: float) -> Relaxed | None:
+        """Solve a node's relaxation, take its plans, keep it open with its bound (no more than `most`)."""
+        own, root = replace(self.best, bound=np.inf), most == np.inf
         try:
-            found = _look(pool, own, self.deadline)
-            self.rounds += found.rounds
+            found = _look(pool, own, self.deadline, thoroughly=root)
         except SolverError as error:  # the parent's bound holds for the child
+            if root:
+                raise
             logger.warning("a branch was left open: %s", error)
             self.closed = max(self.closed, most)
-            return
-        if own.value > self.best.value:
-            self.best.spend, self.best.value = own.spend, own.value
-            self.best.prices = self.best.prices if self.best.prices is not None else own.prices
-        self.push(min(own.bound, most), pool, found)
+            return None
+        self.rounds += found.rounds
+        self.best.spend, self.best.value = own.spend, own.value
+        self.best.prices = own.prices if self.best.prices is None else self.best.prices
+        bound = min(own.bound, most)
+        if relative_gap(bound, self.best.value) > 0:
+            heapq.heappush(self.queue, (-bound, next(self.number), pool, found))
+        return found
 
 
-def close(pool: Pool, best: Incumbent, relaxed: Relaxed, deadline: Deadline) -> int:
-    """Shrink the gap until it is within the tolerance or time is up; gives the number of programs solved.
+def close(pool: Pool, best: Incumbent, deadline: Deadline) -> int:
+    """Search until the gap is within the tolerance or time is up; gives the number of programs solved.
 
     Time is not up while no plan is known: whether there is one must not depend on the machine's speed.
 
@@ -164,7 +147,7 @@ def close(pool: Pool, best: Incumbent, relaxed: Relaxed, deadline: Deadline) -> 
         InfeasibleError: every node is proven to have no plan.
     """
     tree = _Tree(best, deadline)
-    tree.push(best.bound, pool, relaxed)
+    root = tree.visit(pool, np.inf)
     for _ in range(SETTINGS.most_nodes):
         if not tree.queue or relative_gap(tree.bound, best.value) <= best.gap_tol:
             break
@@ -175,9 +158,9 @@ def close(pool: Pool, best: Incumbent, relaxed: Relaxed, deadline: Deadline) -> 
         if not children:
             tree.closed = max(tree.closed, -negative)
         for child in children:
-            tree.visit(parent, child, -negative)
-    if best.spend is None and tree.bound == -np.inf:
-        raise no_plan(pool.program, relaxed.prices)
+            tree.visit(parent.within(child), -negative)
+    if best.spend is None and root is not None and tree.bound == -np.inf:
+        raise no_plan(pool.program, root.prices)
     best.bound = min(best.bound, max(tree.bound, best.value))
     return tree.rounds
 

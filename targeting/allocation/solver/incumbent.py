@@ -86,26 +86,25 @@ class Incumbent:
             program, start, prices, *_pattern_of(program, start), tolerance=SETTINGS.direct_residual
         )
 
-    def improve(
-        self, program: Program, start: FloatArray, prices: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Newton from `start` with its on/off pattern, the slower repair where that fails; offers what they
-        find.
+    def improve(self, program: Program, start: FloatArray, prices: FloatArray, *, mend: bool) -> Polished:
+        """Newton from `start` with its on/off pattern; offers what is found and gives where it ended.
 
-        Returns the spend and prices with the smallest residual of the optimality conditions.
+        Args:
+            program: the problem, or a part of it.
+            start: (m,); prices: (r,).
+            mend: where Newton fails, go on from the slower `repair`, unless a plan is known and time is up.
         """
         low, high = _pattern_of(program, start)
         done = polish(program, start, prices, low, high)
         held = [self.offer(program, spend) for spend in (done.spend, legal(program, start))]
-        # A repair is forty linear programs; where a plan is known and time is up, it is not worth them.
         late = self.spend is not None and self.deadline is not None and self.deadline.over
-        if (done.residual > 1e-7 or not held[0]) and not late:
-            near = repair(program, start, low, high)
-            self.offer(program, near.spend)
-            again = polish(program, near.spend, near.prices, low, high)
-            self.offer(program, again.spend)
-            done = again if again.residual < done.residual else done
-        return done.spend, done.prices
+        if not mend or late or (done.residual <= 1e-7 and held[0]):
+            return done
+        near = repair(program, start, low, high)  # forty linear programs
+        self.offer(program, near.spend)
+        again = polish(program, near.spend, near.prices, low, high)
+        self.offer(program, again.spend)
+        return again if again.residual < done.residual else done
 
 
 def _pattern_of(program: Program, start: FloatArray) -> tuple[FloatArray, FloatArray]:

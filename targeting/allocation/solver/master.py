@@ -24,6 +24,7 @@ from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import basic_metrics
 from targeting.allocation.solver.highs import maximise
+from targeting.allocation.solver.pricing import legal
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ class Pool:
     def n_groups(self) -> int:
         """Number of groups."""
         return int(self.group.max(initial=0)) + 1
+
+    def within(self, program: Program) -> Pool:
+        """The columns brought within smaller boxes."""
+        pool = Pool(program, self.group)
+        for old in {id(s): s for s in self.sheets}.values():
+            pool.add(legal(program, old.spend))
+        return pool
 
     def add(self, spend: FloatArray) -> None:
         """Add one sheet."""

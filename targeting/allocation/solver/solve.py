@@ -14,14 +14,14 @@ import numpy as np
 
 from models.errors import CampaignError, InfeasibleError, SolverError
 from models.supply.curves import FloatArray
-from targeting.allocation.problem import Problem, Solution, relative_gap
+from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.branching import close, consider, no_plan, proof_of_none
+from targeting.allocation.solver.branching import close
 from targeting.allocation.solver.cellprices import named_prices
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.direct import smooth, solve_directly, try_newton
-from targeting.allocation.solver.generation import Relaxed, generate, ladder, least
+from targeting.allocation.solver.generation import ladder, least
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.master import Pool
@@ -88,27 +88,9 @@ def _by_columns(
     best.offer(program, least(program))
     for spend in (least(program), *warm.sheets, *spends):
         pool.add(legal(program, spend))
-    relaxed = generate(pool, deadline, tolerance=max(best.gap_tol, 1e-4))
-    if not relaxed.feasible:
-        prices = proof_of_none(pool, deadline)
-        if prices is not None:
-            raise no_plan(program, prices)
-        relaxed = generate(pool, deadline, tolerance=max(best.gap_tol, 1e-4))
-    rounds = relaxed.rounds
-    for tolerance in (1e-6, 1e-8, 1e-10):
-        consider(pool, best, relaxed)
-        if best.closed or deadline.over or relative_gap(relaxed.estimate, best.value) > 1e-3:
-            break
-        relaxed = _continue(pool, deadline, tolerance=min(tolerance, best.gap_tol * 0.1))
-        rounds += relaxed.rounds
-    if not best.closed and (best.spend is None or not deadline.over):
-        rounds += close(pool, best, relaxed, deadline)
+    rounds = close(pool, best, deadline)
     warm.sheets = [s.spend for s in pool.sheets[-SETTINGS.warm_sheets :]]
     return rounds
-
-
-def _continue(pool: Pool, deadline: Deadline, *, tolerance: float) -> Relaxed:
-    return generate(pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.closing_rounds)
 
 
 def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
