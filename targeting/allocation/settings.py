@@ -51,6 +51,7 @@ class Settings:
         repair_steps: linear programs on the way to a plan that keeps every row. Measured.
         warm_sheets: sheets that one solve leaves for the next. Measured.
         most_nodes: of the tree. Derived: 60 s at 30 ms each.
+        blind: times the time limit that the search goes on while no plan is known. Chosen.
         hardly: share of its ceiling that a cell cut to "on" without a least spend has at least. Derived:
             next to nothing that still counts as on.
         price_near: share of a cell's range, or of a row's size: this close to a limit is at it. Derived.
@@ -121,6 +122,7 @@ class Settings:
     repair_steps: int = 40
     warm_sheets: int = 12
     most_nodes: int = 2000
+    blind: float = 10.0
     hardly: float = 1e-30
     price_near: float = 1e-9
     price_exact: float = 1e-6

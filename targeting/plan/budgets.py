@@ -15,10 +15,16 @@ import numpy as np
 import polars as pl
 
 from models.errors import CampaignError, InfeasibleError
+from targeting.allocation.explain.contradiction import solve_or_explain
+from targeting.allocation.problem import Problem
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.solve import Warm
+from targeting.allocation.whatif.frontier import frontier
 from targeting.plan import questions
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.plan_settings import SETTINGS
 from targeting.plan.promise import Interval
+from targeting.plan.questions import compiled
 
 
 @dataclass(frozen=True)
@@ -58,55 +64,77 @@ def budgets_of(plan: DecidedPlan) -> Budgets:
     Raises:
         CampaignError, SolverError: no budget can be tried, or one cannot be solved.
     """
-    shares = sorted({*SETTINGS.budget_shares, 1.0})
+    tried = _Tried(plan, Warm(), Deadline.of(SETTINGS.asked_seconds))
     step = last_step(plan.budget_cny)
-    asked = [plan.budget_cny - step, *(plan.budget_cny * share for share in shares)]
-    points = _tried(plan, asked)
+    points = tried.at([plan.budget_cny, plan.budget_cny - step])
+    points = tried.added(points, [plan.budget_cny * share for share in sorted(SETTINGS.budget_shares)])
     kept = None if plan.campaign.economics is None else plan.campaign.economics.kept_share
     known = kept is not None and "new_fan_gmv_cny" not in plan.provenance.unknown
     for _ in range(SETTINGS.budget_rounds if known else 0):
-        points = _closer(plan, points)
+        points = _closer(tried, points)
     best = (
         points.row(int(points["profit_cny"].arg_max() or 0), named=True) if known and points.height else None
     )
     return Budgets(
         points=points,
         best=best,
-        best_profit_cny=None if best is None else _interval(plan, best["budget_cny"]),
+        best_profit_cny=None if best is None else tried.profit(best["budget_cny"]),
         more_pays=best is not None and best["budget_cny"] == points["budget_cny"].max(),
         step_cny=step,
         step=_step(points, plan.budget_cny, step),
     )
 
 
-def _tried(plan: DecidedPlan, budgets: Iterable[float]) -> pl.DataFrame:
-    """The best plans of some budgets, those that allow one."""
-    found = questions.frontier(
-        plan, budgets, gap_tol=SETTINGS.budget_gap, time_limit_s=SETTINGS.budget_seconds
-    ).filter(pl.col("value").is_not_null())
-    economics = plan.campaign.economics
-    kept = None if economics is None or "new_fan_gmv_cny" in plan.provenance.unknown else economics.kept_share
-    profit = pl.lit(kept, dtype=pl.Float64) * pl.col("new_fan_gmv_cny") - pl.col("spend_cny")
-    return found.with_columns(profit_cny=profit).sort("budget_cny")
+@dataclass(frozen=True)
+class _Tried:
+    """How other budgets are solved: each from what the others left, all within one time limit."""
+
+    plan: DecidedPlan
+    warm: Warm
+    deadline: Deadline
+
+    def problem(self, budget_cny: float) -> Problem:
+        """The brief's at another budget."""
+        plan = self.plan
+        return compiled(plan.market, campaign=plan.campaign, last=plan.last_spend_cny, budget_cny=budget_cny)
+
+    def at(self, budgets: Iterable[float]) -> pl.DataFrame:
+        """The best plans of some budgets, those that allow one and that there was time for."""
+        found = frontier(
+            self.problem, budgets=budgets, gap_tol=SETTINGS.budget_gap, time_limit_s=SETTINGS.budget_seconds,
+            warm=self.warm, deadline=self.deadline,
+        ).filter(pl.col("value").is_not_null())  # fmt: skip
+        economics, unknown = self.plan.campaign.economics, self.plan.provenance.unknown
+        kept = None if economics is None or "new_fan_gmv_cny" in unknown else economics.kept_share
+        profit = pl.lit(kept, dtype=pl.Float64) * pl.col("new_fan_gmv_cny") - pl.col("spend_cny")
+        return found.with_columns(profit_cny=profit).sort("budget_cny")
+
+    def added(self, points: pl.DataFrame, budgets: Iterable[float]) -> pl.DataFrame:
+        """The points and those of further budgets."""
+        known = set(points["budget_cny"].to_list())
+        more = [b for b in budgets if b not in known]
+        return pl.concat([points, self.at(more)]).sort("budget_cny") if more else points
+
+    def profit(self, budget_cny: float) -> Interval | None:
+        """Profit of the best plan of a budget, with its interval; None where that budget allows none."""
+        try:
+            found = solve_or_explain(
+                self.problem(budget_cny), gap_tol=SETTINGS.budget_gap, warm=self.warm,
+                time_limit_s=SETTINGS.budget_seconds,
+            )  # fmt: skip
+        except (CampaignError, InfeasibleError):
+            return None
+        return questions.promise_of(self.plan, found.spend_cny).profit_cny
 
 
-def _closer(plan: DecidedPlan, points: pl.DataFrame) -> pl.DataFrame:
+def _closer(tried: _Tried, points: pl.DataFrame) -> pl.DataFrame:
     """The points with further ones halfway between the most profitable and its neighbours."""
     if points.height < 3:
         return points
     at = int(points["profit_cny"].arg_max() or 0)
     budgets = points["budget_cny"].to_list()
-    near = [budgets[at], *(budgets[i] for i in (at - 1, at + 1) if 0 <= i < len(budgets))]
-    halves = [round(0.5 * (near[0] + other), 2) for other in near[1:]]
-    return pl.concat([points, _tried(plan, halves)]).unique("budget_cny", keep="first").sort("budget_cny")
-
-
-def _interval(plan: DecidedPlan, budget_cny: float) -> Interval | None:
-    """Profit of the best plan of a budget, with its interval; None where that budget allows none."""
-    try:
-        return questions.promised_at(plan, budget_cny).profit_cny
-    except (CampaignError, InfeasibleError):
-        return None
+    near = [budgets[i] for i in (at - 1, at + 1) if 0 <= i < len(budgets)]
+    return tried.added(points, [round(0.5 * (budgets[at] + other), 2) for other in near])
 
 
 def _step(points: pl.DataFrame, budget_cny: float, step_cny: float) -> dict[str, float | None] | None:

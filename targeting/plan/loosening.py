@@ -14,6 +14,8 @@ import polars as pl
 from models.errors import CampaignError, InfeasibleError
 from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.problem import Problem
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.solve import Warm
 from targeting.campaign.constraints import Parsed
 from targeting.campaign.steps import loosened, steps_of
 from targeting.plan.decided import DecidedPlan
@@ -38,8 +40,12 @@ def small_change(budget_cny: float) -> float:
     return float(10.0 ** floor(log10(budget_cny / 20) + 1e-9))
 
 
-def prices(plan: DecidedPlan) -> pl.DataFrame:
+def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
     """What one round step of every limit with a price brings to the objective, dearest first.
+
+    Args:
+        plan: the decided plan.
+        deadline: after which nothing is solved again.
 
     Returns:
         constraint; unit of its number (of the first, where it gives several), `CNY` for the budget `total`;
@@ -65,17 +71,22 @@ def prices(plan: DecidedPlan) -> pl.DataFrame:
         )
     found.sort(key=lambda row: -abs(row["price"]))
     again = plan.solution.seconds <= SETTINGS.priced_seconds
+    deadline, warm = deadline or Deadline.of(SETTINGS.asked_seconds), Warm()
     gains = [
-        _gain(plan, row["constraint"], cny) if again and i < SETTINGS.priced_rules else None
+        _gain(plan, row["constraint"], cny, warm, deadline)
+        if again and i < SETTINGS.priced_rules and not deadline.over
+        else None
         for i, row in enumerate(found)
     ]
     return pl.DataFrame([{**row, "gain": gain} for row, gain in zip(found, gains, strict=True)], SCHEMA)
 
 
-def _gain(plan: DecidedPlan, name: str, cny: float) -> float | None:
+def _gain(plan: DecidedPlan, name: str, cny: float, warm: Warm, deadline: Deadline) -> float | None:
     """Objective of the best plan of the looser brief less this plan's; None where it has none in time."""
     try:
-        found = solve_or_explain(_looser(plan, name, cny), time_limit_s=SETTINGS.priced_seconds)
+        found = solve_or_explain(
+            _looser(plan, name, cny), time_limit_s=deadline.left(SETTINGS.priced_seconds), warm=warm
+        )
     except (CampaignError, InfeasibleError):
         return None
     return found.value - plan.value if found.status == "optimal" else None

@@ -22,8 +22,10 @@ class PlanSettings:
             Derived: rounding of money to whole 分.
         budget_shares: other budgets that are tried, as shares of the plan's. Chosen.
         budget_rounds: halvings around the one that leaves most. Derived: 4 of a gap of a quarter are 2 %.
-        budget_gap, budget_seconds: gap that is enough for another budget, and seconds for each. Chosen: a
-            report must not take longer than its plan.
+        asked_seconds: that all other budgets may take together, and what all rules cost; each one question,
+            whatever the number of its parts. Chosen: a report must not take longer than its plan.
+        budget_gap, budget_seconds: gap that is enough for another budget, and seconds for each. Chosen, as
+            above.
         rule_room: room in a rule, as a share of its scale, below which it is at its limit. Derived: 厘 of a
             budget of 100 yuan.
         priced_cells: of a market in which rules are taken away one by one to see what they cost. Chosen, as
@@ -48,6 +50,7 @@ class PlanSettings:
     beyond_cny: float = 0.01
     budget_shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
     budget_rounds: int = 4
+    asked_seconds: float = 8.0
     budget_gap: float = 1e-4
     budget_seconds: float = 3.0
     rule_room: float = 1e-5

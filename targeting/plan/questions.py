@@ -15,11 +15,11 @@ from models.errors import CampaignError, DataError
 from models.supply.curves import FloatArray
 from targeting.allocation.audit import check
 from targeting.allocation.explain import words
-from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Market, Problem
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.whatif import frontier as whatif
 from targeting.allocation.whatif.sensitivity import value_of_information
 from targeting.campaign import Campaign, parse_campaign
@@ -156,16 +156,6 @@ def frontier(
     return whatif.frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)
 
 
-def promised_at(plan: DecidedPlan, budget_cny: float, *, time_limit_s: float = 60.0) -> Promise:
-    """What the best plan of another budget promises, with its intervals.
-
-    Raises:
-        CampaignError, InfeasibleError: that budget allows no plan.
-    """
-    problem = compiled(plan.market, campaign=plan.campaign, last=plan.last_spend_cny, budget_cny=budget_cny)
-    return promise_of(plan, solve_or_explain(problem, time_limit_s=time_limit_s).spend_cny)
-
-
 def promise_of(plan: DecidedPlan, spend_cny: FloatArray) -> Promise:
     """What (n_cells,) other spend promises on the plan's curves."""
     economics = plan.campaign.economics
@@ -178,7 +168,11 @@ def promise_of(plan: DecidedPlan, spend_cny: FloatArray) -> Promise:
 
 
 def scenarios(
-    plan: DecidedPlan, changes: Mapping[str, Mapping[str, object]], *, time_limit_s: float = 60.0
+    plan: DecidedPlan,
+    changes: Mapping[str, Mapping[str, object]],
+    *,
+    time_limit_s: float = 60.0,
+    deadline: Deadline | None = None,
 ) -> pl.DataFrame:
     """The best plan of other briefs on the same curves, beside this one.
 
@@ -187,6 +181,7 @@ def scenarios(
         changes: scenario name -> keys of the brief that differ, e.g.
             `{"more money": {"budget_cny": 3e5}, "no limits": {"constraints": []}}`.
         time_limit_s: for each of them.
+        deadline: of all together; those not begun by then are left out.
 
     Returns:
         The columns of `frontier` after `scenario`; the first row is this plan's own brief.
@@ -199,6 +194,7 @@ def scenarios(
             for name, campaign in {"this plan": plan.campaign, **briefs}.items()
         },
         time_limit_s=time_limit_s,
+        deadline=deadline,
     )
 
 

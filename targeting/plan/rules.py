@@ -17,6 +17,7 @@ import polars as pl
 from models.errors import TargetingError
 from targeting.allocation.audit import check
 from targeting.allocation.audit.judgement import Finding
+from targeting.allocation.solver.deadline import Deadline
 from targeting.campaign.constraints import BaseConstraint
 from targeting.plan import questions
 from targeting.plan.decided import DecidedPlan
@@ -77,7 +78,9 @@ def rules_of(plan: DecidedPlan, *, priced: bool = True) -> tuple[Rule, ...]:
     spoken = [rule for rule in rules if rule.kind != "trial" or plan.market.untried.any()]
     if not priced:
         return tuple(spoken)
-    gains, steps = _gains(plan, spoken), {row["constraint"]: row for row in prices(plan).to_dicts()}
+    deadline = Deadline.of(SETTINGS.asked_seconds)
+    steps = {row["constraint"]: row for row in prices(plan, deadline).to_dicts()}
+    gains = _gains(plan, spoken, deadline)
     return tuple(replace(r, gain=gains.get(r.name), step=steps.get(r.name)) for r in spoken)
 
 
@@ -105,7 +108,7 @@ def _room(finding: Finding) -> float:
     return left / max(finding.scale, abs(finding.limit), 1e-12)
 
 
-def _gains(plan: DecidedPlan, rules: list[Rule]) -> dict[str, Mapping[str, float]]:
+def _gains(plan: DecidedPlan, rules: list[Rule], deadline: Deadline) -> dict[str, Mapping[str, float]]:
     """What each rule of the list keeps from the plan; only where that is cheap to know."""
     asked = [r for r in rules if r.constraint is not None and (r.at_limit or r.kind in _SWITCHES)]
     if not asked or len(asked) > SETTINGS.priced_rules or len(plan.market) > SETTINGS.priced_cells:
@@ -114,12 +117,17 @@ def _gains(plan: DecidedPlan, rules: list[Rule]) -> dict[str, Mapping[str, float
         return {}
     try:
         plans = questions.scenarios(
-            plan, {rule.name: _without(plan, rule) for rule in asked}, time_limit_s=SETTINGS.priced_seconds
+            plan,
+            {rule.name: _without(plan, rule) for rule in asked},
+            time_limit_s=SETTINGS.priced_seconds,
+            deadline=deadline,
         )
     except TargetingError as error:  # the plan stands, with the prices of its own certificate
         log.warning("report: what each rule costs was not solved again: %s", error)
         return {}
     columns = ["value", "new_fans", "new_fan_gmv_cny", "spend_cny"]
+    if not plans.height:
+        return {}
     own = plans.row(0, named=True)
     known = plans.slice(1).filter(pl.col("value").is_not_null())
     return {row["scenario"]: {c: row[c] - own[c] for c in columns} for row in known.to_dicts()}

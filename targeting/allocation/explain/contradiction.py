@@ -28,6 +28,7 @@ from targeting.allocation.solver.solve import Warm
 from targeting.allocation.solver.stops import solve_with_stops
 
 Judge = Callable[[Problem], bool]
+_ONE = SETTINGS.feasibility_seconds
 
 
 def explain(
@@ -48,7 +49,9 @@ def explain(
         would).
     """
     deadline = Deadline.of(time_limit_s)
-    judge = feasible or solver_finds_a_plan
+
+    def judge(asked: Problem) -> bool:
+        return feasible(asked) if feasible else solver_finds_a_plan(asked, time_limit_s=deadline.left(_ONE))
 
     def may_hold(kept: list[str]) -> bool:
         return deadline.over or judge(restricted(problem, kept))
@@ -69,7 +72,7 @@ def explain(
         if not by_curves:
             amount = _relaxed_by_limits(problem, conflict, name)
         else:
-            known = _relaxed_at_best(problem, name) if feasible is None else None
+            known = _relaxed_at_best(problem, name, deadline) if feasible is None else None
             amount = known.amount if known is not None and known.least else None
             if amount is None:
                 amount = _relaxed_by_judge(problem, name, judge, deadline, known)
@@ -83,18 +86,19 @@ def explain(
 def solve_or_explain(
     problem: Problem, *, gap_tol: float = 1e-6, time_limit_s: float = 60.0, warm: Warm | None = None
 ) -> Solution:
-    """The best plan, marginal floors kept, or the whole answer where there is none.
+    """The best plan, marginal floors kept, or the whole answer where there is none, within one time limit.
 
     Raises:
         InfeasibleError: with the minimal conflict and the least relaxations of `explain`.
         DataError, SolverError: as `solve`.
     """
+    deadline = Deadline.of(time_limit_s)
     try:
         found = solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
-        raise explain(problem, proven=True, time_limit_s=time_limit_s) from None
+        raise explain(problem, proven=True, time_limit_s=deadline.left(time_limit_s)) from None
     _refuse_nothing(problem, found.spend_cny)
     return found
 
@@ -121,13 +125,13 @@ def _refuse_nothing(problem: Problem, spend_cny: FloatArray) -> None:
         )
 
 
-def solver_finds_a_plan(problem: Problem) -> bool:
+def solver_finds_a_plan(problem: Problem, *, time_limit_s: float = _ONE) -> bool:
     """False only where the solver proves that there is no plan: the same problem with nothing to maximise."""
     nothing = replace(
         problem, objective={"spend": np.zeros(len(problem.market))}, worth=problem.worth or problem.objective
     )
     try:
-        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=SETTINGS.feasibility_seconds)
+        solve_with_stops(nothing, gap_tol=1.0, time_limit_s=time_limit_s)
     except InfeasibleError:
         return False
     except SolverError:
@@ -186,12 +190,14 @@ class _Enough:
     least: bool
 
 
-def _relaxed_at_best(problem: Problem, name: str) -> _Enough | None:
+def _relaxed_at_best(problem: Problem, name: str, deadline: Deadline) -> _Enough | None:
     """By one solve: how far the named rows are from the best that plans which keep the others can do for
     their sum; exact for a single row.
 
-    None where the name limits single cells or both sides, or the others cannot be kept either.
+    None where the name limits single cells or both sides, the others cannot be kept either, or time is up.
     """
+    if deadline.over:
+        return None
     n = len(problem.market)
     rows = [r for r in problem.rows if r.name == name]
     if name == BUDGET:
@@ -209,7 +215,7 @@ def _relaxed_at_best(problem: Problem, name: str) -> _Enough | None:
     try:
         found = solve_with_stops(
             replace(rest, objective=goal, worth=problem.worth or problem.objective),
-            gap_tol=SETTINGS.relaxation_gap, time_limit_s=SETTINGS.feasibility_seconds,
+            gap_tol=SETTINGS.relaxation_gap, time_limit_s=deadline.left(_ONE),
         )  # fmt: skip
     except (InfeasibleError, SolverError):
         return None

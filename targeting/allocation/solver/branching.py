@@ -141,7 +141,8 @@ class _Tree:
 def close(pool: Pool, best: Incumbent, deadline: Deadline) -> int:
     """Search until the gap is within the tolerance or time is up; gives the number of programs solved.
 
-    Time is not up while no plan is known: whether there is one must not depend on the machine's speed.
+    While no plan is known time is up much later, by `SETTINGS.blind`: whether there is one should not depend
+    on the machine's speed.
 
     Raises:
         InfeasibleError: every node is proven to have no plan.
@@ -151,7 +152,7 @@ def close(pool: Pool, best: Incumbent, deadline: Deadline) -> int:
     for _ in range(SETTINGS.most_nodes):
         if not tree.queue or relative_gap(tree.bound, best.value) <= best.gap_tol:
             break
-        if deadline.over and best.spend is not None:
+        if deadline.over and (best.spend is not None or deadline.elapsed > SETTINGS.blind * deadline.seconds):
             break
         negative, _number, parent, at = heapq.heappop(tree.queue)
         children = _children(parent.program, parent, at)

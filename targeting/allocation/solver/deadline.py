@@ -1,4 +1,4 @@
-"""The caller's time limit."""
+"""The caller's time limit: one for all that a question costs, explaining included."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class Deadline:
     def elapsed(self) -> float:
         """Seconds since the start."""
         return time.perf_counter() - self.started
+
+    def left(self, most: float) -> float:
+        """Seconds for one of several questions: what is left, at most so many, and half a second at least."""
+        return min(max(self.seconds - self.elapsed, 0.5), most)
 
     @property
     def over(self) -> bool:

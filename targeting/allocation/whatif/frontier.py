@@ -17,6 +17,7 @@ from targeting.allocation.explain.contradiction import solve_or_explain
 from targeting.allocation.explain.words import value_coefficients
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Problem
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.solve import Warm
 
 SCHEMA = {
@@ -40,6 +41,8 @@ def frontier(
     budgets: Iterable[float],
     gap_tol: float = 1e-6,
     time_limit_s: float = 60.0,
+    warm: Warm | None = None,
+    deadline: Deadline | None = None,
 ) -> pl.DataFrame:
     """The best plan for each budget, in the order of `budgets`.
 
@@ -47,6 +50,8 @@ def frontier(
         problem_at: the brief at another budget, e.g. `lambda b: compile_problem(market, budget_cny=b, ...)`.
         budgets: yuan, each > 0.
         gap_tol, time_limit_s: for each budget.
+        warm: columns of other solves of the same market and rows; updated in place.
+        deadline: of all budgets together; those not begun by then are left out.
 
     Returns:
         budget_cny, status (`infeasible` where the limits cannot be kept, with the reason in `note`),
@@ -61,24 +66,34 @@ def frontier(
     if bad or not wanted:
         raise CampaignError(f"budgets: expected finite numbers > 0, got {bad[0] if bad else 'none'}")
     rows: dict[float, dict[str, object]] = {}
-    warm = Warm()
+    warm, deadline = warm or Warm(), deadline or Deadline.of(np.inf)
     for budget in sorted(set(wanted), reverse=True):  # columns of a large budget also serve a smaller one
+        if deadline.over:
+            break
         try:
             problem = problem_at(budget)
         except CampaignError as error:  # a limit in yuan that this budget is too small for
             rows[budget] = _infeasible(budget, error)
             continue
-        rows[budget] = _point(problem, warm, gap_tol=gap_tol, time_limit_s=time_limit_s)
-    return pl.DataFrame([rows[b] for b in wanted], schema=SCHEMA)
+        rows[budget] = _point(problem, warm, gap_tol=gap_tol, time_limit_s=deadline.left(time_limit_s))
+    return pl.DataFrame([rows[b] for b in wanted if b in rows], schema=SCHEMA)
 
 
 def scenarios(
-    problems: Mapping[str, Problem], *, gap_tol: float = 1e-6, time_limit_s: float = 60.0
+    problems: Mapping[str, Problem],
+    *,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+    deadline: Deadline | None = None,
 ) -> pl.DataFrame:
-    """The best plan of each named problem: the columns of `frontier` after `scenario`."""
+    """The best plan of each named problem, as `frontier`: its columns after `scenario`."""
     rows: list[dict[str, object]] = []
+    deadline = deadline or Deadline.of(np.inf)
     for name, problem in problems.items():
-        rows.append({"scenario": name, **_point(problem, None, gap_tol=gap_tol, time_limit_s=time_limit_s)})
+        if deadline.over:
+            break
+        found = _point(problem, None, gap_tol=gap_tol, time_limit_s=deadline.left(time_limit_s))
+        rows.append({"scenario": name, **found})
     return pl.DataFrame(rows, schema={"scenario": pl.String, **SCHEMA})
 
 
