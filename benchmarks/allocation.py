@@ -171,7 +171,7 @@ def shadow_prices(runs: int) -> None:
 
 
 def price_error(problem: Problem, middle: Solution) -> float | None:
-    """Relative error of the budget's price; None where other limits bind at a side, or one is not certified."""
+    """Relative error of the budget's price; None where other limits bind at a side, or a gap is open."""
     step = 2e-4 * problem.budget_cny
     near = [replace(problem, budget_cny=problem.budget_cny + d) for d in (-step, step)]
     ends = [solve(p, gap_tol=1e-8) for p in near]

@@ -28,8 +28,6 @@ class Settings:
         first_intervals: intervals of z each side of the incumbent, shrinking towards it by `interval_shrink`.
             Measured.
         interval_halvings: 2^-40 of a range is the rounding of z. Derived.
-        narrowing_level, narrowing_halvings: halvings of an interval after which spends that cannot give its z
-            are left out; halvings of such a spend each time. Measured.
         multiplier_steps: looks for the best multiplier of an interval, given up where three of them bring the
             bound less than `multiplier_gain` of the way to what is looked for. Measured.
         most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
@@ -98,8 +96,6 @@ class Settings:
     first_intervals: int = 4
     interval_shrink: float = 0.1
     interval_halvings: int = 40
-    narrowing_level: int = 3
-    narrowing_halvings: int = 8
     multiplier_steps: int = 9
     most_intervals: int = 60
     multiplier_gain: float = 0.1

@@ -1,20 +1,18 @@
 """How much a block of competing cells can earn at most: intervals of z, the follows a person is expected to
 give.
 
-For fixed z = sum x_c, J is phi(z) Q + linear, separable over cells but for the sum. With
-any
-multiplier mu of that sum,
+For fixed z = sum x_c, J is phi(z) Q + linear, separable over cells but for the sum. With any multiplier mu of
+that sum,
 
     max {J(s): z(s) in [z0, z1]} <= max over z in [z0, z1] of K(z),
     K(z) = sum_c M_c(phi(z) w_c + mu) - mu z,   M_c(alpha) = max_s [alpha x_c(s) + rest_c(s)].
 
-M_c is convex in alpha (a maximum of lines) and increasing, phi is convex, so K is convex in z and its
-maximum over the
-interval is at an end: two exact one-dimensional problems per cell bound the whole interval. (Where w_c < 0,
-    phi is
-replaced by its tangent, which is below it.) With mu chosen per interval the excess shrinks with the square of
-the width, so halving intervals closes in quickly; only those that could still hold a better plan are kept.
-`reached` is concave in sum a and is replaced by its tangent at the incumbent: linear, and above it.
+M_c is convex in alpha (a maximum of lines) and increasing, phi is convex, so K is convex in z and its maximum
+over the interval is at an end: two exact one-dimensional problems per cell bound the whole interval. (Where
+w_c < 0, phi is replaced by its tangent, which is below it.) With mu chosen per interval the excess shrinks with
+the square of the width, so halving intervals closes in quickly; only those that could still hold a better plan
+are kept. Where answers jump, what a cell may spend is halved in turn with z. `reached` is concave in sum a and
+is replaced by a tangent: linear, and above it.
 """
 
 from __future__ import annotations
@@ -81,9 +79,6 @@ class Search:
         n = len(self.span)
         left, bound = self._first(), np.full(n, -np.inf)
         for level in range(SETTINGS.interval_halvings):
-            stuck = np.flatnonzero(self.jumps[left.block])
-            if level >= SETTINGS.narrowing_level and len(stuck):
-                left.low[stuck], left.high[stuck] = self._narrowed(left[stuck])
             upper = self._bound(left)
             alive = (upper > self._goal()[left.block]) & self.finite[left.block]
             alive &= left.z1 > left.z0
@@ -93,7 +88,7 @@ class Search:
             if last or not len(left) or len(left) > 1000 + SETTINGS.most_intervals * n:
                 np.maximum.at(bound, left.block, upper)
                 break
-            left = self._split(left) if len(stuck) and level % 2 else left.halved()
+            left = self._split(left) if level % 2 and self.jumps[left.block].any() else left.halved()
         return bound
 
     def _split(self, left: Intervals) -> Intervals:
@@ -255,28 +250,6 @@ class Search:
     def _shown(self, block: Numbers, spend: FloatArray) -> FloatArray:
         """Impressions (n, width)."""
         return self._curves(block).value(spend.ravel()).reshape(spend.shape)
-
-    def _narrowed(self, left: Intervals) -> tuple[FloatArray, FloatArray]:
-        """Limits (n, width) without spends with which z cannot be in [z0, z1], whatever the other cells do.
-
-        Without it a cell that a price pays for spending less than nothing (a ratio's) answers only "nothing"
-        or "everything", and halving its interval changes nothing.
-        """
-        rate, curves = self.rate[left.block], self._curves(left.block)
-        least = np.where(self.loose[left.block], 0.0, left.low)
-        few, many = (rate * self._shown(left.block, s) for s in (least, left.high))
-        hair = 1e-12 * (1e-300 + left.z1)[:, None]
-        most = left.z1[:, None] - (few.sum(axis=1, keepdims=True) - few) + hair
-        need = left.z0[:, None] - (many.sum(axis=1, keepdims=True) - many) - hair
-        low, high = left.low, left.high
-        below, above = low.copy(), high.copy()  # of the spend that just meets `need`; that just meets `most`
-        for _ in range(SETTINGS.narrowing_halvings):
-            mid_low, mid_high = 0.5 * (low + above), 0.5 * (below + high)
-            x_low, x_high = (rate * curves.value(s.ravel()).reshape(s.shape) for s in (mid_low, mid_high))
-            short, over = x_low < need, x_high > most
-            low, above = np.where(short, mid_low, low), np.where(short, above, mid_low)
-            high, below = np.where(over, mid_high, high), np.where(over, below, mid_high)
-        return np.minimum(low, high), high
 
     def _reach(
         self, block: Numbers, ends: tuple[FloatArray, FloatArray], y: FloatArray
