@@ -9,10 +9,10 @@ that sum,
 
 M_c is convex in alpha (a maximum of lines) and increasing, phi is convex, so K is convex in z and its maximum
 over the interval is at an end: two exact one-dimensional problems per cell bound the whole interval. (Where
-w_c < 0, phi is replaced by its tangent, which is below it.) With mu chosen per interval the excess shrinks with
-the square of the width, so halving intervals closes in quickly; only those that could still hold a better plan
-are kept. Where answers jump, what a cell may spend is halved in turn with z. `reached` is concave in sum a and
-is replaced by a tangent: linear, and above it.
+w_c < 0, phi is replaced by its tangent, which is below it.) With mu chosen per interval the excess shrinks
+with the square of the width, so halving intervals closes in quickly; only those that could still hold a
+better plan are kept. Where answers jump, what a cell may spend is halved in turn with z. `reached` is concave
+in sum a and is replaced by a tangent: linear, and above it.
 """
 
 from __future__ import annotations
