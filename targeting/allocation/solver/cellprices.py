@@ -18,14 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
+from models.errors import SolverError
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.highs import maximise
 from targeting.allocation.solver.layout import basic_weights
 from targeting.allocation.solver.newton import jacobian
 from targeting.allocation.solver.polish import lines, polish
@@ -212,7 +213,7 @@ def _by_program(
     downs = np.flatnonzero(np.abs(lhs - program.row_lower) <= 1e-7 * size)
     room = 1e-7 * (high - low)
     step = np.maximum(1e-7 * spend, 1e-9 * (high - low))
-    plain, costs, sides = program.weights(np.zeros_like(prices)), [], []
+    plain, gains, sides = program.weights(np.zeros_like(prices)), [], []
     for way in (1.0, -1.0):
         at = np.clip(spend + way * step, low, high)
         gain = jet(program, plain, at).gradient.ravel()
@@ -220,16 +221,16 @@ def _by_program(
         unit = np.where(open_, 1.0 / np.maximum(np.abs(gain), 1e-300), 0.0)  # every move earns one
         unit = np.minimum(unit, np.maximum(high - low, 1e-300) * 1e6)
         a = sparse.diags(1.0 / size) @ jacobian(program, at, np.arange(len(size))) @ sparse.diags(way * unit)
-        costs.append(-way * gain * unit)
+        gains.append(way * gain * unit)
         sides.append(a)
     both = sparse.hstack(sides, "csr")
     rows = sparse.vstack([both[ups], -both[downs]], "csr")
-    done = linprog(
-        np.concatenate(costs), A_ub=rows, b_ub=np.zeros(rows.shape[0]), bounds=(0.0, 1.0), method="highs"
-    )
-    if done.status != 0:
+    try:
+        dual = maximise(
+            np.concatenate(gains), rows, np.zeros(rows.shape[0]), bounds=np.array([[0.0, 1.0]])
+        ).dual
+    except SolverError:
         return prices
-    dual = -np.asarray(done.ineqlin.marginals)
     counts = np.asarray(abs(program.matrix["active"]).sum(axis=1)).ravel() > 0
     own = np.where(counts, prices, 0.0)
     own[ups] += np.where(counts[ups], 0.0, dual[: len(ups)] / size[ups])
