@@ -80,7 +80,8 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
         missed = own.bound_at(program, found.prices, found.spend, within=0.05 * over)
         if not own.closed and not over >= 1e-3 * abs(own.value):
             own.bound_at(program, done.prices, done.spend)
-        if own.closed or deadline.over or own.bound - own.value < 1.2 * over:
+        settled = own.bound - own.value < 1.2 * over and found.estimate - found.mixture.value <= 0.2 * over
+        if own.closed or deadline.over or settled:
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
     return found

@@ -102,7 +102,8 @@ def generate(
         tolerance: relative gap to the price-guided estimate.
         objective: 1, or 0 for phase 1 (least violation).
         max_rounds: at most so many.
-        beaten: what a plan that is known earns; prices at which nobody can earn more end the rounds.
+        beaten: what a plan that is known earns: prices at which nobody can earn more end the rounds, and the
+            further above it the mixture is, the less exact it need be.
     """
     program = pool.program
     penalty, warm = SETTINGS.first_penalty if objective else 1.0, tuple(s.spend for s in pool.sheets[-1:])
