@@ -8,6 +8,8 @@ from small_markets import market
 
 from models.errors import CampaignError
 from targeting.allocation.formulation.compile import compile_problem
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.solve import Warm
 from targeting.allocation.whatif.frontier import frontier, scenarios
 
 SMALL = market()
@@ -64,3 +66,18 @@ def test_scenarios_stand_side_by_side():
     found = scenarios({"free": at(800.0), "half live": at(800.0, half)})
     assert found["scenario"].to_list() == ["free", "half live"]
     assert found["value"][0] >= found["value"][1]
+
+
+def test_budgets_and_briefs_that_there_is_no_time_for_are_left_out():
+    over = Deadline.of(0.0)
+    assert frontier(at, budgets=[900.0, 300.0], deadline=over).is_empty()
+    assert scenarios({"as it is": at(900.0)}, deadline=over).is_empty()
+
+
+def test_a_plan_starts_from_what_another_budget_left():
+    warm = Warm()
+    first = frontier(at, budgets=[900.0], warm=warm)
+    assert warm.spend is not None
+    again = frontier(at, budgets=[950.0, 900.0], warm=warm)
+    assert again["value"][1] == pytest.approx(first["value"][0], rel=2e-6)
+    assert (again["gap"] <= 1e-6).all()
