@@ -44,14 +44,17 @@ def proof_of_none(pool: Pool, deadline: Deadline) -> FloatArray | None:
     At such prices the bound of "minus the violation" is below 0, and it is one for every plan (Farkas).
     """
     program = pool.program
-    relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0)
-    if relaxed.estimate >= -SETTINGS.feasible:
-        return None
-    weights = program.weights(relaxed.prices, objective=0.0)
-    each = np.full(program.n_blocks, 0.1 * abs(relaxed.estimate) / program.n_blocks)
-    top = ceiling(program, weights, legal(program, relaxed.spend), each)
-    proven = lagrangian_bound(program, relaxed.prices, top) < -0.1 * SETTINGS.feasible
-    return relaxed.prices if proven else None
+    for _ in range(SETTINGS.node_looks):
+        relaxed = generate(pool, deadline, tolerance=1e-7, objective=0.0, beaten=-SETTINGS.feasible)
+        if relaxed.estimate >= -SETTINGS.feasible:
+            return None
+        weights = program.weights(relaxed.prices, objective=0.0)
+        each = np.full(program.n_blocks, 0.1 * abs(relaxed.estimate) / program.n_blocks)
+        top = ceiling(program, weights, legal(program, relaxed.spend), each)
+        if lagrangian_bound(program, relaxed.prices, top) < -0.1 * SETTINGS.feasible:
+            return relaxed.prices
+        pool.add(top.spend)
+    return None
 
 
 def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -> Relaxed:
@@ -77,10 +80,10 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
         mend = thoroughly or own.spend is None
         done, *_others = (own.improve(program, start, found.prices, mend=mend) for start in starts)
         over = max(found.estimate - own.value, 0.0)
-        missed = own.bound_at(program, found.prices, found.spend, within=0.05 * over)
+        missed = own.bound_at(program, found.prices, found.spend, within=0.15 * over)
         if not own.closed and not over >= 1e-3 * abs(own.value):
             own.bound_at(program, done.prices, done.spend)
-        settled = own.bound - own.value < 1.2 * over and found.estimate - found.mixture.value <= 0.2 * over
+        settled = own.bound - own.value < 1.3 * over and found.estimate - found.mixture.value <= 0.2 * over
         if own.closed or deadline.over or settled:
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
