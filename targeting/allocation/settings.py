@@ -34,6 +34,7 @@ class Settings:
         generation_rounds: of column generation at the root. Measured: 10 are the rule.
         node_rounds: at a node of the tree below the root. Measured.
         node_looks: times that a node is relaxed again with what its bound has seen. Measured.
+        inexact: of what the mixture is above the best plan, that its columns may miss. Measured.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
         ladder_rungs: budget prices tried before column generation. Measured.
@@ -102,6 +103,7 @@ class Settings:
     generation_rounds: int = 60
     node_rounds: int = 12
     node_looks: int = 4
+    inexact: float = 0.05
     first_penalty: float = 1e3
     kept_columns: int = 6
     kept_sheets: int = 3

@@ -80,11 +80,13 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
         mend = thoroughly or own.spend is None
         done, *_others = (own.improve(program, start, found.prices, mend=mend) for start in starts)
         over = max(found.estimate - own.value, 0.0)
-        missed = own.bound_at(program, found.prices, found.spend, within=0.15 * over)
-        if not own.closed and not over >= 1e-3 * abs(own.value):
+        missed = own.bound_at(
+            program, found.prices, found.spend, within=0.15 * min(over, abs(found.estimate))
+        )
+        if not own.closed and not over > 1e-3 * abs(own.value):
             own.bound_at(program, done.prices, done.spend)
         settled = own.bound - own.value < 1.3 * over and found.estimate - found.mixture.value <= 0.2 * over
-        if own.closed or deadline.over or settled:
+        if own.spend is None or own.closed or deadline.over or settled:
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
     return found
@@ -135,7 +137,8 @@ class _Tree:
             return None
         self.rounds += found.rounds
         self.best.spend, self.best.value = own.spend, own.value
-        self.best.prices = own.prices if self.best.prices is None else self.best.prices
+        if self.best.prices is None or (root and own.bound < self.best.bound):
+            self.best.prices = own.prices
         bound = min(own.bound, most)
         if relative_gap(bound, self.best.value) > 0:
             heapq.heappush(self.queue, (-bound, next(self.number), pool, found))

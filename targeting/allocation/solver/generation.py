@@ -120,7 +120,8 @@ def generate(
         broken = _relative_excess(mixture, pool)
         reached = objective * mixture.value - (0.0 if objective else broken)
         size = max(abs(estimate), abs(mixture.value) if objective else 1.0, 1e-300)
-        done = estimate - reached <= tolerance * size + 0.05 * max(reached - beaten, 0.0)
+        above = max(reached - beaten, 0.0) if np.isfinite(beaten) else 0.0
+        done = estimate - reached <= tolerance * size + SETTINGS.inexact * above
         if estimate <= beaten:
             return Relaxed(mixture, average, prices, estimate, rounds, broken <= 1e-9)
         if objective and broken > 1e-9 and (done or rounds % 8 == 0) and penalty < 1e8:
