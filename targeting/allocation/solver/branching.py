@@ -65,7 +65,8 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
         own: gets what is found; its bound is -inf where the node is proven to have no plan, at the prices
             that come back.
         deadline: stops early.
-        thoroughly: mend plans by linear programs where Newton fails (the root).
+        thoroughly: mend plans by linear programs where Newton fails (the root); else only where no plan is
+            known and nothing is left to switch.
     """
     program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
     rounds = SETTINGS.generation_rounds if thoroughly else SETTINGS.node_rounds
@@ -77,7 +78,7 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
                 own.bound = -np.inf
                 return replace(found, prices=proof)
         starts = [found.spend, _countable(program, found.spend)] if program.switch.any() else [found.spend]
-        mend = thoroughly or own.spend is None
+        mend = thoroughly or (own.spend is None and not program.switch.any())
         done, *_others = (own.improve(program, start, found.prices, mend=mend) for start in starts)
         over = max(found.estimate - own.value, 0.0)
         missed = own.bound_at(
