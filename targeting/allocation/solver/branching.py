@@ -69,9 +69,10 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
             known and nothing is left to switch.
     """
     program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
-    rounds = SETTINGS.generation_rounds if thoroughly else SETTINGS.node_rounds
     for attempt in range(SETTINGS.node_looks):
-        found = generate(pool, deadline, tolerance=tolerance, max_rounds=rounds, beaten=own.value)
+        found = generate(
+            pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=own.value
+        )
         if not attempt and not found.feasible:
             proof = proof_of_none(pool, deadline)
             if proof is not None:
@@ -84,9 +85,10 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
         missed = own.bound_at(
             program, found.prices, found.spend, within=0.15 * min(over, abs(found.estimate))
         )
-        if not own.closed and not over > 1e-3 * abs(own.value):
-            own.bound_at(program, done.prices, done.spend)
-        settled = own.bound - own.value < 1.3 * over and found.estimate - found.mixture.value <= 0.2 * over
+        whole = found.estimate - found.mixture.value <= 0.2 * over
+        if not own.closed and not (whole and over > 1e-3 * abs(own.value)):
+            own.bound_at(program, done.prices, done.spend)  # Newton's prices do not wander
+        settled = whole and own.bound - own.value < 1.3 * over
         if own.spend is None or own.closed or deadline.over or settled:
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
