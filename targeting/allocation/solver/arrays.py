@@ -30,6 +30,10 @@ class Floors:
     shown: FloatArray
     follow: FloatArray
 
+    def take(self, at: NDArray[np.int64]) -> Floors:
+        """Of some cells."""
+        return Floors(self.least[at], self.shown[at], self.follow[at])
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -152,6 +156,7 @@ class Program:
             upper=np.where(decided & ~on, 0.0, high).ravel(),
             floor_on=floor.ravel(),
             switch=(switch[block] & ~decided).ravel(),
+            floors=self.floors and self.floors.take(at),
         )
         return Choices(chosen, block, at)
 
