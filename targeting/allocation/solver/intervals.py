@@ -201,7 +201,7 @@ class Search:
             if curved:
                 y[at] = there[end] if attempt == 0 else 0.5 * (y[at] + there[end])
             open_ = best[at] > goal[at]
-            if attempt % 3 == 2 and self.program.floors is None:  # a floor moves by small steps
+            if attempt % 3 == 2 and self.program.floors is None:  # floors move little
                 open_ &= before[at] - best[at] > SETTINGS.multiplier_gain * (best - goal)[at]
                 before = best.copy()
             at, surplus = at[open_], surplus[end][open_]
