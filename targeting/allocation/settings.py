@@ -31,7 +31,8 @@ class Settings:
         multiplier_steps: looks for the best multiplier of an interval, given up where three of them bring the
             bound less than `multiplier_gain` of the way to what is looked for. Measured.
         most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
-        generation_rounds: of column generation in search of a proof that there is no plan. Measured: 10 are the rule.
+        generation_rounds: of column generation in search of a proof that there is no plan. Measured: 10 are
+            the rule.
         node_rounds: each time that a node is relaxed. Measured.
         node_looks: times that a node is relaxed again with what its bound has seen. Measured.
         inexact: of what the mixture is above the best plan, that its columns may miss. Measured.
