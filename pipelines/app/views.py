@@ -5,6 +5,7 @@ Its words and figures are those of the report (`targeting.report`), so that page
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -16,10 +17,12 @@ from pipelines.jobs.export import launch_sheet
 from targeting.allocation.explain.spendlp import BUDGET
 from targeting.decision.verbs import Plan
 from targeting.plan.budgets import Budgets
+from targeting.plan.rules import Rule
 from targeting.report import charts, verdict
+from targeting.report.drawing import Spec
 from targeting.report.saying import measure_of, objective_axis, reason
 from targeting.report.section import Reader
-from targeting.report.sections import budget, curves, money, rules
+from targeting.report.sections import budget, curves, money, programmes, rules
 from targeting.report.tables import allocation_in, sheet_text
 from targeting.words import Words
 
@@ -144,15 +147,21 @@ def budgets_of(w: Words, tried: Plan, budgets: Budgets | None) -> None:
     _chart(charts.budget_curve(budget.curve_of(tried, budgets), marks, w, axis=axis, width=700))
 
 
-def rules_of(w: Words, tried: Plan) -> None:
+def rules_of(w: Words, tried: Plan, found: Sequence[Rule]) -> None:
     """What each rule asks, whether there is room in it, and what it costs."""
     st.subheader(w.rules_head)
-    made = rules.section(tried, Reader(w, None))
-    assert made is not None
     heads = {"name": w.rule, "asks": w.rule_asks_head, "state": w.rule_state, "cost": w.rule_cost}
-    rows = made.data["rows"]
-    assert isinstance(rows, list)
-    st.table([{heads[key]: for_markdown(str(row[key])) for key in heads} for row in rows])
+    st.table(
+        [{heads[key]: for_markdown(str(row[key])) for key in heads} for row in rules.rows(tried, w, found)]
+    )
+
+
+def programmes_of(w: Words, tried: Plan) -> None:
+    """The platform's support: every verdict with its reason; nothing where no programmes were looked at."""
+    told = programmes.lines(tried, w)
+    if told:
+        st.subheader(w.programmes_head)
+        st.markdown("\n".join(f"- {for_markdown(line)}" for line in told))
 
 
 def scenarios(w: Words, kept: dict[str, Plan]) -> None:
@@ -197,6 +206,5 @@ def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
         column.download_button(label, make, file_name=file, mime=mime, on_click="ignore")
 
 
-def _chart(chart: Any) -> None:
-    spec = for_chart(chart.to_dict(validate=False))
-    st.vega_lite_chart(spec=spec, width="stretch")
+def _chart(spec: Spec) -> None:
+    st.vega_lite_chart(spec=for_chart(spec), width="stretch")

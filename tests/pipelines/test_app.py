@@ -1,5 +1,7 @@
 """The planner's page: the decision behind it, the page without a browser, and once in a real one."""
 
+import base64
+import json
 import os
 import shutil
 import signal
@@ -9,13 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from models.errors import DataError, InfeasibleError, TargetingError
-from pipelines.app import screen, server, views
+from pipelines.app import links, screen, server, views
 from pipelines.app.choices import Choice
 from pipelines.app.opening import opened
 from pipelines.app.what_if import what_if
@@ -271,3 +274,46 @@ def test_the_page_in_a_real_browser(served):
         tab.wait_for_function(changed, arg=before, timeout=90_000)
         assert tab.get_by_test_id("stException").count() == 0
         browser.close()
+
+
+def test_a_link_puts_every_control_back(plan_dir):
+    saved = read_plan(plan_dir)
+    stand = {"goal": "new_fan_gmv", "budget": 450.0, "target-on": True, "target": 2.0, "place-live": (10, 60)}
+    text = links.written(saved, {**stand, "opened": object(), "files": None, "segment-b": (0, 40)})
+    assert links.read(text, saved) == {**stand, "segment-b": (0, 40)}
+    assert links.read(text, what_if(saved, Choice(200))) is None, "of another plan"
+
+
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        ({"budget": 1e9}, {"budget": 900.0}),
+        ({"budget": "1e9", "place-live": [90, 10], "spread": 0.5}, {"place-live": (10, 90), "spread": 1}),
+        (
+            {"kept": ["little live", "<b>"], "files": 1, "goal": "ruin", "risk-on": 1},
+            {"kept": ["little live"]},
+        ),
+    ],
+)
+def test_a_link_is_read_like_anything_from_outside(plan_dir, said, held):
+    saved = read_plan(plan_dir)
+    packed = zlib.compress(json.dumps({"plan": links.mark_of(saved), **said}).encode())
+    assert links.read(base64.urlsafe_b64encode(packed).decode(), saved) == held
+
+
+@pytest.mark.parametrize(
+    "text", ["", "é", "AAAA", base64.urlsafe_b64encode(zlib.compress(b"[" * 99)).decode()]
+)
+def test_what_is_no_link_is_refused(plan_dir, text):
+    assert links.read(text, read_plan(plan_dir)) is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_opens_where_a_link_says(page, plan_dir):
+    saved = read_plan(plan_dir)
+    page.query_params["scenario"] = links.written(saved, {"budget": 600.0, "ticket": 5.0, "kept": []})
+    page.run()
+    assert not page.exception
+    assert page.sidebar.slider[0].value == 600.0
+    assert [number.value for number in page.sidebar.number_input if number.key == "ticket"] == [5.0]
+    assert page.metric[-1].value == "¥600"
