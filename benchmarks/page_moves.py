@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,13 @@ def _moves(page: Any, count: int) -> list[Callable[[], None]]:
     return [turns[i % len(turns)] for i in range(count)]
 
 
+def _wait_for_page() -> None:
+    for _ in range(600):
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/_stcore/health", timeout=2):
+            return
+        time.sleep(0.2)
+
+
 def measure(segments: int, moves: int) -> list[float]:
     """Seconds of each move."""
     from playwright.sync_api import sync_playwright
@@ -68,11 +77,12 @@ def measure(segments: int, moves: int) -> list[float]:
     command = [sys.executable, "-m", "pipelines", "app", "--port", str(_PORT), "--no-browser"]
     server = subprocess.Popen(command)
     try:
-        time.sleep(5)
+        _wait_for_page()
         with sync_playwright() as play:
             path = shutil.which("chromium") or "/usr/bin/chromium"
             browser = play.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
             page = browser.new_page(viewport={"width": 1360, "height": 1700})
+            page.set_default_timeout(120_000)
             page.goto(f"http://127.0.0.1:{_PORT}")
             sheet = {"name": "report.csv", "mimeType": "text/csv", "buffer": report(segments).encode()}
             page.locator("input[type=file]").set_input_files([sheet])
@@ -101,7 +111,8 @@ def main() -> None:
     asked = parser.parse_args()
     taken = sorted(measure(asked.segments, asked.moves))
     print(
-        f"{asked.segments} x 2 units, {len(taken)} moves: median {np.median(taken):.2f} s, worst {taken[-1]:.2f} s"
+        f"{asked.segments} x 2 units, {len(taken)} moves: median {np.median(taken):.2f} s,"
+        f" worst {taken[-1]:.2f} s"
     )
 
 

@@ -79,3 +79,18 @@ def export(
             plan=plan, form=format.value, out=out, config=config, tracking_uri=tracking_uri, tell=tell
         )
     done(result, json, f"{result.units} units to launch are in {result.out}")
+
+
+@app.command(epilog="Example: targeting register --plan plan")
+def register(
+    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    name: Annotated[str, typer.Option(help="Registered model.")] = "campaign-planner",
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """A plan's planner in the MLflow registry: a brief and a budget in, allocation and certificate out."""
+    from pipelines.jobs.register import run_register
+
+    with progress("register") as tell:
+        result = run_register(plan=plan, name=name, tracking_uri=tracking_uri, tell=tell)
+    done(result, json, f"Registered {result.model_uri}")

@@ -172,8 +172,8 @@ def _switched(label: str, key: str, start: float) -> float | None:
 
 def _range(w: Words, name: str, key: str) -> tuple[float, float]:
     label = w.desk_share_of.format(what=for_markdown(name))
-    least, most = st.slider(label, 0, 100, key=_from(key, (0, 100)))
-    return least / 100, most / 100
+    shares: Any = st.slider(label, 0, 100, key=_from(key, (0, 100)))
+    return shares[0] / 100, shares[1] / 100
 
 
 def _segments(plan: Plan) -> list[str]:

@@ -28,6 +28,7 @@ COMMANDS = (
     "export",
     "evaluate",
     "backtest",
+    "register",
     "replay",
     "app",
     "schema",
