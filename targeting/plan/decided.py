@@ -77,6 +77,7 @@ class PlanFile(File):
     rejected_rows: int
     warnings: tuple[str, ...] = ()
     programmes: tuple[str, ...] = ()
+    programmes_in: Mapping[str, tuple[str, ...]] = {}
     campaign: Mapping[str, object]
 
 

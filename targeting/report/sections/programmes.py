@@ -15,4 +15,5 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
 
 def lines(plan: DecidedPlan, w: Words) -> tuple[str, ...]:
     """Verdicts and boards, one sentence each."""
-    return plan.provenance.programmes
+    said = plan.provenance
+    return said.programmes_in.get(w.language, said.programmes)
