@@ -109,7 +109,9 @@ def main() -> None:
     parser.add_argument("--segments", type=int, default=200)
     parser.add_argument("--moves", type=int, default=30)
     asked = parser.parse_args()
-    taken = sorted(measure(asked.segments, asked.moves))
+    moves = measure(asked.segments, asked.moves)
+    print(" ".join(f"{seconds:.2f}" for seconds in moves))
+    taken = sorted(moves)
     print(
         f"{asked.segments} x 2 units, {len(taken)} moves: median {np.median(taken):.2f} s,"
         f" worst {taken[-1]:.2f} s"

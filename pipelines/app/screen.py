@@ -47,7 +47,9 @@ def show() -> None:
     views.curves_of(w, tried)
     _scenarios(w, opened, tried)
     views.programmes_of(w, tried)
-    budgets = _once(answer, "budgets", lambda: other_budgets(tried))
+    # Whatever is drawn lets Streamlit stop this run for the next move; a solver alone would not.
+    stopping = st.empty()
+    budgets = _once(answer, "budgets", lambda: other_budgets(tried, before=stopping.empty))
     views.budgets_of(w, tried, budgets)
     views.rules_of(w, tried, _once(answer, "rules", lambda: rules_of(tried)))
     views.downloads(w, tried, budgets)

@@ -68,6 +68,8 @@ def svg_of(chart: Any) -> Markup:
     import vl_convert
 
     spec = for_chart(chart if isinstance(chart, dict) else chart.to_dict(validate=False))
+    # A reader who cannot see it is told what it shows, not every mark of it.
+    spec["config"] = {**spec.get("config", {}), "aria": False}
     svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     width = re.search(r'width="([\d.]+)"', svg)
     size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""

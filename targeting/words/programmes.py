@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+FACTS = (
+    "month_gmv_cny", "september_gmv_cny", "opened_on", "fans", "stars", "violations", "month_sales",
+    "month_orders", "cash_awarded_cny", "challenge_impressions", "supply_base",
+)  # fmt: skip
+
 
 class Programmes:
     """English verdicts; facts keep the names under which a brief says them."""
 
-    support_facts: Mapping[str, str] = {}
+    support_facts: Mapping[str, str] = {name: name for name in FACTS}
     outcomes: Mapping[str, str] = {
         "granted": "granted",
         "refused": "refused",
@@ -41,9 +46,8 @@ class Programmes:
     board_no_plan = "no plan within the budget"
 
     def fact(self, name: str) -> str:
-        """A fact as the reader knows it."""
-        said = self.support_facts.get(name)
-        return name if said is None else said
+        """A fact by the name under which a brief says it."""
+        return self.support_facts.get(name, name)
 
 
 class ProgrammesZh(Programmes):

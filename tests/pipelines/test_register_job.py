@@ -50,6 +50,7 @@ def test_the_answer_is_the_plan_of_the_changed_brief(plan):
 def asked(plan, new_store, tmp_path_factory):
     """Asks the served planner: (status, answer)."""
     folder = tmp_path_factory.mktemp("planner")
+    (folder / "plan").mkdir()
     write_files(plan.files(html=False), folder / "plan")
     store, port = new_store(folder), free_port()
     uri = run_register(plan=folder / "plan", tracking_uri=store).model_uri
