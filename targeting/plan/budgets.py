@@ -104,11 +104,6 @@ def _closer(plan: DecidedPlan, points: pl.DataFrame, before: Callable[[], object
     halves = [round(0.5 * (near[0] + other), 2) for other in near[1:]]
     tried = _tried(plan, halves, before)
     return pl.concat([points, tried]).unique("budget_cny", keep="first").sort("budget_cny")
-        pl.concat([points, _tried(plan, halves, before)])
-        .unique("budget_cny", keep="first")
-        .sort("budget_cny")
-    )
-
 
 def _interval(plan: DecidedPlan, budget_cny: float) -> Interval | None:
     """Profit of the best plan of a budget, with its interval; None where that budget allows none."""
