@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from targeting.allocation.problem import Market
 from targeting.campaign import Campaign, parse_campaign
 from targeting.decision.decide import decide
 from targeting.decision.verbs import Plan, plan_from_files
@@ -25,15 +26,23 @@ _TOLD = (
 )  # fmt: skip
 
 
-def decide_again(plan: Plan, campaign: Campaign, *, time_limit_s: float = 60.0) -> Plan:
+def decide_again(
+    plan: Plan, campaign: Campaign, *, market: Market | None = None, time_limit_s: float = 60.0
+) -> Plan:
     """The best plan of another brief on the plan's market; the plan itself is its "last plan".
+
+    Args:
+        plan: of before.
+        campaign: the brief.
+        market: what money buys now, where that is not what it was.
+        time_limit_s: stop then, whatever the gap.
 
     Raises:
         CampaignError, InfeasibleError: the brief contradicts itself or the market.
     """
     return decide(
         campaign=campaign,
-        market=plan.market,
+        market=plan.market if market is None else market,
         provenance=plan.provenance,
         audience=plan.audience,
         last_plan=plan.solution.spend_cny,

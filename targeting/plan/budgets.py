@@ -105,6 +105,7 @@ def _closer(plan: DecidedPlan, points: pl.DataFrame, before: Callable[[], object
     tried = _tried(plan, halves, before)
     return pl.concat([points, tried]).unique("budget_cny", keep="first").sort("budget_cny")
 
+
 def _interval(plan: DecidedPlan, budget_cny: float) -> Interval | None:
     """Profit of the best plan of a budget, with its interval; None where that budget allows none."""
     try:

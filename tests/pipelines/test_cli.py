@@ -28,6 +28,7 @@ COMMANDS = (
     "export",
     "evaluate",
     "backtest",
+    "products",
     "register",
     "replay",
     "app",
