@@ -6,6 +6,7 @@ import polars as pl
 
 from models.contracts.frames import as_frame
 from models.errors import DataError
+from targeting.products.ratings import in_numbers
 
 _HISTORY = ("promotions", "last_promoted_on", "gmv_per_promotion_cny")
 
@@ -41,7 +42,8 @@ def _history(table: pl.DataFrame) -> pl.DataFrame:
     day = pl.col("promoted_on")
     if table.schema["promoted_on"] == pl.String:
         day = day.str.to_date(strict=False)
-    earned = pl.col("gmv_cny").cast(pl.Float64) if "gmv_cny" in table.columns else pl.lit(None, pl.Float64)
+    table = in_numbers(table, ("gmv_cny",), source="promotions")
+    earned = pl.col("gmv_cny") if "gmv_cny" in table.columns else pl.lit(None, pl.Float64)
     dated = table.select(pl.col("product_id").cast(pl.String), promoted_on=day.cast(pl.Date), earned=earned)
     if dated["promoted_on"].null_count():
         wrong = table["promoted_on"][int(dated["promoted_on"].is_null().arg_max() or 0)]
