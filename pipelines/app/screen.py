@@ -19,10 +19,11 @@ from pipelines.app.what_if import what_if
 from targeting.decision.verbs import Plan
 from targeting.plan.rules import rules_of
 from targeting.report.section import other_budgets
-from targeting.words import Words
+from targeting.words import Words, refused
 
+# Answers of a session that are kept: somebody who moves back sees the former one at once. (Streamlit would
+# draw a text that stands here by itself.)
 _KEPT = 40
-"""Answers of a session that are kept: somebody who moves back sees the former one at once."""
 
 
 def show() -> None:
@@ -37,7 +38,7 @@ def show() -> None:
             return
         opened = controls.period(w, start).plan
     except TargetingError as error:
-        st.error(for_markdown(str(error)))
+        st.error(for_markdown(refused(w, error)))
         return
     links.restore(w, opened)
     answer = _answered(w, opened)
@@ -65,7 +66,7 @@ def _answered(w: Words, opened: Plan) -> dict[str, Any]:
             # `opened` is held too: its id is another's as soon as nobody has it any more.
             held[key] = {"plan": what_if(opened, chosen, w), "opened": opened}
     except TargetingError as error:
-        st.error(for_markdown(views.refusal(w, error)))
+        st.error(for_markdown(refused(w, error)))
         st.caption(w.desk_stays)
         earlier = [answer for answer in held.values() if answer["opened"] is opened]
         return earlier[-1] if earlier else {"plan": opened, "opened": opened}

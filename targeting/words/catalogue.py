@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from models.errors import CampaignError
 from targeting.words.amounts import Amounts, AmountsZh
 from targeting.words.desk import Desk, DeskZh
+from targeting.words.errors import Errors
 from targeting.words.programmes import Programmes, ProgrammesZh
 from targeting.words.reasons import Reasons, ReasonsZh
 from targeting.words.report import Report, ReportZh
@@ -19,7 +20,7 @@ from targeting.words.terms import Terms, TermsZh
 from targeting.words.verdict import Verdict, VerdictZh
 
 
-class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk, Programmes):
+class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk, Programmes, Errors):
     """Every message in English."""
 
     language = "en"

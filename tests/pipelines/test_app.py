@@ -18,13 +18,13 @@ import polars as pl
 import pytest
 
 from models.errors import DataError, InfeasibleError, TargetingError
-from pipelines.app import links, screen, server, views
+from pipelines.app import links, screen, server
 from pipelines.app.choices import Choice
 from pipelines.app.opening import opened
 from pipelines.app.what_if import what_if
 from pipelines.jobs.plan import Source, run_plan
 from pipelines.store.plans import read_plan
-from targeting.words import words_in
+from targeting.words import refused, words_in
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -76,7 +76,7 @@ def test_a_contradiction_is_told_in_chinese_too(plan_dir):
     w = words_in("zh")
     with pytest.raises(InfeasibleError) as error:
         what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
-    told = views.refusal(w, error.value)
+    told = refused(w, error.value)
     assert told.startswith("没有计划能同时满足“little live”、“直播间 50 % 至 100 %”；放宽其中一条：")
 
 
