@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from models.errors import CampaignError
 from targeting.words.amounts import Amounts, AmountsZh
 from targeting.words.desk import Desk, DeskZh
-from targeting.words.errors import Errors
+from targeting.words.errors import Errors, ErrorsZh
 from targeting.words.programmes import Programmes, ProgrammesZh
 from targeting.words.reasons import Reasons, ReasonsZh
 from targeting.words.report import Report, ReportZh
@@ -27,7 +27,17 @@ class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk, Pro
 
 
 class WordsZh(
-    AmountsZh, TermsZh, RulesZh, ReasonsZh, VerdictZh, ReportZh, TerminalZh, DeskZh, ProgrammesZh, Words
+    AmountsZh,
+    TermsZh,
+    RulesZh,
+    ReasonsZh,
+    VerdictZh,
+    ReportZh,
+    TerminalZh,
+    DeskZh,
+    ProgrammesZh,
+    ErrorsZh,
+    Words,
 ):
     """Every message in Chinese."""
 
