@@ -1,6 +1,6 @@
 """Writes and executes `plan.ipynb`: needs nbclient, nbformat and ipykernel beside the project.
 
-    python examples/notebook/make.py
+python examples/notebook/make.py
 """
 
 from pathlib import Path
@@ -34,7 +34,7 @@ CELLS = (
     ),
     (
         "code",
-        "half = [{\"kind\": \"bounds\", \"name\": \"half live\", \"placement\": \"live\", \"max_share\": 0.5}]\n"
+        'half = [{"kind": "bounds", "name": "half live", "placement": "live", "max_share": 0.5}]\n'
         'plan.scenarios({"at most half in the live room": {"constraints": half}})',
     ),
 )  # fmt: skip

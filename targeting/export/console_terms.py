@@ -6,13 +6,11 @@ interest_jewellery >= 0.6". A form has boxes to tick and no thresholds on how lo
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from targeting.segments.age_bands import age_spans
 from targeting.segments.rules import conditions_of
 
-YOUNGEST, OLDEST = 18, 100
-_AGES = re.compile(r"(\d+)\s*(?:-|至|~)\s*(\d+)|(\d+)\s*(\+|以上)?")
 _GENDERS = {"f": "f", "female": "f", "女": "f", "m": "m", "male": "m", "男": "m"}
 
 
@@ -53,7 +51,7 @@ def console_terms(rule: str | None) -> ConsoleTerms:
         column, sign, value = condition.column, condition.sign, condition.level
         if column == "gender" and sign == "=" and value.lower() in _GENDERS:
             gender = _GENDERS[value.lower()]
-        elif column == "age_band" and sign == "=" and (spans := _spans(value)):
+        elif column == "age_band" and sign == "=" and (spans := age_spans(value)):
             if len(spans) > 1:
                 lists.append(condition.text)
         elif column.startswith("interest_") and (sign == ">=" or value == "yes"):
@@ -62,18 +60,3 @@ def console_terms(rule: str | None) -> ConsoleTerms:
             lists.append(condition.text)
     ages = spans[0] if len(spans) == 1 else None
     return ConsoleTerms(gender, ages, spans, tuple(interests), tuple(lists))
-
-
-def _spans(bands: str) -> tuple[tuple[int, int], ...]:
-    """Stretches of years of bands such as `25-34 or 35-44` or `50+`; neighbours are one stretch."""
-    held = [
-        (int(low or alone), int(high) if high else OLDEST if more else int(alone))
-        for low, high, alone, more in _AGES.findall(bands)
-    ]
-    spans: list[tuple[int, int]] = []
-    for low, high in sorted(held):
-        if spans and low <= spans[-1][1] + 1:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], high))
-        else:
-            spans.append((low, high))
-    return tuple(spans)

@@ -249,10 +249,12 @@ def test_the_page_ends_with_its_command(served):
 @pytest.mark.slow
 @pytest.mark.parametrize("served", [signal.SIGINT], indirect=True)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_the_page_in_a_real_browser(served):
+def test_page_and_report_in_a_real_browser(served, plan_dir):
     if not Path(CHROMIUM).exists():
         pytest.skip("needs chromium")
     from playwright.sync_api import sync_playwright
+
+    errors = []
 
     with sync_playwright() as play:
         browser = play.chromium.launch(
@@ -260,6 +262,8 @@ def test_the_page_in_a_real_browser(served):
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         tab = browser.new_page()
+        tab.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
+        tab.on("pageerror", lambda error: errors.append(str(error)))
         tab.goto(served)
         tab.get_by_text("Where the money goes").wait_for(timeout=90_000)
         assert tab.get_by_text("Deploy").count() == 0
@@ -273,7 +277,33 @@ def test_the_page_in_a_real_browser(served):
         changed = "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before"
         tab.wait_for_function(changed, arg=before, timeout=90_000)
         assert tab.get_by_test_id("stException").count() == 0
+        tab.get_by_text("Take it with you").wait_for(timeout=90_000)
+        assert barriers(tab) == []
+        tab.get_by_text("中文").click()
+        tab.get_by_text("带走").wait_for(timeout=90_000)
+        assert barriers(tab) == []
+        for language in ("en", "zh"):
+            for width in (1200, 390):
+                report = browser.new_page(viewport={"width": width, "height": 900})
+                report.on("console", lambda told: errors.append(told.text))
+                report.set_content(read_plan(plan_dir).to_html(language))
+                assert barriers(report) == []
+                assert report.evaluate("document.documentElement.scrollWidth") <= width
         browser.close()
+    assert errors == []
+
+
+def barriers(tab):
+    """What axe finds that keeps somebody out: labels, contrast, order of headings ..."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab).response["violations"]
+    streamlits_own = {"presentation-role-conflict"}  # its upload box is a <section role="presentation">
+    return [
+        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
+        for rule in found
+        if rule["id"] not in streamlits_own
+    ]
 
 
 def test_a_link_puts_every_control_back(plan_dir):
