@@ -50,7 +50,7 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
         "logger.level": "error",
         # Captions are the text at 60 %: of Streamlit's own grey that is too faint to read (3.9 : 1).
         "theme.base": "light",
-        "theme.primaryColor": "#0f6b6b",
+        "theme.primaryColor": "#0b5555",
         "theme.textColor": "#0e1418",
         "theme.headingFontSizes": '["2rem", "1.4rem"]',
     }

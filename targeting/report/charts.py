@@ -223,6 +223,7 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Spec:
     return drawing.finished(
         {
             "data": drawing.data(long),
+            "autosize": {"type": "fit-x", "contains": "padding"},
             "mark": "bar",
             "height": {"step": 14},
             "encoding": {

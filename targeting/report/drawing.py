@@ -24,6 +24,7 @@ FONT = (
     "'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
 )
 LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
+_TAG, _ROLE = re.compile(r"<[^>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 VEGA_LITE = "6.4"  # that the specifications are written in
 LOOK = {
     "font": FONT,
@@ -68,9 +69,9 @@ def svg_of(chart: Any) -> Markup:
     import vl_convert
 
     spec = for_chart(chart if isinstance(chart, dict) else chart.to_dict(validate=False))
-    # A reader who cannot see it is told what it shows, not every mark of it.
-    spec["config"] = {**spec.get("config", {}), "aria": False}
     svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    # A reader who cannot see it is told what it shows, not every mark of it.
+    svg = _TAG.sub(lambda tag: _ROLE.sub("", tag[0]), svg)
     width = re.search(r'width="([\d.]+)"', svg)
     size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
     said = Markup(' role="img" aria-label="{}"').format(spec.get("description", ""))
