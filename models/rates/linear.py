@@ -112,9 +112,9 @@ class Design:
         for design, columns in made:
             if design is self or design == self:
                 return columns
-        found = np.array([*self._columns(batch.columns)], dtype=np.float64).reshape(-1, len(batch))
-        made.append((self, found))
-        return found
+        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
+        made.append((self, found.reshape(-1, len(batch))))
+        return made[-1][1]
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,10 @@ class LinearTerm:
 
     def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
         """Linear predictor of each row, (n,), from features and known columns (n, k)."""
-        # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
-        effect = np.einsum("qn,q->n", self.design.of(batch), np.asarray(self.coefficients))
+        # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
+        effect, part = np.zeros(len(batch)), np.empty(len(batch))
+        for coefficient, column in zip(self.coefficients, self.design.of(batch), strict=True):
+            effect += np.multiply(column, coefficient, out=part)
         return self._with_known(effect, known)
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
