@@ -95,7 +95,7 @@ class Design:
 
     def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        columns = [one.astype(kind) for one in self._columns(matrix.T)]
+        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
 
     def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
