@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
+
+from models.errors import TargetingError
+from models.sealed_files import read_sealed
+from targeting.decision.again import answer, plan_of
 
 SECONDS = 20.0
 """For one answer; what gap is left then is told."""
@@ -22,9 +28,6 @@ class CampaignPlanner(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read the plan's texts once, if they are those that were saved."""
-        from models.sealed_files import read_sealed
-        from targeting.decision.again import plan_of
-
         folder = Path(context.artifacts["files"])
         self.plan = plan_of(read_sealed(folder, source=str(folder)))
 
@@ -35,12 +38,6 @@ class CampaignPlanner(PythonModel):
 
         A brief that is wrong, or that no plan can keep, is an answer of status 400 that says why.
         """
-        from mlflow.exceptions import MlflowException
-        from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-
-        from models.errors import TargetingError
-        from targeting.decision.again import answer
-
         try:
             return [
                 answer(self.plan, _changes(row), time_limit_s=SECONDS)

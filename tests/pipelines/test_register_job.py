@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import jewellery_shop
 import pytest
@@ -55,10 +56,12 @@ def asked(plan, new_store, tmp_path_factory):
     store, port = new_store(folder), free_port()
     uri = run_register(plan=folder / "plan", tracking_uri=store).model_uri
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
+    # MLflow looks for its server on the path, and the model must need no checkout of ours.
     environment = {
         **os.environ,
         "MLFLOW_TRACKING_URI": store,
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": "",
     }
     log = (folder / "server.log").open("w")
