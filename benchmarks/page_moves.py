@@ -1,9 +1,9 @@
 """Thirty moves on the planner's page in a real browser: seconds from a key to the new answer on the screen.
 
-    python -m benchmarks.page_moves [--segments 200] [--moves 30]
+    python -m benchmarks.page_moves [--segments 200] [--moves 30] [--pictures docs]
 
-A console's report of so many segments in two placements is uploaded; then the budget, the ROI floor, the goal
-and the spread are moved in turn. A move ends when the figures on the screen are others than before. Needs
+A console's report of so many segments in two placements is uploaded; then budget and goal are moved in turn.
+A move ends when the figures on the screen are others than before. Needs
 Chromium.
 """
 
@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,8 @@ def _wait_for_page() -> None:
         time.sleep(0.2)
 
 
-def measure(segments: int, moves: int) -> list[float]:
-    """Seconds of each move."""
+def measure(segments: int, moves: int, pictures: Path | None = None) -> list[float]:
+    """Seconds of each move; three pictures of the page, where a folder is given for them."""
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "pipelines", "app", "--port", str(_PORT), "--no-browser"]
@@ -81,13 +82,17 @@ def measure(segments: int, moves: int) -> list[float]:
         with sync_playwright() as play:
             path = shutil.which("chromium") or "/usr/bin/chromium"
             browser = play.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-            page = browser.new_page(viewport={"width": 1360, "height": 1700})
+            page = browser.new_page(viewport={"width": 1360, "height": 1000})
             page.set_default_timeout(120_000)
             page.goto(f"http://127.0.0.1:{_PORT}")
             sheet = {"name": "report.csv", "mimeType": "text/csv", "buffer": report(segments).encode()}
+            page.locator("input[type=file]").wait_for(state="attached")
+            _picture(page, pictures, "desk-1-start")
             page.locator("input[type=file]").set_input_files([sheet])
             page.get_by_test_id("stMetric").first.wait_for(timeout=120_000)
-            page.wait_for_timeout(6000)
+            page.get_by_text("Take it with you").wait_for()
+            page.wait_for_timeout(2000)
+            _picture(page, pictures, "desk-2-plan")
             taken = []
             for act in _moves(page, moves):
                 before, start = page.evaluate(_FIGURES), time.perf_counter()
@@ -96,6 +101,7 @@ def measure(segments: int, moves: int) -> list[float]:
                 page.wait_for_function(f"b => ({_FIGURES})() !== b", arg=before, polling=10, timeout=60_000)
                 taken.append(time.perf_counter() - start)
                 page.wait_for_timeout(1500)
+            _picture(page, pictures, "desk-3-moved")
             browser.close()
             return taken
     finally:
@@ -103,13 +109,20 @@ def measure(segments: int, moves: int) -> list[float]:
         server.wait(20)
 
 
+def _picture(page: Any, folder: Path | None, name: str) -> None:
+    if folder is not None:
+        page.wait_for_timeout(1500)
+        page.screenshot(path=folder / f"{name}.png")
+
+
 def main() -> None:
     """Print median and worst."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segments", type=int, default=200)
     parser.add_argument("--moves", type=int, default=30)
+    parser.add_argument("--pictures", type=Path)
     asked = parser.parse_args()
-    moves = measure(asked.segments, asked.moves)
+    moves = measure(asked.segments, asked.moves, asked.pictures)
     print(" ".join(f"{seconds:.2f}" for seconds in moves))
     taken = sorted(moves)
     print(

@@ -111,7 +111,7 @@ def test_a_brief_and_a_budget_in_allocation_and_certificate_out(plan, asked):
         ({"budget_cny": -5.0}, "budget_cny"),
         ({"brief": "[1]"}, "JSON object"),
         (
-            {"brief": json.dumps({"constraints": [{"kind": "roi_floor", "name": "dream", "min": 1e6}]})},
+            {"brief": json.dumps({"constraints": [{"kind": "bounds", "name": "dream", "min_cny": 1e6}]})},
             "dream",
         ),
     ):
