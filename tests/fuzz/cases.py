@@ -147,7 +147,7 @@ def _damaged_text(rng: random.Random, data: bytes, suffix: str) -> bytes:
 
 
 def saved_plans(rng: random.Random, base: Path, at: Path) -> Case:
-    """A plan directory with one file damaged, four of five sealed anew; judged against its report."""
+    """A plan directory with one file damaged, four of five sealed anew; judged by a report or launched."""
     shutil.copytree(base / "plan", at / "plan")
     if sealed := rng.random() < 0.2:
         names = [
@@ -163,7 +163,7 @@ def saved_plans(rng: random.Random, base: Path, at: Path) -> Case:
         seal(at / "plan")
     same = path.read_bytes() == before or not sealed or path.name.startswith(".")
     store = ["--plan", str(at / "plan"), "--tracking-uri", f"sqlite:///{base}/mlflow.db"]
-    arguments = ["evaluate", "--data", str(base / "delivery.csv"), *store]
+    arguments = ["evaluate", "--data", str(base / "after"), *store]
     if rng.random() < 0.5:
         arguments = ["export", "--format", "kuaishou", "--out", str(at / "out"), *store]
     return Case(arguments, lambda: "" if same else f"{path.name} was edited under its seal")
