@@ -3,8 +3,8 @@
     python -m tests.faults.kills --kills 1000 [--seed 0]
 
 The parent imports what a first job imported and computes nothing, so that a job is a fork of it and starts at
-once. After each kill the output is absent or byte for byte what an undisturbed job writes; a fifth of the time a job is
-then left to finish, which must be so always. At the end no run of the dead is left running.
+once. After each kill the output is absent or byte for byte what an undisturbed job writes; a fifth of the
+time a job is then left to finish, which must be so always. At the end no run of the dead is left running.
 """
 
 from __future__ import annotations
