@@ -84,8 +84,8 @@ def _hurried(seed: int) -> Iterator[None]:
         yield
         return
     with (
-        mock.patch("targeting.decision.verbs.render", lambda *_, **__: ""),
-        mock.patch("pipelines.jobs.planning.other_budgets", lambda _: None),
+        mock.patch("targeting.decision.verbs.render", return_value=""),
+        mock.patch("pipelines.jobs.planning.other_budgets", return_value=None),
     ):
         yield
 
