@@ -38,7 +38,7 @@ BRIEF = {
     "min_ticket_cny": 10,
     "slots": {"count": 1},
 }
-SETTINGS = {"gap_tol": 1e-4, "time_limit_s": 2.0, "draws": 20, "seed": 7, "max_rejected_share": 0.05}
+SETTINGS = {"gap_tol": 1e-4, "time_limit_s": 0.5, "draws": 20, "seed": 7, "max_rejected_share": 0.05}
 PEOPLE = 400
 
 

@@ -21,7 +21,7 @@ from tests.fuzz import cases
 MOST_SECONDS = 30
 ALLOWED = (0, 1, 3)
 MOST_LETTERS = 3000
-WHOLE = 8
+WHOLE = 25
 """Of so many plans one has its report and its other budgets: 2.1 of the 2.5 s of CPU that a plan takes."""
 
 
