@@ -145,7 +145,9 @@ def detect_encoding(held: Held) -> str:
     for mark, name in _BOMS:
         if head.startswith(mark):
             if name == "utf-16" and not _decodes(held, name):
-                raise DataError(f"{held.path}: begins as UTF-16, and cannot be read as utf-16 text; export it again")
+                raise DataError(
+                    f"{held.path}: begins as UTF-16, and cannot be read as utf-16 text; export it again"
+                )
             return name
     if b"\0" in head:
         raise DataError(
