@@ -65,15 +65,16 @@ class RateSettings:
             waiting for a thread on a busy machine 46. Convention.
         first_penalty: Of a line before the rows are asked, events. Convention.
         penalty_limits: Between them the rows choose. Convention: standardised effects of 1 and of 0.003.
-        penalty_rounds: In which the penalty is found. Convention.
+        penalty_rounds: In which the penalty is found at each step of a line. Convention.
         penalty_tolerance: Change of its logarithm that cannot matter. Convention.
         base_sd: Prior deviation of the slope on a related event's log rate. Convention: half of it.
         group_sd: Prior deviation of a group's level, log units. Convention: a factor of two.
         rank_knots: Quantiles on which a number's rank is read off. Convention.
         standardised_limit: |z| at which a standardised number is held. Derived: P(|z| > 4) = 6e-5.
         linear_steps: Of scoring; each doubles the digits near the optimum. Derived.
-        linear_fresh_steps: At which the information is computed anew. Convention.
         linear_tolerance_nats: Gain of a step that cannot matter to any decision. Convention.
+        fold_steps: Of scoring of a line without a fold, from that with it. Convention.
+        shortest_step: Share of a full step at which nothing is left to gain. Convention.
         constant_steps: Of scoring of a constant. Derived: as above, 7 log units away.
         map_steps: Of scoring of levels and slopes. Derived: as above.
         map_tolerance_nats: Gain of a step at which they are final. Derived: a thousandth of its deviation.
@@ -117,15 +118,16 @@ class RateSettings:
     rows_per_thread: int = 100_000
     first_penalty: float = 10.0
     penalty_limits: tuple[float, float] = (1.0, 1e5)
-    penalty_rounds: int = 6
+    penalty_rounds: int = 20
     penalty_tolerance: float = 0.2
     base_sd: float = 0.5
     group_sd: float = 0.7
     rank_knots: int = 33
     standardised_limit: float = 4.0
     linear_steps: int = 25
-    linear_fresh_steps: int = 2
     linear_tolerance_nats: float = 1e-3
+    fold_steps: int = 12
+    shortest_step: float = 1e-6
     constant_steps: int = 50
     map_steps: int = 50
     map_tolerance_nats: float = 1e-9
