@@ -172,8 +172,10 @@ def fit_linear(*, expanded: FloatArray, rows: Rows, known: Known, folds: Sequenc
     for _ in range(RATES.linear_steps):
         gradient, information = rows.gradient(at.log_rate)
         pull = design.T @ gradient
-        parts = [weighted_squares(design[fold], information[fold]) for fold in folds]
-        curvature, before = np.sum(parts, axis=0), penalty
+        if at.gained > RATES.fresh_nats:  # near the optimum the curvature hardly moves, and it is what costs
+            parts = [weighted_squares(design[fold], information[fold]) for fold in folds]
+            curvature = np.sum(parts, axis=0)
+        before = penalty
         if q:
             penalty = _penalty_of_most_evidence(
                 curvature, curvature @ at.theta - pull, mean, stated, chosen, penalty

@@ -73,6 +73,7 @@ class RateSettings:
         standardised_limit: |z| at which a standardised number is held. Derived: P(|z| > 4) = 6e-5.
         linear_steps: Of scoring; each doubles the digits near the optimum. Derived.
         linear_tolerance_nats: Gain of a step that cannot matter to any decision. Convention.
+        fresh_nats: Gain of a step after which the information is computed anew. Convention.
         fold_steps: Of scoring of a line without a fold, from that with it. Convention.
         shortest_step: Share of a full step at which nothing is left to gain. Convention.
         constant_steps: Of scoring of a constant. Derived: as above, 7 log units away.
@@ -126,6 +127,7 @@ class RateSettings:
     standardised_limit: float = 4.0
     linear_steps: int = 25
     linear_tolerance_nats: float = 1e-3
+    fresh_nats: float = 1.0
     fold_steps: int = 12
     shortest_step: float = 1e-6
     constant_steps: int = 50
