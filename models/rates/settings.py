@@ -114,7 +114,7 @@ class RateSettings:
     folds: int = 4
     max_rounds: int = 160
     patience: int = 12
-    tree_nats: float = 0.1
+    tree_nats: float = 0.25
     bin_rows: int = 20_000
     rows_per_thread: int = 100_000
     first_penalty: float = 10.0
