@@ -4,8 +4,8 @@ A unit o (campaign x placement x day x segment) got y impressions for S yuan spr
 regression, all placements together:
 
     log E[y] = log S - log price(S / A; level, bend, form)          price: `models.supply.price`
-    level = placement + segment + cell + day
-    bend  = placement + doubt,   form = placement
+    level = placement + segment + cell + day + lean x control
+    bend  = placement + cell + doubt,   form = placement
 
 Every term is a block of normal effects around its prior mean; their deviations are learned with the fit
 (empirical Bayes with pseudo-effects that keep them from zero), days are Student-t. The fit is the posterior
@@ -29,7 +29,7 @@ from models.supply.price import capacity_of, price_at
 from models.supply.settings import SUPPLY
 from models.supply.units import Units
 
-LEARNED = ("segment", "cell", "day")
+LEARNED = ("segment", "cell", "day", "bend of cell")
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Block:
         name: what they are.
         part: which parameter of the price they add to.
         index: (n_units,) effect of each unit.
-        at_cell: (n_cells,) effect of each cell; None for what passes (days, doubt).
+        at_cell: (n_cells,) effect of each cell; None for what passes (days, lean, doubt).
         mean: (n_effects,) prior mean.
         sd: prior deviation.
+        slope: (n_units,) what the effect is multiplied with.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Block:
     at_cell: IntArray | None
     mean: FloatArray
     sd: float
+    slope: FloatArray | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,14 @@ class Parameters:
 
 @dataclass(frozen=True)
 class SupplyFit:
-    """The mode, draws around it (n_draws, n_cells), learned deviations, dispersion and noise."""
+    """The mode, draws around it (n_draws, n_cells), learned deviations, dispersion, noise and lean."""
 
     mode: Parameters
     draws: Parameters
     sds: dict[str, float]
     dispersion: float
     noise: float
+    lean: float
 
 
 def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> SupplyFit:
@@ -85,6 +88,7 @@ def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> Suppl
         dispersion, noise = _split_noise(units, state, blocks, old=(dispersion, noise))
     state = _linearised(units, blocks, x, dispersion=dispersion, noise=noise)
     drawn = x + state.solve(state.perturbation(rng, n_draws)).T
+    lean = next(x[at][0] for b, at in zip(blocks, _places(blocks), strict=True) if b.name == "lean")
     sds = {b.name: b.sd for b in blocks if b.name in LEARNED}
     cells = _cells(units, blocks, drawn)
     common, single, room = SUPPLY.transfer_sds[0 if units.counted else 1]
@@ -95,14 +99,14 @@ def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> Suppl
         log_price=cells.log_price + common * shared[0] + transfer,
         log_capacity=np.minimum(cells.log_capacity + room * shared[1], units.ceiling_log[units.placement]),
     )
-    return SupplyFit(_cells(units, blocks, x), draws, sds, dispersion, noise)
+    return SupplyFit(_cells(units, blocks, x), draws, sds, dispersion, noise, float(lean))
 
 
 def _blocks(units: Units) -> tuple[Block, ...]:
     cells = np.arange(len(units.size))
     place, segment = units.placement, units.segment
     typical = _typical_log_price(units)
-    segments, cell_of, days = SUPPLY.sds
+    segments, cell_of, days, bends = SUPPLY.sds
 
     def none(index: IntArray) -> FloatArray:
         return np.zeros(int(index.max()) + 1)
@@ -113,8 +117,10 @@ def _blocks(units: Units) -> tuple[Block, ...]:
         Block("segment", "level", segment[at], segment, none(segment), segments),
         Block("cell", "level", at, cells, units.price_offset, cell_of),
         Block("day", "level", units.day, None, none(units.day), days),
+        Block("lean", "level", 0 * at, None, np.zeros(1), SUPPLY.lean_sd, units.control),
         Block("bend", "bend", place[at], place, units.bend_log, SUPPLY.bend_sd),
         Block("doubt", "bend", place[at], None, none(place), units.doubt_sd),
+        Block("bend of cell", "bend", at, cells, np.zeros(len(cells)), bends),
         Block("form", "form", place[at], place, forms, SUPPLY.form_sd),
     )
 
@@ -133,7 +139,9 @@ def _places(blocks: tuple[Block, ...]) -> list[slice]:
 
 def _summed(blocks: tuple[Block, ...], x: FloatArray, part: str) -> FloatArray:
     """(n_units,) sum of the effects on one parameter."""
-    terms = [x[at][b.index] for b, at in zip(blocks, _places(blocks), strict=True) if b.part == part]
+    terms = [
+        x[at][b.index] * b.slope for b, at in zip(blocks, _places(blocks), strict=True) if b.part == part
+    ]
     return np.asarray(sum(terms))
 
 
@@ -191,7 +199,7 @@ def _linearised(
     weight = np.minimum(1.0, SUPPLY.huber / np.maximum(pearson, 1e-12)) / variance
     by = {"level": price.by_level, "bend": price.by_bend, "form": price.by_form}
     places, n = _places(blocks), len(mean)
-    values = np.column_stack([-by[b.part] for b in blocks])
+    values = np.column_stack([-by[b.part] * b.slope for b in blocks])
     columns = np.column_stack([b.index + at.start for b, at in zip(blocks, places, strict=True)])
     rows = np.repeat(np.arange(n), len(blocks))
     jacobian = csr_array((values.ravel(), (rows, columns.ravel())), shape=(n, len(x)))

@@ -218,7 +218,7 @@ def _model(fit: SupplyFit, *, cells: pl.DataFrame, per_user: bool, units: int) -
         log_form_draws=drawn.log_form,
         per_user=per_user,
         diagnostics={f"sd of {name}": sd for name, sd in fit.sds.items()}
-        | {"noise": fit.noise, "dispersion": fit.dispersion, "units": float(units)},
+        | {"noise": fit.noise, "dispersion": fit.dispersion, "lean": fit.lean, "units": float(units)},
     )
 
 

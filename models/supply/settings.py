@@ -29,8 +29,11 @@ class SupplySettings:
         form: Exponent theta of the curve 1 - (1 + u)^-theta: 1 is Hill, 0 a logarithm. Convention.
         form_sd: Its deviation: from nearly a logarithm to nearly a hard limit. Convention.
         price_sd: Deviation of a placement's price around its mean price: what was paid is known. Convention.
-        sds: Deviations that the learned ones start from: price of segments, cells and days. Convention.
+        sds: Deviations that the learned ones start from: price of segments, cells and days,
+            capacity of cells. Convention.
         pseudo: Effects of that size added to each when it is learned. Convention.
+        lean_sd: Deviation of how much of unplanned money is demand, where randomised rows can tell: a day's
+            demand explains at most about a third of it. Convention.
         doubt_sds: Deviation of log bend between what was bought and everybody at once: where it is counted
             how often people were shown, where the money is known to be spread over everybody, where only a
             segment's days are known, and where rows of one day stand for days (they may address audiences of
@@ -39,6 +42,7 @@ class SupplySettings:
             is not pulled towards them. Cited: Lange, Little & Taylor, JASA 1989 (small fixed values).
         huber: Pearson residual from which a unit weighs less. Cited: Huber 1981, 95 % efficiency at 1.345 to
             near 100 % at 2.5.
+        randomised_units: Units with randomised money that can carry the curve. Convention.
         iterations: Of the fit. Derived: the spreads settle to 1 %.
         cell_events: Events at its placement's rate added to a cell's own price. Convention.
         pressure_quantile: Of the units' pressures, weighed by money, that the prior of capacity stands on.
@@ -73,11 +77,13 @@ class SupplySettings:
     form: float = 1.0
     form_sd: float = 0.7
     price_sd: float = 2.0
-    sds: tuple[float, float, float] = (0.15, 0.15, 0.05)
-    pseudo: tuple[float, float, float] = (2.0, 2.0, 2.0)
+    sds: tuple[float, float, float, float] = (0.15, 0.15, 0.05, 0.3)
+    pseudo: tuple[float, float, float, float] = (2.0, 2.0, 2.0, 10.0)
+    lean_sd: float = 0.3
     doubt_sds: tuple[float, float, float, float] = (0.25, 0.05, 0.3, 1.5)
     day_freedom: float = 3.0
     huber: float = 2.5
+    randomised_units: int = 10
     iterations: int = 40
     cell_events: float = 3.0
     pressure_quantile: float = 0.9

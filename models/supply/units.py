@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.arrays import FloatArray, IntArray
 from models.errors import DataError
@@ -29,6 +30,7 @@ class Units:
         spend_cny, got: (n_units,) both as delivered; spend > 0, got >= 0.
         people: (n_units,) whom the money was spread over.
         cell, day: (n_units,) indices; days of each placement are numbered apart.
+        control: (n_units,) log money against the cell's mean where nobody randomised it, else 0.
         size: (n_cells,) people of the cell, or what it delivered at most where people are not known.
         segment, placement: (n_cells,) indices.
         bend_log, ceiling_log: (n_placements,) prior mean of log bend, largest log capacity.
@@ -45,6 +47,7 @@ class Units:
     people: FloatArray
     cell: IntArray
     day: IntArray
+    control: FloatArray
     size: FloatArray
     segment: IntArray
     placement: IntArray
@@ -153,6 +156,7 @@ def build_units(
         people=people,
         cell=cell,
         day=_ranked(paid, "date", "placement"),
+        control=_control(spend / people, paid["coin"].to_numpy() & (not counted), cell, n_cells),
         size=size,
         segment=segment_of,
         placement=placement_of,
@@ -247,6 +251,20 @@ def _high(pressure: FloatArray, spend: FloatArray) -> float:
     order = np.argsort(pressure)
     spent = np.cumsum(spend[order])
     return float(pressure[order][np.searchsorted(spent, SUPPLY.pressure_quantile * spent[-1])])
+
+
+def _control(pressure: FloatArray, coin: NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
+    """Log money a head against the cell's mean where nobody randomised it.
+
+    Used only where randomised rows can carry the curve (`randomised_units`): the difference in slope between
+    the two kinds of rows is then credited to demand and kept out of the curve. Without them it would only
+    cost precision.
+    """
+    if coin.sum() < SUPPLY.randomised_units or coin.all():
+        return np.zeros(len(pressure))
+    log = np.log(pressure)
+    mean = np.bincount(cell, log, n_cells) / np.maximum(np.bincount(cell, minlength=n_cells), 1)
+    return np.where(coin, 0.0, log - mean[cell])
 
 
 def _doubt_sd(*, counted: bool, whole: bool, apart: bool) -> float:
