@@ -13,6 +13,7 @@ from targeting.plan.usual_plans import worth
 from targeting.report.saying import funded, prolonged
 from targeting.words import Words
 
+_NO_PERSON, _NO_YUAN = 0.05, 0.5  # what is said with no decimals is nothing
 _SAME = 0.005  # of the money at stake: a budget that leaves hardly more is no better
 
 
@@ -111,6 +112,8 @@ def _against_last(plan: DecidedPlan, words: Words) -> list[str]:
     if last is None or fans is None or gmv is None or last["new_fans"] is None:
         return []
     more, richer = fans.value - last["new_fans"], gmv.value - (last["new_fan_gmv_cny"] or 0.0)
+    if abs(more) < _NO_PERSON and abs(richer) < _NO_YUAN:  # it is that plan
+        return []
     said = words.more_fans if more >= 0 else words.fewer_fans
     earned = words.more_gmv if richer >= 0 else words.less_gmv
     return [
