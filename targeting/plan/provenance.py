@@ -10,6 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
 
 
+NO_DIFFERENCE = (
+    "no difference found: nothing in the logs tells whom to prefer, so everybody is one segment and the "
+    "money is divided between the placements alone"
+)
+"""Said where people could be told apart by their number, and nothing is gained by it."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a plan comes from, and what may be claimed for it.

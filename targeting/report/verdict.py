@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from targeting.plan.budgets import Budgets
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.provenance import NO_DIFFERENCE
 from targeting.plan.usual_plans import worth
 from targeting.report.saying import funded, prolonged
 from targeting.words import Words
@@ -41,6 +42,9 @@ def rest(plan: DecidedPlan, words: Words, budgets: Budgets | None) -> list[str]:
     if profit is None:
         unknown = words.no_economics if plan.campaign.economics is None else words.no_gmv
         said.append(words.profit_unknown.format(why=unknown))
+    if NO_DIFFERENCE in plan.provenance.warnings:
+        alike = words.told(NO_DIFFERENCE)
+        said.append(alike[0].upper() + alike[1:] + words.stop)
     return [*said, *_against_last(plan, words), certificate(plan, words)]
 
 
