@@ -16,14 +16,17 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from models.arrays import FloatArray
+from models.rates.batch import Batch
+from models.rates.forest import filled_up, places_among
 from models.rates.likelihood import Rows
-from models.rates.scoring import Regression, scoring_steps
+from models.rates.scoring import Regression, Stepped, weighted_squares
 from models.rates.settings import RATES
 
 
@@ -41,15 +44,28 @@ class Scale:
     spread: float
     knots: tuple[float, ...]
 
-    def expand(self, x: np.ndarray) -> list[np.ndarray]:
-        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+    @cached_property
+    def _lines(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Knots, and where between them the line of normal scores starts, its height there and its slope."""
         from scipy.special import ndtri
 
-        missing, limit = np.isnan(x), RATES.standardised_limit
-        z = np.clip((x - self.centre) / self.spread, -limit, limit)
         scores = ndtri(np.linspace(0.02, 0.98, len(self.knots)))
-        rank = np.interp(x, np.asarray(self.knots), scores)
-        return [np.where(missing, 0.0, z), np.where(missing, 0.0, rank), missing.astype(float)]
+        knots, start = np.asarray(self.knots), np.r_[0, : len(self.knots)]
+        slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
+        return filled_up(knots), knots[start], scores[start], slopes
+
+    def expand(self, x: np.ndarray) -> list[np.ndarray]:
+        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+        missing, limit = np.isnan(x), RATES.standardised_limit
+        if missing.any():
+            x = np.where(missing, self.centre, x)
+        z = np.clip((x - self.centre) / self.spread, -limit, limit)
+        knots, start, height, slope = self._lines
+        place = places_among(knots, x)
+        rank = slope.take(place) * (x - start.take(place)) + height.take(place)
+        if missing.any():
+            z[missing] = rank[missing] = 0.0
+        return [z, rank, missing.astype(float)]
 
 
 @dataclass(frozen=True)
@@ -79,14 +95,26 @@ class Design:
 
     def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        columns: list[np.ndarray] = []
-        for j in range(matrix.shape[1]):
-            x = matrix[:, j]
-            if j in self.categorical:
-                columns += [(x == level).astype(kind) for level in range(self.categorical[j])]
-            elif j in self.numeric:
-                columns += [one.astype(kind) for one in self.numeric[j].expand(x)]
+        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
+
+    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
+        """Each column of the design, from features (p, n)."""
+        for j, x in enumerate(features):
+            if j in self.categorical:
+                yield from (x == level for level in range(self.categorical[j]))
+            elif j in self.numeric:
+                yield from self.numeric[j].expand(x)
+
+    def of(self, batch: Batch) -> FloatArray:
+        """The columns for a batch, (q, n), made once for all rates of one design."""
+        made: list[tuple[Design, FloatArray]] = batch.once(Design, list)
+        for design, columns in made:
+            if design is self or design == self:
+                return columns
+        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
+        made.append((self, found.reshape(-1, len(batch))))
+        return made[-1][1]
 
 
 @dataclass(frozen=True)
@@ -125,72 +153,115 @@ class LinearTerm:
     slopes: tuple[float, ...]
     coefficients: tuple[float, ...]
 
-    def value(self, matrix: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Linear predictor of each row, (n,), from features (n, p) and known columns (n, k)."""
-        return self.of(self.design.expand(matrix), known)
+    def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
+        """Linear predictor of each row, (n,), from features and known columns (n, k)."""
+        # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
+        effect, part = np.zeros(len(batch)), np.empty(len(batch))
+        for coefficient, column in zip(self.coefficients, self.design.of(batch), strict=True):
+            effect += np.multiply(column, coefficient, out=part)
+        return self._with_known(effect, known)
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The same from expanded features (n, q)."""
-        # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
-        effect = np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
+        return self._with_known(np.einsum("ij,j->i", expanded, np.asarray(self.coefficients)), known)
+
+    def _with_known(self, effect: np.ndarray, known: np.ndarray) -> np.ndarray:
         return np.asarray(self.intercept + np.einsum("ij,j->i", known, np.asarray(self.slopes)) + effect)
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """Coefficients (intercept, known, features), and the penalty of most evidence."""
+    """A fitted line.
+
+    Attributes:
+        beta: Coefficients (intercept, known, features), (1 + k + q,).
+        apart: Log rate of each row by the coefficients of the rows outside each fold, (n, n_folds).
+    """
 
     beta: FloatArray
-    penalty: float
+    apart: FloatArray
 
 
-def fit_linear(
-    *,
-    expanded: FloatArray,
-    rows: Rows,
-    known: Known,
-    penalty: float | None = None,
-    start: FloatArray | None = None,
-) -> LinearFit:
-    """Coefficients of most posterior density by damped Fisher scoring.
+def fit_linear(*, expanded: FloatArray, rows: Rows, known: Known, folds: Sequence[slice]) -> LinearFit:
+    """Coefficients of most posterior density, of all rows and of the rows outside each fold.
+
+    Damped Fisher scoring; the penalty of most evidence is found between the steps, where the log likelihood
+    is a parabola and rows need not be looked at.
 
     Args:
         expanded: Design of each row, (n, q).
-        rows: What is observed.
+        rows: What is observed, the rows of a fold side by side.
         known: Further columns of each row, with their priors.
-        penalty: lambda (events); None: that of most evidence, found between the steps.
-        start: Coefficients to start from, for example those of nearly the same rows.
+        folds: Rows of each fold.
     """
-    k = known.columns.shape[1]
-    design = np.column_stack([np.ones(expanded.shape[0]), known.columns, expanded])
+    k, q = known.columns.shape[1], expanded.shape[1]
+    design = np.column_stack([np.ones(rows.y.size), known.columns, expanded])
     level = rows.constant() - float((known.columns @ np.asarray(known.mean)).mean()) if k else rows.constant()
-    mean = np.concatenate([[level], known.mean, np.zeros(expanded.shape[1])])
-    strength = RATES.first_penalty if penalty is None else penalty
-    beta = mean if start is None else start
-    for _ in range(1 if penalty is not None else RATES.penalty_rounds):
-        precision = np.concatenate(
-            [[1e-6], np.asarray(known.sd) ** -2.0, np.full(expanded.shape[1], strength)]
-        )
-        problem = Regression(rows, design, mean, np.diag(precision))
-        steps = scoring_steps(
-            problem, beta, most=RATES.linear_steps, fresh=RATES.linear_fresh_steps, shortest=1e-3
-        )
-        for stepped, gained in steps:
-            beta = stepped
-            if gained < RATES.linear_tolerance_nats:
-                break
-        if penalty is not None or expanded.shape[1] == 0:
+    mean = np.concatenate([[level], known.mean, np.zeros(q)])
+    stated = np.concatenate([[1e-6], np.asarray(known.sd) ** -2.0, np.zeros(q)])
+    chosen = np.arange(mean.size) > k
+    penalty, problem = RATES.first_penalty, Regression(rows, design, mean, np.zeros((0, 0)))
+    at = Stepped(mean, problem.log_rate(mean), np.inf)
+    for _ in range(RATES.linear_steps):
+        gradient, information = rows.gradient(at.log_rate)
+        pull = design.T @ gradient
+        if at.gained > RATES.fresh_nats:  # near the optimum the curvature hardly moves, and it is what costs
+            parts = [weighted_squares(design[fold], information[fold]) for fold in folds]
+            curvature = np.sum(parts, axis=0)
+        before = penalty
+        if q:
+            penalty = _penalty_of_most_evidence(
+                curvature, curvature @ at.theta - pull, mean, stated, chosen, penalty
+            )
+        problem = replace(problem, precision=np.diag(stated + penalty * chosen))
+        step = np.linalg.solve(curvature + problem.precision, pull + problem.precision @ (at.theta - mean))
+        at = problem.towards(at.theta, step, at.log_rate)
+        settled = abs(np.log(penalty / before)) < RATES.penalty_tolerance
+        if settled and at.gained < RATES.linear_tolerance_nats:
             break
-        better = _penalty_of_most_evidence(problem, beta, strength, k)
-        if abs(np.log(better / strength)) < RATES.penalty_tolerance:
-            break
-        strength = better
-    return LinearFit(beta, strength)
+    return LinearFit(at.theta, _apart(problem, at, parts, folds))
 
 
-def _penalty_of_most_evidence(problem: Regression, beta: FloatArray, penalty: float, k: int) -> float:
-    """MacKay's fixed point: effective number of coefficients over their sum of squares."""
-    _, information = problem.rows.gradient(problem.log_rate(beta))
-    variance = np.diag(np.linalg.inv(problem.curvature(information)))[1 + k :]
-    effective = float((1.0 - penalty * variance).sum())
-    return float(np.clip(effective / max(float((beta[1 + k :] ** 2).sum()), 1e-12), *RATES.penalty_limits))
+def _penalty_of_most_evidence(
+    curvature: FloatArray,
+    target: FloatArray,
+    mean: FloatArray,
+    stated: FloatArray,
+    chosen: np.ndarray,
+    penalty: float,
+) -> float:
+    """MacKay's fixed point on the parabola beta' curvature beta / 2 - target' beta."""
+    for _ in range(RATES.penalty_rounds):
+        precision = stated + penalty * chosen
+        covariance = np.linalg.inv(curvature + np.diag(precision))
+        beta = covariance @ (target + precision * mean)
+        effective = float((1.0 - penalty * np.diag(covariance)[chosen]).sum())
+        size = max(float((beta[chosen] ** 2).sum()), 1e-12)
+        better = float(np.clip(effective / size, *RATES.penalty_limits))
+        done = abs(np.log(better / penalty)) < RATES.penalty_tolerance
+        penalty = better
+        if done:
+            break
+    return penalty
+
+
+def _apart(
+    problem: Regression, at: Stepped, parts: Sequence[FloatArray], folds: Sequence[slice]
+) -> FloatArray:
+    """Log rate of each row by the rows outside each fold: all folds at once, from the
+    coefficients of all rows, with the curvature there (nine tenths of the work of a step).
+    """
+    whole = np.sum(parts, axis=0) + problem.precision
+    inverse = [np.linalg.inv(whole - part) for part in parts]
+    beta = np.repeat(at.theta[:, None], len(folds), axis=1)
+    for _ in range(RATES.fold_steps):
+        f = np.clip(problem.design @ beta, -RATES.rate_limit, RATES.rate_limit)
+        gradient = np.column_stack([problem.rows.gradient(f[:, k])[0] for k in range(len(folds))])
+        for k, fold in enumerate(folds):
+            gradient[fold, k] = 0.0
+        pull = problem.design.T @ gradient + problem.precision @ (beta - problem.mean[:, None])
+        step = np.column_stack([one @ pull[:, k] for k, one in enumerate(inverse)])
+        beta = beta - step
+        if 0.5 * float((step * pull).sum(axis=0).max()) < RATES.linear_tolerance_nats:
+            break
+    return np.asarray(problem.design @ beta)

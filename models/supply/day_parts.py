@@ -2,15 +2,18 @@
 
 Three rates may depend on the part of the day or week: units per yuan, fans per unit, GMV per fan. A part's
 multiplier is what came over what was to be expected of the same cell (on the same day, for hours), pooled
-over cells: with O_u and E_u of the units u (one cell, one day) of part k,
+over cells: with O_u and E_u of the units u of part k - a cell's day for hours, a *day* for weekdays, because
+all cells share a day's luck -
 
     m_k = sum O_u / sum E_u,     Var(m_k) = phi / sum E_u,     phi = sum (O_u - m_k E_u)^2 / (m_k E_u) / df
 
 (quasi-likelihood; McCullagh & Nelder 1989, 4.5: one formula for counts, impressions, yuan). Parts differ if
-Cochran's Q = sum (m_k - m)^2 / Var(m_k) is beyond what chance brings once in a hundred times; then each is
-drawn to the mean by tau^2 / (tau^2 + Var(m_k)), tau^2 by the method of moments (DerSimonian & Laird 1986).
-Else all are 1, and the plan says so. A whole day, and a whole week, have a multiplier of 1: that is how the
-daily curves were bought.
+Cochran's Q = sum (m_k - m)^2 / Var(m_k) is beyond what chance brings once in a hundred times (by F, because
+phi is estimated); then each is drawn to the mean by tau^2 / (tau^2 + Var(m_k)), tau^2 by the method of
+moments (DerSimonian & Laird 1986). Else all are 1, and the plan says so. A day of much money buys fewer units
+a yuan whatever its name, so weekdays' units are held against E_u exp(a log S_u + b log^2 S_u), S_u the day's
+money, a and b from days of the same weekday. A whole day, and a whole week, have a multiplier of 1: that is
+how the daily curves were bought.
 
 It must not import targeting.
 """
@@ -124,25 +127,42 @@ def _multipliers(
 ) -> FloatArray:
     """(n,) multipliers of measure per base; expectations from rows that agree in `apart`."""
     known = rows.filter(pl.col(measure).is_not_null() & (pl.col(base) > 0))
-    unit = known.group_by("date", "cell", part).agg(pl.col(measure).sum(), pl.col(base).sum())
     rate = pl.col(measure).sum().over(apart) / pl.col(base).sum().over(apart)
-    unit = unit.with_columns(expected=pl.col(base) * rate).filter(pl.col("expected") > 0).sort(pl.all())
+    expected = (pl.col(base) * rate).alias("expected")
+    shares = ("date",) if part == "weekday" else ("date", "cell")  # what the luck of a unit is shared by
+    unit = known.with_columns(expected).group_by(*shares, part).agg(pl.sum(measure, "spend", "expected"))
+    unit = unit.filter(pl.col("expected") > 0).sort(pl.all())
     seen = unit[part].n_unique()
-    free = unit.height - seen - unit.select(apart).n_unique() + 1
+    free = (
+        unit.height
+        - seen
+        - (unit.select(apart).n_unique() - 1 if part == "hour" else 2 * (measure == "units"))
+    )
     if seen < 2 or free < SUPPLY.part_freedom or (part == "weekday" and seen < WEEKDAYS):
         return np.ones(n)
-    return _pooled(
-        unit[part].cast(pl.Int64).to_numpy(),
-        unit[measure].cast(pl.Float64).to_numpy(),
-        unit["expected"].to_numpy(),
-        n=n,
-        freedom=free,
+    at, got = unit[part].cast(pl.Int64).to_numpy(), unit[measure].cast(pl.Float64).to_numpy()
+    due = unit["expected"].to_numpy()
+    if part == "weekday" and measure == "units":
+        due = _at_its_money(at, got, due, spend_cny=unit["spend"].to_numpy())
+    return _pooled(at, got, due, n=n, freedom=int(free))
+
+
+def _at_its_money(part: IntArray, got: FloatArray, due: FloatArray, *, spend_cny: FloatArray) -> FloatArray:
+    """What was due of each day for the money it had, a parabola of logs fitted within weekdays."""
+    money = np.log(spend_cny / spend_cny.mean())
+    columns = np.column_stack([money, money**2, np.log((got + 0.5) / (due + 0.5))])
+    mean = (
+        np.column_stack([np.bincount(part, due * x) for x in columns.T])
+        / np.maximum(np.bincount(part, due), 1e-300)[:, None]
     )
+    apart = (columns - mean[part]) * np.sqrt(due)[:, None]
+    of_money = np.linalg.lstsq(apart[:, :2], apart[:, 2], rcond=1e-6)[0]
+    return np.asarray(due * np.exp(columns[:, :2] @ of_money))
 
 
 def _pooled(part: IntArray, got: FloatArray, expected: FloatArray, *, n: int, freedom: int) -> FloatArray:
     """Multipliers drawn to their mean as far as they differ beyond chance; 1 where nothing was seen."""
-    from scipy.stats import chi2
+    from scipy.stats import f as ratio_of_variances
 
     due = np.bincount(part, expected, n)
     seen = due > 0
@@ -154,7 +174,7 @@ def _pooled(part: IntArray, got: FloatArray, expected: FloatArray, *, n: int, fr
     middle = float(np.average(raw[seen], weights=weight))
     q = float((weight * (raw[seen] - middle) ** 2).sum())
     kinds = int(seen.sum()) - 1
-    if q <= chi2.ppf(SUPPLY.part_certainty, kinds):
+    if q <= kinds * ratio_of_variances.ppf(SUPPLY.part_certainty, kinds, freedom):
         return np.ones(n)
     tau2 = (q - kinds) / (weight.sum() - (weight**2).sum() / weight.sum())
     found = np.ones(n)

@@ -7,7 +7,7 @@ the last halving changes it by far less than its interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -58,13 +58,17 @@ def last_step(budget_cny: float) -> float:
     return float(10.0 ** floor(log10(budget_cny / 3) + 1e-9))
 
 
-def budgets_of(plan: DecidedPlan) -> Budgets:
+def budgets_of(plan: DecidedPlan, *, before: Callable[[], object] = lambda: None) -> Budgets:
     """Other budgets of the same brief.
+
+    Args:
+        plan: this one.
+        before: called before each budget is solved; what it raises ends the work.
 
     Raises:
         CampaignError, SolverError: no budget can be tried, or one cannot be solved.
     """
-    tried = _Tried(plan, Warm(), Deadline.of(SETTINGS.asked_seconds))
+    tried = _Tried(plan, before, Warm(), Deadline.of(SETTINGS.asked_seconds))
     step = last_step(plan.budget_cny)
     points = tried.at([plan.budget_cny, plan.budget_cny - step])
     points = tried.added(points, [plan.budget_cny * share for share in sorted(SETTINGS.budget_shares)])
@@ -90,11 +94,13 @@ class _Tried:
     """How other budgets are solved: each from what the others left, all within one time limit."""
 
     plan: DecidedPlan
+    before: Callable[[], object]
     warm: Warm
     deadline: Deadline
 
     def problem(self, budget_cny: float) -> Problem:
         """The brief's at another budget."""
+        self.before()
         plan = self.plan
         return compiled(plan.market, campaign=plan.campaign, last=plan.last_spend_cny, budget_cny=budget_cny)
 

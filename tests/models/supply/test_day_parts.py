@@ -57,6 +57,27 @@ def test_nothing_to_find_is_found_in_99_of_100():
     assert differing <= 14
 
 
+def test_days_of_much_money_are_no_bad_weekdays():
+    """Bursts make dear days; which weekdays they fall on is chance."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        days = []
+        for d in range(28):
+            burst = 8.0 if rng.random() < 0.15 else 1.0
+            day = date(2024, 1, 1) + timedelta(days=d)
+            luck = rng.lognormal(0.0, 0.05)
+            for cell in ("a", "b", "c", "d"):
+                cost = 100.0 * burst * rng.lognormal(0.0, 0.1)
+                units = 100.0 * np.log1p(cost / 50.0) * luck
+                days.append((day, None, "video", cell, cost, float(rng.poisson(units)), None, None))
+        schema = ["date", "hour", "placement", "cell", "spend", "units", "fans", "value"]
+        rows = pl.DataFrame(days, schema=schema, orient="row", infer_schema_length=None).with_columns(
+            pl.col("hour").cast(pl.Int64), pl.col("fans", "value").cast(pl.Float64)
+        )
+        found = fit_day_parts(rows).weekday[0]
+        assert found == pytest.approx(np.ones((1, 7)), abs=0.15), seed
+
+
 def test_one_hour_or_one_day_says_nothing():
     rows = hourly(3, hour=np.linspace(0.2, 2.0, 24))
     assert not fit_day_parts(rows.filter(pl.col("hour") == 0)).hours_differ
