@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import targeting as tg
-from targeting.plan import questions
+from targeting.plan import budgets
 from targeting.plan.promise import Interval
 from targeting.plan.provenance import NO_DIFFERENCE
 from targeting.plan.rules import rules_of
@@ -222,10 +222,10 @@ def test_numbers_are_said_as_people_say_them(made, said):
 def test_a_frontier_that_fails_does_not_sink_the_report(monkeypatch, caplog):
     from models.errors import SolverError
 
-    def fail(plan, budgets, **options):
+    def fail(problem_at, **options):
         raise SolverError("allocation: no luck")
 
-    monkeypatch.setattr(questions, "frontier", fail)
+    monkeypatch.setattr(budgets, "frontier", fail)
     text = words(jewellery_shop.plan().to_html())
     assert "Which budget" not in text
     assert "no frontier is shown" in caplog.text
