@@ -1,9 +1,8 @@
 """Linear log rates whose prior the rows choose. In: rows, a matrix. Out: coefficients.
 
-Trees need many events to draw a smooth trend; a linear term draws it with one number. Every numeric column
-enters twice (standardised, and as a normal score of its rank, so that a heavy tail does not decide), with a
-flag for missing; a category enters as one column per level. All of these coefficients are N(0, 1 / lambda),
-and lambda, a number of pseudo-events, is that of most evidence (MacKay, "Bayesian Interpolation", 1992):
+Trees need many events to draw a smooth trend; a linear term draws it with one number. All coefficients of the
+features' columns (`design`) are N(0, 1 / lambda), and lambda, a number of pseudo-events, is that of most
+evidence (MacKay, "Bayesian Interpolation", 1992):
 
     lambda = gamma / sum beta^2,   gamma = sum (1 - lambda Sigma_kk),   Sigma = posterior covariance,
 
@@ -16,105 +15,18 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch
-from models.rates.forest import filled_up, places_among
+from models.rates.design import Design
 from models.rates.likelihood import Rows
 from models.rates.scoring import Regression, Stepped, weighted_squares
-from models.rates.settings import RATES
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a numeric column is standardised and ranked.
-
-    Attributes:
-        centre: Mean.
-        spread: Standard deviation.
-        knots: Quantiles on which ranks are read off.
-    """
-
-    centre: float
-    spread: float
-    knots: tuple[float, ...]
-
-    @cached_property
-    def _lines(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Knots, and where between them the line of normal scores starts, its height there and its slope."""
-        from scipy.special import ndtri
-
-        scores = ndtri(np.linspace(0.02, 0.98, len(self.knots)))
-        knots, start = np.asarray(self.knots), np.r_[0, : len(self.knots)]
-        slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
-        return filled_up(knots), knots[start], scores[start], slopes
-
-    def expand(self, x: np.ndarray) -> list[np.ndarray]:
-        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
-        missing, limit = np.isnan(x), RATES.standardised_limit
-        if missing.any():
-            x = np.where(missing, self.centre, x)
-        z = np.clip((x - self.centre) / self.spread, -limit, limit)
-        knots, start, height, slope = self._lines
-        place = places_among(knots, x)
-        rank = slope.take(place) * (x - start.take(place)) + height.take(place)
-        if missing.any():
-            z[missing] = rank[missing] = 0.0
-        return [z, rank, missing.astype(float)]
-
-
-@dataclass(frozen=True)
-class Design:
-    """Columns of a linear model, from a coded feature matrix.
-
-    Attributes:
-        categorical: Number of levels of each category column, by position (text codes 0..n-1).
-        numeric: Scale of each numeric column that varies, by position.
-    """
-
-    categorical: Mapping[int, int]
-    numeric: Mapping[int, Scale]
-
-    @classmethod
-    def fit(cls, matrix: np.ndarray, categorical: tuple[int, ...]) -> Design:
-        """Learn centres, spreads, quantiles and numbers of levels from a matrix (n, p)."""
-        levels, numeric = {}, {}
-        for j in range(matrix.shape[1]):
-            known = matrix[~np.isnan(matrix[:, j]), j]
-            if j in categorical:
-                levels[j] = int(known.max(initial=0.0)) + 1
-            elif known.size and np.ptp(known) > 0:
-                knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
-                numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
-        return cls(levels, numeric)
-
-    def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
-        """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
-        return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
-
-    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
-        """Each column of the design, from features (p, n)."""
-        for j, x in enumerate(features):
-            if j in self.categorical:
-                yield from (x == level for level in range(self.categorical[j]))
-            elif j in self.numeric:
-                yield from self.numeric[j].expand(x)
-
-    def of(self, batch: Batch) -> FloatArray:
-        """The columns for a batch, (q, n), made once for all rates of one design."""
-        made: list[tuple[Design, FloatArray]] = batch.once(Design, list)
-        for design, columns in made:
-            if design is self or design == self:
-                return columns
-        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
-        made.append((self, found.reshape(-1, len(batch))))
-        return made[-1][1]
+from models.rates.settings import RATES, TREES
 
 
 @dataclass(frozen=True)
@@ -131,39 +43,42 @@ class Known:
     mean: tuple[float, ...] = ()
     sd: tuple[float, ...] = ()
 
-    @classmethod
-    def nothing(cls, n: int) -> Known:
-        """No such column, for n rows."""
-        return cls(np.zeros((n, 0)))
-
 
 @dataclass(frozen=True)
 class LinearTerm:
-    """intercept + known . slopes + design(x) . coefficients.
+    """intercept + known . slopes + design(x) . coefficients, products of two columns among the latter.
 
     Attributes:
         design: Columns.
         intercept: Unpenalised.
         slopes: Of the known columns, (k,).
-        coefficients: (q,).
+        coefficients: Of the columns and of the products, (q + n_pairs,).
+        pairs: Columns that are multiplied.
     """
 
     design: Design
     intercept: float
     slopes: tuple[float, ...]
     coefficients: tuple[float, ...]
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
         """Linear predictor of each row, (n,), from features and known columns (n, k)."""
         # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
         effect, part = np.zeros(len(batch)), np.empty(len(batch))
-        for coefficient, column in zip(self.coefficients, self.design.of(batch), strict=True):
+        columns = self.design.of(batch)
+        products = (columns[i] * columns[j] for i, j in self.pairs)
+        for coefficient, column in zip(self.coefficients, chain(columns, products), strict=True):
             effect += np.multiply(column, coefficient, out=part)
         return self._with_known(effect, known)
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The same from expanded features (n, q)."""
-        return self._with_known(np.einsum("ij,j->i", expanded, np.asarray(self.coefficients)), known)
+        own, joint = np.split(np.asarray(self.coefficients), [expanded.shape[1]])
+        effect = np.einsum("ij,j->i", expanded, own)
+        for coefficient, (i, j) in zip(joint, self.pairs, strict=True):
+            effect = effect + coefficient * expanded[:, i] * expanded[:, j]
+        return self._with_known(effect, known)
 
     def _with_known(self, effect: np.ndarray, known: np.ndarray) -> np.ndarray:
         return np.asarray(self.intercept + np.einsum("ij,j->i", known, np.asarray(self.slopes)) + effect)
@@ -175,10 +90,12 @@ class LinearFit:
 
     Attributes:
         beta: Coefficients (intercept, known, features), (1 + k + q,).
-        apart: Log rate of each row by the coefficients of the rows outside each fold, (n, n_folds).
+        whole: Log rate of each row, (n,).
+        apart: The same by the coefficients of the rows outside each fold, (n, n_folds).
     """
 
     beta: FloatArray
+    whole: FloatArray
     apart: FloatArray
 
 
@@ -219,7 +136,37 @@ def fit_linear(*, expanded: FloatArray, rows: Rows, known: Known, folds: Sequenc
         settled = abs(np.log(penalty / before)) < RATES.penalty_tolerance
         if settled and at.gained < RATES.linear_tolerance_nats:
             break
-    return LinearFit(at.theta, _apart(problem, at, parts, folds))
+    return LinearFit(at.theta, at.log_rate, _apart(problem, at, parts, folds))
+
+
+def missed_pairs(
+    expanded: FloatArray, rows: Rows, log_rate: FloatArray, column_of: np.ndarray
+) -> tuple[tuple[int, int], ...]:
+    """Pairs of columns (or squares) whose product the line misses, most telling first.
+
+    Neither a line nor the first split of a tree sees an effect that only two columns together have. What the
+    likelihood would gain from a product is z^2 / 2, z its score over the root of its information; two matrix
+    products give z of every pair. Taken are those that the largest of as many normal numbers would hardly
+    reach, once for two features, where as many events are behind them as behind a leaf of a tree.
+
+    Args:
+        expanded: Design of each row, (n, q).
+        rows: What is observed.
+        log_rate: The line, (n,).
+        column_of: Feature of each column, (q,).
+    """
+    gradient, information = rows.gradient(log_rate)
+    score = weighted_squares(expanded, gradient)
+    behind = weighted_squares(expanded**2, information)
+    z = np.triu(
+        np.where(behind >= TREES.min_sum_hessian_in_leaf, np.abs(score) / np.sqrt(behind + 1e-12), 0.0)
+    )
+    least = np.sqrt(2.0 * np.log(max(z.size / 2.0, 1.0))) + RATES.pair_margin
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for place in np.argsort(-z, axis=None)[: (z > least).sum()]:
+        i, j = divmod(int(place), z.shape[1])
+        found.setdefault((int(column_of[i]), int(column_of[j])), (i, j))
+    return tuple(found.values())[: RATES.most_pairs]
 
 
 def _penalty_of_most_evidence(
