@@ -15,7 +15,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -125,11 +125,10 @@ def fit_linear(*, expanded: FloatArray, rows: Rows, known: Known, folds: Sequenc
         if at.gained > RATES.fresh_nats:  # near the optimum the curvature hardly moves, and it is what costs
             parts = [weighted_squares(design[fold], information[fold]) for fold in folds]
             curvature = np.sum(parts, axis=0)
+            spectrum = _Spectrum.of(curvature, stated, k)
         before = penalty
         if q:
-            penalty = _penalty_of_most_evidence(
-                curvature, curvature @ at.theta - pull, mean, stated, chosen, penalty
-            )
+            penalty = spectrum.penalty(curvature @ at.theta - pull + stated * mean, penalty)
         problem = replace(problem, precision=np.diag(stated + penalty * chosen))
         step = np.linalg.solve(curvature + problem.precision, pull + problem.precision @ (at.theta - mean))
         at = problem.towards(at.theta, step, at.log_rate)
@@ -169,27 +168,39 @@ def missed_pairs(
     return tuple(found.values())[: RATES.most_pairs]
 
 
-def _penalty_of_most_evidence(
-    curvature: FloatArray,
-    target: FloatArray,
-    mean: FloatArray,
-    stated: FloatArray,
-    chosen: np.ndarray,
-    penalty: float,
-) -> float:
-    """MacKay's fixed point on the parabola beta' curvature beta / 2 - target' beta."""
-    for _ in range(RATES.penalty_rounds):
-        precision = stated + penalty * chosen
-        covariance = np.linalg.inv(curvature + np.diag(precision))
-        beta = covariance @ (target + precision * mean)
-        effective = float((1.0 - penalty * np.diag(covariance)[chosen]).sum())
-        size = max(float((beta[chosen] ** 2).sum()), 1e-12)
-        better = float(np.clip(effective / size, *RATES.penalty_limits))
-        done = abs(np.log(better / penalty)) < RATES.penalty_tolerance
-        penalty = better
-        if done:
-            break
-    return penalty
+@dataclass(frozen=True)
+class _Spectrum:
+    """The features' part of a curvature by its own axes, the other coefficients fitted for each of them.
+
+    Attributes:
+        values: Curvature along each axis, (q,).
+        axes: Each a column, (q, q).
+        across: What a pull on the other coefficients does to these, (q, k + 1).
+    """
+
+    values: FloatArray
+    axes: FloatArray
+    across: FloatArray
+
+    @classmethod
+    def of(cls, curvature: FloatArray, stated: FloatArray, k: int) -> _Spectrum:
+        """Axes of a curvature whose first k + 1 coefficients have precisions of their own."""
+        other, mine = slice(0, k + 1), slice(k + 1, None)
+        across = np.linalg.solve(curvature[other, other] + np.diag(stated[other]), curvature[other, mine]).T
+        values, axes = np.linalg.eigh(curvature[mine, mine] - across @ curvature[other, mine])
+        return cls(np.maximum(values, 0.0), axes, across)
+
+    def penalty(self, target: FloatArray, penalty: float) -> float:
+        """MacKay's fixed point on the parabola beta' curvature beta / 2 - target' beta."""
+        known = self.across.shape[1]
+        along = (self.axes.T @ (target[known:] - self.across @ target[:known])) ** 2
+        for _ in range(RATES.penalty_rounds):
+            effective = float((self.values / (self.values + penalty)).sum())
+            size = max(float((along / (self.values + penalty) ** 2).sum()), 1e-12)
+            before, penalty = penalty, float(np.clip(effective / size, *RATES.penalty_limits))
+            if abs(np.log(penalty / before)) < RATES.penalty_tolerance:
+                break
+        return penalty
 
 
 def _apart(
@@ -200,15 +211,35 @@ def _apart(
     """
     whole = np.sum(parts, axis=0) + problem.precision
     inverse = [np.linalg.inv(whole - part) for part in parts]
+    outside = np.ones((problem.rows.y.size, len(folds)))
+    for k, fold in enumerate(folds):
+        outside[fold, k] = 0.0
+
+    def each(value: Callable[[FloatArray], FloatArray], f: FloatArray) -> FloatArray:
+        """What rows outside each fold say at its log rate, (n, n_folds)."""
+        return np.column_stack([value(column) for column in f.T]) * outside
+
+    def lost(beta: FloatArray, f: FloatArray) -> FloatArray:
+        """Minus the log posterior density of each fold's coefficients, (n_folds,)."""
+        off = beta - problem.mean[:, None]
+        prior = 0.5 * (off * (problem.precision @ off)).sum(axis=0)
+        return np.asarray(each(problem.rows.loss, f).sum(axis=0) + prior)
+
     beta = np.repeat(at.theta[:, None], len(folds), axis=1)
+    f, share = problem.log_rate(beta), np.ones(len(folds))
+    loss = lost(beta, f)
     for _ in range(RATES.fold_steps):
-        f = np.clip(problem.design @ beta, -RATES.rate_limit, RATES.rate_limit)
-        gradient = np.column_stack([problem.rows.gradient(f[:, k])[0] for k in range(len(folds))])
-        for k, fold in enumerate(folds):
-            gradient[fold, k] = 0.0
-        pull = problem.design.T @ gradient + problem.precision @ (beta - problem.mean[:, None])
-        step = np.column_stack([one @ pull[:, k] for k, one in enumerate(inverse)])
-        beta = beta - step
-        if 0.5 * float((step * pull).sum(axis=0).max()) < RATES.linear_tolerance_nats:
+        pull = problem.design.T @ each(lambda x: problem.rows.gradient(x)[0], f)
+        pull += problem.precision @ (beta - problem.mean[:, None])
+        step = share * np.column_stack([one @ pull[:, k] for k, one in enumerate(inverse)])
+        trial_f = problem.log_rate(beta - step)
+        trial_loss = lost(beta - step, trial_f)
+        better = trial_loss <= loss
+        gained = float((loss - trial_loss).max())
+        beta, f, loss = (
+            np.where(better, new, old) for new, old in ((beta - step, beta), (trial_f, f), (trial_loss, loss))
+        )
+        share = np.where(better, share, 0.25 * share)
+        if better.all() and gained < RATES.linear_tolerance_nats:
             break
-    return np.asarray(problem.design @ beta)
+    return f

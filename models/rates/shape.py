@@ -295,6 +295,6 @@ class _Task:
         """What grows trees on top of a line."""
         return Grower(
             np.column_stack([self.fitting.matrix[self.rows.user], line]), self.rows, line,
-            categorical=self.fitting.categorical, seed=self.fitting.seed, threads=threads_for(self.rows.y.size, self.fitting.threads),
-            held=held, like=like,
+            categorical=self.fitting.categorical, seed=self.fitting.seed, held=held, like=like,
+            threads=threads_for(self.rows.y.size, self.fitting.threads),
         )  # fmt: skip
