@@ -188,7 +188,7 @@ class _Spectrum:
         other, mine = slice(0, k + 1), slice(k + 1, None)
         across = np.linalg.solve(curvature[other, other] + np.diag(stated[other]), curvature[other, mine]).T
         values, axes = np.linalg.eigh(curvature[mine, mine] - across @ curvature[other, mine])
-        return cls(np.maximum(values, 0.0), axes, across)
+        return cls(np.maximum(values, 0.0), np.asarray(axes), np.asarray(across, dtype=np.float64))
 
     def penalty(self, target: FloatArray, penalty: float) -> float:
         """MacKay's fixed point on the parabola beta' curvature beta / 2 - target' beta."""
