@@ -37,7 +37,9 @@ def report(segments: int, *, days: int = 28, seed: int = 0) -> str:
                 cost = usual * rng.uniform(0.4, 1.6)
                 fans = rng.poisson(pull * cost**0.75)
                 gmv = fans * worth * rng.lognormal(0.0, 0.3)
-                rows.append(f"2024-05-{day + 1:02d},人群{segment},{placement},{cost:.2f},{fans},{gmv:.2f}")
+                rows.append(
+                    f"2024-05-{day + 1:02d},segment {segment + 1},{placement},{cost:.2f},{fans},{gmv:.2f}"
+                )
     return "\n".join(rows)
 
 

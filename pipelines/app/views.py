@@ -38,7 +38,8 @@ def answer(w: Words, opened: Plan, tried: Plan) -> None:
     roi, before = _roi(tried), _roi(opened)
     change = None if roi is None or before is None or abs(roi - before) < 0.005 else f"{roi - before:+.2f}"
     columns[-2].metric(w.roi, "–" if roi is None else f"{roi:.2f}", change)
-    columns[-1].metric(w.spend, w.yuan(tried.spend_cny), _change(w, tried.spend_cny - opened.spend_cny))
+    spent = _change(w, tried.spend_cny - opened.spend_cny)
+    columns[-1].metric(w.spend, w.yuan(tried.spend_cny), spent, delta_color="off")  # neither good nor bad
     st.caption(w.desk_against)
     for line in [verdict.certificate(tried, w), *_warnings(tried)]:
         st.caption(for_markdown(line))

@@ -8,7 +8,7 @@ built by altair: a move on the page needs eight charts, and altair took 0.4 s to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -19,9 +19,9 @@ from targeting.words import Words
 _ROUND = {"filled": True, "opacity": 1, "stroke": "white", "strokeWidth": 1.5}
 
 
-def shades_of(placements: list[str]) -> dict[str, str]:
+def shades_of(placements: Iterable[str]) -> dict[str, str]:
     """A colour for each placement, in the brief's order: it keeps its colour from chart to chart."""
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(placements)}
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(placements))}
 
 
 def money_map(
@@ -180,16 +180,14 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
             "mark": {"type": "point", "size": 110, **_ROUND},
             "encoding": {"x": x, "y": y, "color": shade},
         },
-        {
-            "data": drawing.data(marks),
-            # A curve of profit falls where the plan is and is flat at its top; one of value rises always.
-            "mark": {
-                "type": "text", "align": "left", "dx": -4, "dy": -14 if len(marks) > 1 else 20,
-                "fontSize": 12, "fontWeight": 600, "color": INK,
-            },
-            "encoding": {"x": x, "y": y, "text": field("label")},
-        },
-    ]  # fmt: skip
+    ]
+    for mark in marks.to_dicts():
+        # Above the dot, but beneath it where the curve rises: before the best budget, or always if of value.
+        rises = mark["budget_cny"] < marks["budget_cny"].max() or len(marks) == 1
+        text = {"type": "text", "align": "left", "dx": -4, "dy": 20 if rises else -14, "color": INK}
+        label = {"x": x, "y": y, "text": field("label")}
+        one = drawing.data(pl.DataFrame([mark]))
+        layers.append({"data": one, "mark": {**text, "fontSize": 12, "fontWeight": 600}, "encoding": label})
     if float(points["value"].min() or 0.0) < 0:  # type: ignore[arg-type]
         zero = {"type": "rule", "color": MUTED, "strokeWidth": 0.8}
         layers.insert(0, {"data": {"values": [{}]}, "mark": zero, "encoding": {"y": {"datum": 0}}})

@@ -41,7 +41,7 @@ def plot_curves(plan: DecidedPlan, language: str = "en") -> Any:
     """The response curves of the units that matter, with the plan on them, as an altair chart."""
     words = words_in(language)
     drawing = Drawing(words.curves_head)
-    shades = charts.shades_of(plan.market.cells["placement"].unique(maintain_order=True).to_list())
+    shades = charts.shades_of((*plan.campaign.placements, *plan.market.cells["placement"]))
     panels = []
     for unit in curves.shown(plan).to_dicts():
         here = pl.all_horizontal(pl.col(key) == unit[key] for key in ("segment", "placement", "slot"))
