@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.rates.batch import People
 from models.rates.shape import Rate
 from models.rates.trend import NO_TREND, Trend
 
@@ -30,9 +31,9 @@ class PlacementFunnel:
     enter: Rate | None = None
     trend: Trend = NO_TREND
 
-    def log_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
+    def log_hazard(self, people: People, *, threads: int = 1, causal: bool = True) -> np.ndarray:
         """Log of the incremental follow hazard per impression as of now, (n,)."""
-        return self.follow.log_rate(matrix, threads=threads, causal=causal) + self.trend.now
+        return self.follow.log_rate(people, threads=threads, causal=causal) + self.trend.now
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Funnel:
     organic: Rate | None
     metrics: Mapping[str, float]
 
-    def organic_hazard(self, matrix: np.ndarray, *, threads: int = 1, causal: bool = True) -> np.ndarray:
+    def organic_hazard(self, people: People, *, threads: int = 1, causal: bool = True) -> np.ndarray:
         """Organic follow hazard per user-day, (n,)."""
         if self.organic is None:
-            return np.zeros(matrix.shape[0])
-        return np.asarray(np.exp(self.organic.log_rate(matrix, threads=threads, causal=causal)))
+            return np.zeros(len(people))
+        return np.asarray(np.exp(self.organic.log_rate(people, threads=threads, causal=causal)))
 
     @property
     def trends(self) -> dict[str, Trend]:

@@ -27,11 +27,13 @@ from models.audience.learned import learn
 from models.audience.model_files import MODEL_FILE, read_files, write_files
 from models.audience.proof import prove
 from models.audience.score_table import NUMBERS, score_batch, score_table
+from models.audience.settings import AUDIENCE
 from models.audience.value import ValueModel
 from models.contracts.features import Feature
 from models.errors import DataError
 from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
+from models.rates.batch import Batch
 from models.rates.calibration import Reliability
 from models.rates.shape import Fitting
 from models.stored import Rows, plain, read
@@ -180,24 +182,27 @@ class AudienceModel:
             raise DataError("users: column user_id is missing; add it")
         matrix = self.encoder.encode(users)
         scores = {name: np.zeros((users.height, len(self.placements))) for name in NUMBERS}
-        for j, name in enumerate(self.placements):
-            scores["p_enter"][:, j], scores["p_follow"][:, j] = self._follow(matrix, name)
-            if self.value:
-                gmv = self.value.incremental_gmv(matrix, j, threads=self.threads)
-                scores["gmv_per_fan_cny"][:, j] = gmv
-                scores["p_precise"][:, j] = self.value.p_precise(matrix, j, threads=self.threads)
+        for start in range(0, users.height, AUDIENCE.score_rows):
+            at = slice(start, start + AUDIENCE.score_rows)
+            batch = Batch(matrix[at])
+            for j, name in enumerate(self.placements):
+                scores["p_enter"][at, j], scores["p_follow"][at, j] = self._follow(batch, name)
+                if self.value:
+                    gmv = self.value.incremental_gmv(batch, j, threads=self.threads)
+                    scores["gmv_per_fan_cny"][at, j] = gmv
+                    scores["p_precise"][at, j] = self.value.p_precise(batch, j, threads=self.threads)
         return score_table(users, placements=self.placements, scores=scores)
 
-    def _follow(self, matrix: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def _follow(self, batch: Batch, name: str) -> tuple[np.ndarray, np.ndarray]:
         """P(enter) (NaN without a live step) and incremental follow hazard per impression, each (n,), at
         most one. Whoever would have followed that day anyway is no gain: exp(-organic) of h are incremental.
         """
         funnel = self.funnel.placements[name]
-        unaided = self.funnel.organic_hazard(matrix, threads=self.threads)
-        follow = np.minimum(np.exp(funnel.log_hazard(matrix, threads=self.threads) - unaided), 1.0)
+        unaided = self.funnel.organic_hazard(batch, threads=self.threads)
+        follow = np.minimum(np.exp(funnel.log_hazard(batch, threads=self.threads) - unaided), 1.0)
         if funnel.enter is None:
-            return np.full(matrix.shape[0], np.nan), follow
-        enter = np.minimum(np.exp(funnel.enter.log_rate(matrix, threads=self.threads)), 1.0)
+            return np.full(len(batch), np.nan), follow
+        enter = np.minimum(np.exp(funnel.enter.log_rate(batch, threads=self.threads)), 1.0)
         return enter, np.minimum(follow, enter)
 
     def score_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:

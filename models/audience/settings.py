@@ -47,6 +47,8 @@ class AudienceSettings:
             Convention.
         causal_follows: Follows on them: their level is known to 1/sqrt(20) = 22 %. Derived.
         causal_held_out: Randomised held-out rows. Convention.
+        score_rows: People scored at a time. Derived: 100 columns of doubles are then 7 MB, and 8,192 numbers
+            take ten times as long as the call of numpy around them.
     """
 
     most_levels: int = 50
@@ -69,6 +71,7 @@ class AudienceSettings:
     causal_shown: int = 300
     causal_follows: int = 20
     causal_held_out: int = 300
+    score_rows: int = 8192
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.arrays import FloatArray
 from models.audience.buy import Buying, fit_anyway, fit_buying
 from models.audience.delay import DelayCurve, RefundMaturity, fit_curve
 from models.audience.followers import Followers, fit_log_refunds, kept_orders, later_orders, read_followers
 from models.audience.spend import fit_spend
 from models.events.event_log import EventLog
+from models.rates.batch import Batch, People
 from models.rates.coin import Tossed
 from models.rates.shape import Fitting, Rate, Shape, Shift
 
@@ -62,30 +64,35 @@ class ValueModel:
     refunds: RefundMaturity
     metrics: Mapping[str, float]
 
-    def buy_hazard(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
+    def buy_hazard(self, people: People, code: int, *, threads: int = 1) -> np.ndarray:
         """Incremental hazard of a kept order by H after following through a placement, (n,)."""
-        group = np.full(matrix.shape[0], float(code))
-        return np.exp(self.buy.log_rate(matrix, group, threads=threads))
+        batch = Batch.of(people)
 
-    def organic_hazard(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
+        def hazard() -> FloatArray:
+            group = np.full(len(batch), float(code))
+            return np.asarray(np.exp(self.buy.log_rate(batch, group, threads=threads)))
+
+        return batch.once((id(self.buy), code), hazard)
+
+    def organic_hazard(self, people: People, *, threads: int = 1) -> np.ndarray:
         """Hazard of a kept order over H of people who follow, had they not followed, (n,)."""
         if self.organic is None:
-            return np.zeros(matrix.shape[0])
-        return np.asarray(self.keener * np.exp(self.organic.log_rate(matrix, threads=threads)))
+            return np.zeros(len(people))
+        return np.asarray(self.keener * np.exp(self.organic.log_rate(people, threads=threads)))
 
-    def p_precise(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
+    def p_precise(self, people: People, code: int, *, threads: int = 1) -> np.ndarray:
         """P(an order that stays kept by H | follow via a placement), organic ones included, (n,)."""
-        hazard = self.buy_hazard(matrix, code, threads=threads) + self.organic_hazard(matrix, threads=threads)
+        hazard = self.buy_hazard(people, code, threads=threads) + self.organic_hazard(people, threads=threads)
         return np.asarray(-np.expm1(-self.stays_kept * hazard))
 
-    def incremental_gmv(self, matrix: np.ndarray, code: int, *, threads: int = 1) -> np.ndarray:
+    def incremental_gmv(self, people: People, code: int, *, threads: int = 1) -> np.ndarray:
         """Net-of-refund GMV over H that following adds, (n,)."""
-        amount = self.size_cny * np.exp(self.size.log_rate(matrix, threads=threads))
-        return np.asarray(-np.expm1(-self.buy_hazard(matrix, code, threads=threads)) * amount)
+        amount = self.size_cny * np.exp(self.size.log_rate(people, threads=threads))
+        return np.asarray(-np.expm1(-self.buy_hazard(people, code, threads=threads)) * amount)
 
-    def organic_gmv(self, matrix: np.ndarray, *, threads: int = 1) -> np.ndarray:
+    def organic_gmv(self, people: People, *, threads: int = 1) -> np.ndarray:
         """GMV over H of the same people had they not followed, (n,)."""
-        return self.organic_hazard(matrix, threads=threads) * self.organic_cny
+        return self.organic_hazard(people, threads=threads) * self.organic_cny
 
 
 def _fit_delays(followers: Followers) -> tuple[DelayCurve, DelayCurve]:

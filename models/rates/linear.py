@@ -16,12 +16,15 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from models.arrays import FloatArray
+from models.rates.batch import Batch
+from models.rates.forest import filled_up, places_among
 from models.rates.likelihood import Rows
 from models.rates.scoring import Regression, scoring_steps
 from models.rates.settings import RATES
@@ -41,15 +44,28 @@ class Scale:
     spread: float
     knots: tuple[float, ...]
 
-    def expand(self, x: np.ndarray) -> list[np.ndarray]:
-        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+    @cached_property
+    def _lines(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Knots, and where between them the line of normal scores starts, its height there and its slope."""
         from scipy.special import ndtri
 
-        missing, limit = np.isnan(x), RATES.standardised_limit
-        z = np.clip((x - self.centre) / self.spread, -limit, limit)
         scores = ndtri(np.linspace(0.02, 0.98, len(self.knots)))
-        rank = np.interp(x, np.asarray(self.knots), scores)
-        return [np.where(missing, 0.0, z), np.where(missing, 0.0, rank), missing.astype(float)]
+        knots, start = np.asarray(self.knots), np.r_[0, : len(self.knots)]
+        slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
+        return filled_up(knots), knots[start], scores[start], slopes
+
+    def expand(self, x: np.ndarray) -> list[np.ndarray]:
+        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+        missing, limit = np.isnan(x), RATES.standardised_limit
+        if missing.any():
+            x = np.where(missing, self.centre, x)
+        z = np.clip((x - self.centre) / self.spread, -limit, limit)
+        knots, start, height, slope = self._lines
+        place = places_among(knots, x)
+        rank = slope.take(place) * (x - start.take(place)) + height.take(place)
+        if missing.any():
+            z[missing] = rank[missing] = 0.0
+        return [z, rank, missing.astype(float)]
 
 
 @dataclass(frozen=True)
@@ -79,14 +95,26 @@ class Design:
 
     def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        columns: list[np.ndarray] = []
-        for j in range(matrix.shape[1]):
-            x = matrix[:, j]
-            if j in self.categorical:
-                columns += [(x == level).astype(kind) for level in range(self.categorical[j])]
-            elif j in self.numeric:
-                columns += [one.astype(kind) for one in self.numeric[j].expand(x)]
+        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
         return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
+
+    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
+        """Each column of the design, from features (p, n)."""
+        for j, x in enumerate(features):
+            if j in self.categorical:
+                yield from (x == level for level in range(self.categorical[j]))
+            elif j in self.numeric:
+                yield from self.numeric[j].expand(x)
+
+    def of(self, batch: Batch) -> FloatArray:
+        """The columns for a batch, (q, n), made once for all rates of one design."""
+        made: list[tuple[Design, FloatArray]] = batch.once(Design, list)
+        for design, columns in made:
+            if design is self or design == self:
+                return columns
+        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
+        made.append((self, found.reshape(-1, len(batch))))
+        return made[-1][1]
 
 
 @dataclass(frozen=True)
@@ -125,14 +153,19 @@ class LinearTerm:
     slopes: tuple[float, ...]
     coefficients: tuple[float, ...]
 
-    def value(self, matrix: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Linear predictor of each row, (n,), from features (n, p) and known columns (n, k)."""
-        return self.of(self.design.expand(matrix), known)
+    def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
+        """Linear predictor of each row, (n,), from features and known columns (n, k)."""
+        # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
+        effect, part = np.zeros(len(batch)), np.empty(len(batch))
+        for coefficient, column in zip(self.coefficients, self.design.of(batch), strict=True):
+            effect += np.multiply(column, coefficient, out=part)
+        return self._with_known(effect, known)
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The same from expanded features (n, q)."""
-        # a plain sum per row: BLAS may change the last digit with the number of rows in a batch
-        effect = np.einsum("ij,j->i", expanded, np.asarray(self.coefficients))
+        return self._with_known(np.einsum("ij,j->i", expanded, np.asarray(self.coefficients)), known)
+
+    def _with_known(self, effect: np.ndarray, known: np.ndarray) -> np.ndarray:
         return np.asarray(self.intercept + np.einsum("ij,j->i", known, np.asarray(self.slopes)) + effect)
 
 

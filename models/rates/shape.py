@@ -22,6 +22,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.arrays import FloatArray
+from models.rates.batch import Batch, People
 from models.rates.boosting import NO_TREES, Grower, Trees, threads_for
 from models.rates.evidence import Averaged, Prior, average
 from models.rates.likelihood import Rows, fold_of
@@ -66,23 +67,31 @@ class Rate:
     coin: Shift = NO_SHIFT
 
     def log_rate(
-        self, matrix: FloatArray, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
+        self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
     ) -> FloatArray:
-        """f of each row of a matrix, (n,).
+        """f of each person, (n,).
 
         Args:
-            matrix: User features, (n, p).
+            people: User features, (n, p), or a batch of them.
             group: Group's number of each row, where there are any.
             threads: LightGBM threads.
             causal: Under a coin, not as in the logs.
         """
-        f = np.full(matrix.shape[0], self.constant)
-        if self.linear is not None:
-            known = [one.log_rate(matrix, threads=threads, causal=False) for one in self.bases]
-            f = self.linear.value(matrix, known_columns(known, group, self.groups, matrix.shape[0]))
-            f = f + self.trees.value(matrix, f, threads)
-        f = np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range)
+        batch = Batch.of(people)
+        if group is None:
+            f = batch.once(id(self), lambda: self._logged(batch, None, threads))
+        else:
+            f = self._logged(batch, group, threads)
         return self.coin.apply(f) if causal else f
+
+    def _logged(self, batch: Batch, group: FloatArray | None, threads: int) -> FloatArray:
+        """f as in the logs, (n,)."""
+        if self.linear is None:
+            return np.full(len(batch), self.constant)
+        known = [one.log_rate(batch, threads=threads, causal=False) for one in self.bases]
+        f = self.linear.value(batch, known_columns(known, group, self.groups, len(batch)))
+        f = f + self.trees.value(batch, f, threads)
+        return np.asarray(np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range))
 
 
 def known_columns(logs: Sequence[FloatArray], group: FloatArray | None, groups: int, n: int) -> FloatArray:

@@ -1,0 +1,108 @@
+"""Trees as tables give what LightGBM's walk gives, for whatever a person's columns hold."""
+
+from functools import cache
+
+import lightgbm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.rates import boosting
+from models.rates.boosting import FOREST_TOLERANCE, Trees
+from models.rates.forest import Forest, filled_up, places_among
+
+
+@cache
+def grown(*, leaves=8, seed=0, rounds=20, n=2000, **more):
+    """Trees on two numbers with gaps, a category of 40 levels and a truth value."""
+    rng = np.random.default_rng(seed)
+    matrix = np.column_stack([rng.normal(size=(n, 2)), rng.integers(0, 40, n), rng.integers(0, 2, n)])
+    matrix[rng.random(n) < 0.2, 0] = np.nan
+    effect = np.nan_to_num(matrix[:, 0], nan=2.0) + matrix[:, 1] * matrix[:, 3] + (matrix[:, 2] % 7 == 3)
+    data = lightgbm.Dataset(matrix, effect + rng.normal(size=n), categorical_feature=[2])
+    parameters = {"num_leaves": leaves, "verbosity": -1, "num_threads": 1, "seed": seed, **more}
+    return lightgbm.train(parameters, data, rounds), matrix
+
+
+def apart(booster, matrix):
+    forest = Forest.of(booster.model_to_string())
+    return np.abs(forest.sum(np.ascontiguousarray(matrix.T)) - booster.predict(matrix, raw_score=True)).max()
+
+
+@pytest.mark.parametrize("leaves", [2, 8, 16, 31, 64])
+def test_the_sum_is_lightgbms(leaves):
+    booster, matrix = grown(leaves=leaves, min_data_in_leaf=5)
+    assert apart(booster, matrix) <= FOREST_TOLERANCE
+    tried = Forest.of(booster.model_to_string()).trial(4)
+    assert apart(booster, tried) <= FOREST_TOLERANCE
+    assert np.isnan(tried).any()
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.one_of(st.floats(allow_infinity=False), st.integers(-2, 60).map(float))] * 4),
+        min_size=1,
+        max_size=30,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_asked(rows):
+    booster, _ = grown(leaves=16, min_data_in_leaf=5)
+    matrix = np.array(rows)
+    matrix[:, 2] = np.where(np.abs(matrix[:, 2]) < 2e9, matrix[:, 2], np.nan)  # codes are never larger
+    assert apart(booster, matrix) <= FOREST_TOLERANCE
+
+
+def test_missing_values_where_training_saw_none():
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(1000, 3)) + 0.5
+    data = lightgbm.Dataset(matrix, matrix.sum(axis=1))
+    booster = lightgbm.train({"num_leaves": 8, "verbosity": -1, "num_threads": 1}, data, 10)
+    matrix[::3, 1] = np.nan
+    assert apart(booster, matrix) <= FOREST_TOLERANCE
+
+
+def test_a_person_is_worth_the_same_alone():
+    booster, matrix = grown(leaves=31)
+    forest = Forest.of(booster.model_to_string())
+    together = forest.sum(np.ascontiguousarray(matrix.T))
+    alone = [forest.sum(np.ascontiguousarray(matrix[i : i + 1].T))[0] for i in range(0, 2000, 100)]
+    np.testing.assert_array_equal(together[::100], alone)
+
+
+@pytest.mark.parametrize("more", [{"leaves": 100, "min_data_in_leaf": 5}, {"zero_as_missing": True}])
+def test_what_tables_cannot_hold_is_walked(more, caplog):
+    booster, matrix = grown(**more)
+    assert Forest.of(booster.model_to_string()) is None
+    trees = Trees(booster.model_to_string(), 1.0)
+    walked = trees.value(matrix[:, :3], matrix[:, 3], 1)
+    np.testing.assert_array_equal(walked, booster.predict(matrix, raw_score=True))
+    assert "LightGBM predicts them" in caplog.text
+
+
+def test_tables_that_are_wrong_are_found_and_not_used(monkeypatch, caplog):
+    booster, matrix = grown()
+    right = Forest.of
+
+    def wrong(text):
+        forest = right(text)
+        forest.leaves[3] += 1e-9
+        return forest
+
+    monkeypatch.setattr(boosting.Forest, "of", wrong)
+    trees = Trees(booster.model_to_string(), 1.0)
+    assert trees.forest is None
+    np.testing.assert_array_equal(
+        trees.value(matrix[:, :3], matrix[:, 3], 1), booster.predict(matrix, raw_score=True)
+    )
+    assert "LightGBM predicts them" in caplog.text
+
+
+@given(st.lists(st.floats(-1e300, 1e300), unique=True, max_size=70), st.data())
+@settings(max_examples=60, deadline=None)
+def test_places_are_those_of_a_search(steps, data):
+    steps = np.sort(np.array(steps, dtype=float))
+    near = [*steps, *np.nextafter(steps, np.inf)]
+    asked = np.array(data.draw(st.lists(st.sampled_from(near or [0.0]), max_size=30)), dtype=float)
+    np.testing.assert_array_equal(places_among(filled_up(steps), asked), np.searchsorted(steps, asked))
