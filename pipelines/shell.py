@@ -26,6 +26,7 @@ from rich.text import Text
 from models.errors import TargetingError
 from models.escaping.media import for_terminal, without_secrets
 from pipelines.processes import Terminated, own_temporary_folder, terminable
+from targeting.words import LANGUAGES, Words, refused
 
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
@@ -157,11 +158,19 @@ def complain(message: str) -> None:
     sys.stderr.flush()
 
 
+def _language(arguments: list[str] | None) -> Words:
+    """In which the command was asked to speak; an error may come before its options are read."""
+    given = sys.argv[1:] if arguments is None else arguments
+    said = re.search(r"(?:^| )--lang[= ](\w+)", " ".join(given))
+    return LANGUAGES.get(said[1] if said else "en", LANGUAGES["en"])
+
+
 def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, 1, 2, 3, 4 (DESIGN 3.4), 130 after Ctrl-C or 143
     after SIGTERM.
     """
     silence_libraries()
+    words = _language(arguments)  # typer takes the list apart
     try:
         with terminable(), own_temporary_folder():
             code = app(arguments, prog_name="targeting", standalone_mode=False)
@@ -172,7 +181,7 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         return stop.exit_code
     except TargetingError as error:
         _trace()
-        complain(str(error))
+        complain(refused(words, error))
         return error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
