@@ -7,15 +7,15 @@ hundred million people with a chance of 3e-4): what is found here is looked at a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from pipelines.store import disk
+from pipelines.store.parts import Part, finished_part, part_key
 
-_RANGE = 1 << 21
-"""Hashes compared at a time: 16 MB."""
+_RANGE = 1 << 22
+"""Hashes compared at a time: 32 MB."""
 
 
 @dataclass
@@ -27,26 +27,21 @@ class Hashes:
     """
 
     folder: Path
-    _files: list[Path] = field(default_factory=list)
-    _people: int = 0
+    _parts: list[Part] = field(default_factory=list)
 
     def add(self, ids: pl.Series) -> None:
         """The people of another part."""
-        disk.make(self.folder)
-        path = self.folder / f"{len(self._files):06d}.npy"
-        disk.write(path, lambda file: np.save(file, np.sort(ids.hash().to_numpy())))
-        self._files.append(path)
-        self._people += len(ids)
+        hashes = ids.hash().sort().alias("hash")
+        key = part_key("hashes", hashes.to_numpy().tobytes())
+        self._parts.append(finished_part(self.folder, key, lambda: hashes.to_frame().to_arrow()))
 
     def repeated(self) -> pl.Series:
         """Hashes that came more than once, in order."""
-        held = [np.load(path, mmap_mode="r") for path in self._files]
-        bounds = np.linspace(0, 1, -(-self._people // _RANGE) + 1)[1:-1]
-        cuts = [np.searchsorted(one, (bounds * 2.0**64).astype(np.uint64)) for one in held]
-        ends = [np.concatenate([[0], cut, [len(one)]]) for cut, one in zip(cuts, held, strict=True)]
-        twice = []
-        for k in range(len(bounds) + 1):
-            every = [one[end[k] : end[k + 1]] for one, end in zip(held, ends, strict=True)]
-            found = np.sort(np.concatenate(every)) if every else np.zeros(0, dtype=np.uint64)
-            twice.append(np.unique(found[1:][found[1:] == found[:-1]]))
-        return pl.Series("hash", np.concatenate(twice), dtype=pl.UInt64)
+        ranges = -(-sum(part.rows for part in self._parts) // _RANGE)
+        bounds = [2**64 * k // ranges for k in range(ranges + 1)] if ranges else []
+        twice = [pl.Series("hash", [], dtype=pl.UInt64)]
+        for low, high in pairwise(bounds):
+            inside = pl.col("hash").is_between(low, high - 1)
+            found = pl.concat([part.read().filter(inside) for part in self._parts])["hash"]
+            twice.append(found.filter(found.is_duplicated()).unique().sort())
+        return pl.concat(twice)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from models.rates import boosting
 from models.rates.boosting import FOREST_TOLERANCE, Trees
 from models.rates.forest import Forest, filled_up, places_among
+from models.rates.tree_text import checked_trees
 
 
 @cache
@@ -60,6 +61,21 @@ def test_missing_values_where_training_saw_none():
     data = lightgbm.Dataset(matrix, matrix.sum(axis=1))
     booster = lightgbm.train({"num_leaves": 8, "verbosity": -1, "num_threads": 1}, data, 10)
     matrix[::3, 1] = np.nan
+    assert apart(booster, matrix) <= FOREST_TOLERANCE
+
+
+def test_a_split_that_only_tells_who_is_missing():
+    rng = np.random.default_rng(2)
+    matrix = rng.normal(size=(1000, 2))
+    matrix[::4, 0] = np.nan
+    missing = np.isnan(matrix[:, 0])
+    data = lightgbm.Dataset(matrix, 5.0 * missing)
+    options = {"num_leaves": 3, "verbosity": -1, "num_threads": 1, "boost_from_average": False}
+    options["objective"] = lambda sums, _: (sums - 5.0 * missing, np.ones(1000))
+    booster = lightgbm.train(options, data, 5)
+    text = booster.model_to_string()
+    assert "threshold=inf" in text
+    assert checked_trees(text) is text
     assert apart(booster, matrix) <= FOREST_TOLERANCE
 
 
