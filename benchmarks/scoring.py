@@ -179,10 +179,12 @@ def trees(folder: Path) -> None:
         assert rate.forest is not None
         matrix = model.encoder.encode(widened(_some(), seed=5))
         columns = np.column_stack([matrix, np.zeros(len(matrix))])
-        side = np.ascontiguousarray(columns.T)
+        side = np.ascontiguousarray(matrix.T)
         walk = fastest(lambda c=columns, r=rate: r._walked(c, 1))
-        table = fastest(lambda s=side, r=rate: r.forest.sum(s))
-        apart = np.abs(rate.forest.sum(side) - rate._walked(columns, 1)).max()
+        table = fastest(lambda s=side, f=rate.forest, c=columns: f.sum(f.left(s), c[:, -1]))
+        apart = np.abs(
+            rate.forest.sum(rate.forest.left(side), columns[:, -1]) - rate._walked(columns, 1)
+        ).max()
         n = len(matrix) / 1e6
         print(
             f"{TREES} trees of {leaves:2d} leaves: LightGBM {walk / n:.2f} us a row, tables {table / n:.2f} "

@@ -1,4 +1,4 @@
-"""Who stands twice in a table that is too large to hold: hashes of ids on the disk, compared range by range.
+"""Who stands twice in a table that is too large to hold: hashes of ids, compared range by range.
 
 Memory is that of one part and of one range, whatever the number of people. Two ids may share a hash (of a
 hundred million people with a chance of 3e-4): what is found here is looked at again by its id.
@@ -15,7 +15,7 @@ import polars as pl
 from pipelines.store.parts import Part, finished_part, part_key
 
 _RANGE = 1 << 22
-"""Hashes compared at a time: 32 MB."""
+"""Hashes in memory at a time: 32 MB."""
 
 
 @dataclass
@@ -23,25 +23,30 @@ class Hashes:
     """Hashes of the ids of all parts so far.
 
     Attributes:
-        folder: Work folder for them.
+        folder: Work folder for those that are too many to hold.
     """
 
     folder: Path
-    _parts: list[Part] = field(default_factory=list)
+    _held: list[pl.Series] = field(default_factory=list)
+    _laid_down: list[Part] = field(default_factory=list)
 
     def add(self, ids: pl.Series) -> None:
         """The people of another part."""
-        hashes = ids.hash().sort().alias("hash")
-        key = part_key("hashes", hashes.to_numpy().tobytes())
-        self._parts.append(finished_part(self.folder, key, lambda: hashes.to_frame().to_arrow()))
+        self._held.append(ids.hash())
+        if sum(map(len, self._held)) >= _RANGE:
+            hashes = pl.concat(self._held)
+            key = part_key("hashes", hashes.to_numpy().tobytes())
+            frame = hashes.to_frame("hash")
+            self._laid_down.append(finished_part(self.folder, key, frame.to_arrow))
+            self._held = []
 
     def repeated(self) -> pl.Series:
         """Hashes that came more than once, in order."""
-        ranges = -(-sum(part.rows for part in self._parts) // _RANGE)
-        bounds = [2**64 * k // ranges for k in range(ranges + 1)] if ranges else []
-        twice = [pl.Series("hash", [], dtype=pl.UInt64)]
-        for low, high in pairwise(bounds):
-            inside = pl.col("hash").is_between(low, high - 1)
-            found = pl.concat([part.read().filter(inside) for part in self._parts])["hash"]
+        held = pl.concat([pl.Series([], dtype=pl.UInt64), *self._held])
+        ranges = len(self._laid_down) + 1
+        twice = [held.clear()]
+        for low, high in pairwise(2**64 * k // ranges for k in range(ranges + 1)):
+            parts = (held, *(part.read()["hash"] for part in self._laid_down))
+            found = pl.concat([part.filter(part.is_between(low, high - 1)) for part in parts])
             twice.append(found.filter(found.is_duplicated()).unique().sort())
-        return pl.concat(twice)
+        return pl.concat(twice).alias("hash")
