@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO ?= demo
 WORKERS ?= 2
 
-.PHONY: demo test lint lock audit clean
+.PHONY: demo test lint docs lock audit clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/targeting demo --out $(DEMO)
@@ -20,6 +20,11 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The docs site in site/. Sphinx is no part of the product and not locked with it: put it into the environment first.
+docs: $(VENV)/dev.stamp
+	@$(BIN)/python -c 'import sphinx, myst_parser' || { echo "the docs site needs sphinx and myst-parser in $(VENV)"; exit 1; }
+	$(BIN)/sphinx-build -q -b html -c docs/site docs site
 
 # Known holes in what is locked; needs an index of advisories, and says so where there is none.
 audit: $(VENV)/python.stamp

@@ -25,15 +25,20 @@ from pathlib import Path
 import numpy as np
 
 import targeting as tg
+from models.audience.model import AudienceModel
 from models.audience.settings import AUDIENCE, CELLS
+from models.contracts import gather
 from models.errors import TargetingError
 from models.rates.settings import RATES
 from models.supply.settings import SUPPLY
+from targeting.campaign import parse_campaign
+from targeting.planning_state import learn_state
 from targeting.segments.segment_settings import SETTINGS as SEGMENTS
 from targeting.world import World, simulate
 from targeting.world.oracle import seen
 
 GMV = "new_fan_gmv_cny"
+DRAWS = 200
 NONE = 1e-3  # a deviation that leaves no room
 NEVER = 10**9  # a count that is never reached
 ALL_ON = "all on"
@@ -92,6 +97,9 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "cell capacity": Mechanism("a capacity of each cell", SUPPLY, _supply_sd(3)),
     "robust": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER), "day_freedom": float(NEVER)}),
     "many segments": Mechanism("more than six segments", SEGMENTS, {"most_segments": 6}),
+    "few segments": Mechanism(
+        "at most twelve segments", SEGMENTS, {"most_segments": 24, "least_gain": 0.0003}
+    ),
 }
 
 
@@ -130,20 +138,44 @@ def _put(settings: object, values: Mapping[str, object]) -> None:
         object.__setattr__(settings, name, value)
 
 
-def attempt(world: World, seed: int, name: str, best: float) -> Trial:
-    """Fit and plan with a mechanism off, and ask the truth.
+def fitted(world: World, seed: int) -> AudienceModel:
+    """The audience model of a world, under the settings of the moment."""
+    brief = parse_campaign(world.campaign)
+    return AudienceModel.fit(
+        gather(users=world.users, exposures=world.exposures, orders=world.orders),
+        placements=brief.placements,
+        as_of=world.as_of,
+        horizon_days=brief.horizon_days,
+        seed=seed,
+    )
+
+
+def attempt(world: World, seed: int, name: str, *, best: float, usual: AudienceModel) -> Trial:
+    """Plan with a mechanism off, and ask the truth.
+
+    Args:
+        world: Where.
+        seed: Of folds and draws.
+        name: Of the mechanism.
+        best: Value of the best plan that features can tell.
+        usual: The audience model with everything on; fitted anew where the mechanism is a part of it.
 
     Raises:
         TargetingError: the product refused this world.
     """
-    brief = dict(world.campaign)
-    tables = {"users": world.users, "exposures": world.exposures, "orders": world.orders}
+    brief = parse_campaign(world.campaign)
+    mechanism = MECHANISMS.get(name)
     start = time.perf_counter()
-    with switched_off(MECHANISMS.get(name)):
-        planner = tg.Planner.fit(tables, campaign=brief, as_of=world.as_of, seed=seed)
+    with switched_off(mechanism):
+        inside = mechanism is not None and mechanism.settings in (RATES, AUDIENCE)
+        model = fitted(world, seed) if inside else usual
+        dataset = gather(users=world.users, exposures=world.exposures, orders=world.orders)
+        state = learn_state(
+            dataset, model=model, as_of=world.as_of, rng=np.random.default_rng(seed), n_draws=DRAWS
+        )
+        planner = tg.Planner(model, state)
         audience = planner.audience(world.users_now)
         plan = planner.plan(brief, audience)
-    seconds = time.perf_counter() - start
     promise = plan.expected[GMV]
     assert promise is not None
     value = world.truth.value(audience.segments, plan.allocation)[GMV]
@@ -155,7 +187,7 @@ def attempt(world: World, seed: int, name: str, best: float) -> Trial:
         seen=best,
         promised=promise.value,
         inside=promise.low <= value <= promise.high,
-        seconds=seconds,
+        seconds=time.perf_counter() - start,
     )
 
 
@@ -165,9 +197,14 @@ def run(seeds: Sequence[int], names: Sequence[str], *, users: int, out: Path | N
     for seed in seeds:
         world = simulate("random", users=users, seed=seed)
         best = seen(world.truth, budget_cny=float(world.campaign["budget_cny"])).value[GMV]  # type: ignore[arg-type]
+        try:
+            usual = fitted(world, seed)
+        except TargetingError as refusal:
+            print(f"{seed} refused: {refusal}", flush=True)
+            continue
         for name in (ALL_ON, *names):
             try:
-                trial = attempt(world, seed, name, best)
+                trial = attempt(world, seed, name, best=best, usual=usual)
             except TargetingError as refusal:
                 print(f"{seed} {name}: refused: {refusal}", flush=True)
                 continue

@@ -26,7 +26,7 @@ from models.audience.model_files import MODEL_FILE, OutdatedError
 from models.audience.proof import made_up_people
 from models.audience.score_table import SCORE_COLUMNS
 from models.errors import DataError
-from models.sealed_files import SEAL, digest_of, read_sealed, with_seal
+from models.sealed_files import SEAL, digest_of, digest_of_folder, read_sealed, with_seal
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -42,6 +42,8 @@ ARTIFACT = "files"
 """Key and folder of the text files inside the MLflow model."""
 SEAL_TAG = "targeting.seal"
 """Tag of a version: digest of its `digests.json`, which whoever can change the files could change too."""
+WHOLE_TAG = "targeting.digest"
+"""Tag of a version: digest of all that MLflow keeps of it, the code that serving would run among it."""
 LOCK = "serving.lock"
 """Every version that serving may install, with the hashes of its files; `make lock` writes it."""
 REQUIREMENTS = (
@@ -118,7 +120,10 @@ def save(
             registered_model_name=name,
         )
     version = info.registered_model_version
-    MlflowClient().set_model_version_tag(name, str(version), SEAL_TAG, digest_of(files[SEAL]))
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = digest_of_folder(_fetched(f"models:/{name}/{version}", temporary))
+    for tag, digest in ((SEAL_TAG, digest_of(files[SEAL])), (WHOLE_TAG, whole)):
+        MlflowClient().set_model_version_tag(name, str(version), tag, digest)
     if alias is not None:
         MlflowClient().set_registered_model_alias(name, alias, str(version))
     return f"models:/{name}/{version}"
@@ -152,7 +157,6 @@ def load(uri: str) -> Bundle:
     Raises:
         DataError: There is no such model, or it was not saved by this product.
     """
-    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     try:
@@ -161,12 +165,16 @@ def load(uri: str) -> Bundle:
             if ":/" not in uri:
                 files = _read_folder(Path(uri), uri)
             elif exact.startswith(("models:/", "runs:/")):
-                # Nothing but the text files: the rest is for MLflow, and none of our business.
-                inner = f"{exact}/artifacts/{ARTIFACT}"
-                local = Path(download_artifacts(artifact_uri=inner, dst_path=temporary))
-                files = read_sealed(local, source=uri, seal=_seal_of(exact))
+                seal, whole = _seals_of(exact)
+                local = _fetched(exact, temporary)
+                if whole is not None and digest_of_folder(local) != whole:
+                    raise DataError(
+                        f"model {uri}: edited or damaged since it was registered; restore its files, or "
+                        "train again"
+                    )
+                files = read_sealed(local / "artifacts" / ARTIFACT, source=uri, seal=seal)
             else:
-                files = _read_folder(Path(download_artifacts(artifact_uri=exact, dst_path=temporary)), uri)
+                files = _read_folder(_fetched(exact, temporary), uri)
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise DataError(
@@ -257,8 +265,15 @@ def _exact(uri: str) -> str:
     return f"models:/{name}/{version.version}"
 
 
-def _seal_of(exact: str) -> str | None:
-    """What the registry knows of a version's seal; None for a model that is not registered.
+def _fetched(uri: str, folder: str) -> Path:
+    """A copy of what MLflow keeps under a URI."""
+    from mlflow.artifacts import download_artifacts
+
+    return Path(download_artifacts(artifact_uri=uri, dst_path=folder))
+
+
+def _seals_of(exact: str) -> tuple[str | None, str | None]:
+    """What the registry knows of a version's seal and of all its files; None of a model that it has not.
 
     Raises:
         OutdatedError: It was registered before versions were sealed.
@@ -267,11 +282,11 @@ def _seal_of(exact: str) -> str | None:
 
     name, _, version = exact.removeprefix("models:/").partition("/")
     if not exact.startswith("models:/") or not version.isdigit():
-        return None
-    seal = MlflowClient().get_model_version(name, version).tags.get(SEAL_TAG)
-    if seal is None:
+        return None, None
+    tags = MlflowClient().get_model_version(name, version).tags
+    if SEAL_TAG not in tags:
         raise OutdatedError(f"model {exact}: was registered by a version that kept no digests; train again")
-    return str(seal)
+    return str(tags[SEAL_TAG]), tags.get(WHOLE_TAG)
 
 
 def _read_folder(folder: Path, uri: str) -> dict[str, str]:

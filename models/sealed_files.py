@@ -32,6 +32,17 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of_folder(folder: Path) -> str:
+    """sha256 of every file below a folder with its name, but for byte code, which Python itself may add."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            with path.open("rb") as file:
+                of_file = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{of_file}\0".encode())
+    return digest.hexdigest()
+
+
 def read_sealed(
     folder: Path, *, source: str, seal: str | None = None, may_lack_seal: bool = False
 ) -> dict[str, str]:

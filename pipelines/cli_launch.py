@@ -79,3 +79,59 @@ def export(
             plan=plan, form=format.value, out=out, config=config, tracking_uri=tracking_uri, tell=tell
         )
     done(result, json, f"{result.units} units to launch are in {result.out}")
+
+
+@app.command(epilog="Example: targeting register --plan plan")
+def register(
+    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    name: Annotated[str, typer.Option(help="Registered model.")] = "campaign-planner",
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """A plan's planner in the MLflow registry: a brief and a budget in, allocation and certificate out."""
+    from pipelines.jobs.register import run_register
+
+    with progress("register") as tell:
+        result = run_register(plan=plan, name=name, tracking_uri=tracking_uri, tell=tell)
+    done(result, json, f"Registered {result.model_uri}")
+
+
+class Counted(StrEnum):
+    """What a set of products is chosen for."""
+
+    gmv = "gmv"
+    commission = "commission"
+
+
+@app.command(epilog="Example: targeting products --plan plan --products products.csv --out room")
+def products(
+    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    products: Annotated[
+        Path, typer.Option(help="Table: product_id, price_cny, conversion and what is known.")
+    ],
+    out: Out,
+    orders: Annotated[Path | None, typer.Option(help="Orders: whose taste is what.")] = None,
+    promotions: Annotated[Path | None, typer.Option(help="Table: product_id, promoted_on, gmv_cny.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Products in the room.")] = 10,
+    counts: Annotated[Counted, typer.Option(help="What the set is chosen for.")] = Counted.gmv,
+    most_per_category: Annotated[int | None, typer.Option(min=1, help="For diversity.")] = None,
+    tracking_uri: Store = None,
+    json: Json = False,
+) -> None:
+    """What to sell to whom: the TOP board, a set for the room, and the plan for that set."""
+    from pipelines.jobs.products import run_products
+
+    with progress("products") as tell:
+        result = run_products(
+            plan=plan,
+            products=products,
+            out=out,
+            k=k,
+            orders=orders,
+            promotions=promotions,
+            counts=counts.value,
+            most_per_category=most_per_category,
+            tracking_uri=tracking_uri,
+            tell=tell,
+        )
+    done(result, json, f"{len(result.products)} products for the room are in {result.out}")

@@ -26,6 +26,7 @@ from rich.text import Text
 from models.errors import TargetingError
 from models.escaping.media import for_terminal, without_secrets
 from pipelines.processes import Terminated, own_temporary_folder, terminable
+from targeting.words import LANGUAGES, Words, refused
 
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
@@ -73,8 +74,13 @@ def quiet(descriptor: int) -> Iterator[None]:
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return
-    (sys.stdout if descriptor == 1 else sys.stderr).flush()
-    kept = os.dup(descriptor)
+    try:
+        if stream := sys.stdout if descriptor == 1 else sys.stderr:
+            stream.flush()
+        kept = os.dup(descriptor)
+    except OSError:  # nobody listens: it was closed before we began
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -157,11 +163,19 @@ def complain(message: str) -> None:
     sys.stderr.flush()
 
 
+def _language(arguments: list[str] | None) -> Words:
+    """In which the command was asked to speak; an error may come before its options are read."""
+    given = sys.argv[1:] if arguments is None else arguments
+    said = re.search(r"(?:^| )--lang[= ](\w+)", " ".join(given))
+    return LANGUAGES.get(said[1] if said else "en", LANGUAGES["en"])
+
+
 def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, 1, 2, 3, 4 (DESIGN 3.4), 130 after Ctrl-C or 143
     after SIGTERM.
     """
     silence_libraries()
+    words = _language(arguments)  # typer takes the list apart
     try:
         with terminable(), own_temporary_folder():
             code = app(arguments, prog_name="targeting", standalone_mode=False)
@@ -172,7 +186,7 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         return stop.exit_code
     except TargetingError as error:
         _trace()
-        complain(str(error))
+        complain(refused(words, error))
         return error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
@@ -195,7 +209,10 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
             return _of_ours(error)
         complain(why)
         return EXIT_INPUT
-    except Exception as error:  # the last resort: a person at a prompt gets one line, never a traceback
+    except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback
+        # A panic of polars is no `Exception`; whatever else is none is somebody's wish to end.
+        if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
         _trace()
         return _of_ours(error)
 
@@ -213,7 +230,7 @@ def _of_machine(error: OSError | MemoryError) -> str | None:
     return f"{where}: cannot be used: {os.strerror(number)}; {todo}"
 
 
-def _of_ours(error: Exception) -> int:
+def _of_ours(error: BaseException) -> int:
     name = type(error).__name__
     complain(f"internal error, {name}: {error} (set {DEBUG_VARIABLE}=1 for the traceback and report it)")
     return EXIT_INTERNAL

@@ -16,11 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from models import registry
 from models.errors import DataError
 from models.escaping.media import for_key
+from models.stored import File, read
 from pipelines.processes import identity, is_dead
 from pipelines.tracking_store import EXPERIMENT, connect, failures, reaching
 from targeting.plan.provenance import versions
@@ -185,11 +186,20 @@ def _recordable(value: object) -> Any:
     return [_recordable(held) for held in value] if isinstance(value, list | tuple) else value
 
 
-def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[dict[str, Any], Path | None]:
+class Record(File):
+    """What a run kept for its replay: the job, all that it was given, and a fingerprint of what it read."""
+
+    job: str
+    inputs: dict[str, Any]
+    fingerprints: dict[str, str]
+    versions: dict[str, str]
+
+
+def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[Record, Path | None]:
     """What a run recorded for its replay, and its logged plan copied into `folder` (None if there is none).
 
     Raises:
-        DataError: no such run in this store, or it was not made by one of our jobs.
+        DataError: no such run in this store, it was not made by one of our jobs, or its record was edited.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -206,7 +216,8 @@ def recorded(run_id: str, *, tracking_uri: str | None, folder: Path) -> tuple[di
             f"run {run_id}: not found in {uri}, or not a run of `targeting`; "
             "give the run_id printed by `targeting plan` or `targeting run` and the same --tracking-uri"
         ) from error
-    record: dict[str, object] = json.loads(Path(path).read_text(encoding="utf-8"))
+    text = Path(path).read_bytes().decode(errors="replace")
+    record = read(TypeAdapter(Record), text, source=f"run {run_id}: {REPLAY_FILE}", what="record of a run")
     try:
         return record, Path(fetch(artifact_path="plan"))
     except (MlflowException, OSError):

@@ -233,10 +233,11 @@ class Planner:
         return cls(model=AudienceModel.from_files(files), state=PlanningState.from_files(files))
 
     def __repr__(self) -> str:
-        """What it can plan."""
-        where = ", ".join(self.model.placements)
+        """What it can plan, and what segments cost against choosing people one by one."""
+        where, kept = ", ".join(self.model.placements), self.state.value_kept
+        worth = "" if kept is None else f" that keep {kept:.1%} of the value of choosing people one by one"
         count = len(self.state.segmenter.names)
-        return f"Planner({count} segments in {where}, as of {self.state.as_of:%Y-%m-%d})"
+        return f"Planner({count} segments{worth}, in {where}, as of {self.state.as_of:%Y-%m-%d})"
 
 
 def as_campaign(campaign: Campaign | Mapping[str, object]) -> Campaign:

@@ -27,7 +27,8 @@ from models.events.hourly_outcomes import hourly_outcomes
 from models.stored import File, Rows, read, written
 from models.supply.day_parts import DayParts, fit_day_parts
 from models.supply.response import ResponseModel, daily_delivery, fit_response
-from targeting.segments import Segmentation, Segmenter, form_segments
+from targeting.plan.provenance import NO_DIFFERENCE
+from targeting.segments import Segmentation, Segmenter, form_segments, usual_audience
 from targeting.segments.diagnosis import Diagnosis, diagnose
 from targeting.segments.free_traffic import free_traffic_sentences
 from targeting.segments.segment_settings import SETTINGS
@@ -206,7 +207,7 @@ def learn_state(
         as_of=as_of,
         fingerprints=dataset.fingerprints,
         rejected_rows=dataset.rejected.height,
-        warnings=(*dataset.warnings, *model.warnings, *_doubts(found)),
+        warnings=(*dataset.warnings, *model.warnings, *segment_warnings(found, min_audience)),
         value_kept=found.value_kept,
         gain_seen=found.gain_seen,
         chance=Chance(*binned(buyer_totals(events, horizon_days=days)), *response.day_scatter),
@@ -220,10 +221,16 @@ def _spent(daily: pl.DataFrame) -> pl.DataFrame:
     return daily.group_by("segment", "placement").agg(spent).sort("segment", "placement").select(*HISTORY)
 
 
-def _doubts(segmentation: Segmentation) -> tuple[str, ...]:
-    """A word where what people did later does not bear out what they were promised to be worth."""
+def segment_warnings(segmentation: Segmentation, min_audience: int | None) -> tuple[str, ...]:
+    """A word where nobody could be told apart, or where what people did later does not bear out what they
+    were promised to be worth.
+    """
+    people = segmentation.assignment.height
+    if segmentation.summary.height < 2:
+        several = people >= 2 * (min_audience or usual_audience(people))
+        return (NO_DIFFERENCE,) if several else ()
     seen = segmentation.gain_seen
-    if seen is None or seen >= SETTINGS.doubtful_gain or segmentation.summary.height < 2:
+    if seen is None or seen >= SETTINGS.doubtful_gain:
         return ()
     return (
         f"segments: later purchases show {seen:.0%} of the differences between people that were promised; "

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +40,8 @@ def pytest_runtest_makereport(item, call):
         if "shared/data" in reason and not SHARED.is_dir():
             return
         if "names no interpreter" in reason:  # a peer that needs an environment of its own
+            return
+        if "lets no process trace another" in reason:  # as a container may forbid it
             return
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where everything must run: {reason}"
@@ -79,3 +87,35 @@ def shared_data():
     if not SHARED.is_dir():
         pytest.skip("needs the real data in ../shared/data, which is absent")
     return SHARED
+
+
+@pytest.fixture
+def page_of():
+    """Starts `targeting app` on a plan, as `with page_of(plan, cwd=..., env=...) as url`, once it answers."""
+
+    @contextmanager
+    def serve(plan, prefix=(), **where):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [*prefix, sys.executable, "-m", "pipelines", "app", "--plan", str(plan)]
+        command += ["--port", str(port), "--no-browser"]
+        # A group of its own: whoever watches it (`prefix`) passes no signal on.
+        page = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True, **where)
+        try:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                with (
+                    suppress(OSError),
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as said,
+                ):
+                    assert said.status == 200
+                    yield f"http://127.0.0.1:{port}"
+                    return
+                time.sleep(0.3)
+            raise AssertionError("the page did not start")
+        finally:
+            os.killpg(page.pid, signal.SIGTERM)
+            page.wait(30)
+
+    return serve

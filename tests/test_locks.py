@@ -1,6 +1,7 @@
 """The locks: every version pinned with hashes, installers too, one version for all, and no index named."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,21 @@ def test_make_installs_nothing_but_what_is_locked():
     assert installs
     for line in installs:
         assert "--require-hashes" in line or ("--no-deps" in line and "--no-build-isolation" in line)
+
+
+@pytest.mark.parametrize(
+    ("told", "code", "ended"),
+    [
+        ("No known vulnerabilities found", 0, 0),
+        ("Found 1 known vulnerability in 1 package\njinja 4.0.3 CVE-2024-40711", 1, 1),
+        ("requests.exceptions.ConnectionError: Max retries exceeded", 1, 0),
+        ("TypeError: of pip-audit itself", 1, 1),
+    ],
+)
+def test_the_audit_is_skipped_by_name_only_where_nobody_answered(tmp_path, told, code, ended):
+    asked = tmp_path / "python"
+    asked.write_text(f"#!/bin/sh\ncase $* in *--version) exit 0;; esac\necho '{told}'\nexit {code}\n")
+    asked.chmod(0o755)
+    done = subprocess.run([ROOT / ".ci/audit", asked], capture_output=True, text=True)
+    assert done.returncode == ended
+    assert ("SKIPPED" in done.stdout) == ("ConnectionError" in told)

@@ -41,7 +41,8 @@ class FeatureEncoder:
             users: One row per person; every column but `user_id`, `snapshot_at`, `is_fan` is a feature.
 
         Raises:
-            DataError: A feature column holds lists, structs or objects.
+            DataError: A feature column holds lists, structs or objects, or there are more than
+                `most_features` of them.
 
         >>> users = pl.DataFrame(
         ...     {"user_id": ["a", "b"], "gender": ["m", "f"], "age": [30, None], "empty": [None, None]}
@@ -49,7 +50,13 @@ class FeatureEncoder:
         >>> [column.name for column in FeatureEncoder.fit(users).columns]
         ['gender', 'age']
         """
-        found = (_describe(users[name]) for name in users.columns if name not in RESERVED)
+        names = [name for name in users.columns if name not in RESERVED]
+        if len(names) > AUDIENCE.most_features:
+            raise DataError(
+                f"users: {len(names)} feature columns, expected at most {AUDIENCE.most_features}: leave out "
+                "what cannot tell a buyer"
+            )
+        found = (_describe(users[name]) for name in names)
         return cls(columns=tuple(column for column in found if column is not None))
 
     @property

@@ -221,6 +221,12 @@ class AudienceModel:
             DataError: A file is missing, of another format or wrong in a key, or the model cannot score.
         """
         model = read(_STORED, read_files(files), source=MODEL_FILE, what="model")
+        known = [tuple(model.funnel.placements), *([model.value.placements] if model.value else [])]
+        if not model.placements or any(found != model.placements for found in known):
+            raise DataError(
+                f"{MODEL_FILE}: is not a model (placements: expected the same everywhere, and at least one); "
+                "restore its files, or train again"
+            )
         prove(model.score, model.features)
         return model
 

@@ -281,7 +281,8 @@ def _settled(good: pl.DataFrame, table: Table, source: str) -> tuple[pl.DataFram
         if good.is_empty():
             return good, [f"{source}: no orders at all; nothing can be learned about what new fans buy"]
     if table == "exposures":
-        unknown = good.filter((pl.col("placement") == "live") & pl.col("entered_live").is_null()).height
+        untold = (pl.col("placement") == "live") & pl.col("entered_live").is_null()
+        unknown = int(good.select(untold.sum()).item() or 0)
         if unknown:
             return good, [
                 f"{source}: {unknown} live rows without entered_live; entries cannot be learned from them"

@@ -31,7 +31,10 @@ def for_cells(frame: pl.DataFrame) -> pl.DataFrame:
 
 def from_cells(frame: pl.DataFrame) -> pl.DataFrame:
     """What `for_cells` was given."""
-    plain = pl.col(pl.String).str.replace(f"^'('*\\s*{FORMULA})", "${1}")
+    # Most columns hold no mark: a gigabyte of text is not written anew.
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    marked = [name for name in texts if frame[name].str.starts_with("'").any()]
+    plain = pl.col(marked).str.replace(f"^'('*\\s*{FORMULA})", "${1}")
     return _renamed(frame.with_columns(plain), from_cell)
 
 

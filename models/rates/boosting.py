@@ -116,7 +116,7 @@ class Grower:
         categorical: Positions of category columns.
         seed: Seed of column sampling.
         threads: LightGBM threads.
-        held: Rows that are held out, (n,) of bool, or None.
+        held: Rows that are held out, or None.
         like: A grower of nearly the same matrix, whose bins are taken.
     """
 
@@ -129,7 +129,7 @@ class Grower:
         categorical: tuple[int, ...],
         seed: int,
         threads: int,
-        held: np.ndarray | None = None,
+        held: slice | None = None,
         like: Grower | None = None,
     ):
         import lightgbm
@@ -164,7 +164,7 @@ class Grower:
         if self.held is not None and self._outside is not None:
             self._sums.append(trees[self.held])
             self._loss.append(float(self._outside.loss(self.start[self.held] + self._sums[-1]).sum()))
-            gradient, information = np.where(self.held, 0.0, gradient), np.where(self.held, 0.0, information)
+            gradient[self.held] = information[self.held] = 0.0
         return gradient, information
 
     def path(self, most: int) -> Path:

@@ -15,8 +15,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.likelihood import Rows
-from models.rates.scoring import Regression, scoring_steps
-from models.rates.settings import RATES
+from models.rates.scoring import Regression, most_likely
 
 
 def posterior_weights(log_evidence: FloatArray, *, odds: FloatArray | None = None) -> FloatArray:
@@ -96,13 +95,8 @@ def _fit(
 ) -> tuple[FloatArray, FloatArray, float]:
     """Coefficients of most posterior density, their covariance and the log evidence up to a constant."""
     problem = Regression(rows, design, prior.mean, np.asarray(np.linalg.inv(prior.covariance)), offset)
-    theta = prior.mean
-    steps = scoring_steps(problem, theta, most=RATES.map_steps, fresh=RATES.map_steps, shortest=1e-6)
-    for stepped, gained in steps:
-        theta = stepped
-        if gained < RATES.map_tolerance_nats:
-            break
-    f = problem.log_rate(theta)
-    curvature = problem.curvature(rows.gradient(f)[1])
+    found = most_likely(problem, prior.mean)
+    curvature = problem.curvature(rows.gradient(found.log_rate)[1])
     spread = np.linalg.slogdet(curvature)[1] + np.linalg.slogdet(prior.covariance)[1]
-    return theta, np.asarray(np.linalg.inv(curvature)), -problem.loss(theta, f) - 0.5 * float(spread)
+    evidence = -problem.loss(found.theta, found.log_rate) - 0.5 * float(spread)
+    return found.theta, np.asarray(np.linalg.inv(curvature)), evidence

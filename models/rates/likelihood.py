@@ -65,8 +65,8 @@ class HazardRows:
         """Gradient and Fisher information per row at log rates f, each (n,)."""
         return hazard_gradient(self, f)
 
-    def take(self, mask: np.ndarray) -> HazardRows:
-        """Rows under a boolean mask or an index."""
+    def take(self, mask: np.ndarray | slice) -> HazardRows:
+        """Rows under a boolean mask, an index or a slice."""
         return HazardRows(self.user[mask], self.y[mask], self.w[mask], self.b[mask], self.weight[mask])
 
     def thinned(self, seed: int) -> HazardRows:
@@ -132,8 +132,8 @@ class AmountRows:
         chosen = np.random.default_rng(seed).choice(self.y.size, RATES.most_quiet, replace=False)
         return self.take(np.sort(chosen))
 
-    def take(self, mask: np.ndarray) -> AmountRows:
-        """Rows under a boolean mask or an index."""
+    def take(self, mask: np.ndarray | slice) -> AmountRows:
+        """Rows under a boolean mask, an index or a slice."""
         return AmountRows(self.user[mask], self.y[mask], self.weight[mask], self.scale)
 
 

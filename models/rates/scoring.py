@@ -11,7 +11,6 @@ instead of the observed Hessian the system is positive definite wherever it is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,11 @@ import numpy as np
 from models.arrays import FloatArray
 from models.rates.likelihood import Rows
 from models.rates.settings import RATES
+
+
+def weighted_squares(design: FloatArray, weight: FloatArray) -> FloatArray:
+    """X' diag(weight) X, (q, q)."""
+    return np.asarray((design * weight[:, None]).T @ design)
 
 
 @dataclass(frozen=True)
@@ -50,45 +54,38 @@ class Regression:
 
     def curvature(self, information: FloatArray) -> FloatArray:
         """Its expected second derivative, (q, q), from the information of each row."""
-        weighted = self.design * information[:, None]
-        return np.asarray(weighted.T @ self.design + self.precision)
+        return weighted_squares(self.design, information) + self.precision
 
-
-def scoring_steps(
-    problem: Regression,
-    start: FloatArray,
-    *,
-    most: int,
-    fresh: int,
-    shortest: float,
-) -> Iterator[tuple[FloatArray, float]]:
-    """Coefficients after each step, and the nats that it gained; whoever takes them decides when to stop.
-
-    Args:
-        problem: What is fitted.
-        start: Where to start, (q,).
-        most: Steps.
-        fresh: Steps at which the information is computed anew; near the optimum it hardly moves, and it is
-            what costs.
-        shortest: Share of a full step at which nothing is left to gain.
-    """
-    theta, f = start, problem.log_rate(start)
-    value = problem.loss(theta, f)
-    for number in range(most):
-        gradient, information = problem.rows.gradient(f)
-        if number < fresh:
-            curvature = problem.curvature(information)
-        pull = problem.design.T @ gradient + problem.precision @ (theta - problem.mean)
-        step = np.linalg.solve(curvature, pull)
-        factor = 1.0
-        while factor > shortest:
+    def towards(self, theta: FloatArray, step: FloatArray, f: FloatArray) -> Stepped:
+        """theta - step, halved until the log posterior does not fall."""
+        value, factor = self.loss(theta, f), 1.0
+        while factor > RATES.shortest_step:
             trial = theta - factor * step
-            trial_f = problem.log_rate(trial)
-            trial_value = problem.loss(trial, trial_f)
-            if trial_value <= value:
-                break
+            trial_f = self.log_rate(trial)
+            gained = value - self.loss(trial, trial_f)
+            if gained >= 0:
+                return Stepped(trial, trial_f, gained)
             factor /= 2
-        else:
-            return
-        yield trial, value - trial_value
-        theta, f, value = trial, trial_f, trial_value
+        return Stepped(theta, f, 0.0)
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """Coefficients after a step, their log rate, and the nats that it gained (0: nothing is left to gain)."""
+
+    theta: FloatArray
+    log_rate: FloatArray
+    gained: float
+
+
+def most_likely(problem: Regression, start: FloatArray) -> Stepped:
+    """The coefficients of most posterior density."""
+    at = Stepped(start, problem.log_rate(start), np.inf)
+    for _ in range(RATES.map_steps):
+        gradient, information = problem.rows.gradient(at.log_rate)
+        pull = problem.design.T @ gradient + problem.precision @ (at.theta - problem.mean)
+        step = np.linalg.solve(problem.curvature(information), pull)
+        at = problem.towards(at.theta, step, at.log_rate)
+        if at.gained < RATES.map_tolerance_nats:
+            break
+    return at

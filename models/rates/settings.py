@@ -58,22 +58,27 @@ class RateSettings:
         folds: Of cross-validation over users. Convention.
         max_rounds: Trees. Derived: 160 steps of 0.12 have taken 1 - 0.88^160 of any step.
         patience: Trees without a better held-out loss after which a fold stops growing. Convention.
-        tree_nats: Held-out loss that a tree must bring: the least of a hundred noisy losses is luck.
-            Convention.
+        tree_nats: Held-out loss that a tree must bring. Derived: a number that fits noise costs half a nat
+            out of sample (Akaike), and the least of a hundred noisy losses is luck.
         bin_rows: Rows that LightGBM's bins are read off: each of 63 holds three hundred. Derived.
         rows_per_thread: Rows that are worth another thread: a tree on fewer takes under a millisecond, and
             waiting for a thread on a busy machine 46. Convention.
         first_penalty: Of a line before the rows are asked, events. Convention.
         penalty_limits: Between them the rows choose. Convention: standardised effects of 1 and of 0.003.
-        penalty_rounds: In which the penalty is found. Convention.
+        penalty_rounds: In which the penalty is found at each step of a line. Convention.
         penalty_tolerance: Change of its logarithm that cannot matter. Convention.
         base_sd: Prior deviation of the slope on a related event's log rate. Convention: half of it.
         group_sd: Prior deviation of a group's level, log units. Convention: a factor of two.
         rank_knots: Quantiles on which a number's rank is read off. Convention.
         standardised_limit: |z| at which a standardised number is held. Derived: P(|z| > 4) = 6e-5.
         linear_steps: Of scoring; each doubles the digits near the optimum. Derived.
-        linear_fresh_steps: At which the information is computed anew. Convention.
         linear_tolerance_nats: Gain of a step that cannot matter to any decision. Convention.
+        fresh_nats: Gain of a step after which the information is computed anew. Convention.
+        pair_margin: Deviations beyond the largest of as many normal numbers from which the product of two
+            columns enters a line. Convention: by luck once in some five hundred fits.
+        most_pairs: Such products of one line. Convention.
+        fold_steps: Of scoring of a line without a fold, from that with it. Convention.
+        shortest_step: Share of a full step at which nothing is left to gain. Convention.
         constant_steps: Of scoring of a constant. Derived: as above, 7 log units away.
         map_steps: Of scoring of levels and slopes. Derived: as above.
         map_tolerance_nats: Gain of a step at which they are final. Derived: a thousandth of its deviation.
@@ -112,20 +117,24 @@ class RateSettings:
     folds: int = 4
     max_rounds: int = 160
     patience: int = 12
-    tree_nats: float = 0.1
+    tree_nats: float = 0.5
     bin_rows: int = 20_000
     rows_per_thread: int = 100_000
     first_penalty: float = 10.0
     penalty_limits: tuple[float, float] = (1.0, 1e5)
-    penalty_rounds: int = 6
+    penalty_rounds: int = 20
     penalty_tolerance: float = 0.2
     base_sd: float = 0.5
     group_sd: float = 0.7
     rank_knots: int = 33
     standardised_limit: float = 4.0
     linear_steps: int = 25
-    linear_fresh_steps: int = 2
     linear_tolerance_nats: float = 1e-3
+    fresh_nats: float = 1.0
+    pair_margin: float = 1.0
+    most_pairs: int = 4
+    fold_steps: int = 12
+    shortest_step: float = 1e-6
     constant_steps: int = 50
     map_steps: int = 50
     map_tolerance_nats: float = 1e-9

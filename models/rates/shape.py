@@ -24,9 +24,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from models.arrays import FloatArray
 from models.rates.batch import Batch, People
 from models.rates.boosting import NO_TREES, Grower, Trees, threads_for
+from models.rates.design import Design
 from models.rates.evidence import Averaged, Prior, average
 from models.rates.likelihood import Rows, fold_of
-from models.rates.linear import Design, Known, LinearTerm, fit_linear
+from models.rates.linear import Known, LinearFit, LinearTerm, fit_linear, missed_pairs
 from models.rates.settings import RATES
 
 
@@ -192,6 +193,9 @@ def _fit(
     enough = rows.events >= RATES.min_events
     if least < 1 or not (enough or bases or groups):
         return Shape(Rate(constant), np.full(n_users, constant), 0, rows.events)
+    rows = rows.take(np.argsort(fold, kind="stable"))
+    ends = np.cumsum([0, *np.bincount(fold, minlength=RATES.folds)])
+    folds = [slice(*ends[k : k + 2]) for k in range(RATES.folds)]
     known = Known(
         known_columns(
             [b.shape.out_of_fold[rows.user] for b in bases],
@@ -202,15 +206,21 @@ def _fit(
         (*(b.slope for b in bases), *[0.0] * groups),
         (*[RATES.base_sd] * len(bases), *[RATES.group_sd] * groups),
     )
-    task = _Task(fitting, rows, fold, known, fitting.matrix[rows.user], enough)
-    whole, lines, rounds, trees = task.cross_validated()
+    task = _Task(fitting, rows, folds, known, enough)
+    line = task.line()
+    pairs = missed_pairs(task.columns, rows, line.whole, task.design.feature_of) if enough else ()
+    line = task.line(*pairs) if pairs else line
+    lines = np.concatenate([line.apart[one, k] for k, one in enumerate(folds)])
+    rounds, trees = task.rounds(line.apart) if enough else (0, np.zeros(rows.y.size))
     stack = _stacked(rows, lines - constant, trees, constant)
     level, slope, weight = float(stack.theta[0]), *np.maximum(stack.theta[1:], 0.0)
+    beta, k = line.beta, len(known.mean)
     linear = LinearTerm(
         task.design,
-        float(constant + level + slope * (whole[0] - constant)),
-        tuple((slope * whole[1 : 1 + len(known.mean)]).tolist()),
-        tuple((slope * whole[1 + len(known.mean) :]).tolist()),
+        float(constant + level + slope * (beta[0] - constant)),
+        tuple((slope * beta[1 : 1 + k]).tolist()),
+        tuple((slope * beta[1 + k :]).tolist()),
+        pairs,
     )
     out = constant + level + slope * (lines - constant) + weight * trees
     nobody = None if group is None else np.full(n_users, -1.0)
@@ -218,12 +228,12 @@ def _fit(
         task.expanded(), known_columns([b.shape.out_of_fold for b in bases], nobody, groups, n_users)
     )
     at_rows = linear.of(task.expanded()[rows.user], known.columns)
-    trees_text = task.grown(at_rows, rounds, weight)
-    forest = Trees(trees_text, float(weight))
+    # none where held-out rows give them no weight
+    forest = Trees(task.grower(at_rows).text(rounds) if rounds and weight > 0 else "", float(weight))
     rate = Rate(constant, linear, forest, tuple(b.shape.rate for b in bases), groups)
     everybody = everybody + forest.value(fitting.matrix, everybody, fitting.threads)
     everybody[rows.user] = out
-    return Shape(rate, everybody, rounds if trees_text else 0, rows.events, 1.0 - float(stack.weight[-1]))
+    return Shape(rate, everybody, rounds if forest.text else 0, rows.events, 1.0 - float(stack.weight[-1]))
 
 
 def _stacked(rows: Rows, lines: FloatArray, trees: FloatArray, constant: float) -> Averaged:
@@ -237,13 +247,14 @@ def _stacked(rows: Rows, lines: FloatArray, trees: FloatArray, constant: float) 
 
 @dataclass(frozen=True)
 class _Task:
-    """One fitting problem: rows, folds, known columns, features of each row, and whether to look at them."""
+    """One fitting problem: rows in order of their folds, known columns, and whether there are events enough
+    to look at features.
+    """
 
     fitting: Fitting
     rows: Rows
-    fold: np.ndarray
+    folds: Sequence[slice]
     known: Known
-    matrix: FloatArray
     enough: bool
 
     @property
@@ -255,48 +266,35 @@ class _Task:
         """These columns of every user."""
         return self.fitting.expanded if self.enough else np.zeros((self.fitting.matrix.shape[0], 0))
 
-    def cross_validated(self) -> tuple[FloatArray, FloatArray, int, FloatArray]:
-        """Coefficients on all rows, lines out of fold, number of trees, their sum out of fold."""
-        expanded = self.expanded()[self.rows.user].astype(np.float64)
-        whole = fit_linear(expanded=expanded, rows=self.rows, known=self.known)
-        every = np.column_stack([np.ones(self.rows.y.size), self.known.columns, expanded])
-        lines, trees, paths = np.empty(self.rows.y.size), np.zeros(self.rows.y.size), []
-        like: Grower | None = None
-        for k in range(RATES.folds):
-            held = self.fold == k
-            inside = replace(self.known, columns=self.known.columns[~held])
-            beta = fit_linear(
-                expanded=expanded[~held], rows=self.rows.take(~held), known=inside,
-                penalty=whole.penalty, start=whole.beta,
-            ).beta  # fmt: skip
-            line = every @ beta
-            lines[held] = line[held]
-            if self.enough:
-                grower = self._grower(line, held, like)
-                like = like or grower
-                paths.append(grower.path(RATES.max_rounds))
-        if not paths:
-            return whole.beta, lines, 0, trees
+    @cached_property
+    def columns(self) -> FloatArray:
+        """The same of each row, (n, q)."""
+        return np.asarray(self.expanded()[self.rows.user], dtype=np.float64)
+
+    def line(self, *pairs: tuple[int, int]) -> LinearFit:
+        """The line with so many products of two columns, on all rows and out of fold."""
+        columns = np.column_stack(
+            [self.columns, *(self.columns[:, i] * self.columns[:, j] for i, j in pairs)]
+        )
+        return fit_linear(expanded=columns, rows=self.rows, known=self.known, folds=self.folds)
+
+    def rounds(self, lines: FloatArray) -> tuple[int, FloatArray]:
+        """Number of trees on top of the line of each fold, and their sum out of fold."""
+        like, paths = None, []
+        for k, fold in enumerate(self.folds):
+            grower = self.grower(lines[:, k], fold, like)
+            like = like or grower
+            paths.append(grower.path(RATES.max_rounds))
         length = max(len(path.loss) for path in paths)
         # a fold that stopped early keeps its last (worse) loss: it votes against more trees
         total = np.sum([np.pad(p.loss, (0, length - len(p.loss)), mode="edge") for p in paths], axis=0)
         rounds = int(np.argmin(total + RATES.tree_nats * np.arange(length)))
-        for k, path in enumerate(paths):
-            trees[self.fold == k] = path.at(rounds)
-        return whole.beta, lines, rounds, trees
+        return rounds, np.concatenate([path.at(rounds) for path in paths])
 
-    def grown(self, line: FloatArray, rounds: int, weight: float) -> str:
-        """Trees on all rows, on top of the stacked line; none where held-out rows give them no weight."""
-        return self._grower(line).text(rounds) if rounds and weight > 0 else ""
-
-    def _grower(self, line: FloatArray, held: np.ndarray | None = None, like: Grower | None = None) -> Grower:
+    def grower(self, line: FloatArray, held: slice | None = None, like: Grower | None = None) -> Grower:
+        """What grows trees on top of a line."""
         return Grower(
-            np.column_stack([self.matrix, line]),
-            self.rows,
-            line,
-            categorical=self.fitting.categorical,
-            seed=self.fitting.seed,
+            np.column_stack([self.fitting.matrix[self.rows.user], line]), self.rows, line,
+            categorical=self.fitting.categorical, seed=self.fitting.seed, held=held, like=like,
             threads=threads_for(self.rows.y.size, self.fitting.threads),
-            held=held,
-            like=like,
-        )
+        )  # fmt: skip

@@ -91,17 +91,16 @@ def choice(w: Words, plan: Plan) -> Choice:
     objective = side.selectbox(
         w.desk_goal,
         _goals(plan),
-        index=_goals(plan).index(brief.objective),
         format_func=lambda goal: w.objectives[goal],
+        key=_from("goal", brief.objective),
     )
     budget = side.slider(
         w.desk_budget,
         min_value=0.1 * plan.budget_cny,
         max_value=3.0 * plan.budget_cny,
-        value=plan.budget_cny,
         step=plan.budget_cny / 100,
         format="%.0f",
-        key=f"budget-{id(plan)}",
+        key=_from("budget", plan.budget_cny),
     )
     margin, fee = _economics(w, plan)
     with side.expander(w.desk_returns):
@@ -111,8 +110,8 @@ def choice(w: Words, plan: Plan) -> Choice:
         placements = {p: _range(w, w.placement(p), f"place-{p}") for p in brief.placements}
         picked = st.multiselect(w.desk_segments, _segments(plan), format_func=w.segment, key="limited")
         segments = {name: _range(w, w.segment(name), f"segment-{name}") for name in picked}
-        spread = st.slider(w.desk_spread, 1, 100, 100, key="spread") / 100
-        ticket = st.number_input(w.desk_ticket, 0.0, value=brief.min_ticket_cny, key="ticket")
+        spread = st.slider(w.desk_spread, 1, 100, key=_from("spread", 100)) / 100
+        ticket = st.number_input(w.desk_ticket, 0.0, key=_from("ticket", brief.min_ticket_cny))
     bad_case = None
     if plan.market.draws is not None:
         with side.expander(w.desk_risk):
@@ -133,6 +132,12 @@ def choice(w: Words, plan: Plan) -> Choice:
     )
 
 
+def _from(key: str, start: object) -> str:
+    """The key of a control that begins there, unless a link or an earlier run has put it elsewhere."""
+    st.session_state.setdefault(key, start)
+    return key
+
+
 def _goals(plan: Plan) -> list[str]:
     """What can be counted: nothing that the curves cannot speak of."""
     unknown, entries = plan.provenance.unknown, bool((plan.market.entry > 0).any())
@@ -151,22 +156,24 @@ def _economics(w: Words, plan: Plan) -> tuple[float | None, float | None]:
         return None, None
     own = plan.campaign.economics
     with st.sidebar.expander(w.desk_keep, expanded=own is None):
-        margin = st.number_input(
-            w.desk_margin, 0.0, 100.0, None if own is None else 100 * own.gross_margin, key="margin"
+        start = _from("margin", None if own is None else 100 * own.gross_margin)
+        margin = st.number_input(w.desk_margin, 0.0, 100.0, None, key=start)
+        fee = st.number_input(
+            w.desk_fee, 0.0, 100.0, key=_from("fee", 0.0 if own is None else 100 * own.fee_rate)
         )
-        fee = st.number_input(w.desk_fee, 0.0, 100.0, 0.0 if own is None else 100 * own.fee_rate, key="fee")
     return (None, None) if margin is None else (margin / 100, fee / 100)
 
 
 def _switched(label: str, key: str, start: float) -> float | None:
     """A number behind a switch."""
     on = st.toggle(label, key=f"{key}-on")
-    return st.number_input(label, 0.01, value=start, key=key, label_visibility="collapsed") if on else None
+    return st.number_input(label, 0.01, key=_from(key, start), label_visibility="collapsed") if on else None
 
 
 def _range(w: Words, name: str, key: str) -> tuple[float, float]:
-    least, most = st.slider(w.desk_share_of.format(what=for_markdown(name)), 0, 100, (0, 100), key=key)
-    return least / 100, most / 100
+    label = w.desk_share_of.format(what=for_markdown(name))
+    shares: Any = st.slider(label, 0, 100, key=_from(key, (0, 100)))
+    return shares[0] / 100, shares[1] / 100
 
 
 def _segments(plan: Plan) -> list[str]:
@@ -180,6 +187,6 @@ def _kept(w: Words, plan: Plan) -> tuple[str, ...] | None:
         return None
     return tuple(
         st.sidebar.multiselect(
-            w.desk_kept, names, default=names, format_func=lambda name: name_of(plan, w, name), key="kept"
+            w.desk_kept, names, format_func=lambda name: name_of(plan, w, name), key=_from("kept", names)
         )
     )

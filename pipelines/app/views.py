@@ -5,21 +5,22 @@ Its words and figures are those of the report (`targeting.report`), so that page
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from models.errors import InfeasibleError, TargetingError
 from models.escaping.media import for_chart, for_markdown
 from pipelines.jobs.export import launch_sheet
-from targeting.allocation.explain.spendlp import BUDGET
 from targeting.decision.verbs import Plan
 from targeting.plan.budgets import Budgets
+from targeting.plan.rules import Rule
 from targeting.report import charts, verdict
+from targeting.report.drawing import Spec
 from targeting.report.saying import measure_of, objective_axis, reason
 from targeting.report.section import Reader
-from targeting.report.sections import budget, curves, money, rules
+from targeting.report.sections import budget, curves, money, programmes, rules
 from targeting.report.tables import allocation_in, sheet_text
 from targeting.words import Words
 
@@ -27,25 +28,9 @@ _FIGURES = (("profit_cny", "profit"), ("new_fans", "new_fans"), ("new_fan_gmv_cn
 _CURVES = 6
 
 
-def refusal(w: Words, error: TargetingError) -> str:
-    """Why there is no plan: the message itself in English, a conflict's rules and remedies in other words."""
-    if w.language == "en" or not isinstance(error, InfeasibleError) or not error.conflict:
-        return str(error)
-
-    def said(name: str) -> str:
-        return w.rule_names["total"] if name == BUDGET else f"“{name}”"
-
-    remedies = [
-        w.desk_remedy.format(name=said(name), amount=f"{amount:,.6g}")
-        for name, amount in error.relaxation.items()
-    ]
-    relax = w.desk_relax.format(remedies=w.or_.join(remedies)) if remedies else ""
-    return w.desk_conflict.format(names=w.comma.join(map(said, error.conflict)), relax=relax)
-
-
 def answer(w: Words, opened: Plan, tried: Plan) -> None:
     """Profit, fans, GMV, ROI and spend, each with its range and its difference from the opened plan."""
-    st.subheader(for_markdown(verdict.headline(tried, w)))
+    st.header(for_markdown(verdict.headline(tried, w)))
     shown = [pair for pair in _FIGURES if tried.expected.get(pair[0]) is not None]
     columns = st.columns(len(shown) + 2)
     for column, (name, word) in zip(columns, shown, strict=False):
@@ -53,7 +38,8 @@ def answer(w: Words, opened: Plan, tried: Plan) -> None:
     roi, before = _roi(tried), _roi(opened)
     change = None if roi is None or before is None or abs(roi - before) < 0.005 else f"{roi - before:+.2f}"
     columns[-2].metric(w.roi, "–" if roi is None else f"{roi:.2f}", change)
-    columns[-1].metric(w.spend, w.yuan(tried.spend_cny), _change(w, tried.spend_cny - opened.spend_cny))
+    spent = _change(w, tried.spend_cny - opened.spend_cny)
+    columns[-1].metric(w.spend, w.yuan(tried.spend_cny), spent, delta_color="off")  # neither good nor bad
     st.caption(w.desk_against)
     for line in [verdict.certificate(tried, w), *_warnings(tried)]:
         st.caption(for_markdown(line))
@@ -88,7 +74,7 @@ def _warnings(plan: Plan) -> tuple[str, ...]:
 
 def where_the_money_goes(w: Words, tried: Plan) -> None:
     """Old and new money by segment, and the table of all units."""
-    st.subheader(w.money_head)
+    st.header(w.money_head)
     _chart(charts.old_and_new(money.side_by_side(tried), w))
     told = tried.allocation.filter(pl.col("spend_cny") > 0).sort("spend_cny", descending=True)
     names = [
@@ -114,7 +100,7 @@ def where_the_money_goes(w: Words, tried: Plan) -> None:
 
 def curves_of(w: Words, tried: Plan) -> None:
     """The curves of the units with most money, the chosen points on them."""
-    st.subheader(w.curves_head)
+    st.header(w.curves_head)
     fans = measure_of(tried) == "new_fans"
     st.caption(w.curves_lead.format(what=w.measure_fans if fans else w.measure_gmv))
     panels, shades = (
@@ -136,7 +122,7 @@ def budgets_of(w: Words, tried: Plan, budgets: Budgets | None) -> None:
     """What other budgets leave, the best of them marked, in words and as a curve."""
     if budgets is None or budgets.points.height < 3:
         return
-    st.subheader(w.budget_head)
+    st.header(w.budget_head)
     for line in verdict.rest(tried, w, budgets)[:-1]:
         st.markdown(for_markdown(line))
     axis = objective_axis(tried, w) if budgets.best is None else w.profit_axis
@@ -144,15 +130,21 @@ def budgets_of(w: Words, tried: Plan, budgets: Budgets | None) -> None:
     _chart(charts.budget_curve(budget.curve_of(tried, budgets), marks, w, axis=axis, width=700))
 
 
-def rules_of(w: Words, tried: Plan) -> None:
+def rules_of(w: Words, tried: Plan, found: Sequence[Rule]) -> None:
     """What each rule asks, whether there is room in it, and what it costs."""
-    st.subheader(w.rules_head)
-    made = rules.section(tried, Reader(w, None))
-    assert made is not None
+    st.header(w.rules_head)
     heads = {"name": w.rule, "asks": w.rule_asks_head, "state": w.rule_state, "cost": w.rule_cost}
-    rows = made.data["rows"]
-    assert isinstance(rows, list)
-    st.table([{heads[key]: for_markdown(str(row[key])) for key in heads} for row in rows])
+    st.table(
+        [{heads[key]: for_markdown(str(row[key])) for key in heads} for row in rules.rows(tried, w, found)]
+    )
+
+
+def programmes_of(w: Words, tried: Plan) -> None:
+    """The platform's support: every verdict with its reason; nothing where no programmes were looked at."""
+    told = programmes.lines(tried, w)
+    if told:
+        st.header(w.programmes_head)
+        st.markdown("\n".join(f"- {for_markdown(line)}" for line in told))
 
 
 def scenarios(w: Words, kept: dict[str, Plan]) -> None:
@@ -178,7 +170,7 @@ def scenarios(w: Words, kept: dict[str, Plan]) -> None:
 def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
     """Launch sheet, allocation and report, each made when it is asked for."""
     name = "".join(c if c.isalnum() or c in "-_" else "_" for c in tried.campaign.campaign_id)
-    st.subheader(w.desk_downloads)
+    st.header(w.desk_downloads)
     made: dict[str, tuple[Any, str, str]] = {
         w.desk_report: (lambda: tried.to_html(w.language, budgets=budgets), f"{name}.html", "text/html"),
         w.desk_sheet: (lambda: sheet_text(allocation_in(tried, w)), f"{name}.csv", "text/csv"),
@@ -197,6 +189,5 @@ def downloads(w: Words, tried: Plan, budgets: Budgets | None) -> None:
         column.download_button(label, make, file_name=file, mime=mime, on_click="ignore")
 
 
-def _chart(chart: Any) -> None:
-    spec = for_chart(chart.to_dict(validate=False))
-    st.vega_lite_chart(spec=spec, width="stretch")
+def _chart(spec: Spec) -> None:
+    st.vega_lite_chart(spec=for_chart(spec), width="stretch")

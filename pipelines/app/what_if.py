@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.app.choices import Choice, changed_brief
-from targeting.decision.decide import decide
+from targeting.decision.again import decide_again
 from targeting.decision.verbs import Plan
 from targeting.words import Words
 
@@ -17,11 +17,4 @@ def what_if(plan: Plan, choice: Choice, words: Words | None = None) -> Plan:
     Raises:
         CampaignError, InfeasibleError: the changed brief contradicts itself.
     """
-    return decide(
-        campaign=changed_brief(plan.campaign, choice, words),
-        market=plan.market,
-        provenance=plan.provenance,
-        audience=plan.audience,
-        last_plan=plan.solution.spend_cny,
-        time_limit_s=SECONDS,
-    )
+    return decide_again(plan, changed_brief(plan.campaign, choice, words), time_limit_s=SECONDS)

@@ -5,7 +5,7 @@ It must not import a job.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,11 +123,29 @@ def planning_run(
         yield run
 
 
-def publish(decided: Decided, *, target: Target, run: tracking.JobRun, language: str = "en") -> PlanResult:
-    """Write the plan directory, log the plan in the open run, and say what it is."""
+def publish(
+    decided: Decided,
+    *,
+    target: Target,
+    run: tracking.JobRun,
+    language: str = "en",
+    before: Callable[[], object] | None = None,
+) -> PlanResult:
+    """Write the plan directory, log the plan in the open run, and say what it is.
+
+    Args:
+        decided: the plan.
+        target: where it goes.
+        run: the job's MLflow run.
+        language: of the report.
+        before: done when all is written, and nobody sees it yet: what the plan refers to must be there for
+            good before the plan is.
+    """
     budgets = other_budgets(decided.plan)
     with target.replaced() as folder:
         write_plan(decided.plan, folder, rejected=decided.rejected, language=language, budgets=budgets)
+        if before is not None:
+            before()
     _log(decided.plan, target.path, run=run, words=words_in(language))
     shown = Path(target.shown)
     return result_of(decided, out=shown, run_id=run.run_id, language=language, budgets=budgets)

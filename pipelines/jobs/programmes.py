@@ -12,6 +12,7 @@ from pipelines.jobs.planning import Decided
 from targeting.decision.support_worth import outlook, with_worth
 from targeting.programmes.support import supported
 from targeting.programmes.verdicts import judged
+from targeting.words import LANGUAGES
 
 PACKAGED = "packaged"
 
@@ -31,5 +32,10 @@ def with_programmes(brief: Brief, settings: PlanSettings, decide: Callable[[Brie
     decided = decide(replace(brief, campaign=campaign))
     plan = decided.plan
     worth = with_worth(plan, brief.campaign, rules.programmes, verdicts)
-    told = (*map(str, worth), *map(str, outlook(plan, rules.boards)))
-    return replace(decided, plan=replace(plan, provenance=replace(plan.provenance, programmes=told)))
+    boards = outlook(plan, rules.boards)
+    told = {
+        code: (*(verdict.said(w) for verdict in worth), *(board.said(w) for board in boards))
+        for code, w in LANGUAGES.items()
+    }
+    known = replace(plan.provenance, programmes=told.pop("en"), programmes_in=told)
+    return replace(decided, plan=replace(plan, provenance=known))

@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import ValidationError
 
 from models.errors import CampaignError, DataError, SolverError
+from models.stored import File
 from pipelines import tracking
 from pipelines.config.briefs import Brief, read_brief
 from pipelines.config.job_settings import PlanSettings
@@ -26,6 +27,7 @@ from pipelines.jobs.run import decide_for
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, find_table, read_dataset
 from pipelines.store.plans import write_plan
+from pipelines.store.tables import read_table
 from targeting.planner import Planner
 
 _CELL = ["segment", "placement", "slot"]
@@ -58,41 +60,59 @@ def run_replay(
             record, logged = tracking.recorded(run_id, tracking_uri=tracking_uri, folder=Path(folder))
             if logged is None:
                 raise DataError(
-                    f"run {run_id}: a run of `{record['job']}` made no plan; give a run of `plan` or `run`"
+                    f"run {run_id}: a run of `{record.job}` made no plan; give a run of `plan` or `run`"
                 )
-            before = pl.read_csv(logged / "allocation.csv", infer_schema_length=None)
+            before = _cells(read_table(logged / "allocation.csv"), run_id=run_id)
         decided = _again(record, run_id=run_id, tell=tell)
         with target.replaced() as made:
             write_plan(decided.plan, made, rejected=decided.rejected)
-    _compare(before, decided.plan.allocation, run_id=run_id)
+    _compare(before, _cells(decided.plan.allocation, run_id=run_id), run_id=run_id)
     return ReplayResult(
         out=str(out),
         run_id=run_id,
-        job=record["job"],
+        job=record.job,
         identical=True,
         cells=decided.plan.allocation.height,
         plan=result_of(decided, out=out, run_id=run_id),
     )
 
 
-def _again(record: Mapping[str, Any], *, run_id: str, tell: Tell) -> Decided:
-    inputs, then = record["inputs"], record["fingerprints"]
-    brief = read_brief(Path(inputs["campaign"]))
+class _Inputs(File):
+    """What `plan` and `run` record of what they were given."""
+
+    campaign: str
+    settings: dict[str, Any]
+    data: str = ""
+    sources: dict[Literal["data", "scores", "delivery", "curves"], str] | None = None
+
+
+def _again(record: tracking.Record, *, run_id: str, tell: Tell) -> Decided:
+    then = record.fingerprints
+    try:
+        inputs = _Inputs.model_validate(record.inputs)
+        if record.job not in ("plan", "run") or (record.job == "plan") != bool(inputs.sources):
+            raise ValueError(f"job {record.job!r} of other inputs")
+    except ValueError as error:  # pydantic's is one
+        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise DataError(
+            f"run {run_id}: {tracking.REPLAY_FILE} was edited or is of another version ({said}); plan again"
+        ) from error
+    brief = read_brief(Path(inputs.campaign))
     tell("reading the input")
-    if record["job"] == "plan":
-        source = Source(**{name: Path(path) for name, path in inputs["sources"].items()})
+    if record.job == "plan":
+        source = Source(**{name: Path(path) for name, path in (inputs.sources or {}).items()})
         read = read_source(source)
         _refuse_changed(then, {**read.prints, **brief.prints}, source.paths(), brief=brief, run_id=run_id)
-        settings = _read_settings(inputs["settings"])
+        settings = _read_settings(inputs.settings)
         return with_programmes(brief, settings, lambda supported: read.decide(supported, settings, tell))
-    data = Path(inputs["data"])
+    data = Path(inputs.data)
     dataset = read_dataset(data, max_rejected_share=1.0)
     where = {name: find_table(data, name) for name in dataset.fingerprints}
     _refuse_changed(then, {**dataset.fingerprints, **brief.prints}, where, brief=brief, run_id=run_id)
     model_uri = tracking.tag_of(run_id, tracking.MODEL_TAG)
     if model_uri is None:
         raise DataError(f"run {run_id}: names no model version; it did not come as far as registering one")
-    settings = _read_settings(inputs["settings"]["plan"])
+    settings = _read_settings(inputs.settings.get("plan"))
     return decide_for(Planner.load(model_uri), dataset, brief=brief, settings=settings, tell=tell)
 
 
@@ -107,15 +127,21 @@ def _refuse_changed(
         )
 
 
-def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
-    """Refuse a plan that differs in any cell's whole li."""
-    cells = [
-        frame.select(
+def _cells(table: pl.DataFrame, *, run_id: str) -> pl.DataFrame:
+    """Each cell's spend in whole li."""
+    try:
+        return table.select(
             pl.col("segment", "placement").cast(pl.String), pl.col("slot", "spend_li").cast(pl.Int64)
         )
-        for frame in (before, now)
-    ]
-    both = cells[0].join(cells[1], on=_CELL, how="full", suffix="_now", coalesce=True)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"run {run_id}: its logged allocation.csv was edited ({str(error).splitlines()[0]}); plan again"
+        ) from error
+
+
+def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
+    """Refuse a plan that differs in any cell's whole li."""
+    both = before.join(now, on=_CELL, how="full", suffix="_now", coalesce=True)
     apart = both.filter(pl.col("spend_li").ne_missing(pl.col("spend_li_now")))
     if apart.height:
         first = apart.row(0, named=True)
@@ -126,14 +152,14 @@ def _compare(before: pl.DataFrame, now: pl.DataFrame, *, run_id: str) -> None:
         )
 
 
-def _read_settings(values: Mapping[str, object]) -> PlanSettings:
+def _read_settings(values: object) -> PlanSettings:
     """Settings as a run recorded them.
 
     Raises:
         CampaignError: they are not settings of this version.
     """
     try:
-        return PlanSettings.model_validate(dict(values))
+        return PlanSettings.model_validate(values)
     except ValidationError as error:
         raise CampaignError(
             f"replay: the recorded settings do not fit this version: {error.errors()[0]['msg']}"

@@ -52,10 +52,18 @@ def run_all(
             name = settings.train.model_name
             planner = register(learned, name=name, run=run, tell=tell)
             tell("writing the report")
-            result = publish(decided.by_model(planner.model_uri), target=target, run=run, language=language)
-            return replace(
-                result, promotion=promote(learned.verdict, uri=planner.model_uri or "", run=run).why
+            # A version without an alias goes with a dead run: no plan that is published may name one.
+            said: list[str] = []
+            result = publish(
+                decided.by_model(planner.model_uri),
+                target=target,
+                run=run,
+                language=language,
+                before=lambda: said.append(
+                    promote(learned.verdict, uri=planner.model_uri or "", run=run).why
+                ),
             )
+            return replace(result, promotion=said[0])
 
 
 def decide_for(

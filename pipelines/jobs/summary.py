@@ -54,7 +54,7 @@ def _origin(w: Words, result: PlanResult) -> list[tuple[str, str]]:
     warnings = list(result.warnings[:_MOST_WARNINGS])
     if len(result.warnings) > _MOST_WARNINGS:
         warnings.append(w.fact_more_warnings.format(count=len(result.warnings) - _MOST_WARNINGS))
-    return [*rows, *(("warning", line) for line in warnings)]
+    return [*rows, *(("warning", w.told(line)) for line in warnings)]
 
 
 def _label(name: str) -> str:

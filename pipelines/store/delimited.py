@@ -136,13 +136,18 @@ def detect_encoding(held: Held) -> str:
     """`utf-8`, `utf-8-sig`, `utf-16` or `gb18030`, by the byte-order mark or by what decodes without error.
 
     Raises:
-        DataError: The file is empty, holds NUL bytes (binary), or decodes as none of these.
+        DataError: The file is empty, holds NUL bytes (binary), decodes as none of these, or not as its mark
+            says.
     """
     head = held.data[:_CHUNK]
     if not head.strip():
         raise DataError(f"{held.path}: the file is empty; expected a header line and data rows")
     for mark, name in _BOMS:
         if head.startswith(mark):
+            if name == "utf-16" and not _decodes(held, name):
+                raise DataError(
+                    f"{held.path}: begins as UTF-16, and cannot be read as utf-16 text; export it again"
+                )
             return name
     if b"\0" in head:
         raise DataError(

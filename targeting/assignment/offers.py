@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.contracts.schemas import CONTROL
 from models.contracts.values import WrongTypeError, placement_name, text
 from models.errors import DataError
+from models.escaping.media import printable
 from models.supply.curves import FloatArray
 
 KEYS = ("user_id", "placement")
@@ -203,7 +204,7 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
         if table[name].null_count():  # a NaN among ids that pandas made floats is one by now
             row = int(table[name].is_null().arg_true()[0])
             raise DataError(f"offers: row {row + 1}: {name} is empty; every offer is for a person somewhere")
-    names = {str(p): placement_name(str(p)) for p in table["placement"].unique().to_list()}
+    names = {str(p): placement_name(printable(str(p))) for p in table["placement"].unique().to_list()}
     if CONTROL in names.values():
         raise DataError(
             f"offers: placement {CONTROL!r} is for people who are held out; leave these rows out: everybody "
@@ -211,6 +212,9 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
         )
     if any(old != new for old, new in names.items()):
         table = table.with_columns(pl.col("placement").replace(names))
+    if PACKAGE in table.columns:
+        packages = table[PACKAGE].unique().to_list()
+        table = table.with_columns(pl.col(PACKAGE).replace({name: printable(name) for name in packages}))
     return table.with_columns(
         pl.Series("worth", _numbers(table, "worth", None)),
         pl.Series("cost_cny", _numbers(table, "cost_cny", None, least=0.0)),

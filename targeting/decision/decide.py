@@ -152,7 +152,7 @@ def assembled(
         allocation=_allocation(problem, solution, promised.cells, unknown=provenance.unknown),
         expected={name: getattr(promised, name) for name in EXPECTED},
         realised=promised.realised,
-        baselines=usual_plans(
+        make_baselines=lambda: usual_plans(
             problem,
             campaign=campaign,
             money_cny=float(spend.sum()) if cheapest else campaign.budget_cny,
@@ -160,7 +160,7 @@ def assembled(
             feasible=lambda rival: not broken(rival),
             unknown=provenance.unknown,
         ),
-        curves=curve_table(
+        make_curves=lambda: curve_table(
             market=market,
             spend_cny=spend,
             budget_cny=campaign.budget_cny,

@@ -20,6 +20,7 @@ from targeting.grants import with_grants
 from targeting.programmes.programme_rules import Board, Programme
 from targeting.programmes.support import supported
 from targeting.programmes.verdicts import Verdict, facts_of
+from targeting.words import Words, words_in
 
 _Z80 = 1.2815515655446004
 _TARGET = "board"
@@ -82,15 +83,19 @@ class BoardOutlook:
     chance: float | None
     cheapest_cny: float | None
 
-    def __str__(self) -> str:
+    def said(self, w: Words) -> str:
         """One line."""
         if self.reached is None or self.missing is None:
-            return f"{self.title}: how much there is now is not known: say it under merchant"
+            return w.board_unknown.format(title=self.title)
         if self.missing == 0:
-            return f"{self.title}: reached with {self.reached:,.0f}"
-        chance = "" if self.chance is None else f", chance {self.chance:.0%} with this plan"
-        cost = "no plan within the budget" if self.cheapest_cny is None else f"{self.cheapest_cny:,.0f} yuan"
-        return f"{self.title}: {self.missing:,.0f} missing{chance}; cheapest plan that brings it: {cost}"
+            return w.board_reached.format(title=self.title, reached=self.reached)
+        chance = "" if self.chance is None else w.board_chance.format(chance=self.chance)
+        cost = w.board_no_plan if self.cheapest_cny is None else w.board_cost.format(cost=self.cheapest_cny)
+        return w.board_missing.format(title=self.title, missing=self.missing, chance=chance, cost=cost)
+
+    def __str__(self) -> str:
+        """One line in English."""
+        return self.said(words_in("en"))
 
 
 def outlook(plan: Plan, boards: Sequence[Board]) -> tuple[BoardOutlook, ...]:

@@ -74,10 +74,13 @@ def _kuaishou_age(row: Row, end: int) -> int | None:
 
 
 def _ocean_ages(row: Row) -> str:
-    if row.terms.ages is None:
-        return "不限"
-    first, last = row.terms.ages
-    return "; ".join(text for (low, high), text in _OCEAN_AGES.items() if first <= high and last >= low)
+    spans = row.terms.age_spans
+    held = [
+        text
+        for (low, high), text in _OCEAN_AGES.items()
+        if any(first <= high and last >= low for first, last in spans)
+    ]
+    return "; ".join(held) or "不限"
 
 
 _OURS: _Columns = {

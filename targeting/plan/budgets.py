@@ -7,7 +7,7 @@ the last halving changes it by far less than its interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import floor, log10
 
@@ -52,8 +52,12 @@ def last_step(budget_cny: float) -> float:
     return float(10.0 ** floor(log10(budget_cny / 3) + 1e-9))
 
 
-def budgets_of(plan: DecidedPlan) -> Budgets:
+def budgets_of(plan: DecidedPlan, *, before: Callable[[], object] = lambda: None) -> Budgets:
     """Other budgets of the same brief.
+
+    Args:
+        plan: this one.
+        before: called before each budget is solved; what it raises ends the work.
 
     Raises:
         CampaignError, SolverError: no budget can be tried, or one cannot be solved.
@@ -61,11 +65,11 @@ def budgets_of(plan: DecidedPlan) -> Budgets:
     shares = sorted({*SETTINGS.budget_shares, 1.0})
     step = last_step(plan.budget_cny)
     asked = [plan.budget_cny - step, *(plan.budget_cny * share for share in shares)]
-    points = _tried(plan, asked)
+    points = _tried(plan, asked, before)
     kept = None if plan.campaign.economics is None else plan.campaign.economics.kept_share
     known = kept is not None and "new_fan_gmv_cny" not in plan.provenance.unknown
     for _ in range(SETTINGS.budget_rounds if known else 0):
-        points = _closer(plan, points)
+        points = _closer(plan, points, before)
     best = (
         points.row(int(points["profit_cny"].arg_max() or 0), named=True) if known and points.height else None
     )
@@ -79,10 +83,10 @@ def budgets_of(plan: DecidedPlan) -> Budgets:
     )
 
 
-def _tried(plan: DecidedPlan, budgets: Iterable[float]) -> pl.DataFrame:
+def _tried(plan: DecidedPlan, budgets: Iterable[float], before: Callable[[], object]) -> pl.DataFrame:
     """The best plans of some budgets, those that allow one."""
     found = questions.frontier(
-        plan, budgets, gap_tol=SETTINGS.budget_gap, time_limit_s=SETTINGS.budget_seconds
+        plan, budgets, gap_tol=SETTINGS.budget_gap, time_limit_s=SETTINGS.budget_seconds, before=before
     ).filter(pl.col("value").is_not_null())
     economics = plan.campaign.economics
     kept = None if economics is None or "new_fan_gmv_cny" in plan.provenance.unknown else economics.kept_share
@@ -90,7 +94,7 @@ def _tried(plan: DecidedPlan, budgets: Iterable[float]) -> pl.DataFrame:
     return found.with_columns(profit_cny=profit).sort("budget_cny")
 
 
-def _closer(plan: DecidedPlan, points: pl.DataFrame) -> pl.DataFrame:
+def _closer(plan: DecidedPlan, points: pl.DataFrame, before: Callable[[], object]) -> pl.DataFrame:
     """The points with further ones halfway between the most profitable and its neighbours."""
     if points.height < 3:
         return points
@@ -98,7 +102,8 @@ def _closer(plan: DecidedPlan, points: pl.DataFrame) -> pl.DataFrame:
     budgets = points["budget_cny"].to_list()
     near = [budgets[at], *(budgets[i] for i in (at - 1, at + 1) if 0 <= i < len(budgets))]
     halves = [round(0.5 * (near[0] + other), 2) for other in near[1:]]
-    return pl.concat([points, _tried(plan, halves)]).unique("budget_cny", keep="first").sort("budget_cny")
+    tried = _tried(plan, halves, before)
+    return pl.concat([points, tried]).unique("budget_cny", keep="first").sort("budget_cny")
 
 
 def _interval(plan: DecidedPlan, budget_cny: float) -> Interval | None:

@@ -6,8 +6,9 @@ The bottom of this room: baselines, packages, files and the report take a `Decid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -76,6 +77,7 @@ class PlanFile(File):
     rejected_rows: int
     warnings: tuple[str, ...] = ()
     programmes: tuple[str, ...] = ()
+    programmes_in: Mapping[str, tuple[str, ...]] = {}
     campaign: Mapping[str, object]
 
 
@@ -89,9 +91,8 @@ class DecidedPlan:
         solution: spend in whole 厘, value, bound, prices.
         allocation: one row per segment x placement x slot, columns `ALLOCATION_COLUMNS`.
         expected: totals by name (`new_fans`, `new_fan_gmv_cny`, `profit_cny`), None where unknown.
-        baselines: label, spend_cny, value (objective units), new_fans, new_fan_gmv_cny, feasible, cells
-            (JSON spend).
-        curves: fitted curves as points with intervals.
+        make_baselines, make_curves: give the tables `baselines` and `curves`, which many who ask for a plan
+            never look at: of 400 units with 200 draws they take as long as all the rest of it.
         provenance: model, data and claims.
         audience: scores and segments, where the plan was made for people rather than supplied curves.
         last_spend_cny: (n_cells,) the brief's last plan, which change_limit refers to.
@@ -105,13 +106,23 @@ class DecidedPlan:
     solution: Solution
     allocation: pl.DataFrame
     expected: Mapping[str, Interval | None]
-    baselines: pl.DataFrame
-    curves: pl.DataFrame
+    make_baselines: Callable[[], pl.DataFrame]
+    make_curves: Callable[[], pl.DataFrame]
     provenance: Provenance
     audience: Audience | None = None
     last_spend_cny: FloatArray | None = None
     past_spend_cny: FloatArray | None = None
     realised: Mapping[str, Range | None] = field(default_factory=dict)
+
+    @cached_property
+    def baselines(self) -> pl.DataFrame:
+        """The plans that a merchant would make otherwise: the columns of `BASELINES`."""
+        return self.make_baselines()
+
+    @cached_property
+    def curves(self) -> pl.DataFrame:
+        """The fitted curves as points with intervals, the columns of `curve_table`."""
+        return self.make_curves()
 
     @property
     def market(self) -> Market:

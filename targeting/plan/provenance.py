@@ -10,6 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = ("fan-targeting", "cvxpy", "highspy", "lightgbm", "numpy", "polars")
 
 
+NO_DIFFERENCE = (
+    "no difference found: nothing in the logs tells whom to prefer, so everybody is one segment and the "
+    "money is divided between the placements alone"
+)
+"""Said where people could be told apart by their number, and nothing is gained by it."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a plan comes from, and what may be claimed for it.
@@ -23,7 +30,8 @@ class Provenance:
         unknown: figures that the curves cannot speak of (`impressions`, `new_fans`, `new_fan_gmv_cny`): they
             are null.
         warnings: what was left out, folded or assumed on the way, one line each.
-        programmes: the platform's support: a line for each verdict with its reason, and for each board.
+        programmes: the platform's support: a line for each verdict with its reason, and for each board;
+            programmes_in: the same in other languages.
     """
 
     claims: Mapping[str, str]
@@ -34,6 +42,7 @@ class Provenance:
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     programmes: tuple[str, ...] = ()
+    programmes_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

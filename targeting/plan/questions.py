@@ -5,7 +5,7 @@ Every answer comes from `targeting.allocation`; here is only what the brief make
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -146,11 +146,24 @@ def price(plan: DecidedPlan, allocation: object) -> Priced:
 
 
 def frontier(
-    plan: DecidedPlan, budgets: Iterable[float], *, gap_tol: float = 1e-6, time_limit_s: float = 60.0
+    plan: DecidedPlan,
+    budgets: Iterable[float],
+    *,
+    gap_tol: float = 1e-6,
+    time_limit_s: float = 60.0,
+    before: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
-    """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more."""
+    """The best plan for each budget: budget_cny, status, spend_cny, value, upper_bound, gap and more.
+
+    Args:
+        plan: whose brief and market they are.
+        budgets: yuan.
+        gap_tol, time_limit_s: for each of them.
+        before: called before each is solved; what it raises ends the work.
+    """
 
     def problem_at(budget_cny: float) -> Problem:
+        before()
         return compiled(plan.market, campaign=plan.campaign, last=plan.last_spend_cny, budget_cny=budget_cny)
 
     return whatif.frontier(problem_at, budgets=budgets, gap_tol=gap_tol, time_limit_s=time_limit_s)

@@ -56,6 +56,7 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
     market = market_from_json(_text(files, "market.json"))
     allocation = _typed(files, "allocation.csv", ALLOCATION_COLUMNS)
     _refuse_edited(said, allocation)
+    curves = _typed(files, "curves.csv", _OF_CURVES) if "curves.csv" in files else pl.DataFrame()
     campaign = parse_campaign(_brief_of(said), "plan.json: campaign")
     try:
         problem = compiled(market, campaign=campaign, last=said.last_spend_cny)
@@ -73,8 +74,8 @@ def read_back(files: Mapping[str, pl.DataFrame | str]) -> DecidedPlan:
         allocation=allocation,
         expected=said.expected,
         realised=said.realised,
-        baselines=said.baselines,
-        curves=_typed(files, "curves.csv", _OF_CURVES) if "curves.csv" in files else pl.DataFrame(),
+        make_baselines=lambda: said.baselines,
+        make_curves=lambda: curves,
         provenance=Provenance(**{name.name: getattr(said, name.name) for name in fields(Provenance)}),
         audience=_audience(files, said.diagnosis),
         last_spend_cny=said.last_spend_cny,

@@ -14,6 +14,7 @@ pseudo-evidence that pull a segment with few orders to everybody's taste (Dirich
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -70,10 +71,27 @@ def rate_products(products: object, orders: object = None, segments: object = No
     )
 
 
+def in_numbers(table: pl.DataFrame, columns: Iterable[str], *, source: str) -> pl.DataFrame:
+    """The table with those of the columns that it has as numbers: a CSV's are text.
+
+    Raises:
+        DataError: one holds what is no number.
+    """
+    for name in (column for column in columns if column in table.columns):
+        held = table[name]
+        number = held.cast(pl.Float64, strict=False)
+        if number.null_count() > held.null_count():
+            wrong = held.filter(number.is_null() & held.is_not_null())[0]
+            raise DataError(f"{source}: {name} is {wrong!r}; expected a number")
+        table = table.with_columns(number)
+    return table
+
+
 def _checked(table: pl.DataFrame) -> pl.DataFrame:
     missing = [name for name in NEEDED if name not in table.columns]
     if missing:
         raise DataError(f"products: column {missing[0]!r} is missing; expected {', '.join(NEEDED)}")
+    table = in_numbers(table, ("price_cny", "conversion", "stock", *_FILLED), source="products")
     absent = [pl.lit(value).alias(name) for name, value in _FILLED.items() if name not in table.columns]
     category = pl.col("category") if "category" in table.columns else pl.lit(None, dtype=pl.String)
     stock = pl.col("stock") if "stock" in table.columns else pl.lit(None, dtype=pl.Float64)
@@ -103,6 +121,7 @@ def _alike(table: pl.DataFrame) -> pl.DataFrame:
 
 def _lifts(table: pl.DataFrame, orders: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
     """category, segment, lift."""
+    orders = in_numbers(orders, ("gmv_cny", "refund_cny"), source="orders")
     kept = orders.filter(pl.col("refund_cny").fill_null(0.0) < pl.col("gmv_cny"))
     bought = kept.with_columns(pl.col("product_id").cast(pl.String)).join(
         table.select("product_id", "category"), on="product_id", how="inner"

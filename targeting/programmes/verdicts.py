@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -11,9 +11,32 @@ from models.errors import CampaignError
 from targeting.campaign import Campaign
 from targeting.campaign.brief import as_date
 from targeting.programmes.programme_rules import AnyOf, Condition, Facts, FromFact, Programme, When
+from targeting.words import Words, words_in
 
+EN = words_in("en")
 Outcome = Literal["granted", "refused", "unknown", "not running"]
 _LIMITS = {"below": "<", "at_most": "<=", "above": ">", "at_least": ">="}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why, to be said in any language: a message of `targeting.words.programmes` and what it names.
+
+    Attributes:
+        message: name of the message.
+        facts: keys of the brief that it speaks of.
+        about: its other parts.
+    """
+
+    message: str
+    facts: tuple[str, ...]
+    about: Mapping[str, object] = field(default_factory=dict)
+
+    def said(self, w: Words) -> str:
+        """In words."""
+        names = w.or_.join(map(w.fact, self.facts))
+        told: str = getattr(w, self.message)
+        return told.format(fact=names, facts=names, **self.about)
 
 
 @dataclass(frozen=True)
@@ -23,23 +46,38 @@ class Verdict:
     Attributes:
         name, title: of the programme.
         outcome: `granted`, `refused`, `unknown` (a fact is missing) or `not running` (dates).
-        reasons: one sentence per condition that was looked at.
-        gives: what it gives, in words.
+        reasons: one for each condition that was looked at.
+        programme, known: what it is about, for its words.
         worth_cny: profit with it less profit without it; None where nobody asked or it cannot be known.
     """
 
     name: str
     title: str
     outcome: Outcome
-    reasons: tuple[str, ...]
-    gives: str
+    reasons: tuple[Reason, ...]
+    programme: Programme
+    known: Facts
     worth_cny: float | None = None
 
-    def __str__(self) -> str:
+    @property
+    def gives(self) -> str:
+        """What it gives, in English."""
+        return in_words(self.programme, self.known, EN)
+
+    def said(self, w: Words) -> str:
         """One line."""
-        worth = "" if self.worth_cny is None else f"; worth {self.worth_cny:,.2f} yuan of profit here"
-        gives = f" ({self.gives})" if self.outcome == "granted" and self.gives else ""
-        return f"{self.title}: {self.outcome}{gives}: {'; '.join(self.reasons)}{worth}"
+        gives = in_words(self.programme, self.known, w) if self.outcome == "granted" else ""
+        return w.verdict_line.format(
+            title=self.title,
+            outcome=w.outcomes[self.outcome],
+            gives=w.verdict_gives.format(gives=gives) if gives else "",
+            reasons=w.verdict_and.join(reason.said(w) for reason in self.reasons),
+            worth="" if self.worth_cny is None else w.verdict_worth.format(worth=self.worth_cny),
+        )
+
+    def __str__(self) -> str:
+        """One line in English."""
+        return self.said(EN)
 
 
 def facts_of(campaign: Campaign) -> Facts:
@@ -62,26 +100,27 @@ def judged(programmes: Sequence[Programme], campaign: Campaign) -> tuple[Verdict
 
 
 def _judge(programme: Programme, facts: Facts, starts: date | None) -> Verdict:
-    running, when = _running(programme, starts)
-    told = [when] if when else []
+    told = _not_running(programme, starts)
     outcome: Outcome = "not running"
-    if running:
-        holds, reasons = _holds(programme.when, facts)
-        amount, more = _awarded(programme, facts) if holds else (True, [])
-        outcome = "unknown" if holds is None or not amount else "granted" if holds else "refused"
-        told += [*reasons, *more]
-    return Verdict(programme.name, programme.title, outcome, tuple(told), in_words(programme, facts))
+    if not told:
+        holds, told = _holds(programme.when, facts)
+        more = _not_awarded(programme, facts) if holds else []
+        outcome = "unknown" if holds is None or more else "granted" if holds else "refused"
+        told = [*told, *more]
+    return Verdict(programme.name, programme.title, outcome, tuple(told), programme, facts)
 
 
-def _running(programme: Programme, starts: date | None) -> tuple[bool, str]:
-    if starts is None or (programme.first is None and programme.last is None):
-        return True, ""
-    inside = (programme.first or starts) <= starts <= (programme.last or starts)
-    period = f"{programme.first or '...'} to {programme.last or '...'}"
-    return inside, "" if inside else f"the campaign starts {starts}, it runs {period}"
+def _not_running(programme: Programme, starts: date | None) -> list[Reason]:
+    if starts is None or (programme.first or starts) <= starts <= (programme.last or starts):
+        return []
+    return [Reason("not_running", (), {"starts": starts, **_period(programme)})]
 
 
-def _holds(when: When, facts: Facts) -> tuple[bool | None, list[str]]:
+def _period(dated: Programme | Condition) -> dict[str, object]:
+    return {"first": dated.first or "...", "last": dated.last or "..."}
+
+
+def _holds(when: When, facts: Facts) -> tuple[bool | None, list[Reason]]:
     """Whether it holds (None: cannot be told), and why. Of alternatives the first that holds is enough."""
     if isinstance(when, Condition):
         return _compared(when, facts)
@@ -96,44 +135,52 @@ def _holds(when: When, facts: Facts) -> tuple[bool | None, list[str]]:
     return not decisive, all_reasons
 
 
-def _compared(condition: Condition, facts: Facts) -> tuple[bool | None, list[str]]:
+def _compared(condition: Condition, facts: Facts) -> tuple[bool | None, list[Reason]]:
     name = next((name for name in condition.fact if name in facts), None)
     if name is None:
-        return None, [f"{' or '.join(condition.fact)} is not known: say it under merchant"]
+        return None, [Reason("support_fact_unknown", tuple(condition.fact))]
     value = facts[name]
     if condition.equals is not None:
         holds = str(value) in condition.equals
-        return holds, [f"{name} is {value}, {'one' if holds else 'none'} of {', '.join(condition.equals)}"]
+        known = ", ".join(condition.equals)
+        return holds, [
+            Reason("is_one_of" if holds else "is_none_of", (name,), {"value": value, "known": known})
+        ]
     if condition.first is not None or condition.last is not None:
         day = _day(name, value)
         holds = (condition.first or day) <= day <= (condition.last or day)
-        period = f"{condition.first or '...'} to {condition.last or '...'}"
-        return holds, [f"{name} {day} is {'' if holds else 'not '}within {period}"]
+        about = {"day": day, **_period(condition)}
+        return holds, [Reason("is_within" if holds else "is_not_within", (name,), about)]
     number = _number(name, value)
     key, sign = next((k, s) for k, s in _LIMITS.items() if getattr(condition, k) is not None)
     limit = float(getattr(condition, key))
     holds = {"<": number < limit, "<=": number <= limit, ">": number > limit, ">=": number >= limit}[sign]
-    return holds, [f"{name} {number:,.10g} is {'' if holds else 'not '}{sign} {limit:,.10g}"]
+    about = {"number": number, "sign": sign, "limit": limit}
+    return holds, [Reason("number_holds" if holds else "number_fails", (name,), about)]
 
 
-def _awarded(programme: Programme, facts: Facts) -> tuple[bool, list[str]]:
-    """Whether every amount that a fact must say is there."""
+def _not_awarded(programme: Programme, facts: Facts) -> list[Reason]:
+    """Amounts that a fact must say and does not."""
     amounts = [programme.gives.cash_cny, *(grant.impressions for grant in programme.gives.grants)]
     missing = [one.fact for one in amounts if isinstance(one, FromFact) and one.fact not in facts]
-    return not missing, [f"{name} is not known: say what was awarded" for name in missing]
+    return [Reason("support_award_unknown", (name,)) for name in missing]
 
 
-def in_words(programme: Programme, facts: Facts) -> str:
+def in_words(programme: Programme, facts: Facts, w: Words) -> str:
     """What a programme gives, in words."""
     gives, said = programme.gives, []
     if gives.fee_rate is not None:
-        said.append(f"fee {gives.fee_rate:.2%}")
+        said.append(w.gives_fee.format(fee=gives.fee_rate))
     if gives.cash_cny is not None:
-        said.append(f"{amount(gives.cash_cny, facts):,.2f} yuan to the budget")
+        said.append(w.gives_cash.format(cash=amount(gives.cash_cny, facts)))
     for grant in gives.grants:
-        where = ", ".join((*(grant.segment or ()), *(grant.placement or ()))) or "all cells"
-        said.append(f"{amount(grant.impressions, facts):,.0f} impressions in {where}")
-    return ", ".join((*said, *gives.tags))
+        places = grant.placement or ()
+        if w.language != "en":
+            places = tuple(map(w.placement, places))
+        where = w.comma.join((*map(w.segment, grant.segment or ()), *places)) or w.gives_everywhere
+        impressions = amount(grant.impressions, facts)
+        said.append(w.gives_impressions.format(impressions=impressions, where=where))
+    return w.gives_comma.join((*said, *gives.tags))
 
 
 def amount(given: float | FromFact, facts: Facts) -> float:

@@ -1,23 +1,27 @@
-"""The charts of a plan, as altair charts: the report inlines them as SVG, a notebook shows them as they are.
+"""The charts of a plan as data: Vega-Lite specifications.
 
-Nothing here decides or recomputes; every chart takes a finished frame. altair is imported inside the
-functions (see `drawing`).
+The report draws them as SVG, the page in the browser, a notebook through altair (`plots`).
+
+Nothing here decides or recomputes; every chart takes a finished frame. Specifications are written down, not
+built by altair: a move on the page needs eight charts, and altair took 0.4 s to build and check them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
-from targeting.report.drawing import INK, MUTED, PALETTE, Drawing, amounts, colours, names
+from targeting.report.drawing import INK, MUTED, PALETTE, Drawing, Spec, amounts, colours, field, names
 from targeting.words import Words
 
+_ROUND = {"filled": True, "opacity": 1, "stroke": "white", "strokeWidth": 1.5}
 
-def shades_of(placements: list[str]) -> dict[str, str]:
+
+def shades_of(placements: Iterable[str]) -> dict[str, str]:
     """A colour for each placement, in the brief's order: it keeps its colour from chart to chart."""
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(placements)}
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(dict.fromkeys(placements))}
 
 
 def money_map(
@@ -27,7 +31,7 @@ def money_map(
     placements: list[str],
     measure: str = "new_fan_gmv_cny",
     top: int = 14,
-) -> Any:
+) -> Spec:
     """Spend by segment (bars stacked by placement) beside what it is expected to earn.
 
     Args:
@@ -37,25 +41,36 @@ def money_map(
         measure: column of what is earned: new_fan_gmv_cny or new_fans.
         top: segments shown; the rest are summed into one bar so that nothing vanishes.
     """
-    import altair as alt
-
-    drawing = Drawing()
+    drawing = Drawing(words.money_head)
     cells = _folded(allocation, words, top=top, measure=measure, placements=placements)
     order = _by_spend(cells)
-    y = alt.Y("segment:N", sort=order, title=None, axis=names(order))
-    shades = shades_of(placements)
-    colour = colours("placement", [words.placement(p) for p in placements], list(shades.values()))
+    colour = colours(
+        "placement", [words.placement(p) for p in placements], list(shades_of(placements).values())
+    )
     earned = words.measure_fans if measure == "new_fans" else words.measure_gmv
-    panels = []
-    for column, title, axis in (
-        ("spend_cny", words.columns["spend_cny"], y),
-        (measure, earned, y.axis(None)),
-    ):
-        x = alt.X(f"sum({column}):Q", title=title, axis=amounts(words, 5))
-        bars = drawing.chart(cells).mark_bar(size=14)
-        bars = bars.encode(x=x, y=axis, color=colour, order=alt.Order("rank:Q"))
-        panels.append(bars.properties(width=312, height={"step": 24}))
-    return drawing.finished(alt.hconcat(*panels, spacing=30))
+    panels = [
+        {
+            "mark": {"type": "bar", "size": 14},
+            "width": 312,
+            "height": {"step": 24},
+            "encoding": {
+                "x": {
+                    **field(column, "quantitative"),
+                    "aggregate": "sum",
+                    "title": title,
+                    "axis": amounts(words, 5),
+                },
+                "y": {**field("segment"), "sort": order, "title": None, "axis": axis},
+                "color": colour,
+                "order": field("rank", "quantitative"),
+            },
+        }
+        for column, title, axis in (
+            ("spend_cny", words.columns["spend_cny"], names(order)),
+            (measure, earned, None),
+        )
+    ]
+    return drawing.finished({"data": drawing.data(cells), "hconcat": panels, "spacing": 30})
 
 
 def _by_spend(cells: pl.DataFrame) -> list[str]:
@@ -85,47 +100,61 @@ def _folded(
     )
 
 
-def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str) -> Any:
-    """One unit's `response_panel` as a chart of its own."""
-    drawing = Drawing()
+def response_curve(curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str) -> Spec:
+    """Spend against what it earns in one unit: band, line (dashed where prolonged) and the chosen point.
+
+    Args:
+        curve: spend_cny, value, value_low, value_high, observed.
+        unit: segment, placement, spend_cny, value, observed_max_cny (a thin line).
+        words: the reader's.
+        shade: the placement's colour.
+    """
+    drawing = Drawing(f"{words.segment(unit['segment'])} · {words.placement(unit['placement'])}")
     return drawing.finished(response_panel(drawing, curve, unit, words, shade=shade))
 
 
 def response_panel(
     drawing: Drawing, curve: pl.DataFrame, unit: Mapping[str, Any], words: Words, *, shade: str
-) -> Any:
-    """Spend against what it earns in one unit: band, line (dashed where prolonged) and the chosen point.
-
-    Args:
-        drawing: that it is part of.
-        curve: spend_cny, value, value_low, value_high, observed.
-        unit: spend_cny, value, observed_max_cny (a thin line).
-        words: the reader's.
-        shade: the placement's colour.
-    """
-    import altair as alt
-
+) -> Spec:
+    """The same as a part of a drawing."""
     points = curve.sort("spend_cny").select("spend_cny", "value", "value_low", "value_high", "observed")
-    y = alt.Y("value:Q", title=None, axis=amounts(words, 4))
-    base = drawing.chart(points).encode(x=alt.X("spend_cny:Q", title=None, axis=amounts(words, 4)))
-    layers = [base.mark_line(strokeWidth=1.4, strokeDash=[4, 3], opacity=0.8, color=shade).encode(y=y)]
+    x = {**field("spend_cny", "quantitative"), "title": None, "axis": amounts(words, 4)}
+    y = {**field("value", "quantitative"), "title": None, "axis": amounts(words, 4)}
+    line = {"type": "line", "color": shade}
+    layers: list[Spec] = [
+        {"mark": {**line, "strokeWidth": 1.4, "strokeDash": [4, 3], "opacity": 0.8}, "encoding": {"y": y}},
+        {
+            "mark": {**line, "strokeWidth": 2.4},
+            "encoding": {"y": y},
+            "transform": [{"filter": "datum.observed"}],
+        },
+    ]
     if points["value_low"].null_count() < len(points):
-        band = base.mark_area(opacity=0.16, line=False, color=shade)
-        low = alt.Y("value_low:Q", title=None, axis=amounts(words, 4))
-        layers.insert(0, band.encode(y=low, y2="value_high:Q"))
-    line = base.mark_line(strokeWidth=2.4, color=shade).encode(y=y)
-    layers.append(line.transform_filter("datum.observed"))
-    dot = pl.DataFrame([{key: unit[key] for key in ("spend_cny", "value", "observed_max_cny")}])
-    seen = dot.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
-    layers.append(drawing.chart(seen).mark_rule(color=MUTED, strokeWidth=0.8).encode(x="observed_max_cny:Q"))
-    point = drawing.chart(dot).mark_point(
-        filled=True, size=80, opacity=1, stroke="white", strokeWidth=1.5, color=shade
-    )
-    layers.append(point.encode(x="spend_cny:Q", y="value:Q"))
-    return alt.layer(*layers).properties(width=214, height=128)
+        band = {"y": {**y, "field": "value_low"}, "y2": {"field": "value_high"}}
+        layers.insert(0, {"mark": {"type": "area", "opacity": 0.16, "color": shade}, "encoding": band})
+    chosen = pl.DataFrame([{key: unit[key] for key in ("spend_cny", "value", "observed_max_cny")}])
+    seen = chosen.filter(pl.col("observed_max_cny") < points["spend_cny"].max())
+    rule = {"type": "rule", "color": MUTED, "strokeWidth": 0.8}
+    return {
+        "width": 214,
+        "height": 128,
+        "layer": [
+            {"data": drawing.data(points), "encoding": {"x": x}, "layer": layers},
+            {
+                "data": drawing.data(seen),
+                "mark": rule,
+                "encoding": {"x": field("observed_max_cny", "quantitative")},
+            },
+            {
+                "data": drawing.data(chosen),
+                "mark": {"type": "point", "size": 80, "color": shade, **_ROUND},
+                "encoding": {"x": x, "y": y},
+            },
+        ],
+    }
 
 
-def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axis: str, width: int) -> Any:
+def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axis: str, width: int) -> Spec:
     """What each budget leaves or brings, with this plan and the best budget marked.
 
     Args:
@@ -135,34 +164,37 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         axis: title of what is left or brought.
         width: in pixels; below 500 for a phone.
     """
-    import altair as alt
-
-    drawing, narrow = Drawing(), width < 500
-    x = alt.X("budget_cny:Q", title=words.budget_axis, axis=amounts(words, 3 if narrow else 6))
-    y = alt.Y("value:Q", title=axis, axis=amounts(words, 5))
-    base = drawing.chart(points).encode(x=x, y=y)
-    line = base.mark_line(strokeWidth=2.4, color=PALETTE[0])
-    zero = (
-        drawing.chart(pl.DataFrame({"value": [0.0]}))
-        .mark_rule(color=MUTED, strokeWidth=0.8)
-        .encode(y="value:Q")
-    )
-    at = drawing.chart(marks).encode(x=x, y=y)
-    colour = alt.condition("datum.is_plan", alt.value(PALETTE[1]), alt.value(PALETTE[0]))
-    dots = at.mark_point(filled=True, size=110, opacity=1, stroke="white", strokeWidth=1.5).encode(
-        color=colour
-    )
-    texts = []
+    drawing = Drawing(words.budget_head)
+    x = {
+        **field("budget_cny", "quantitative"),
+        "title": words.budget_axis,
+        "axis": amounts(words, 3 if width < 500 else 6),
+    }
+    y = {**field("value", "quantitative"), "title": axis, "axis": amounts(words, 5)}
+    shade = {"condition": {"test": "datum.is_plan", "value": PALETTE[1]}, "value": PALETTE[0]}
+    line = {"type": "line", "strokeWidth": 2.4, "color": PALETTE[0]}
+    layers: list[Spec] = [
+        {"data": drawing.data(points), "mark": line, "encoding": {"x": x, "y": y}},
+        {
+            "data": drawing.data(marks),
+            "mark": {"type": "point", "size": 110, **_ROUND},
+            "encoding": {"x": x, "y": y, "color": shade},
+        },
+    ]
     for mark in marks.to_dicts():
-        # A curve of profit falls where the plan is and is flat at its top; one of value rises everywhere.
-        dy = -14 if len(marks) > 1 else 20
-        one = drawing.chart(pl.DataFrame([mark])).encode(x=x, y=y, text="label:N")
-        texts.append(one.mark_text(align="left", dx=-4, dy=dy, fontSize=12, fontWeight=600, color=INK))
-    layers = [zero, line, dots, *texts] if float(points["value"].min() or 0.0) < 0 else [line, dots, *texts]  # type: ignore[arg-type]
-    return drawing.finished(alt.layer(*layers).properties(width=width, height=210))
+        # Above the dot, but beneath it where the curve rises: before the best budget, or always if of value.
+        rises = mark["budget_cny"] < marks["budget_cny"].max() or len(marks) == 1
+        text = {"type": "text", "align": "left", "dx": -4, "dy": 20 if rises else -14, "color": INK}
+        label = {"x": x, "y": y, "text": field("label")}
+        one = drawing.data(pl.DataFrame([mark]))
+        layers.append({"data": one, "mark": {**text, "fontSize": 12, "fontWeight": 600}, "encoding": label})
+    if float(points["value"].min() or 0.0) < 0:  # type: ignore[arg-type]
+        zero = {"type": "rule", "color": MUTED, "strokeWidth": 0.8}
+        layers.insert(0, {"data": {"values": [{}]}, "mark": zero, "encoding": {"y": {"datum": 0}}})
+    return drawing.finished({"width": width, "height": 210, "layer": layers})
 
 
-def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Any:
+def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Spec:
     """Former and present money by segment, side by side; the rest of the segments in one bar.
 
     Args:
@@ -170,9 +202,7 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Any:
         words: the reader's.
         top: segments shown.
     """
-    import altair as alt
-
-    drawing = Drawing()
+    drawing = Drawing(words.money_head)
     both = units.group_by("segment", maintain_order=True).agg(pl.col("spend_cny", "old_spend_cny").sum())
     ranked = both.sort(pl.max_horizontal("spend_cny", "old_spend_cny"), descending=True, maintain_order=True)
     rest = ranked.slice(top).select(
@@ -188,14 +218,21 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Any:
     long = shown.rename({"old_spend_cny": words.old, "spend_cny": words.new}).unpivot(
         times, index="segment", variable_name="time", value_name="spend_cny"
     )
-    bars = (
-        drawing.chart(long)
-        .mark_bar()
-        .encode(
-            x=alt.X("spend_cny:Q", title=words.columns["spend_cny"], axis=amounts(words, 5)),
-            y=alt.Y("segment:N", sort=order, title=None, axis=names(order)),
-            yOffset=alt.YOffset("time:N", sort=times),
-            color=colours("time", times, ["#b4bec4", PALETTE[0]]),
-        )
+    return drawing.finished(
+        {
+            "data": drawing.data(long),
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            "mark": "bar",
+            "height": {"step": 14},
+            "encoding": {
+                "x": {
+                    **field("spend_cny", "quantitative"),
+                    "title": words.columns["spend_cny"],
+                    "axis": amounts(words, 5),
+                },
+                "y": {**field("segment"), "sort": order, "title": None, "axis": names(order)},
+                "yOffset": {**field("time"), "sort": times},
+                "color": colours("time", times, ["#b4bec4", PALETTE[0]]),
+            },
+        }
     )
-    return drawing.finished(bars.properties(height={"step": 14}))

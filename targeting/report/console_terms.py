@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from targeting.segments.age_bands import OLDEST, age_spans
 from targeting.segments.rules import WHOLE_AUDIENCE, conditions_of
 from targeting.words import Words
 
@@ -73,17 +74,10 @@ def _is_number(text: str) -> bool:
 
 def _ages(words: Words, levels: list[str]) -> str:
     """`24-30 or 31-40 or 41-50` is 24–50; `51+` is open."""
-    bounds = [re.fullmatch(r"(\d+)(?:-(\d+)|\+)", level) for level in levels]
-    if not all(bounds):
+    if not all(re.fullmatch(r"\d+(-\d+|\+)", level) for level in levels):
         return words.or_.join(levels)
-    spans = [(int(b[1]), int(b[2]) if b[2] else None) for b in bounds if b is not None]
-    joined: list[tuple[int, int | None]] = []
-    for first, last in sorted(spans):
-        if joined and joined[-1][1] is not None and first == joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], last)
-        else:
-            joined.append((first, last))
     said = [
-        words.age_from.format(first=a) if b is None else words.ages.format(first=a, last=b) for a, b in joined
+        words.age_from.format(first=first) if last == OLDEST else words.ages.format(first=first, last=last)
+        for first, last in age_spans(" or ".join(levels))
     ]
     return words.or_.join(said)

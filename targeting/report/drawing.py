@@ -1,6 +1,6 @@
-"""How charts look, and from altair to SVG text: offline, no fonts fetched, no script.
+"""How charts look, and from a specification to SVG text: offline, no fonts fetched, no script.
 
-altair is imported inside the functions: a plan that is never printed as HTML must not pay for it.
+vl_convert is imported inside the function: a plan that is never printed as HTML must not pay for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from markupsafe import Markup
 from models.escaping.media import for_chart
 from targeting.words import Words
 
+Spec = dict[str, Any]
+"""A chart, or a part of one, as Vega-Lite says it."""
 INK, MUTED, RULE = "#1f2a33", "#5f6b74", "#dfe4e7"
 PALETTE = ("#0f6b6b", "#b06f14", "#5b6fa8", "#a3475c", "#5d7a33", "#7a5c8e")
 # Chinese names: macOS, Windows, Linux, in the order of the page around the charts.
@@ -22,7 +24,8 @@ FONT = (
     "'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
 )
 LABEL_LIMIT = 210  # pixels of a name on an axis before it is cut with an ellipsis
-# As altair's own `configure_*` would say it; each of those copies the whole chart once more.
+_TAG, _ROLE = re.compile(r"<[^>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
+VEGA_LITE = "6.4"  # that the specifications are written in
 LOOK = {
     "font": FONT,
     "background": "transparent",
@@ -37,67 +40,68 @@ LOOK = {
 
 
 class Drawing:
-    """One picture: the records that its charts refer to by name.
+    """One picture: the records that its parts refer to by name.
 
-    altair copies and validates inline records again and again: half a million calls for nine small curves.
+    Args:
+        says: what it shows, for a reader who cannot see it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, says: str) -> None:
+        self._says = says
         self._records: dict[str, list[dict[str, object]]] = {}
 
-    def chart(self, frame: pl.DataFrame) -> Any:
-        """An altair chart on the frame."""
-        import altair as alt
-
+    def data(self, frame: pl.DataFrame) -> Spec:
+        """A reference to the frame's records."""
         name = f"data-{len(self._records)}"
         self._records[name] = frame.to_dicts()
-        return alt.Chart(alt.NamedData(name=name))
+        return {"name": name}
 
-    def finished(self, chart: Any) -> Any:
-        """The chart with its records and the common look: it shows itself in a notebook."""
-        chart.datasets = self._records
-        chart.config = LOOK
-        return chart
+    def finished(self, spec: Spec) -> Spec:
+        """The whole picture: parts, records and the common look."""
+        return {"description": self._says, "config": LOOK, "datasets": self._records, **spec}
 
 
 def svg_of(chart: Any) -> Markup:
-    """A finished chart as an SVG that scales with the page (width by CSS, height by its view box)."""
-    import altair as alt
+    """A finished picture (or an altair chart) as an SVG that scales with the page.
+
+    Its width is for CSS to say, its height follows from its view box.
+    """
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(
-        for_chart(chart.to_dict(validate=False)), vl_version=alt.SCHEMA_VERSION[1:].rsplit(".", 1)[0]
-    )
+    spec = for_chart(chart if isinstance(chart, dict) else chart.to_dict(validate=False))
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    # A reader who cannot see it is told what it shows, not every mark of it.
+    svg = _TAG.sub(lambda tag: _ROLE.sub("", tag[0]), svg)
     width = re.search(r'width="([\d.]+)"', svg)
     size = f' style="max-width:{float(width.group(1)):.0f}px"' if width else ""
-    return Markup(re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}", svg, count=1))
+    said = Markup(' role="img" aria-label="{}"').format(spec.get("description", ""))
+    return Markup(re.sub(r'(<svg[^>]*?) width="[\d.]+" height="[\d.]+"', rf"\1{size}{said}", svg, count=1))
 
 
-def amounts(words: Words, ticks: int) -> Any:
+def field(name: str, kind: str = "nominal") -> Spec:
+    """A column as a channel."""
+    return {"field": name, "type": kind}
+
+
+def amounts(words: Words, ticks: int) -> Spec:
     """An axis of yuan or people, in short figures."""
-    import altair as alt
-
-    return alt.Axis(labelExpr=words.axis_figures, tickCount=ticks)
+    return {"labelExpr": words.axis_figures, "tickCount": ticks}
 
 
-def names(labels: list[str]) -> Any:
+def names(labels: list[str]) -> Spec:
     """An axis of names with room for the widest font a reader may have.
 
     The SVG is laid out here, with the fonts of this machine, and drawn there, with those of the browser: a
     name measured in Arial is a fifth wider in DejaVu, and a Chinese one measured without a Chinese font is
     anybody's guess. Without the room its first letters fall off the picture.
     """
-    import altair as alt
-
     # Widest advance at 12 px: full-width characters 12, others 8.
     widths = [sum(12 if ord(letter) > 0x2E7F else 8 for letter in label) for label in labels]
     extent = min(max(widths, default=0), LABEL_LIMIT) + 6
-    return alt.Axis(labelLimit=LABEL_LIMIT, minExtent=extent, ticks=False, domain=False)
+    return {"labelLimit": LABEL_LIMIT, "minExtent": extent, "ticks": False, "domain": False}
 
 
-def colours(column: str, domain: list[str], shades: list[str]) -> Any:
+def colours(column: str, domain: list[str], shades: list[str]) -> Spec:
     """Colour by a column, with a legend on top."""
-    import altair as alt
-
-    legend = alt.Legend(title=None, orient="top", symbolType="square")
-    return alt.Color(f"{column}:N", scale=alt.Scale(domain=domain, range=shades), legend=legend)
+    legend = {"title": None, "orient": "top", "symbolType": "square"}
+    return {**field(column), "scale": {"domain": domain, "range": shades}, "legend": legend}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from models.errors import TargetingError
@@ -42,13 +42,18 @@ class Reader:
     budgets: Budgets | None
 
 
-def other_budgets(plan: DecidedPlan) -> Budgets | None:
-    """The plan's other budgets, where they are cheap to know and the brief does not set its own spend."""
+def other_budgets(plan: DecidedPlan, *, before: Callable[[], object] = lambda: None) -> Budgets | None:
+    """The plan's other budgets, where they are cheap to know and the brief does not set its own spend.
+
+    Args:
+        plan: this one.
+        before: called before each budget is solved.
+    """
     cheapest = any(c.kind == "target" for c in plan.campaign.constraints)
     if cheapest or len(plan.market) > SETTINGS.most_cells:
         return None
     try:
-        return budgets_of(plan)
+        return budgets_of(plan, before=before)
     except TargetingError as error:  # the plan stands without its neighbours
         log.warning("report: no frontier is shown: %s", error)
         return None

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from targeting.plan.budgets import Budgets
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.provenance import NO_DIFFERENCE
 from targeting.plan.usual_plans import worth
 from targeting.report.saying import funded, prolonged
 from targeting.words import Words
 
+_NO_PERSON, _NO_YUAN = 0.05, 0.5  # what is said with no decimals is nothing
 _SAME = 0.005  # of the money at stake: a budget that leaves hardly more is no better
 
 
@@ -40,6 +42,9 @@ def rest(plan: DecidedPlan, words: Words, budgets: Budgets | None) -> list[str]:
     if profit is None:
         unknown = words.no_economics if plan.campaign.economics is None else words.no_gmv
         said.append(words.profit_unknown.format(why=unknown))
+    if NO_DIFFERENCE in plan.provenance.warnings:
+        alike = words.told(NO_DIFFERENCE)
+        said.append(alike[0].upper() + alike[1:] + words.stop)
     return [*said, *_against_last(plan, words), certificate(plan, words)]
 
 
@@ -107,6 +112,8 @@ def _against_last(plan: DecidedPlan, words: Words) -> list[str]:
     if last is None or fans is None or gmv is None or last["new_fans"] is None:
         return []
     more, richer = fans.value - last["new_fans"], gmv.value - (last["new_fan_gmv_cny"] or 0.0)
+    if abs(more) < _NO_PERSON and abs(richer) < _NO_YUAN:  # it is that plan
+        return []
     said = words.more_fans if more >= 0 else words.fewer_fans
     earned = words.more_gmv if richer >= 0 else words.less_gmv
     return [

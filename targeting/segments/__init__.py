@@ -5,7 +5,16 @@ terms, `diagnosis` compares fans, buyers and segments, `lookalike` ranks people 
 `segment_settings` holds the tuning numbers.
 """
 
-from targeting.segments.formation import Segmentation, aggregate, form_segments, segmented, summarise
+from targeting.segments.formation import (
+    Segmentation,
+    aggregate,
+    form_segments,
+    segmented,
+    summarise,
+    usual_audience,
+)
 from targeting.segments.segmenter import Segmenter
 
-__all__ = ["Segmentation", "Segmenter", "aggregate", "form_segments", "segmented", "summarise"]
+__all__ = [
+    "Segmentation", "Segmenter", "aggregate", "form_segments", "segmented", "summarise", "usual_audience",
+]  # fmt: skip

@@ -67,9 +67,9 @@ def form_segments(
     users: pl.DataFrame,
     *,
     min_audience: int | None = None,
-    max_segments: int = SETTINGS.most_segments,
+    max_segments: int | None = None,
     p_precise_threshold: float | None = None,
-    value_goal: float = SETTINGS.value_goal,
+    value_goal: float | None = None,
     rules: bool = True,
     trial: pl.DataFrame | None = None,
 ) -> Segmentation:
@@ -81,9 +81,10 @@ def form_segments(
         users: features of the same users, for the targeting rules (may hold more users).
         min_audience: fewest users of a segment (an audience that small as a whole becomes one segment);
             default: `usual_audience`.
-        max_segments: most segments.
+        max_segments: most segments; default: `most_segments` of the settings.
         p_precise_threshold: line between precise and content; default: see `Grouping`.
-        value_goal: stop splitting when this share of the user-level plan value is reached.
+        value_goal: stop splitting when this share of the user-level plan value is reached; default: the
+            settings'.
         rules: also find platform targeting rules.
         trial: scores of an earlier model with what came of people since (its `later_outcomes`): decides what
             a split must promise. Without it every promise is believed.
@@ -96,9 +97,11 @@ def form_segments(
     if wide.is_empty():
         raise DataError(NOBODY)
     least = usual_audience(wide.height) if min_audience is None else min_audience
-    if least < 1 or max_segments < 1:
-        raise DataError(f"segments: min_audience {least} and max_segments {max_segments} must be 1 or more")
-    grouping = Grouping(len(placements), least, max_segments, value_goal, p_precise_threshold)
+    most = SETTINGS.most_segments if max_segments is None else max_segments
+    goal = SETTINGS.value_goal if value_goal is None else value_goal
+    if least < 1 or most < 1:
+        raise DataError(f"segments: min_audience {least} and max_segments {most} must be 1 or more")
+    grouping = Grouping(len(placements), least, most, goal, p_precise_threshold)
     seen = None if trial is None else _gain_seen(trial, grouping, placements)
     segmenter, kept = _learned(wide, grouping, placements, share=1.0 if seen is None else seen)
     found = segmented(segmenter, scores, users if rules else None)

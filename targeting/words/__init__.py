@@ -7,5 +7,6 @@ two languages key by key and placeholder by placeholder. It must not import anyt
 """
 
 from targeting.words.catalogue import LANGUAGES, Words, words_in
+from targeting.words.refusals import refused
 
-__all__ = ["LANGUAGES", "Words", "words_in"]
+__all__ = ["LANGUAGES", "Words", "refused", "words_in"]

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from models.errors import CampaignError
 from targeting.words.amounts import Amounts, AmountsZh
 from targeting.words.desk import Desk, DeskZh
+from targeting.words.errors import Errors, ErrorsZh
+from targeting.words.programmes import Programmes, ProgrammesZh
 from targeting.words.reasons import Reasons, ReasonsZh
 from targeting.words.report import Report, ReportZh
 from targeting.words.rules import Rules, RulesZh
@@ -18,13 +20,25 @@ from targeting.words.terms import Terms, TermsZh
 from targeting.words.verdict import Verdict, VerdictZh
 
 
-class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk):
+class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk, Programmes, Errors):
     """Every message in English."""
 
     language = "en"
 
 
-class WordsZh(AmountsZh, TermsZh, RulesZh, ReasonsZh, VerdictZh, ReportZh, TerminalZh, DeskZh, Words):
+class WordsZh(
+    AmountsZh,
+    TermsZh,
+    RulesZh,
+    ReasonsZh,
+    VerdictZh,
+    ReportZh,
+    TerminalZh,
+    DeskZh,
+    ProgrammesZh,
+    ErrorsZh,
+    Words,
+):
     """Every message in Chinese."""
 
     language = "zh"

@@ -264,4 +264,8 @@ class TermsZh(Terms):
             r"^the curves were supplied from outside, and whether they are causal is not known here",
             "曲线由外部提供，是否因果在此无从得知",
         ),
+        (
+            r"^no difference found: nothing in the logs tells whom to prefer, so everybody is one segment and the money is divided between the placements alone",
+            "未发现差异：日志看不出该优先投给谁，因此所有人归为一个人群，预算只在投放位置之间分配",
+        ),
     )

@@ -5,7 +5,11 @@ import csv
 import io
 import json
 import re
+import shutil
+import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -18,7 +22,9 @@ from models.escaping.media import from_cell, is_printable, printable
 from pipelines.cli import app
 from pipelines.shell import execute
 from pipelines.store.plans import read_plan
+from pipelines.store.tables import read_table
 
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 # One name in every place that holds one: segment, placement, constraint, campaign, merchant.
 # Those that the door takes for one name (blanks, quotes, the mark of a cell) stand for each other.
 NAMES = list({fold_name(from_cell(printable(name).strip())): name for name in reversed(HOSTILE)}.values())[
@@ -29,6 +35,17 @@ ELEMENTS = re.compile(
     "|strong|small|table|thead|tbody|tfoot|tr|t[hd]|figure|figcaption|d[ltd]|details|summary|svg|g|path|text|rect"
     "|line|defs|circle|clippath|lineargradient|stop|tspan"
 )
+
+
+def commanded(*arguments):
+    """The command line in this process: what it printed; exit 0 is demanded."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = execute(app, [str(part) for part in arguments])
+    assert code == 0, err.getvalue()
+    assert all(map(is_printable, out.getvalue().split("\n")))
+    assert not err.getvalue()
+    return out.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +76,8 @@ def written(curves, brief, tmp_path_factory):
     curves.write_parquet(folder / "curves.parquet")
     (folder / "brief.yaml").write_text(json.dumps({**brief, "campaign_id": printable(NAMES[0])}))
     arguments = ["plan", "--campaign", folder / "brief.yaml", "--curves", folder / "curves.parquet"]
-    arguments += ["--out", folder / "plan", "--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = execute(app, [str(part) for part in arguments])
-    assert code == 0, err.getvalue()
-    return folder / "plan", out.getvalue(), f"sqlite:///{folder}/mlflow.db"
+    told = commanded(*arguments, "--out", folder / "plan", "--tracking-uri", f"sqlite:///{folder}/mlflow.db")
+    return folder / "plan", told, f"sqlite:///{folder}/mlflow.db"
 
 
 class _Page(HTMLParser):
@@ -155,3 +168,134 @@ def test_check_prints_only_what_can_be_read(tmp_path, capsys):
         execute(app, ["check", str(tmp_path / "report\x1b[2J\n.csv"), *flags])
         told = capsys.readouterr()
         assert all(map(is_printable, (told.out + told.err).split("\n")))
+
+
+def refuse_formulas(cells):
+    text = [cell for cell in cells if cell and not re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", cell)]
+    assert not [cell for cell in text if re.match(r"\ufeff?\s*[=+\-@＝＋－＠]", cell)]
+    assert all(is_printable(cell.removeprefix("\ufeff")) for cell in text)
+
+
+@pytest.fixture(scope="module")
+def launched(written, tmp_path_factory):
+    """What is uploaded to a console for the hostile plan, with every minimum taken away."""
+    folder = tmp_path_factory.mktemp("launch")
+    low = "minimums: {campaign_day_cny: 0.01, unit_day_cny: 0.01}\n"
+    (folder / "export.yaml").write_text(low)
+    common = ("--plan", written[0], "--config", folder / "export.yaml", "--tracking-uri", written[2])
+    for form in ("kuaishou", "xlsx"):
+        commanded("export", *common, "--format", form, "--out", folder / form)
+    return folder
+
+
+def test_a_launch_sheet_is_text_in_every_cell(launched, written):
+    funded = read_plan(written[0]).allocation.filter(pl.col("spend_cny") > 0)
+    for path in sorted(launched.rglob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            refuse_formulas([cell for row in csv.reader(file) for cell in row])
+    books = sorted(launched.rglob("*.xlsx"))
+    assert len(books) == 2
+    for path in books:
+        with zipfile.ZipFile(path) as book:
+            assert {*book.namelist()} == {
+                "[Content_Types].xml",
+                "_rels/.rels",
+                "xl/_rels/workbook.xml.rels",
+                "xl/workbook.xml",
+                "xl/worksheets/sheet1.xml",
+            }
+            sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))
+        kinds = {element.tag.partition("}")[2] for element in sheet.iter()}
+        assert kinds == {"worksheet", "sheetData", "row", "c", "v", "is", "t"}  # no f, no hyperlink
+        cells = [cell.text or "" for cell in sheet.iter() if cell.tag.endswith("}t")]
+        refuse_formulas(cells)
+        found = read_table(path)
+        assert found.height == funded.height
+    said = json.loads((launched / "kuaishou/export.json").read_text(encoding="utf-8"))
+    assert {unit["segment"] for unit in said["units"]} == set(funded["segment"])
+
+
+def test_an_evaluation_is_as_harmless_as_the_plan(written, launched, tmp_path):
+    (tmp_path / "data").mkdir()
+    rows = read_plan(written[0]).allocation.filter(pl.col("spend_cny") > 0)
+    report = rows.select(
+        pl.lit("2020-11-11").alias("date"), "segment", "placement", "spend_cny", pl.lit(3).alias("new_fans"),
+        pl.lit(90.0).alias("gmv_cny"),
+    )  # fmt: skip
+    report.rename({"spend_cny": "cost_cny"}).write_parquet(tmp_path / "data/delivery.parquet")
+    common = ("--plan", written[0], "--data", tmp_path / "data", "--tracking-uri", written[2])
+    commanded("evaluate", *common, "--out", tmp_path / "judged")
+    harmless((tmp_path / "judged/evaluation.html").read_text(encoding="utf-8"))
+    tables = sorted((tmp_path / "judged").glob("*.csv"))
+    assert tables
+    for path in tables:
+        with path.open(encoding="utf-8", newline="") as file:
+            refuse_formulas([cell for row in csv.reader(file) for cell in row])
+
+
+def test_people_are_assigned_under_every_name(written, tmp_path):
+    (tmp_path / "people").mkdir()
+    offers = pl.DataFrame(
+        [(f"u{at}-{turn}", name, 2.0 + turn, 1.0) for at, name in enumerate(NAMES) for turn in (0, 1)],
+        schema=["user_id", "placement", "worth", "cost_cny"],
+        orient="row",
+    )
+    offers.write_parquet(tmp_path / "people/offers.parquet")
+    (tmp_path / "brief.yaml").write_text(json.dumps({"campaign_id": "c", "budget_cny": len(NAMES)}))
+    common = ("--campaign", tmp_path / "brief.yaml", "--tracking-uri", written[2])
+    told = commanded("assign", "--scores", tmp_path / "people", *common, "--out", tmp_path / "lists")
+    assert "\x1b" not in told
+    chosen = pl.read_parquet(tmp_path / "lists/assignment/*.parquet")
+    assert chosen.height == len(NAMES)
+    assert all(map(is_printable, chosen["placement"]))
+
+
+@pytest.fixture
+def browser():
+    """A real browser; `ran` is what a page made it do beside showing text."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("needs chromium")
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield opened
+        opened.close()
+
+
+def watched_tab(browser, ran, *, home):
+    """A tab; dialogs and whatever is asked of anybody but `home` are noted in `ran`."""
+    tab = browser.new_page()
+    tab.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    tab.on("request", lambda asked: ran.append(asked.url) if not asked.url.startswith(home) else None)
+    return tab
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_real_browser_runs_and_fetches_nothing_of_a_report(written, browser):
+    ran, page = [], (written[0] / "report.html").as_uri()
+    tab = watched_tab(browser, ran, home=page)
+    tab.goto(page)
+    for drawer in tab.locator("summary").all():
+        drawer.click()
+    tab.wait_for_timeout(500)
+    assert "<img src=x onerror=alert(1)>" in tab.inner_text("body")
+    assert ran == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_shows_names_as_text(written, browser, page_of):
+    ran = []
+    with page_of(written[0]) as home:
+        tab = watched_tab(browser, ran, home=(home, home.replace("http", "ws"), "data:", "blob:"))
+        tab.goto(home)
+        tab.get_by_text("Where the money goes").wait_for(timeout=90_000)
+        tab.wait_for_timeout(1500)
+        shown = tab.inner_text("body")
+        assert tab.locator("img[src=x], img[src*=fetch], a[href*=fetch], [onerror], [onload]").count() == 0
+        assert tab.get_by_test_id("stException").count() == 0
+    assert "<img src=x onerror=alert(1)>" in shown
+    assert ran == []

@@ -38,7 +38,7 @@ BRIEF = {
     "min_ticket_cny": 10,
     "slots": {"count": 1},
 }
-SETTINGS = {"gap_tol": 1e-4, "time_limit_s": 2.0, "draws": 20, "seed": 7, "max_rejected_share": 0.05}
+SETTINGS = {"gap_tol": 1e-4, "time_limit_s": 0.5, "draws": 20, "seed": 7, "max_rejected_share": 0.05}
 PEOPLE = 400
 
 
@@ -57,13 +57,9 @@ def make(folder: Path) -> Path:
     curves = [(s, p, 900.0 + 100 * i, 300.0 + 50 * i, 0.9) for i, (s, p) in enumerate(cells)]
     names = ["segment", "placement", "top", "half_spend_cny", "slope"]
     pl.DataFrame(curves, schema=names, orient="row").write_csv(folder / "curves.csv")
-    report = [
-        (f"2020-11-{day:02d}", s, p, 100.0 + 10 * day, 900 + 80 * day, 20 + day, 150.0 + 9 * day)
-        for day in range(1, 9)
-        for s, p in cells
-    ]
-    names = ["date", "segment", "placement", "cost_cny", "impressions", "new_fans", "gmv_cny"]
-    pl.DataFrame(report, schema=names, orient="row").write_csv(folder / "delivery.csv")
+    _report(range(1, 9), cells).write_csv(folder / "delivery.csv")
+    (folder / "after").mkdir()
+    _report(range(11, 13), cells).write_csv(folder / "after" / "delivery.csv")
     (folder / "brief.yaml").write_text(yaml.safe_dump(BRIEF, allow_unicode=True), encoding="utf-8")
     (folder / "plan.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
     brief = ["--campaign", folder / "brief.yaml", "--config", folder / "plan.yaml", *store]
@@ -74,6 +70,16 @@ def make(folder: Path) -> Path:
     )
     (folder / "done").touch()
     return folder
+
+
+def _report(days: range, cells: list[tuple[str, str]]) -> pl.DataFrame:
+    rows = [
+        (f"2020-11-{day:02d}", s, p, 100.0 + 10 * day, 900 + 80 * day, 20 + day, 150.0 + 9 * day)
+        for day in days
+        for s, p in cells
+    ]
+    names = ["date", "segment", "placement", "cost_cny", "impressions", "new_fans", "gmv_cny"]
+    return pl.DataFrame(rows, schema=names, orient="row")
 
 
 def _write_model(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from pipelines.store.manifest import MANIFEST, seal
 from tests.fuzz import damage
 
 
@@ -146,21 +147,25 @@ def _damaged_text(rng: random.Random, data: bytes, suffix: str) -> bytes:
 
 
 def saved_plans(rng: random.Random, base: Path, at: Path) -> Case:
-    """A plan directory with one file damaged, half of them without the seal; judged against its report."""
+    """A plan directory with one file damaged, four of five sealed anew; judged by a report or launched."""
     shutil.copytree(base / "plan", at / "plan")
-    if sealed := rng.random() < 0.5:
+    if sealed := rng.random() < 0.2:
         names = [
             path for path in sorted((at / "plan").iterdir()) if path.is_file() and path.suffix != ".html"
         ]
     else:
-        (at / "plan" / "fingerprints.json").unlink(missing_ok=True)
         names = [at / "plan" / name for name in ("plan.json", "market.json", "allocation.csv", "curves.csv")]
     path = rng.choice(names)
     before = path.read_bytes()
     _written(path, _damaged_text(rng, before, path.suffix))
+    if not sealed:
+        (at / "plan" / MANIFEST).unlink()
+        seal(at / "plan")
     same = path.read_bytes() == before or not sealed or path.name.startswith(".")
-    store = ["--tracking-uri", f"sqlite:///{base}/mlflow.db"]
-    arguments = ["evaluate", "--data", str(base / "delivery.csv"), "--plan", str(at / "plan"), *store]
+    store = ["--plan", str(at / "plan"), "--tracking-uri", f"sqlite:///{base}/mlflow.db"]
+    arguments = ["evaluate", "--data", str(base / "after"), *store]
+    if rng.random() < 0.5:
+        arguments = ["export", "--format", "kuaishou", "--out", str(at / "out"), *store]
     return Case(arguments, lambda: "" if same else f"{path.name} was edited under its seal")
 
 

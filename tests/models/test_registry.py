@@ -69,6 +69,29 @@ def test_saved_and_loaded_model_scores_the_same(store):
     assert served.metadata.saved_input_example_info is not None
 
 
+@pytest.mark.parametrize("edited", ["MLmodel", "code/models/__init__.py", "pyfunc_code.py", "a file more"])
+def test_a_version_is_refused_where_what_serving_runs_was_edited(store, edited):
+    from models import registry
+
+    model, _ = fitted()
+    uri = registry.save(model)
+    [folder] = (path.parent for path in store.rglob("MLmodel"))
+    mark = store / "ran"
+    hostile = f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n"
+    if edited == "MLmodel":
+        said = re.sub("loader_module: .*", "loader_module: evil", (folder / edited).read_text())
+        assert "evil" in said
+        (folder / edited).write_text(said)
+    elif edited == "a file more":
+        (folder / "code" / "sitecustomize.py").write_text(hostile)
+    else:
+        (folder / edited).write_text(hostile + (folder / edited).read_text())
+    for address in (uri, "models:/new-fan-gmv@champion"):
+        with pytest.raises(DataError, match="edited or damaged since it was registered"):
+            registry.load(address)
+    assert not mark.exists()
+
+
 def test_nobody_travels_with_a_model(store):
     from mlflow.artifacts import download_artifacts
 

@@ -1,5 +1,7 @@
 """The planner's page: the decision behind it, the page without a browser, and once in a real one."""
 
+import base64
+import json
 import os
 import shutil
 import signal
@@ -9,19 +11,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from models.errors import DataError, InfeasibleError, TargetingError
-from pipelines.app import screen, server, views
+from pipelines.app import links, screen, server
 from pipelines.app.choices import Choice
 from pipelines.app.opening import opened
 from pipelines.app.what_if import what_if
 from pipelines.jobs.plan import Source, run_plan
 from pipelines.store.plans import read_plan
-from targeting.words import words_in
+from targeting.words import refused, words_in
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -73,7 +76,7 @@ def test_a_contradiction_is_told_in_chinese_too(plan_dir):
     w = words_in("zh")
     with pytest.raises(InfeasibleError) as error:
         what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
-    told = views.refusal(w, error.value)
+    told = refused(w, error.value)
     assert told.startswith("没有计划能同时满足“little live”、“直播间 50 % 至 100 %”；放宽其中一条：")
 
 
@@ -246,10 +249,12 @@ def test_the_page_ends_with_its_command(served):
 @pytest.mark.slow
 @pytest.mark.parametrize("served", [signal.SIGINT], indirect=True)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_the_page_in_a_real_browser(served):
+def test_page_and_report_in_a_real_browser(served, plan_dir):
     if not Path(CHROMIUM).exists():
         pytest.skip("needs chromium")
     from playwright.sync_api import sync_playwright
+
+    errors = []
 
     with sync_playwright() as play:
         browser = play.chromium.launch(
@@ -257,6 +262,8 @@ def test_the_page_in_a_real_browser(served):
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         tab = browser.new_page()
+        tab.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
+        tab.on("pageerror", lambda error: errors.append(str(error)))
         tab.goto(served)
         tab.get_by_text("Where the money goes").wait_for(timeout=90_000)
         assert tab.get_by_text("Deploy").count() == 0
@@ -270,4 +277,73 @@ def test_the_page_in_a_real_browser(served):
         changed = "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before"
         tab.wait_for_function(changed, arg=before, timeout=90_000)
         assert tab.get_by_test_id("stException").count() == 0
+        tab.get_by_text("Take it with you").wait_for(timeout=90_000)
+        assert barriers(tab) == []
+        tab.get_by_text("中文").click()
+        tab.get_by_text("带走").wait_for(timeout=90_000)
+        assert barriers(tab) == []
+        for language in ("en", "zh"):
+            for width in (1200, 390):
+                report = browser.new_page(viewport={"width": width, "height": 900})
+                report.on("console", lambda told: errors.append(told.text))
+                report.set_content(read_plan(plan_dir).to_html(language))
+                assert barriers(report) == []
+                assert report.evaluate("document.documentElement.scrollWidth") <= width
         browser.close()
+    assert errors == []
+
+
+def barriers(tab):
+    """What axe finds that keeps somebody out: labels, contrast, order of headings ..."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab).response["violations"]
+    streamlits_own = {"presentation-role-conflict"}  # its upload box is a <section role="presentation">
+    return [
+        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
+        for rule in found
+        if rule["id"] not in streamlits_own
+    ]
+
+
+def test_a_link_puts_every_control_back(plan_dir):
+    saved = read_plan(plan_dir)
+    stand = {"goal": "new_fan_gmv", "budget": 450.0, "target-on": True, "target": 2.0, "place-live": (10, 60)}
+    text = links.written(saved, {**stand, "opened": object(), "files": None, "segment-b": (0, 40)})
+    assert links.read(text, saved) == {**stand, "segment-b": (0, 40)}
+    assert links.read(text, what_if(saved, Choice(200))) is None, "of another plan"
+
+
+@pytest.mark.parametrize(
+    ("said", "held"),
+    [
+        ({"budget": 1e9}, {"budget": 900.0}),
+        ({"budget": "1e9", "place-live": [90, 10], "spread": 0.5}, {"place-live": (10, 90), "spread": 1}),
+        (
+            {"kept": ["little live", "<b>"], "files": 1, "goal": "ruin", "risk-on": 1},
+            {"kept": ["little live"]},
+        ),
+    ],
+)
+def test_a_link_is_read_like_anything_from_outside(plan_dir, said, held):
+    saved = read_plan(plan_dir)
+    packed = zlib.compress(json.dumps({"plan": links.mark_of(saved), **said}).encode())
+    assert links.read(base64.urlsafe_b64encode(packed).decode(), saved) == held
+
+
+@pytest.mark.parametrize(
+    "text", ["", "é", "AAAA", base64.urlsafe_b64encode(zlib.compress(b"[" * 99)).decode()]
+)
+def test_what_is_no_link_is_refused(plan_dir, text):
+    assert links.read(text, read_plan(plan_dir)) is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_page_opens_where_a_link_says(page, plan_dir):
+    saved = read_plan(plan_dir)
+    page.query_params["scenario"] = links.written(saved, {"budget": 600.0, "ticket": 5.0, "kept": []})
+    page.run()
+    assert not page.exception
+    assert page.sidebar.slider[0].value == 600.0
+    assert [number.value for number in page.sidebar.number_input if number.key == "ticket"] == [5.0]
+    assert page.metric[-1].value == "¥600"

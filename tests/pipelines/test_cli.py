@@ -28,6 +28,8 @@ COMMANDS = (
     "export",
     "evaluate",
     "backtest",
+    "products",
+    "register",
     "replay",
     "app",
     "schema",
@@ -238,3 +240,23 @@ def test_an_interrupted_job_leaves_no_half_written_output(tmp_path):
     assert process.returncode == 130
     assert len(err.strip().splitlines()) <= 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_is_told_in_the_language_that_was_asked_for(cli, own_folder):
+    (own_folder / "curves.csv").write_text("segment,placement,top,half_spend_cny,slope\na,video,9,1,1\n")
+    (own_folder / "brief.yaml").write_text("campaign_id: c\nbudget_cny: -1\nplacements: [video]\n")
+    asked = ("plan", "--campaign", "brief.yaml", "--curves", "curves.csv", "--out", "plan")
+    code, out, err = cli(*asked, "--lang", "zh")
+    assert (code, out) == (1, "")
+    assert err.startswith("targeting: 投放需求或设置有误，请修改：")
+    assert "brief.yaml" in err
+    assert "budget_cny" in err
+    assert cli(*asked)[2].isascii()
+    (own_folder / "brief.yaml").write_text(
+        "campaign_id: c\nbudget_cny: 5\nplacements: [video]\nconstraints:\n"
+        "- {kind: bounds, name: much, placement: video, min_cny: 4}\n"
+        "- {kind: bounds, name: little, placement: video, max_cny: 1}\n"
+    )
+    code, out, err = cli(*asked, "--lang=zh")
+    assert (code, out) == (3, "")
+    assert err.startswith("targeting: 没有计划能同时满足“much”、“little”；放宽其中一条：")

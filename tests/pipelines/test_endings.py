@@ -12,8 +12,9 @@ import pytest
 
 from models import registry
 from pipelines import processes, tracking
-from pipelines.jobs import train
+from pipelines.jobs import run, train
 from pipelines.processes import Terminated, identity, is_dead, own_temporary_folder
+from pipelines.store.plans import read_plan
 from pipelines.tracking_store import EXPERIMENT, connect
 
 SETTINGS = "min_audience: 100\ndraws: 20\nthreads: 1\n"
@@ -74,10 +75,26 @@ def test_what_comes_after_the_alias_takes_nothing_back(train_once, store, monkey
     assert [*runs().values()] == ["FINISHED"]
 
 
+def test_a_plan_that_is_published_names_a_version_that_stays(cli, store, data_dir, tmp_path, monkeypatch):
+    publish = run.publish
+
+    def interrupted(*given, **named):
+        publish(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "publish", interrupted)
+    settings, out = tmp_path / "run.yaml", tmp_path / "plan"
+    settings.write_text("train: {min_audience: 100, draws: 20, threads: 1}\n")
+    brief = data_dir / "campaign.yaml"
+    assert cli("run", "--data", data_dir, "--campaign", brief, "--config", settings, "--out", out)[0] == 130
+    assert read_plan(out).provenance.model_uri == registry.version_at(registry.NAME, registry.ALIAS)
+    assert [*runs().values()] == ["FINISHED"]
+
+
 CHILD = """
 import os, signal, sys
 from pipelines import cli, tracking
-from pipelines.jobs import train
+from pipelines.jobs import run, train
 from pipelines.shell import execute
 register = train.register
 def stopped(*given, **named):

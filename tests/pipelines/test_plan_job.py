@@ -244,6 +244,33 @@ def test_a_replay_with_changed_input_is_refused_by_name(cli, store, curves):
     assert not Path("again").exists()
 
 
+EDITS = (
+    ("replay.json", '"job"', '"jobs"'),
+    ("replay.json", '"sources": {', '"data": 7, "sources": {'),
+    ("replay.json", '"job": "plan"', '"job": "run"'),
+    ("replay.json", '"curves"', '"/etc/passwd"'),
+    ("replay.json", '"gap_tol"', '"gap"'),
+    ("replay.json", "{", "[" * 5000),
+    ("plan/allocation.csv", "spend_li", "spend"),
+    ("plan/allocation.csv", ",0,", ",x,"),
+)
+
+
+def test_an_edited_record_of_a_run_is_refused_in_words(cli, store, curves, own_folder):
+    brief, table = curves
+    told = cli("plan", "--campaign", brief, "--curves", table, "--out", "plan", "--json")[1]
+    run_id = json.loads(told)["run_id"]
+    for name, old, new in EDITS:
+        [path] = own_folder.glob(f"mlartifacts/**/{run_id}/artifacts/{name}")
+        said = path.read_text()
+        assert old in said
+        path.write_text(said.replace(old, new, 1))
+        code, _, err = cli("replay", run_id, "--out", "again")
+        assert (code, len(err.splitlines())) == (1, 1), (name, old, err)
+        path.write_text(said)
+    assert not Path("again").exists()
+
+
 def test_a_run_without_a_plan_cannot_be_replayed(cli, trained):
     store, _, run_id = trained
     code, _, err = cli("replay", run_id, "--out", "again", "--tracking-uri", store)

@@ -9,6 +9,7 @@ import pytest
 import targeting as tg
 from targeting.plan import questions
 from targeting.plan.promise import Interval
+from targeting.plan.provenance import NO_DIFFERENCE
 from targeting.plan.rules import rules_of
 from targeting.report import charts, rule_words
 from targeting.report.console_terms import ConsoleRule, console_rule
@@ -107,6 +108,15 @@ def test_a_profit_that_cannot_be_told_is_said():
     assert "What profit that leaves cannot be told: the brief has no economics" in " ".join(
         rest(plan, EN, None)
     )
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("en", "No difference found: "), ("zh", "未发现差异")])
+def test_that_nobody_can_be_preferred_is_said_in_the_verdict(language, sentence):
+    plan, words_of = jewellery_shop.plan(), words_in(language)
+    alike = replace(plan.provenance, warnings=(NO_DIFFERENCE,))
+    for origin, told in ((plan.provenance, 0), (alike, 1)):
+        said = rest(replace(plan, provenance=origin), words_of, None)
+        assert sum(line.startswith(sentence) for line in said) == told
 
 
 def test_the_best_budget_is_the_best_of_a_finer_search():

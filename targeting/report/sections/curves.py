@@ -19,7 +19,7 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
     w, fans = reader.words, measure_of(plan) == "new_fans"
     if plan.curves.is_empty():
         return None
-    shades = charts.shades_of(plan.market.cells["placement"].unique(maintain_order=True).to_list())
+    shades = charts.shades_of((*plan.campaign.placements, *plan.market.cells["placement"]))
     panels = []
     for unit in shown(plan).to_dicts():
         curve = plan.curves.filter(pl.all_horizontal(pl.col(k) == unit[k] for k in _KEYS))

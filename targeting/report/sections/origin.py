@@ -24,7 +24,7 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
         "origin",
         {
             "said": f"{w.origin_status.format(status=w.statuses[plan.status])} {rows}",
-            "warnings": origin.warnings,
+            "warnings": [w.told(line) for line in origin.warnings],
             "facts": [(name, text) for name, text in told if text],
         },
     )

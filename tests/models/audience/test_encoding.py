@@ -68,6 +68,13 @@ def test_high_cardinality_keeps_the_frequent_and_shares_a_code_for_the_rest():
     assert FeatureEncoder.fit(names).columns == ()
 
 
+def test_a_table_as_wide_as_nobody_can_learn_from_is_refused():
+    users = pl.DataFrame({"user_id": ["a", "b"], **{f"x{at}": [0.0, 1.0] for at in range(1001)}})
+    with pytest.raises(DataError, match="1001 feature columns, expected at most 1000"):
+        FeatureEncoder.fit(users)
+    assert len(FeatureEncoder.fit(users.drop("x7")).columns) == 1000
+
+
 def test_missing_column_names_the_nearest():
     encoder = FeatureEncoder.fit(users())
     with pytest.raises(DataError, match=r"column gender is missing.*nearest column: gendre"):

@@ -12,6 +12,7 @@ from targeting.grants import with_grants
 from targeting.programmes.programme_rules import Programme
 from targeting.programmes.support import supported
 from targeting.programmes.verdicts import judged
+from targeting.words import words_in
 
 RULES = load(ProgrammesSettings)
 
@@ -201,3 +202,20 @@ def test_rules_of_ones_own():
     for wrong in ({"fact": "fans"}, {"fact": "fans", "below": 1, "above": 2}):
         with pytest.raises(ValueError, match="needs exactly one of"):
             Programme.model_validate({"name": "n", "title": "t", "when": wrong, "gives": {}})
+
+
+def test_verdicts_speak_chinese():
+    zh = words_in("zh")
+    lucky = brief({**STREAMER, "opened_on": "2020-10-01", "violations": 1, "facts": FACTS})
+    said = {v.name: v.said(zh) for v in judged(RULES.programmes, lucky)}
+    within = "开店日期（opened_on） 2020-10-01 在 2020-10-01 至 2020-11-11 之内"
+    assert said[FEE] == f"技术服务费 1%：已获得（费率 1.00%）：{within}"
+    assert said[CHALLENGE].startswith("产地好主播挑战赛：已获得（直播间曝光 5,000 次）：")
+    assert said[CAMP] == "新商家训练营：不符合：违规次数（violations） 1，不满足 <= 0"
+    assert said["cash-subsidy"] == (
+        "现金补贴：尚不能判断：不知道获批现金补贴（cash_awarded_cny）：请写在投放需求的 merchant 下"
+    )
+    near = outlook(jewellery_shop.plan(brief({"month_gmv_cny": 999_000})), RULES.boards)[0]
+    assert near.said(zh).startswith("百万榜：还差 1,000，按本计划达到的概率为 ")
+    english = [line for v in judged(RULES.programmes, lucky) for line in v.said(zh).split("：")[1:2]]
+    assert not [line for line in english if line.isascii()]

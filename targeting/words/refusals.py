@@ -1,0 +1,36 @@
+"""An error in the reader's language."""
+
+from __future__ import annotations
+
+from models.errors import InfeasibleError, TargetingError
+from targeting.words.catalogue import Words
+
+_BUDGET = "total"
+
+
+def refused(w: Words, error: TargetingError) -> str:
+    """Why it cannot be: a conflict of rules in whole sentences, else the error's kind and its usual phrases.
+
+    Names, numbers and what is rare in an error stay as the program says them.
+    """
+    if w.language == "en":
+        return str(error)
+    if isinstance(error, InfeasibleError) and error.conflict:
+        return _conflict(w, error)
+    said = str(error)
+    for phrase, theirs in w.error_phrases.items():
+        said = said.replace(phrase, theirs)
+    kind = next(name for name in (cls.__name__ for cls in type(error).__mro__) if name in w.error_kinds)
+    return w.error_kinds[kind].format(said=said)
+
+
+def _conflict(w: Words, error: InfeasibleError) -> str:
+    def named(name: str) -> str:
+        return w.rule_names["total"] if name == _BUDGET else f"“{name}”"
+
+    remedies = [
+        w.desk_remedy.format(name=named(name), amount=f"{amount:,.6g}")
+        for name, amount in error.relaxation.items()
+    ]
+    relax = w.desk_relax.format(remedies=w.or_.join(remedies)) if remedies else ""
+    return w.desk_conflict.format(names=w.comma.join(map(named, error.conflict)), relax=relax)
