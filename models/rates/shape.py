@@ -211,7 +211,7 @@ def _fit(
             rows.y.size,
         ),
         (*(b.slope for b in bases), *[0.0] * groups),
-        (*[RATES.base_sd] * len(bases), *[RATES.group_sd] * groups),
+        (*(RATES.base_sd if b.slope else RATES.hint_sd for b in bases), *[RATES.group_sd] * groups),
     )
     task = _Task(fitting, rows, folds, known, enough)
     line = task.line()
