@@ -74,8 +74,13 @@ def quiet(descriptor: int) -> Iterator[None]:
     if os.environ.get(DEBUG_VARIABLE):
         yield
         return
-    (sys.stdout if descriptor == 1 else sys.stderr).flush()
-    kept = os.dup(descriptor)
+    try:
+        if stream := sys.stdout if descriptor == 1 else sys.stderr:
+            stream.flush()
+        kept = os.dup(descriptor)
+    except OSError:  # nobody listens: it was closed before we began
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -204,7 +209,10 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
             return _of_ours(error)
         complain(why)
         return EXIT_INPUT
-    except Exception as error:  # the last resort: a person at a prompt gets one line, never a traceback
+    except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback
+        # A panic of polars is no `Exception`; whatever else is none is somebody's wish to end.
+        if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
+            raise
         _trace()
         return _of_ours(error)
 
@@ -222,7 +230,7 @@ def _of_machine(error: OSError | MemoryError) -> str | None:
     return f"{where}: cannot be used: {os.strerror(number)}; {todo}"
 
 
-def _of_ours(error: Exception) -> int:
+def _of_ours(error: BaseException) -> int:
     name = type(error).__name__
     complain(f"internal error, {name}: {error} (set {DEBUG_VARIABLE}=1 for the traceback and report it)")
     return EXIT_INTERNAL

@@ -15,7 +15,7 @@ class AudienceSettings:
     """Tuning numbers of the audience model.
 
     Attributes:
-        most_features: Feature columns; a line of them is solved in the cube of their number. Measured by
+        most_features: Feature columns; a line of them is solved in the cube of their number. Convention:
             fitting 3,000 people: 2 s of CPU with 10, 10 s with 110, 107 s and 0.7 GB with 510.
         most_levels: Levels of a text column with a code of their own; the rarer ones share one. Convention.
         level_rows: Users that a level of a long text column needs: below, a tree would learn people by heart.

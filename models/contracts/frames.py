@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,9 @@ import polars as pl
 from models.errors import DataError
 
 _SHAPELESS = (complex, list, tuple, dict, set)
+_MOMENTS = (pl.Date, pl.Datetime)
+_CALENDAR = (date(1, 1, 1), date(9999, 12, 31))
+"""What Python and people can name."""
 
 
 def as_frame(obj: object, *, source: str = "") -> pl.DataFrame:
@@ -87,10 +91,25 @@ def _is_of_one_kind(cells: Any) -> bool:
 
 
 def _plain(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Columns that only Python or an extension understands, as text."""
+    """Columns that only Python or an extension understands, as text; moments of no calendar at its end.
+
+    Polars panics where it writes such a moment as text, as the quarantine does.
+    """
+    frame = frame.with_columns(_within_calendar(column) for column in frame if column.dtype in _MOMENTS)
     odd = [column for column in frame if isinstance(column.dtype, pl.BaseExtension | pl.Object)]
     texts = [_as_text(column.name, _cells_of(column), str(column.dtype), where) for column in odd]
     return frame.with_columns(texts) if odd else frame
+
+
+def _within_calendar(column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ns":
+        return column  # 64 bits of nanoseconds end in 2262 by themselves
+    first, last = (pl.lit(moment).cast(column.dtype) for moment in _CALENDAR)
+    whole = column.to_physical()
+    least, most = pl.select(first.to_physical(), last.to_physical().alias("last")).row(0)
+    if whole.is_between(least, most).all():
+        return column
+    return whole.clip(least, most).cast(column.dtype)
 
 
 def _cells_of(column: pl.Series) -> list[object]:

@@ -1,9 +1,8 @@
 """Linear log rates whose prior the rows choose. In: rows, a matrix. Out: coefficients.
 
-Trees need many events to draw a smooth trend; a linear term draws it with one number. Every numeric column
-enters twice (standardised, and as a normal score of its rank, so that a heavy tail does not decide), with a
-flag for missing; a category enters as one column per level. All of these coefficients are N(0, 1 / lambda),
-and lambda, a number of pseudo-events, is that of most evidence (MacKay, "Bayesian Interpolation", 1992):
+Trees need many events to draw a smooth trend; a linear term draws it with one number. All coefficients of the
+features' columns (`design`) are N(0, 1 / lambda), and lambda, a number of pseudo-events, is that of most
+evidence (MacKay, "Bayesian Interpolation", 1992):
 
     lambda = gamma / sum beta^2,   gamma = sum (1 - lambda Sigma_kk),   Sigma = posterior covariance,
 
@@ -16,105 +15,18 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch
-from models.rates.forest import filled_up, places_among
+from models.rates.design import Design
 from models.rates.likelihood import Rows
 from models.rates.scoring import Regression, Stepped, weighted_squares
-from models.rates.settings import RATES
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a numeric column is standardised and ranked.
-
-    Attributes:
-        centre: Mean.
-        spread: Standard deviation.
-        knots: Quantiles on which ranks are read off.
-    """
-
-    centre: float
-    spread: float
-    knots: tuple[float, ...]
-
-    @cached_property
-    def _lines(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Knots, and where between them the line of normal scores starts, its height there and its slope."""
-        from scipy.special import ndtri
-
-        scores = ndtri(np.linspace(0.02, 0.98, len(self.knots)))
-        knots, start = np.asarray(self.knots), np.r_[0, : len(self.knots)]
-        slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
-        return filled_up(knots), knots[start], scores[start], slopes
-
-    def expand(self, x: np.ndarray) -> list[np.ndarray]:
-        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
-        missing, limit = np.isnan(x), RATES.standardised_limit
-        if missing.any():
-            x = np.where(missing, self.centre, x)
-        z = np.clip((x - self.centre) / self.spread, -limit, limit)
-        knots, start, height, slope = self._lines
-        place = places_among(knots, x)
-        rank = slope.take(place) * (x - start.take(place)) + height.take(place)
-        if missing.any():
-            z[missing] = rank[missing] = 0.0
-        return [z, rank, missing.astype(float)]
-
-
-@dataclass(frozen=True)
-class Design:
-    """Columns of a linear model, from a coded feature matrix.
-
-    Attributes:
-        categorical: Number of levels of each category column, by position (text codes 0..n-1).
-        numeric: Scale of each numeric column that varies, by position.
-    """
-
-    categorical: Mapping[int, int]
-    numeric: Mapping[int, Scale]
-
-    @classmethod
-    def fit(cls, matrix: np.ndarray, categorical: tuple[int, ...]) -> Design:
-        """Learn centres, spreads, quantiles and numbers of levels from a matrix (n, p)."""
-        levels, numeric = {}, {}
-        for j in range(matrix.shape[1]):
-            known = matrix[~np.isnan(matrix[:, j]), j]
-            if j in categorical:
-                levels[j] = int(known.max(initial=0.0)) + 1
-            elif known.size and np.ptp(known) > 0:
-                knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
-                numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
-        return cls(levels, numeric)
-
-    def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
-        """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
-        return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
-
-    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
-        """Each column of the design, from features (p, n)."""
-        for j, x in enumerate(features):
-            if j in self.categorical:
-                yield from (x == level for level in range(self.categorical[j]))
-            elif j in self.numeric:
-                yield from self.numeric[j].expand(x)
-
-    def of(self, batch: Batch) -> FloatArray:
-        """The columns for a batch, (q, n), made once for all rates of one design."""
-        made: list[tuple[Design, FloatArray]] = batch.once(Design, list)
-        for design, columns in made:
-            if design is self or design == self:
-                return columns
-        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
-        made.append((self, found.reshape(-1, len(batch))))
-        return made[-1][1]
+from models.rates.settings import RATES, TREES
 
 
 @dataclass(frozen=True)
@@ -131,39 +43,42 @@ class Known:
     mean: tuple[float, ...] = ()
     sd: tuple[float, ...] = ()
 
-    @classmethod
-    def nothing(cls, n: int) -> Known:
-        """No such column, for n rows."""
-        return cls(np.zeros((n, 0)))
-
 
 @dataclass(frozen=True)
 class LinearTerm:
-    """intercept + known . slopes + design(x) . coefficients.
+    """intercept + known . slopes + design(x) . coefficients, products of two columns among the latter.
 
     Attributes:
         design: Columns.
         intercept: Unpenalised.
         slopes: Of the known columns, (k,).
-        coefficients: (q,).
+        coefficients: Of the columns and of the products, (q + n_pairs,).
+        pairs: Columns that are multiplied.
     """
 
     design: Design
     intercept: float
     slopes: tuple[float, ...]
     coefficients: tuple[float, ...]
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
         """Linear predictor of each row, (n,), from features and known columns (n, k)."""
         # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
         effect, part = np.zeros(len(batch)), np.empty(len(batch))
-        for coefficient, column in zip(self.coefficients, self.design.of(batch), strict=True):
+        columns = self.design.of(batch)
+        products = (columns[i] * columns[j] for i, j in self.pairs)
+        for coefficient, column in zip(self.coefficients, chain(columns, products), strict=True):
             effect += np.multiply(column, coefficient, out=part)
         return self._with_known(effect, known)
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The same from expanded features (n, q)."""
-        return self._with_known(np.einsum("ij,j->i", expanded, np.asarray(self.coefficients)), known)
+        own, joint = np.split(np.asarray(self.coefficients), [expanded.shape[1]])
+        effect = np.einsum("ij,j->i", expanded, own)
+        for coefficient, (i, j) in zip(joint, self.pairs, strict=True):
+            effect = effect + coefficient * expanded[:, i] * expanded[:, j]
+        return self._with_known(effect, known)
 
     def _with_known(self, effect: np.ndarray, known: np.ndarray) -> np.ndarray:
         return np.asarray(self.intercept + np.einsum("ij,j->i", known, np.asarray(self.slopes)) + effect)
@@ -175,10 +90,12 @@ class LinearFit:
 
     Attributes:
         beta: Coefficients (intercept, known, features), (1 + k + q,).
-        apart: Log rate of each row by the coefficients of the rows outside each fold, (n, n_folds).
+        whole: Log rate of each row, (n,).
+        apart: The same by the coefficients of the rows outside each fold, (n, n_folds).
     """
 
     beta: FloatArray
+    whole: FloatArray
     apart: FloatArray
 
 
@@ -208,41 +125,82 @@ def fit_linear(*, expanded: FloatArray, rows: Rows, known: Known, folds: Sequenc
         if at.gained > RATES.fresh_nats:  # near the optimum the curvature hardly moves, and it is what costs
             parts = [weighted_squares(design[fold], information[fold]) for fold in folds]
             curvature = np.sum(parts, axis=0)
+            spectrum = _Spectrum.of(curvature, stated, k)
         before = penalty
         if q:
-            penalty = _penalty_of_most_evidence(
-                curvature, curvature @ at.theta - pull, mean, stated, chosen, penalty
-            )
+            penalty = spectrum.penalty(curvature @ at.theta - pull + stated * mean, penalty)
         problem = replace(problem, precision=np.diag(stated + penalty * chosen))
         step = np.linalg.solve(curvature + problem.precision, pull + problem.precision @ (at.theta - mean))
         at = problem.towards(at.theta, step, at.log_rate)
         settled = abs(np.log(penalty / before)) < RATES.penalty_tolerance
         if settled and at.gained < RATES.linear_tolerance_nats:
             break
-    return LinearFit(at.theta, _apart(problem, at, parts, folds))
+    return LinearFit(at.theta, at.log_rate, _apart(problem, at, parts, folds))
 
 
-def _penalty_of_most_evidence(
-    curvature: FloatArray,
-    target: FloatArray,
-    mean: FloatArray,
-    stated: FloatArray,
-    chosen: np.ndarray,
-    penalty: float,
-) -> float:
-    """MacKay's fixed point on the parabola beta' curvature beta / 2 - target' beta."""
-    for _ in range(RATES.penalty_rounds):
-        precision = stated + penalty * chosen
-        covariance = np.linalg.inv(curvature + np.diag(precision))
-        beta = covariance @ (target + precision * mean)
-        effective = float((1.0 - penalty * np.diag(covariance)[chosen]).sum())
-        size = max(float((beta[chosen] ** 2).sum()), 1e-12)
-        better = float(np.clip(effective / size, *RATES.penalty_limits))
-        done = abs(np.log(better / penalty)) < RATES.penalty_tolerance
-        penalty = better
-        if done:
-            break
-    return penalty
+def missed_pairs(
+    expanded: FloatArray, rows: Rows, log_rate: FloatArray, column_of: np.ndarray
+) -> tuple[tuple[int, int], ...]:
+    """Pairs of columns (or squares) whose product the line misses, most telling first.
+
+    Neither a line nor the first split of a tree sees an effect that only two columns together have. What the
+    likelihood would gain from a product is z^2 / 2, z its score over the root of its information; two matrix
+    products give z of every pair. Taken are those that the largest of as many normal numbers would hardly
+    reach, once for two features, where as many events are behind them as behind a leaf of a tree.
+
+    Args:
+        expanded: Design of each row, (n, q).
+        rows: What is observed.
+        log_rate: The line, (n,).
+        column_of: Feature of each column, (q,).
+    """
+    gradient, information = rows.gradient(log_rate)
+    score = weighted_squares(expanded, gradient)
+    behind = weighted_squares(expanded**2, information)
+    z = np.triu(
+        np.where(behind >= TREES.min_sum_hessian_in_leaf, np.abs(score) / np.sqrt(behind + 1e-12), 0.0)
+    )
+    least = np.sqrt(2.0 * np.log(max(z.size / 2.0, 1.0))) + RATES.pair_margin
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for place in np.argsort(-z, axis=None)[: (z > least).sum()]:
+        i, j = divmod(int(place), z.shape[1])
+        found.setdefault((int(column_of[i]), int(column_of[j])), (i, j))
+    return tuple(found.values())[: RATES.most_pairs]
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """The features' part of a curvature by its own axes, the other coefficients fitted for each of them.
+
+    Attributes:
+        values: Curvature along each axis, (q,).
+        axes: Each a column, (q, q).
+        across: What a pull on the other coefficients does to these, (q, k + 1).
+    """
+
+    values: FloatArray
+    axes: FloatArray
+    across: FloatArray
+
+    @classmethod
+    def of(cls, curvature: FloatArray, stated: FloatArray, k: int) -> _Spectrum:
+        """Axes of a curvature whose first k + 1 coefficients have precisions of their own."""
+        other, mine = slice(0, k + 1), slice(k + 1, None)
+        across = np.linalg.solve(curvature[other, other] + np.diag(stated[other]), curvature[other, mine]).T
+        values, axes = np.linalg.eigh(curvature[mine, mine] - across @ curvature[other, mine])
+        return cls(np.maximum(values, 0.0), np.asarray(axes), np.asarray(across, dtype=np.float64))
+
+    def penalty(self, target: FloatArray, penalty: float) -> float:
+        """MacKay's fixed point on the parabola beta' curvature beta / 2 - target' beta."""
+        known = self.across.shape[1]
+        along = (self.axes.T @ (target[known:] - self.across @ target[:known])) ** 2
+        for _ in range(RATES.penalty_rounds):
+            effective = float((self.values / (self.values + penalty)).sum())
+            size = max(float((along / (self.values + penalty) ** 2).sum()), 1e-12)
+            before, penalty = penalty, float(np.clip(effective / size, *RATES.penalty_limits))
+            if abs(np.log(penalty / before)) < RATES.penalty_tolerance:
+                break
+        return penalty
 
 
 def _apart(
@@ -253,15 +211,35 @@ def _apart(
     """
     whole = np.sum(parts, axis=0) + problem.precision
     inverse = [np.linalg.inv(whole - part) for part in parts]
+    outside = np.ones((problem.rows.y.size, len(folds)))
+    for k, fold in enumerate(folds):
+        outside[fold, k] = 0.0
+
+    def each(value: Callable[[FloatArray], FloatArray], f: FloatArray) -> FloatArray:
+        """What rows outside each fold say at its log rate, (n, n_folds)."""
+        return np.column_stack([value(column) for column in f.T]) * outside
+
+    def lost(beta: FloatArray, f: FloatArray) -> FloatArray:
+        """Minus the log posterior density of each fold's coefficients, (n_folds,)."""
+        off = beta - problem.mean[:, None]
+        prior = 0.5 * (off * (problem.precision @ off)).sum(axis=0)
+        return np.asarray(each(problem.rows.loss, f).sum(axis=0) + prior)
+
     beta = np.repeat(at.theta[:, None], len(folds), axis=1)
+    f, share = problem.log_rate(beta), np.ones(len(folds))
+    loss = lost(beta, f)
     for _ in range(RATES.fold_steps):
-        f = np.clip(problem.design @ beta, -RATES.rate_limit, RATES.rate_limit)
-        gradient = np.column_stack([problem.rows.gradient(f[:, k])[0] for k in range(len(folds))])
-        for k, fold in enumerate(folds):
-            gradient[fold, k] = 0.0
-        pull = problem.design.T @ gradient + problem.precision @ (beta - problem.mean[:, None])
-        step = np.column_stack([one @ pull[:, k] for k, one in enumerate(inverse)])
-        beta = beta - step
-        if 0.5 * float((step * pull).sum(axis=0).max()) < RATES.linear_tolerance_nats:
+        pull = problem.design.T @ each(lambda x: problem.rows.gradient(x)[0], f)
+        pull += problem.precision @ (beta - problem.mean[:, None])
+        step = share * np.column_stack([one @ pull[:, k] for k, one in enumerate(inverse)])
+        trial_f = problem.log_rate(beta - step)
+        trial_loss = lost(beta - step, trial_f)
+        better = trial_loss <= loss
+        gained = float((loss - trial_loss).max())
+        beta, f, loss = (
+            np.where(better, new, old) for new, old in ((beta - step, beta), (trial_f, f), (trial_loss, loss))
+        )
+        share = np.where(better, share, 0.25 * share)
+        if better.all() and gained < RATES.linear_tolerance_nats:
             break
-    return np.asarray(problem.design @ beta)
+    return f

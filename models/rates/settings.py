@@ -74,6 +74,9 @@ class RateSettings:
         linear_steps: Of scoring; each doubles the digits near the optimum. Derived.
         linear_tolerance_nats: Gain of a step that cannot matter to any decision. Convention.
         fresh_nats: Gain of a step after which the information is computed anew. Convention.
+        pair_margin: Deviations beyond the largest of as many normal numbers from which the product of two
+            columns enters a line. Convention: by luck once in some five hundred fits.
+        most_pairs: Such products of one line. Convention.
         fold_steps: Of scoring of a line without a fold, from that with it. Convention.
         shortest_step: Share of a full step at which nothing is left to gain. Convention.
         constant_steps: Of scoring of a constant. Derived: as above, 7 log units away.
@@ -128,6 +131,8 @@ class RateSettings:
     linear_steps: int = 25
     linear_tolerance_nats: float = 1e-3
     fresh_nats: float = 1.0
+    pair_margin: float = 1.0
+    most_pairs: int = 4
     fold_steps: int = 12
     shortest_step: float = 1e-6
     constant_steps: int = 50

@@ -24,9 +24,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from models.arrays import FloatArray
 from models.rates.batch import Batch, People
 from models.rates.boosting import NO_TREES, Grower, Trees, threads_for
+from models.rates.design import Design
 from models.rates.evidence import Averaged, Prior, average
 from models.rates.likelihood import Rows, fold_of
-from models.rates.linear import Design, Known, LinearFit, LinearTerm, fit_linear
+from models.rates.linear import Known, LinearFit, LinearTerm, fit_linear, missed_pairs
 from models.rates.settings import RATES
 
 
@@ -66,6 +67,13 @@ class Rate:
     groups: int = 0
     coin: Shift = NO_SHIFT
 
+    @cached_property
+    def key(self) -> object:
+        """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
+        line = self.linear
+        parts = () if line is None else (line.intercept, line.slopes, line.coefficients)
+        return (self.constant, parts, self.trees.text, self.trees.weight, *(one.key for one in self.bases))
+
     def log_rate(
         self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
     ) -> FloatArray:
@@ -79,7 +87,7 @@ class Rate:
         """
         batch = Batch.of(people)
         if group is None:
-            f = batch.once(id(self), lambda: self._logged(batch, None, threads))
+            f = batch.once(self.key, lambda: self._logged(batch, None, threads))
         else:
             f = self._logged(batch, group, threads)
         return self.coin.apply(f) if causal else f
@@ -207,6 +215,8 @@ def _fit(
     )
     task = _Task(fitting, rows, folds, known, enough)
     line = task.line()
+    pairs = missed_pairs(task.columns, rows, line.whole, task.design.feature_of) if enough else ()
+    line = task.line(*pairs) if pairs else line
     lines = np.concatenate([line.apart[one, k] for k, one in enumerate(folds)])
     rounds, trees = task.rounds(line.apart) if enough else (0, np.zeros(rows.y.size))
     stack = _stacked(rows, lines - constant, trees, constant)
@@ -217,6 +227,7 @@ def _fit(
         float(constant + level + slope * (beta[0] - constant)),
         tuple((slope * beta[1 : 1 + k]).tolist()),
         tuple((slope * beta[1 + k :]).tolist()),
+        pairs,
     )
     out = constant + level + slope * (lines - constant) + weight * trees
     nobody = None if group is None else np.full(n_users, -1.0)
@@ -225,12 +236,11 @@ def _fit(
     )
     at_rows = linear.of(task.expanded()[rows.user], known.columns)
     # none where held-out rows give them no weight
-    text = task.grower(at_rows).text(rounds) if rounds and weight > 0 else ""
-    forest = Trees(text, float(weight))
+    forest = Trees(task.grower(at_rows).text(rounds) if rounds and weight > 0 else "", float(weight))
     rate = Rate(constant, linear, forest, tuple(b.shape.rate for b in bases), groups)
     everybody = everybody + forest.value(fitting.matrix, everybody, fitting.threads)
     everybody[rows.user] = out
-    return Shape(rate, everybody, rounds if text else 0, rows.events, 1.0 - float(stack.weight[-1]))
+    return Shape(rate, everybody, rounds if forest.text else 0, rows.events, 1.0 - float(stack.weight[-1]))
 
 
 def _stacked(rows: Rows, lines: FloatArray, trees: FloatArray, constant: float) -> Averaged:
@@ -263,10 +273,17 @@ class _Task:
         """These columns of every user."""
         return self.fitting.expanded if self.enough else np.zeros((self.fitting.matrix.shape[0], 0))
 
-    def line(self) -> LinearFit:
-        """The line, on all rows and out of fold."""
-        expanded = self.expanded()[self.rows.user]
-        return fit_linear(expanded=expanded, rows=self.rows, known=self.known, folds=self.folds)
+    @cached_property
+    def columns(self) -> FloatArray:
+        """The same of each row, (n, q)."""
+        return np.asarray(self.expanded()[self.rows.user], dtype=np.float64)
+
+    def line(self, *pairs: tuple[int, int]) -> LinearFit:
+        """The line with so many products of two columns, on all rows and out of fold."""
+        columns = np.column_stack(
+            [self.columns, *(self.columns[:, i] * self.columns[:, j] for i, j in pairs)]
+        )
+        return fit_linear(expanded=columns, rows=self.rows, known=self.known, folds=self.folds)
 
     def rounds(self, lines: FloatArray) -> tuple[int, FloatArray]:
         """Number of trees on top of the line of each fold, and their sum out of fold."""
@@ -283,9 +300,8 @@ class _Task:
 
     def grower(self, line: FloatArray, held: slice | None = None, like: Grower | None = None) -> Grower:
         """What grows trees on top of a line."""
-        matrix = self.fitting.matrix[self.rows.user]
         return Grower(
-            np.column_stack([matrix, line]), self.rows, line, categorical=self.fitting.categorical,
-            seed=self.fitting.seed, threads=threads_for(self.rows.y.size, self.fitting.threads),
-            held=held, like=like,
+            np.column_stack([self.fitting.matrix[self.rows.user], line]), self.rows, line,
+            categorical=self.fitting.categorical, seed=self.fitting.seed, held=held, like=like,
+            threads=threads_for(self.rows.y.size, self.fitting.threads),
         )  # fmt: skip

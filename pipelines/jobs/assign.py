@@ -28,6 +28,7 @@ from pipelines.jobs.assign_source import Source, source_of
 from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, disk, write_table
 from pipelines.store.people_parts import read_dealt, write_people
+from pipelines.store.reading import hold
 from pipelines.store.scores import scored_digest
 from targeting.assignment.assigned import Judged
 from targeting.assignment.assignment_file import ASSIGNMENT_FILE, AssignmentFile, with_open_ends
@@ -155,7 +156,7 @@ def _assign(
 def _fixed(path: Path) -> Mapping[str, float]:
     """Prices by label, of an assignment of before."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = hold(path).data.decode()
     except (OSError, UnicodeError) as error:
         raise DataError(
             f"{path}: cannot be read ({error}); give the {ASSIGNMENT} of an earlier run"

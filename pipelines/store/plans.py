@@ -97,10 +97,10 @@ def _parsed(path: Path, data: bytes) -> pl.DataFrame | str:
         if path.suffix == ".csv":
             return from_cells(pl.read_csv(data, infer_schema_length=None))
         return pl.read_parquet(io.BytesIO(data)) if path.suffix == ".parquet" else data.decode()
-    except (UnicodeError, pl.exceptions.PolarsError) as error:
+    except (UnicodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(path: Path, error: BaseException) -> DataError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return DataError(f"{path}: cannot be read ({reason}); expected a file of `targeting plan`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from models.contracts.numbers import DecimalMark
 from models.contracts.parts import all_columns, stack
 from models.errors import DataError
 from models.escaping.tables import for_cells, from_cells
+from pipelines.shell import quiet
 from pipelines.store import disk
 from pipelines.store.delimited import TextTable, read_delimited
 from pipelines.store.reading import Held, hold
@@ -33,6 +35,8 @@ _MAGIC = b"PAR1"
 TABLE_SUFFIXES = (*_CSV, *_PARQUET, *_EXCEL)
 DATA_TABLES = ("users", "exposures", "orders", "delivery")
 """What a data directory may hold."""
+_ONE_QUIET = threading.Lock()
+"""Two threads that silence stderr in turns would never give it back."""
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -209,8 +213,10 @@ def _read_parquet(held: Held) -> pl.DataFrame:
             ".csv"
         )
     try:
-        return pl.read_parquet(held.open(), hive_partitioning=False)
-    except pl.exceptions.PolarsError as error:
+        # Of some damage polars panics: no `Exception`, and told on stderr below Python.
+        with _ONE_QUIET, quiet(2):
+            return pl.read_parquet(held.open(), hive_partitioning=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(
             f"{held.path}: corrupt Parquet ({reason}); expected a complete file: write it again"

@@ -12,7 +12,8 @@ from stored_copy import read_back
 from models.audience.funnel import Funnel, PlacementFunnel
 from models.errors import DataError
 from models.rates.boosting import Trees
-from models.rates.linear import Design, LinearTerm, Scale
+from models.rates.design import Design, Scale
+from models.rates.linear import LinearTerm
 from models.rates.shape import Rate, Shift
 from models.stored import Array, File, Rows, read, written
 

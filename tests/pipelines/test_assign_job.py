@@ -1,6 +1,7 @@
 """`targeting assign`: lists of people by way of the command's job, on this machine and on Spark."""
 
 import json
+import os
 
 import numpy as np
 import offered_people
@@ -106,6 +107,12 @@ def test_spark_gives_the_same_value(desk, own_folder):
     assert spark.value == pytest.approx(local.value, rel=1e-6)
     assert spark.upper_bound == pytest.approx(local.upper_bound, rel=1e-9)
     assert lists(own_folder / "spark")["user_id"].is_unique().all()
+
+
+def test_a_pipe_is_no_assignment_of_before(desk, own_folder):
+    os.mkfifo(own_folder / "pipe.json")
+    with pytest.raises(DataError, match="expected a file on a disk"):
+        desk(prices=own_folder / "pipe.json")
 
 
 def test_people_who_come_later_choose_at_the_prices_of_before(desk, own_folder):

@@ -54,3 +54,18 @@ def test_what_cannot_be_read_is_named():
 def test_names_that_are_no_text_become_text():
     frame = as_frame(pd.DataFrame([[1, 2]], columns=[7, ("a", "b")]))
     assert frame.columns == ["7", "a b"]
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Date, pl.Datetime("us"), pl.Datetime("ms", "Asia/Shanghai"), pl.Datetime("ns")]
+)
+def test_a_moment_of_no_calendar_can_be_told(dtype):
+    size = 32 if dtype == pl.Date else 64
+    whole = pl.Series(
+        [0, 18_000, 2 ** (size - 1) - 1, -(2 ** (size - 1)), None], dtype=getattr(pl, f"Int{size}")
+    )
+    raw = pl.DataFrame({"t": whole.cast(dtype)})
+    held = as_frame(raw)["t"]
+    assert held.dtype == dtype
+    assert held[[0, 1, 4]].equals(raw["t"][[0, 1, 4]])
+    assert held.cast(pl.String).null_count() == 1  # polars panics of the raw one

@@ -72,6 +72,25 @@ def test_an_interaction_of_three_is_found(main_effect):
     assert np.subtract(effect[all_three].mean(), effect[~all_three].mean()) > 0.7
 
 
+def test_an_effect_that_only_two_features_together_have_is_found():
+    """Exclusive or: neither feature tells anything alone, so neither a line nor a first split sees it."""
+    rng, n = np.random.default_rng(0), 20_000
+    matrix = rng.normal(size=(n, 8))
+    matrix[:, 1] = rng.integers(0, 4, n)
+    one = (matrix[:, 0] > 0) != (matrix[:, 2] > 0)
+    truth = -4.2 + 1.2 * one
+    rows = rows_of(truth, rng)
+    found = fit(matrix, rows)
+    of_the_best, of_what_can_be_known = lost(found, rows, truth)
+    assert of_the_best < 0.05
+    assert of_what_can_be_known < 0.6
+    assert found.out_of_fold[one].mean() - found.out_of_fold[~one].mean() > 0.6
+    [pair] = found.rate.linear.pairs
+    assert sorted(found.rate.linear.design.feature_of[list(pair)]) == [0, 2]
+    as_scored = found.rate.log_rate(matrix)
+    assert as_scored[one].mean() - as_scored[~one].mean() > 0.6
+
+
 def test_the_baseline_is_not_counted_as_effect():
     matrix, rows, truth = make(baseline=0.1)
     found = np.exp(fit(matrix, rows).rate.log_rate(matrix)).mean()

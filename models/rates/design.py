@@ -1,0 +1,113 @@
+"""Columns of a line, from coded features. In: a matrix. Out: the design of each row.
+
+Every numeric column enters twice (standardised, and as a normal score of its rank, so that a heavy tail does
+not decide), with a flag for missing; a category enters as one column per level.
+
+Must not import lightgbm, mlflow, targeting or pipelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from models.arrays import FloatArray
+from models.rates.batch import Batch
+from models.rates.forest import filled_up, places_among
+from models.rates.settings import RATES
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a numeric column is standardised and ranked.
+
+    Attributes:
+        centre: Mean.
+        spread: Standard deviation.
+        knots: Quantiles on which ranks are read off.
+    """
+
+    centre: float
+    spread: float
+    knots: tuple[float, ...]
+
+    @cached_property
+    def _lines(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Knots, and where between them the line of normal scores starts, its height there and its slope."""
+        from scipy.special import ndtri
+
+        scores = ndtri(np.linspace(0.02, 0.98, len(self.knots)))
+        knots, start = np.asarray(self.knots), np.r_[0, : len(self.knots)]
+        slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
+        return filled_up(knots), knots[start], scores[start], slopes
+
+    def expand(self, x: np.ndarray) -> list[np.ndarray]:
+        """Standardised value, normal score of the rank and flag for missing, each (n,)."""
+        missing, limit = np.isnan(x), RATES.standardised_limit
+        if missing.any():
+            x = np.where(missing, self.centre, x)
+        z = np.clip((x - self.centre) / self.spread, -limit, limit)
+        knots, start, height, slope = self._lines
+        place = places_among(knots, x)
+        rank = slope.take(place) * (x - start.take(place)) + height.take(place)
+        if missing.any():
+            z[missing] = rank[missing] = 0.0
+        return [z, rank, missing.astype(float)]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Columns of a linear model, from a coded feature matrix.
+
+    Attributes:
+        categorical: Number of levels of each category column, by position (text codes 0..n-1).
+        numeric: Scale of each numeric column that varies, by position.
+    """
+
+    categorical: Mapping[int, int]
+    numeric: Mapping[int, Scale]
+
+    @classmethod
+    def fit(cls, matrix: np.ndarray, categorical: tuple[int, ...]) -> Design:
+        """Learn centres, spreads, quantiles and numbers of levels from a matrix (n, p)."""
+        levels, numeric = {}, {}
+        for j in range(matrix.shape[1]):
+            known = matrix[~np.isnan(matrix[:, j]), j]
+            if j in categorical:
+                levels[j] = int(known.max(initial=0.0)) + 1
+            elif known.size and np.ptp(known) > 0:
+                knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
+                numeric[j] = Scale(float(known.mean()), float(known.std()), tuple(knots.tolist()))
+        return cls(levels, numeric)
+
+    def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
+        """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
+        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
+        return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
+
+    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
+        """Each column of the design, from features (p, n)."""
+        for j, x in enumerate(features):
+            if j in self.categorical:
+                yield from (x == level for level in range(self.categorical[j]))
+            elif j in self.numeric:
+                yield from self.numeric[j].expand(x)
+
+    @property
+    def feature_of(self) -> np.ndarray:
+        """Position of the feature behind each column, (q,)."""
+        columns = {**self.categorical, **dict.fromkeys(self.numeric, 3)}
+        return np.repeat(sorted(columns), [columns[j] for j in sorted(columns)]).astype(int)
+
+    def of(self, batch: Batch) -> FloatArray:
+        """The columns for a batch, (q, n), made once for all rates of one design."""
+        made: list[tuple[Design, FloatArray]] = batch.once(Design, list)
+        for design, columns in made:
+            if design is self or design == self:
+                return columns
+        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
+        made.append((self, found.reshape(-1, len(batch))))
+        return made[-1][1]
