@@ -76,6 +76,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "stack": Mechanism("slopes of line and trees out of fold", RATES, {"stack": (_AS_FITTED,)}),
     "nobody differs": Mechanism("the hypothesis that a shape is noise", RATES, {"stack": _STACK_OF_SHAPES}),
     "related rates": Mechanism("slopes on related events learned, not given", RATES, {"base_sd": NONE}),
+    "hints": Mechanism("whom the platform chose, who follows, who buys anyway", RATES, {"hint_sd": NONE}),
     "group levels": Mechanism("a level of buying per placement", RATES, {"group_sd": NONE}),
     "coin": Mechanism("from logged to randomised", RATES, {"corrections": ((NONE,) * 3,)}),
     "coin apart": Mechanism("rates off the shift that they share", RATES, {"corrections": _coin(own=NONE)}),

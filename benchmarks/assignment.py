@@ -8,7 +8,7 @@ wall time only): `arrays` = from arrays to the answer with its certificate, `tab
 polars table, whose ids are text in random order; the certified gap; and the same linear program by scipy's
 HiGHS where that is bearable (`--highs` people at most): its seconds and how far the two optima are apart.
 Last line of a size: the speed of one pass of the bound over the arrays, and of a plain sum over the same.
-At the end the exponent of the growth of time with people.
+At the end what a hundred million people would take on paper, and the exponent of the growth of time.
 
 The peer for the budget alone, `maq` (grf-labs), is not measured: what the package index has under that name
 is a placeholder that cannot be installed.
@@ -99,8 +99,8 @@ def relaxed_optimum(people: People) -> float:
     return -float(found.fun)
 
 
-def line(n: int, *, many: bool, most: int) -> tuple[People, float]:
-    """One row of the table; the people, and the seconds from arrays to the answer."""
+def line(n: int, *, many: bool, most: int) -> tuple[People, float, float]:
+    """One row of the table; the people, and the seconds from arrays and from a table to the answer."""
     table = offers(n, 4)
     budget = 0.12 * float(table["cost_cny"].sum())
     rows = limits(table) if many else []
@@ -118,7 +118,7 @@ def line(n: int, *, many: bool, most: int) -> tuple[People, float]:
         f"gap {found.gap:7.1e}  {found.status:10s}  {beside}",
         flush=True,
     )
-    return found.people, cpu
+    return found.people, cpu, whole
 
 
 def _decided(people: People) -> None:
@@ -131,9 +131,15 @@ def _decided(people: People) -> None:
     people.chosen(choice)
 
 
+def _arrays(people: People) -> list[np.ndarray]:
+    """What a pass reads, an array that several limits count once."""
+    uses = {id(use): use for row in people.rows for use in row.use if use is not None}
+    return [people.worth, *uses.values()]
+
+
 def memory(people: People) -> None:
     """Speed of a pass of the bound at some prices, beside a plain read of what it reads."""
-    arrays = [people.worth, *(use for row in people.rows for use in row.use if use is not None)]
+    arrays = _arrays(people)
     size = sum(array.nbytes for array in arrays) / 1e9
     prices = np.where(np.isfinite(people.upper), 1.0, -1.0)
     everybody = Everybody.of(people)
@@ -142,6 +148,17 @@ def memory(people: People) -> None:
     print(
         f"{len(people):10,} x 4  a pass of the bound {once:.3f} s, {size / max(once, 1e-9):.1f} GB/s; "
         f"a plain sum {plain:.3f} s, {size / max(plain, 1e-9):.1f} GB/s"
+    )
+
+
+def on_paper(people: People, cpu: float, whole: float) -> None:
+    """What a hundred million people would take at the coefficients of the last row: nobody ran it."""
+    times = 1e8 / len(people)
+    size = times * sum(array.nbytes for array in _arrays(people)) / 1e9
+    print(
+        f"on paper, 100,000,000 x 4 under four limits: {times * cpu:,.0f} s of processor from arrays of "
+        f"{size:,.0f} GB on a disk, {times * whole:,.0f} s from the table; on 20 executors of one core "
+        f"{times * whole / 20:,.0f} s, {size / 20:.1f} GB each; {times * whole / 3600:.2f} core hours"
     )
 
 
@@ -156,9 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for n in given.people:
         for many in (False, True):
-            people, cpu = line(n, many=many, most=given.highs)
+            people, cpu, whole = line(n, many=many, most=given.highs)
             seconds[many].append(cpu)
         memory(people)
+    on_paper(people, cpu, whole)
     for many, taken in seconds.items():
         if len(taken) > 1:
             grown = math.log(taken[-1] / taken[-2]) / math.log(given.people[-1] / given.people[-2])

@@ -12,7 +12,7 @@ CELLS = (
     ("markdown", "# A plan in a notebook\nFrom a simulated shop to a certified plan and its questions."),
     (
         "code",
-        "import altair as alt\nimport targeting as tg\n\n"
+        "import altair as alt\n\nimport targeting as tg\n\n"
         'alt.renderers.enable("svg")  # pictures that show without a network\n'
         'world = tg.simulate("jeweller", users=6000, seed=7)\n'
         'tables = {"users": world.users, "exposures": world.exposures, "orders": world.orders}\n'

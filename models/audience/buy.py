@@ -14,15 +14,15 @@ phi is how much more than their features say the followers had bought *before* t
 
 Who buys is one question asked of three kinds of people. The fans of before (in excess of what they would have
 bought anyway) give a log rate that new fans' starts from with a slope around one; passers-by one with a slope
-around zero; the new fans themselves decide both slopes, a level per placement, a line and trees
-(`models.rates.shape`).
+around zero, as do whom the platform chose to show (`chosen`) and who follows; the new fans themselves decide
+all slopes, a level per placement, a line and trees (`models.rates.shape`).
 
 Must not import mlflow, targeting or pipelines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,7 @@ def fit_buying(
     followers: Followers,
     curve: DelayCurve,
     anyway: Anyway,
+    related: Sequence[Shape] = (),
 ) -> Buying:
     """Fit the incremental hazard of a first kept order.
 
@@ -114,6 +115,7 @@ def fit_buying(
         followers: New followers.
         curve: Delay of the first kept order.
         anyway: Organic purchases.
+        related: Further rates that may say who buys: whom the platform chose, who follows.
     """
     user = followers.user
     rows = HazardRows(
@@ -123,7 +125,8 @@ def fit_buying(
         b=anyway.hazard[user] * followers.age_days / followers.horizon_days,
         weight=np.ones(user.size),
     )
-    bases = [] if anyway.shape is None else [Base(anyway.shape, slope=0.0)]
+    knows = [*related] if anyway.shape is None else [anyway.shape, *related]
+    bases = [Base(one, slope=0.0) for one in knows]
     fans = read_fans(log, kept, anyway=anyway.hazard / max(anyway.followers, 1e-12) / followers.horizon_days)
     if fans.events >= AUDIENCE.fan_buyers:
         bases.append(Base(fit_shape(fitting, fans)))

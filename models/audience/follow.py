@@ -7,7 +7,7 @@ Per placement j and user u, with n impressions and k_u rows on the same day,
 b_u = organic hazard per user-day, learned from the held-out `none` rows. Where entering the live room is
 logged, P(enter | row) = 1 - exp(-n e_u) is learned first and log e is what log h starts from: entries are ten
 times as many as follows, and who enters mostly says who follows; elsewhere it starts from log b where that
-is known.
+is known. Whom the platform chose to show (`chosen`) may say who follows as well.
 
 Each rate is learned from all rows; what the coin says of it comes after (`models.rates.coin`). Hazards are
 those of `as_of`: a trend over the logged days is estimated and carried to their end (`trend`).
@@ -94,13 +94,16 @@ class LoggedFunnel:
         return Funnel(found, self.organic, metrics)
 
 
-def fit_logged(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) -> LoggedFunnel:
+def fit_logged(
+    fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], chosen: Shape | None = None
+) -> LoggedFunnel:
     """Fit organic follows, then every placement on top of them.
 
     Args:
         fitting: User features and settings.
         log: Events known by `as_of`.
         placements: Placements to fit.
+        chosen: Whom the platform chose to show, where it chose.
     """
     metrics: dict[str, float] = {}
     unaided, organic = None, np.zeros(fitting.matrix.shape[0])
@@ -113,7 +116,7 @@ def fit_logged(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
     found = {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        found[name] = one = _fit_placement(fitting, rows.with_columns(age), unaided, organic)
+        found[name] = one = _fit_placement(fitting, rows.with_columns(age), unaided, organic, chosen)
         for kind, shape in (("follow", one.follow), ("enter", one.enter)):
             if shape is not None:
                 metrics |= {
@@ -125,7 +128,11 @@ def fit_logged(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...]) 
 
 
 def _fit_placement(
-    fitting: Fitting, rows: pl.DataFrame, unaided: Shape | None, organic: np.ndarray
+    fitting: Fitting,
+    rows: pl.DataFrame,
+    unaided: Shape | None,
+    organic: np.ndarray,
+    chosen: Shape | None,
 ) -> _Logged:
     """Shapes of a placement's steps, on top of organic follows."""
     baseline = organic[rows["user"].to_numpy()] * rows["organic_days"].to_numpy()
@@ -135,6 +142,7 @@ def _fit_placement(
         entries = hazard_rows(rows, event="entered_live", exposure="impressions", baseline=None)
         enter = fit_shape(fitting, entries)
         bases = [Base(enter)]
+    bases += [] if chosen is None else [Base(chosen, slope=0.0)]
     follows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
     return _Logged(rows, baseline, fit_shape(fitting, follows, bases=bases), enter)
 

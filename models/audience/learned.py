@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.audience.chosen import fit_chosen
 from models.audience.follow import fit_logged
 from models.audience.funnel import Funnel
 from models.audience.value import ValueModel, fit_logged_value
@@ -28,8 +29,10 @@ class Learned:
 
 def learn(fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: int) -> Learned:
     """Fit both from the events of a log."""
-    follows = fit_logged(fitting, log, placements=placements)
-    value = fit_logged_value(fitting, log, placements=placements, horizon_days=horizon_days)
+    chosen = fit_chosen(fitting, log)
+    follows = fit_logged(fitting, log, placements=placements, chosen=chosen)
+    related = [*([] if chosen is None else [chosen]), *(one.follow for one in follows.placements.values())]
+    value = fit_logged_value(fitting, log, placements=placements, horizon_days=horizon_days, related=related)
     shifts = coin_shifts({**follows.tossed(), "buy": None if value is None else value.tossed()})
     bought = None if value is None else value.corrected(shifts.get("buy", NO_SHIFT))
     return Learned(follows.corrected(shifts), bought)

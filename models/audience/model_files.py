@@ -55,29 +55,34 @@ def read_files(files: Mapping[str, str]) -> str:
 
 
 def _move_texts(value: object, path: str, files: dict[str, str]) -> None:
-    """Move every non-empty `text` into a file of its own and leave the file's name behind."""
-    if not isinstance(value, dict):
-        return
-    for position, (key, inner) in enumerate(value.items()):
+    """Move every non-empty `text` into a file and leave the file's name behind; equal texts share one."""
+    for position, (key, inner) in enumerate(_items(value)):
         if key == "text" and inner:
-            files[f"{path}.txt"] = inner
-            value[key] = f"{path}.txt"
+            name = next((known for known, text in files.items() if text == inner), f"{path}.txt")
+            files[name] = inner
+            value[key] = name  # type: ignore[index]
         else:
             _move_texts(inner, f"{path}-{_file_part(key, position)}", files)
 
 
 def _bring_texts(value: object, files: Mapping[str, str]) -> None:
-    if not isinstance(value, dict):
-        return
-    for key, inner in value.items():
+    for key, inner in _items(value):
         if key == "text" and inner:
             if not isinstance(inner, str) or inner not in files:
                 raise DataError(f"model: file {str(inner)[:80]} is missing; train again")
-            value[key] = files[inner]
+            value[key] = files[inner]  # type: ignore[index]
         else:
             _bring_texts(inner, files)
 
 
-def _file_part(key: str, position: int) -> str:
+def _items(value: object) -> list[tuple[Any, Any]]:
+    """Keys and values of an object, positions and values of a list, nothing of anything else."""
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list) else []
+
+
+def _file_part(key: object, position: int) -> str:
     """A key as part of a file name: placements may be called anything, in any script."""
-    return key if key.isascii() and key.replace("_", "").isalnum() and len(key) <= 40 else str(position)
+    name = str(key)
+    return name if name.isascii() and name.replace("_", "").isalnum() and len(name) <= 40 else str(position)

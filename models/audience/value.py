@@ -14,7 +14,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ from models.audience.spend import fit_spend
 from models.events.event_log import EventLog
 from models.rates.batch import Batch, People
 from models.rates.coin import Tossed
-from models.rates.shape import Fitting, Rate, Shift
+from models.rates.shape import Fitting, Rate, Shape, Shift
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,12 @@ class LoggedValue:
 
 
 def fit_logged_value(
-    fitting: Fitting, log: EventLog, *, placements: tuple[str, ...], horizon_days: int
+    fitting: Fitting,
+    log: EventLog,
+    *,
+    placements: tuple[str, ...],
+    horizon_days: int,
+    related: Sequence[Shape] = (),
 ) -> LoggedValue | None:
     """Fit what new fans buy; None when no follower has a kept order.
 
@@ -141,6 +146,7 @@ def fit_logged_value(
         log: Events known by `as_of`.
         placements: Placements to fit.
         horizon_days: H.
+        related: Rates that may say who buys.
     """
     refunds = fit_log_refunds(log)
     kept = kept_orders(log, refunds)
@@ -149,7 +155,9 @@ def fit_logged_value(
         return None
     first_order, gmv = _fit_delays(followers)
     anyway = fit_anyway(fitting, log, kept, followers, horizon_days=horizon_days)
-    buying = fit_buying(fitting, log, kept=kept, followers=followers, curve=first_order, anyway=anyway)
+    buying = fit_buying(
+        fitting, log, kept=kept, followers=followers, curve=first_order, anyway=anyway, related=related
+    )
     size, size_cny, told = fit_spend(fitting, later_orders(log, kept), followers, first_order)
     model = ValueModel(
         placements=placements,

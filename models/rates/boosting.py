@@ -58,8 +58,9 @@ class Trees:
     def forest(self) -> Forest | None:
         """The trees as tables, where these give what LightGBM gives on rows that try every threshold."""
         if (found := Forest.of(self.text)) is not None:
-            tried = found.trial(self._loaded.num_feature())
-            apart = np.abs(found.sum(np.ascontiguousarray(tried.T)) - self._walked(tried, 1))
+            tried = found.trial()
+            left = found.left(np.ascontiguousarray(tried[:, :-1].T))
+            apart = np.abs(found.sum(left, tried[:, -1]) - self._walked(tried, 1))
             if apart.max() <= FOREST_TOLERANCE * max(np.abs(found.leaves).max(), 1.0):
                 return found
         log.warning("trees: LightGBM predicts them, which takes several times as long as tables would")
@@ -70,8 +71,10 @@ class Trees:
         batch = Batch.of(people)
         if not self.text or not self.weight or not len(batch):
             return np.zeros(len(batch))
-        if self.forest is not None:
-            return self.weight * self.forest.sum([*batch.columns, line])
+        if (forest := self.forest) is not None:
+            # groups differ in their line alone
+            left = batch.once(id(self), lambda: forest.left(batch.columns))
+            return self.weight * forest.sum(left, line)
         return self.weight * self._walked(np.column_stack([batch.matrix, line]), threads)
 
     def _walked(self, columns: FloatArray, threads: int) -> FloatArray:

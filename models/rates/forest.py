@@ -22,7 +22,7 @@ from models.arrays import FloatArray
 from models.rates.tree_text import bare_trees
 
 _BLOCK = 1024
-"""Rows whose words are held at once: 100 trees of 8 leaves are then 100 KB, within the processor's cache."""
+"""Rows whose words are looked at together: 100 trees of 8 leaves are 100 KB, within the processor's cache."""
 _CATEGORY, _LEFT, _MISSING_ZERO, _MISSING_NAN = 1, 2, 4, 8
 """Bits of LightGBM's `decision_type`."""
 
@@ -59,6 +59,12 @@ class _Table:
     steps: FloatArray | None
     places: int
     words: np.ndarray
+
+    def strike(self, left: np.ndarray, column: FloatArray) -> None:
+        """Strike out of each row's words, (n, n_trees), what its value rules out."""
+        place = self.place(column)
+        for start in range(0, len(left), _BLOCK):
+            left[start : start + _BLOCK] &= self.words.take(place[start : start + _BLOCK], axis=0)
 
     def place(self, column: FloatArray) -> np.ndarray:
         """Where each value lies, (n,)."""
@@ -101,11 +107,13 @@ class Forest:
         tables: One for each feature that is split.
         leaves: Leaf values, (n_trees * bits,), leaves from left to right.
         kind: Type of a word.
+        features: Columns of a row.
     """
 
     tables: tuple[_Table, ...]
     leaves: FloatArray
     kind: np.dtype[np.unsignedinteger]
+    features: int
 
     @classmethod
     def of(cls, text: str) -> Forest | None:
@@ -123,27 +131,41 @@ class Forest:
                 return None
         tables = [_tabled(feature, found, leaves.shape, kind) for feature, found in sorted(splits.items())]
         whole = tuple(table for table in tables if table is not None)
-        return cls(whole, leaves.ravel(), kind) if len(whole) == len(tables) else None
+        features = int(text.partition("max_feature_idx=")[2].partition("\n")[0]) + 1
+        return cls(whole, leaves.ravel(), kind, features) if len(whole) == len(tables) else None
 
-    def sum(self, columns: Sequence[FloatArray] | FloatArray) -> FloatArray:
-        """Sum of the trees of each row, (n,), from a contiguous column for each feature."""
-        n, bits = len(columns[0]), 8 * self.kind.itemsize
-        first = np.arange(0, len(self.leaves), bits, dtype=np.intp)
-        total = np.empty(n)
-        places = [table.place(columns[table.feature]) for table in self.tables]
-        for start in range(0, n, _BLOCK):
-            at = slice(start, min(start + _BLOCK, n))
-            left = np.full((at.stop - start, len(first)), np.iinfo(self.kind).max, dtype=self.kind)
-            for table, place in zip(self.tables, places, strict=True):
-                left &= table.words.take(place[at], axis=0)
-            lowest = np.bitwise_count((left & -left) - self.kind.type(1))
-            total[at] = self.leaves.take(lowest + first).sum(axis=1)
+    def left(self, columns: Sequence[FloatArray] | FloatArray) -> np.ndarray:
+        """The words that the splits on these features leave of each row, (n, n_trees), from a contiguous
+        column for each; those on later features are left open.
+        """
+        n, trees = len(columns[0]), len(self.leaves) // self._bits
+        left = np.full((n, trees), np.iinfo(self.kind).max, dtype=self.kind)
+        for table in self.tables:
+            if table.feature < len(columns):
+                table.strike(left, columns[table.feature])
+        return left
+
+    def sum(self, left: np.ndarray, last: FloatArray) -> FloatArray:
+        """Sum of the trees of each row, (n,), from what is left of it and its last feature."""
+        if self.tables and self.tables[-1].feature == self.features - 1:
+            left = left.copy()
+            self.tables[-1].strike(left, last)
+        first = np.arange(0, len(self.leaves), self._bits, dtype=np.intp)
+        total = np.empty(len(left))
+        for start in range(0, len(left), _BLOCK):
+            word = left[start : start + _BLOCK]
+            lowest = np.bitwise_count((word & -word) - self.kind.type(1))
+            total[start : start + _BLOCK] = self.leaves.take(lowest + first).sum(axis=1)
         return total
 
-    def trial(self, features: int) -> FloatArray:
+    @property
+    def _bits(self) -> int:
+        return 8 * self.kind.itemsize
+
+    def trial(self) -> FloatArray:
         """Rows that try every threshold from both sides, (n, features)."""
         rng, rows = np.random.default_rng(0), 512
-        matrix = rng.normal(size=(rows, features))
+        matrix = rng.normal(size=(rows, self.features))
         for table in self.tables:
             at = np.arange(table.places, dtype=np.float64) if table.steps is None else table.steps
             at = at[np.abs(at) < 1e300]

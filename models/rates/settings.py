@@ -68,6 +68,7 @@ class RateSettings:
         penalty_rounds: In which the penalty is found at each step of a line. Convention.
         penalty_tolerance: Change of its logarithm that cannot matter. Convention.
         base_sd: Prior deviation of the slope on a related event's log rate. Convention: half of it.
+        hint_sd: The same where nothing is expected of the related rate (slope around zero). Convention: half.
         group_sd: Prior deviation of a group's level, log units. Convention: a factor of two.
         rank_knots: Quantiles on which a number's rank is read off. Convention.
         standardised_limit: |z| at which a standardised number is held. Derived: P(|z| > 4) = 6e-5.
@@ -125,6 +126,7 @@ class RateSettings:
     penalty_rounds: int = 20
     penalty_tolerance: float = 0.2
     base_sd: float = 0.5
+    hint_sd: float = 0.5
     group_sd: float = 0.7
     rank_knots: int = 33
     standardised_limit: float = 4.0

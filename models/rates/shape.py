@@ -67,6 +67,13 @@ class Rate:
     groups: int = 0
     coin: Shift = NO_SHIFT
 
+    @cached_property
+    def key(self) -> object:
+        """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
+        line = self.linear
+        parts = () if line is None else (line.intercept, line.slopes, line.coefficients)
+        return (self.constant, parts, self.trees.text, self.trees.weight, *(one.key for one in self.bases))
+
     def log_rate(
         self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
     ) -> FloatArray:
@@ -80,7 +87,7 @@ class Rate:
         """
         batch = Batch.of(people)
         if group is None:
-            f = batch.once(id(self), lambda: self._logged(batch, None, threads))
+            f = batch.once(self.key, lambda: self._logged(batch, None, threads))
         else:
             f = self._logged(batch, group, threads)
         return self.coin.apply(f) if causal else f
@@ -204,7 +211,7 @@ def _fit(
             rows.y.size,
         ),
         (*(b.slope for b in bases), *[0.0] * groups),
-        (*[RATES.base_sd] * len(bases), *[RATES.group_sd] * groups),
+        (*(RATES.base_sd if b.slope else RATES.hint_sd for b in bases), *[RATES.group_sd] * groups),
     )
     task = _Task(fitting, rows, folds, known, enough)
     line = task.line()

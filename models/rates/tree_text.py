@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated
@@ -18,6 +19,7 @@ from pydantic import AfterValidator
 
 MOST_CHARACTERS = 1 << 28
 """A text may be this long; 300 trees of 31 leaves are 0.6 M."""
+MOST_NUMBER = sys.float_info.max
 _HEADER = (
     "version",
     "num_class",
@@ -105,7 +107,9 @@ def _check_tree(keys: Mapping[str, str], features: int, where: str) -> None:
         if key in _WHOLE:
             wholes[key] = _wholes(keys[key], f"{where}: {key}", size=size)
         else:
-            numbers[key] = _numbers(keys[key], f"{where}: {key}", size=size)
+            # LightGBM writes inf where a split only tells who is missing
+            most = math.inf if key == "threshold" else MOST_NUMBER
+            numbers[key] = _numbers(keys[key], f"{where}: {key}", size=size, most=most)
     _within(wholes["split_feature"], 0, features, f"{where}: split_feature")
     _within(wholes["decision_type"], 0, 16, f"{where}: decision_type")
     _check_children(wholes, splits, where)
@@ -137,7 +141,7 @@ def _check_categories(
 ) -> None:
     """A split by category names one of the sets, whose bits lie where the boundaries say."""
     asked = [value for kind, value in zip(kinds, thresholds, strict=True) if kind & 1]
-    if any(value != int(value) or not 0 <= value < categories for value in asked):
+    if any(not 0 <= value < categories or value != int(value) for value in asked):
         raise ValueError(f"trees: {where}: threshold: a split by category names a set that is not there")
     if categories:
         bounds = _wholes(keys["cat_boundaries"], f"{where}: cat_boundaries", size=categories + 1)
@@ -154,12 +158,12 @@ def _wholes(text: str, where: str, *, size: int | None = None) -> list[int]:
     return [int(piece) for piece in pieces]
 
 
-def _numbers(text: str, where: str, *, size: int) -> list[float]:
+def _numbers(text: str, where: str, *, size: int, most: float = MOST_NUMBER) -> list[float]:
     try:
         found = [float(piece) for piece in _pieces(text, where, size)]
     except ValueError as error:
         raise ValueError(f"trees: {where}: expected numbers ({error})") from None
-    if not all(map(math.isfinite, found)):
+    if not all(-MOST_NUMBER <= number <= most for number in found):
         raise ValueError(f"trees: {where}: expected finite numbers")
     return found
 

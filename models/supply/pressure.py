@@ -18,11 +18,11 @@ It must not import anything above numpy and the settings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.arrays import FloatArray, IntArray
+from models.arrays import BoolArray, FloatArray, IntArray
 from models.supply.settings import SUPPLY
 
 
@@ -66,6 +66,25 @@ class Counts:
     buy: IntArray
     market: IntArray
     place: IntArray
+
+    def unlimited(self, limited: BoolArray) -> Counts:
+        """The pairs that there would be where the platform stops at some number of showings a day.
+
+        A limit takes pairs out of a day and leaves those of different days as they are: they stand for them,
+        and the crowd grows as the pairs of its placement do.
+
+        Args:
+            limited: (n_units,) whether a limit holds there.
+        """
+        total, square = _sum_by(self.group, self.shown), _sum_by(self.group, self.shown**2)
+        across = (self.ever_pairs - _sum_by(self.group, self.pairs)) / np.maximum(total**2 - square, 1e-12)
+        known = limited & (across > 0)
+        pairs = np.where(known, across * self.shown**2, self.pairs)
+        grown = np.maximum(
+            _ratio(self.place, np.where(known, pairs, 0.0), np.where(known, self.pairs, 0.0)), 1.0
+        )
+        met = self.crowd - self.pairs
+        return replace(self, pairs=pairs, crowd=pairs + np.where(known, grown, 1.0) * met)
 
     def audiences(self, size: FloatArray) -> FloatArray:
         """People that each unit's money was spread over, (n_units,): its impressions over their pressure.

@@ -137,8 +137,11 @@ def build_units(
         size = np.full(n_cells, np.inf)
     else:
         size = np.where(most > 0, most, np.median(most[most > 0]))
+    limit = np.full(n_places, np.inf)
+    if counted and users is not None:
+        limit = _caps(paid, got, place=place, size=size[cell], together=together)
     if counted:
-        people = _counts(paid, got, place=place).audiences(size[cell])
+        people = _counts(paid, got, place=place).unlimited(np.isfinite(limit[place])).audiences(size[cell])
     else:
         people = size[cell] * (1.0 / np.bincount(together)[together] if apart else spend / money)
     if users is None and counted:
@@ -147,9 +150,7 @@ def build_units(
     high = np.array([_high(pressure[place == j], spend[place == j]) for j in range(n_places)])
     absolute = users is not None or counted
     capacity, ceiling = _capacities(high, absolute=absolute, shown=outcome == "impressions")
-    if counted and users is not None:
-        capped = np.log(_caps(paid, got, place=place, size=size[cell], together=together))
-        capacity, ceiling = np.minimum(capacity, capped), np.minimum(ceiling, capped)
+    capacity, ceiling = np.minimum(capacity, np.log(limit)), np.minimum(ceiling, np.log(limit))
     return Units(
         spend_cny=spend,
         got=got,

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+from markupsafe import Markup
 
-from models.escaping.media import for_chart, for_markdown
+from models.escaping.media import for_chart, for_html, for_markdown
 from pipelines.jobs.export import launch_sheet
 from targeting.decision.verbs import Plan
 from targeting.plan.budgets import Budgets
@@ -134,9 +135,19 @@ def rules_of(w: Words, tried: Plan, found: Sequence[Rule]) -> None:
     """What each rule asks, whether there is room in it, and what it costs."""
     st.header(w.rules_head)
     heads = {"name": w.rule, "asks": w.rule_asks_head, "state": w.rule_state, "cost": w.rule_cost}
-    st.table(
-        [{heads[key]: for_markdown(str(row[key])) for key in heads} for row in rules.rows(tried, w, found)]
+    # Not st.table: it makes a link of every name that looks like an address.
+    rows = [[str(row[key]) for key in heads] for row in rules.rows(tried, w, found)]
+    head = Markup("").join(
+        Markup('<th style="text-align:left">{}</th>').format(name) for name in heads.values()
     )
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(Markup("<td>{}</td>").format(for_html(text)) for text in row)
+        )
+        for row in rows
+    )
+    table = Markup('<table style="width:100%"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>')
+    st.html(table.format(head, body))
 
 
 def programmes_of(w: Words, tried: Plan) -> None:

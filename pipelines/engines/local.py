@@ -1,12 +1,14 @@
 """Scores users part by part on this machine; finished parts survive a kill and are used again.
 
-Memory is that of one part, whatever the size of the table. It must not import mlflow.
+Memory is that of one part a thread, whatever the size of the table. It must not import mlflow.
 """
 
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -40,15 +42,23 @@ def score(
         tell: progress listener.
     """
     parts: list[Part] = []
+    waiting: deque[Future[Part]] = deque()
     digests: dict[str, str] = {}
     rows = 0
-    for source, before, raw in stream_parquet(users, rows=part_users, table="users", digests=digests):
-        tell(f"users {rows + 1:,} to {rows + len(raw):,}")
+
+    def finished(source: str, before: int, raw: pl.DataFrame) -> Part:
         key = part_key(PART_FORMAT, model_print, source, before, _content(raw))
-        make = partial(score_part, model, raw, source=source, first_row=before)
-        parts.append(finished_part(work, key, make))
-        rows += len(raw)
-    return Pass((part.read() for part in parts), rows, digests, sum(part.reused for part in parts))
+        return finished_part(work, key, partial(score_part, model, raw, source=source, first_row=before))
+
+    with ThreadPoolExecutor(model.threads) as pool:
+        for source, before, raw in stream_parquet(users, rows=part_users, table="users", digests=digests):
+            tell(f"users {rows + 1:,} to {rows + len(raw):,}")
+            if len(waiting) == model.threads:  # no more parts in memory than are worked on
+                parts.append(waiting.popleft().result())
+            waiting.append(pool.submit(finished, source, before, raw))
+            rows += len(raw)
+        parts += [one.result() for one in waiting]
+    return Pass([part.read for part in parts], rows, digests, sum(part.reused for part in parts))
 
 
 def _content(raw: pl.DataFrame) -> bytes:

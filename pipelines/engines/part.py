@@ -6,16 +6,17 @@ Pure, so that a local loop and a Spark worker give the same bits. It must not to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 import polars as pl
 import pyarrow as pa
 
 from models.audience.model import AudienceModel
 from models.audience.score_table import SCORE_COLUMNS, score_schema
-from models.contracts import REJECTED, conform, no_rejects
-from models.contracts.features import Odd, add_up
+from models.contracts import REJECTED, conform
+from models.contracts.features import Odd
 from models.errors import SolverError
 
 PART_FORMAT = 3
@@ -24,19 +25,11 @@ ODD = "odd"
 """Column of what was met in a feature of a part (JSON of an `Odd`); such a row holds nothing else."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What all parts together are.
+class ReadPart(Protocol):
+    """Reads one part, or some of its columns."""
 
-    Attributes:
-        scores: Columns of the scores.
-        rejected: Quarantined rows, schema `REJECTED`.
-        odd: What was met in the features, added up.
-    """
-
-    scores: pl.DataFrame
-    rejected: pl.DataFrame
-    odd: tuple[Odd, ...]
+    def __call__(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Its rows, in their order."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +37,13 @@ class Pass:
     """One pass of an engine over the users.
 
     Attributes:
-        parts: Tables of `part_schema`, in the order of the users where the engine keeps it.
+        parts: Read a table of `part_schema` each, in the order of the users where the engine keeps it.
         rows: Of the users, as counted where they were read.
         digests: sha256 of each file of the users, as it was read.
         reused: How many parts an earlier, interrupted job had finished.
     """
 
-    parts: Iterable[pl.DataFrame]
+    parts: Sequence[ReadPart]
     rows: int
     digests: Mapping[str, str] = field(default_factory=dict)
     reused: int = 0
@@ -101,15 +94,34 @@ def refuse_lost(rows: int, *, scored: int, rejected: int, source: str) -> None:
         )
 
 
-def gather_parts(parts: Iterable[pl.DataFrame]) -> Scored:
-    """The parts' rows by what they are, scores in the order of the parts."""
-    scores, rejected, odd = [_no_scores()], [no_rejects()], []
-    for part in parts:
-        scores.append(part.filter(pl.col("placement").is_not_null()).select(SCORE_COLUMNS))
-        rejected.append(part.filter(pl.col("reason").is_not_null()).select(*REJECTED))
-        odd += part[ODD].drop_nulls().to_list()
-    found = add_up([Odd(**json.loads(text)) for text in odd])
-    return Scored(pl.concat(scores), pl.concat(rejected), found)
+def scores_of(part: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a part that are scores."""
+    return part.filter(pl.col("placement").is_not_null()).select(SCORE_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a part holds beside its scores.
+
+    Attributes:
+        people: Ids of those who were scored, in order.
+        rejected: Quarantined rows, schema `REJECTED`.
+        odd: What was met in the features.
+    """
+
+    people: pl.Series
+    rejected: pl.DataFrame
+    odd: tuple[Odd, ...]
+
+    @classmethod
+    def of(cls, read: ReadPart, *, placement: str) -> Beside:
+        """Of a part, without its numbers; people are counted in one placement."""
+        part = read(["user_id", "placement", *REJECTED, ODD])
+        return cls(
+            people=part.filter(pl.col("placement") == placement)["user_id"],
+            rejected=part.filter(pl.col("reason").is_not_null()).select(*REJECTED),
+            odd=tuple(Odd(**json.loads(text)) for text in part[ODD].drop_nulls()),
+        )
 
 
 def _no_scores() -> pl.DataFrame:

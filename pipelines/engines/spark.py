@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from models.errors import DataError
 from pipelines.engines.part import Pass, part_schema
 from pipelines.shell import quiet
-from pipelines.store import part_files, read_table
+from pipelines.store import part_files
 from pipelines.store.streams import count_rows, digests_of
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
@@ -54,7 +56,12 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         session.stop()
     if digests_of(users) != before:
         raise DataError(f"{users}: was changed while it was read; run again when nobody writes to it")
-    return Pass(map(read_table, part_files(work)), count_rows(users), before)
+    return Pass([partial(_read, path) for path in part_files(work)], count_rows(users), before)
+
+
+def _read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A part as Spark wrote it."""
+    return pl.read_parquet(path, columns=None if columns is None else list(columns), glob=False)
 
 
 def of_worker(error: Exception) -> Exception:
@@ -67,8 +74,6 @@ def _scorer(files: dict[str, str], source: str) -> Any:
     """The closure that runs on the workers."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import polars as pl
-
         from models.audience.model import AudienceModel
         from pipelines.engines.part import score_part
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +17,18 @@ import polars as pl
 
 from models import registry
 from models.audience.model import AudienceModel
-from models.contracts import REJECTED, no_rejects
-from models.contracts.features import add_up
+from models.contracts import REJECTED, Conformed, no_rejects
+from models.contracts.features import Odd, add_up
 from models.contracts.quarantine import refuse_many, worst
 from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.engines import local, spark
-from pipelines.engines.part import Pass, Scored, gather_parts, refuse_lost
+from pipelines.engines.part import Beside, Pass, ReadPart, refuse_lost, scores_of
 from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, find_table, is_parquet, read_conformed, read_users, write_table
 from pipelines.store.reading import print_of
+from pipelines.store.repeats import Hashes
 from pipelines.store.scores import SCORES_MANIFEST, write_scores
 from pipelines.tracking_store import connect
 from targeting.plan.provenance import versions
@@ -86,7 +88,15 @@ def _score(
     tell: Tell,
 ) -> ScoreResult:
     found = score_users(bundle.model, users=users, work=target.work, settings=settings, tell=tell)
-    scores, warnings = _without_new_fans(found.scores, data)
+    followers, warnings = _new_fans(data)
+    eligible: list[int] = []
+
+    def scores() -> Iterator[pl.DataFrame]:
+        for part in found.scores():
+            told = part.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode()))
+            eligible.append(told.filter("eligible")["user_id"].n_unique())
+            yield told
+
     made_by = {
         "model_uri": bundle.uri,
         "fingerprints": {"users": found.users_print, "model": _model_print(bundle.model)},
@@ -95,10 +105,10 @@ def _score(
     }
     tell("writing")
     with target.replaced() as folder:
-        manifest = write_scores(scores, folder, rejected=found.rejected, made_by=made_by)
+        manifest = write_scores(scores(), folder, rejected=found.rejected, made_by=made_by)
     counts = {
         "users": manifest.users,
-        "eligible": scores.filter("eligible")["user_id"].n_unique(),
+        "eligible": sum(eligible),
         "rejected": manifest.rejected,
     }
     run.fingerprints(manifest.fingerprints)
@@ -116,16 +126,35 @@ def _score(
 
 
 @dataclass(frozen=True)
-class ScoredUsers(Scored):
-    """All users after an engine: their scores, with what was read.
+class ScoredUsers:
+    """All users after an engine, still in parts: nothing here grows with them but their rejects.
 
     Attributes:
+        parts: Read one part of the scores each.
+        rejected: Rows that were set aside, schema `REJECTED`.
+        odd: What was met in the features, added up.
         users_print: fingerprint of the users' files as they were read.
         reused: parts that were found finished.
+        gone: by part, who stands in an earlier part already.
     """
 
+    parts: Sequence[ReadPart]
+    rejected: pl.DataFrame
+    odd: tuple[Odd, ...]
     users_print: str
     reused: int
+    gone: Mapping[int, Sequence[str]]
+
+    def scores(self) -> Iterator[pl.DataFrame]:
+        """The scores part by part, each person once."""
+        for number, read in enumerate(self.parts):
+            scores = scores_of(read())
+            if number in self.gone:
+                gone = pl.Series(self.gone[number], dtype=pl.String)
+                first = pl.struct("user_id", "placement").is_first_distinct()
+                known = pl.col("user_id").is_in(gone.implode())
+                scores = scores.filter(~known & first)
+            yield scores
 
 
 def score_users(
@@ -143,26 +172,33 @@ def score_users(
     Raises:
         DataError: no row is usable, or too few are.
     """
-    source, before, users_print = _as_parquet(model, users, work)
+    source, before = _as_parquet(model, users, work)
     read = _by_engine(model, users=source, work=work, settings=settings, tell=tell)
-    found = gather_parts(read.parts)
-    scored = found.scores.height // len(model.placements)
-    refuse_lost(read.rows, scored=scored, rejected=found.rejected.height, source=str(users))
-    if not scored:
-        [(reason, count)] = worst(found.rejected) or [("no data rows", 0)]
-        raise DataError(
-            f"{users}: no row of table users is usable; {count} of {found.rejected.height}: {reason}"
-        )
-    rejected = pl.concat([before.rejected, found.rejected])
-    people = found.scores["user_id"].n_unique()
-    refuse_many(str(users), people, rejected, ceiling=settings.max_rejected_share)
-    scores, repeated = _without_repeats(found.scores, source=str(users))
+    people, hashes = 0, Hashes(work / "hashes")
+    rejects = [no_rejects()]
+    odd: list[Odd] = []
+    for part in read.parts:
+        beside = Beside.of(part, placement=model.placements[0])
+        hashes.add(beside.people)
+        people += len(beside.people)
+        rejects.append(beside.rejected)
+        odd += beside.odd
+    refuse_lost(read.rows, scored=people, rejected=sum(map(len, rejects)), source=str(users))
+    if before is not None:
+        rejects, odd = [before.rejected, *rejects], [*before.odd, *odd]
+    rejected = pl.concat(rejects)
+    if not people:
+        [(reason, count)] = worst(rejected) or [("no data rows", 0)]
+        raise DataError(f"{users}: no row of table users is usable; {count} of {rejected.height}: {reason}")
+    gone, repeated = _repeats(read.parts, hashes.repeated(), placement=model.placements[0])
+    refuse_many(str(users), people - len(repeated), rejected, ceiling=settings.max_rejected_share)
     return ScoredUsers(
-        scores,
-        pl.concat([rejected, repeated]),
-        add_up([*before.odd, *found.odd]),
-        users_print=users_print or print_of(read.digests),
+        parts=read.parts,
+        rejected=pl.concat([rejected, _told(repeated, source=str(users))]),
+        odd=add_up(odd),
+        users_print=print_of(read.digests) if before is None else before.digest,
         reused=read.reused,
+        gone=gone,
     )
 
 
@@ -187,43 +223,58 @@ def _by_engine(model: AudienceModel, *, users: Path, work: Path, settings: Score
     )
 
 
-def _without_new_fans(scores: pl.DataFrame, data: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Scores in which whoever followed in the logs beside the users is no longer eligible; what to say."""
+def _new_fans(data: Path) -> tuple[pl.Series, tuple[str, ...]]:
+    """Who followed in the logs beside the users and is no longer eligible; what to say."""
     try:
         exposures = read_conformed(find_table(data, "exposures"), "exposures").good
     except DataError as error:
         # Users alone are enough to score; logs that cannot be read are not worth a lost night.
-        return scores, (f"is_fan is taken as it stands, new fans cannot be told: {error}",)
-    followers = exposures.filter(pl.col("followed"))["user_id"].unique()
-    return scores.with_columns(pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode())), ()
+        nobody = pl.Series("user_id", [], dtype=pl.String)
+        return nobody, (f"is_fan is taken as it stands, new fans cannot be told: {error}",)
+    return exposures.filter(pl.col("followed"))["user_id"].unique(), ()
 
 
-def _as_parquet(model: AudienceModel, users: Path, work: Path) -> tuple[Path, Scored, str]:
-    """The users as Parquet, what the conversion quarantined and met, and the fingerprint of what it read:
-    Parquet is streamed as it is, and hashed on the way.
+def _as_parquet(model: AudienceModel, users: Path, work: Path) -> tuple[Path, Conformed | None]:
+    """The users as Parquet, and the conversion where there was one: Parquet is streamed as it is, and hashed
+    on the way.
     """
     if is_parquet(users):
-        return users, Scored(pl.DataFrame(), no_rejects(), ()), ""
+        return users, None
     conformed = read_users(users, features=model.features)
     work.mkdir(parents=True, exist_ok=True)
     write_table(conformed.good, work / "users.parquet")
-    return work / "users.parquet", Scored(pl.DataFrame(), conformed.rejected, conformed.odd), conformed.digest
+    return work / "users.parquet", conformed
 
 
-def _without_repeats(scores: pl.DataFrame, *, source: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Scores with each user once; a user who is in two parts is quarantined the second time."""
-    first = scores.select(pl.struct("user_id", "placement").is_first_distinct()).to_series()
-    if first.all():
-        return scores, no_rejects()
-    twice = scores.filter(~first)["user_id"].unique(maintain_order=True)
-    rejected = pl.DataFrame({"user_id": twice}).select(
+def _repeats(
+    parts: Sequence[ReadPart], hashes: pl.Series, *, placement: str
+) -> tuple[dict[int, list[str]], list[str]]:
+    """By part, who stands in an earlier one; and everybody who stands twice, in order."""
+    gone: dict[int, list[str]] = {}
+    first: set[str] = set()
+    twice: dict[str, None] = {}
+    for number, read in enumerate(parts if len(hashes) else ()):
+        ids = Beside.of(read, placement=placement).people
+        here: set[str] = set()
+        for user in ids.filter(ids.hash().is_in(hashes.implode())):
+            if user in first or user in here:
+                twice[user] = None
+                gone.setdefault(number, []).extend([user] if user in first else [])
+            here.add(user)
+        first |= here
+    return gone, list(twice)
+
+
+def _told(twice: Sequence[str], *, source: str) -> pl.DataFrame:
+    """Quarantined rows of users whose first row was kept."""
+    rejected = pl.DataFrame({"user_id": twice}, schema={"user_id": pl.String}).select(
         table=pl.lit("users"),
         source=pl.lit(source),
         row=pl.lit(None, dtype=pl.Int64),
         reason=pl.lit("user_id: appears again in another part of the table; the first row was kept"),
         raw=pl.struct("user_id").struct.json_encode(),
     )
-    return scores.filter(first), rejected.cast(REJECTED)
+    return rejected.cast(REJECTED)
 
 
 def _model_print(model: AudienceModel) -> str:

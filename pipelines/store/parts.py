@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +42,8 @@ class Part:
     sha256: str
     reused: bool
 
-    def read(self) -> pl.DataFrame:
-        """Its table, from bytes that were compared with its digest.
+    def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Its table, or some columns of it, from bytes that were compared with its digest.
 
         Raises:
             DataError: It is not what was written; whoever runs the job again makes it again.
@@ -56,7 +56,7 @@ class Part:
             ) from error
         if _digest(data) != self.sha256:
             raise DataError(f"{self.path}: a finished part was changed or damaged; run again")
-        return pl.read_parquet(io.BytesIO(data))
+        return pl.read_parquet(io.BytesIO(data), columns=None if columns is None else list(columns))
 
 
 def part_key(*made_from: bytes | str | int) -> str:
@@ -88,7 +88,8 @@ def finished_part(folder: Path, key: str, make: Callable[[], pa.Table]) -> Part:
         return found
     disk.make(folder)
     table, buffer = make(), io.BytesIO()
-    pq.write_table(table, buffer)
+    # a dictionary of numbers that are all different costs time and saves nothing
+    pq.write_table(table, buffer, use_dictionary=["placement"])
     data = buffer.getvalue()
     path = folder / f"{key}.{table.num_rows}.{_digest(data)}.parquet"
     unnamed = folder / f"{key}.unnamed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from models.errors import DataError
 from pipelines.store import disk
 from pipelines.store.reading import print_of
 from pipelines.store.rejects import write_rejected
-from pipelines.store.streams import digests_of
-from pipelines.store.tables import RawTable, read_raw, write_table
+from pipelines.store.streams import digests_of, write_stream
+from pipelines.store.tables import RawTable, read_raw
 
 SCORES = {
     "user_id": pl.String,
@@ -73,24 +73,33 @@ class Scored:
 
 
 def write_scores(
-    scores: pl.DataFrame, folder: Path, *, rejected: pl.DataFrame, made_by: Mapping[str, object]
+    scores: Iterable[pl.DataFrame], folder: Path, *, rejected: pl.DataFrame, made_by: Mapping[str, object]
 ) -> ScoresManifest:
     """Write `scores.parquet`, `manifest.json` and `rejected/` into `folder`.
 
     Args:
-        scores: One row per person and placement.
+        scores: One row per person and placement, a person's rows in one part, each person once.
         folder: Of a `Target`.
         rejected: Rows of the users that were set aside.
         made_by: The manifest's `model_uri`, `fingerprints`, `engine` and `code_version`.
     """
-    sha256 = write_table(scores, folder / _TABLE)
+    rows = people = 0
+
+    def counted() -> Iterator[pl.DataFrame]:
+        nonlocal rows, people
+        for part in scores:
+            rows += part.height
+            people += part["user_id"].n_unique()
+            yield part
+
+    sha256 = write_stream(counted(), folder / _TABLE)
     write_rejected(rejected, folder)
     manifest = ScoresManifest.model_validate(
         {
             **made_by,
-            "users": scores["user_id"].n_unique(),
+            "users": people,
             "rejected": rejected.height,
-            "rows": scores.height,
+            "rows": rows,
             "sha256": sha256,
         }
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
 from models.contracts import Table
 from models.contracts.parts import optional_columns, with_empty
 from models.errors import DataError
+from pipelines.store import disk
 from pipelines.store.manifest import content_of
 from pipelines.store.reading import opened
 from pipelines.store.tables import part_files, with_partitions
@@ -54,6 +56,33 @@ def stream_parquet(
             raise DataError(f"{part}: cannot be read as Parquet ({error}); write it again") from error
 
 
+def write_stream(parts: Iterable[pl.DataFrame], path: Path) -> str:
+    """One Parquet file of frames of the same columns, a row group each; its sha256.
+
+    Raises:
+        DataError: The disk refuses.
+    """
+    import pyarrow.parquet as pq
+
+    def fill(file: BinaryIO) -> None:
+        with contextlib.ExitStack() as stack:
+            writer = None
+            for part in parts:
+                table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+                # a dictionary of numbers that are all different costs time and saves nothing
+                texts = [name for name, kind in part.schema.items() if kind == pl.String]
+                writer = writer or stack.enter_context(
+                    pq.ParquetWriter(file, table.schema, compression="zstd", use_dictionary=texts)
+                )
+                writer.write_table(table, row_group_size=max(len(part), 1))
+
+    try:
+        return disk.write(path, fill)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: cannot be written: {reason}; free space or choose another place") from error
+
+
 def digests_of(path: Path) -> dict[str, str]:
     """sha256 of each file of a table, as in `RawTable`, for an engine that reads by itself."""
     return {_name(part, path): content_of(part).sha256 for part in _files(path)}
@@ -78,6 +107,6 @@ def _schemas(files: Sequence[Path]) -> dict[str, pl.Schema]:
     """Columns of each part; one that cannot be read is told when its rows are."""
     found = {}
     for file in files:
-        with suppress(OSError, pl.exceptions.PolarsError):
+        with contextlib.suppress(OSError, pl.exceptions.PolarsError):
             found[str(file)] = pl.Schema(pl.read_parquet_schema(file))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -139,31 +139,32 @@ class People:
         for start in range(0, len(self), EFFORT.chunk):
             yield slice(start, min(start + EFFORT.chunk, len(self)))
 
-    def left(self, prices: FloatArray, at: slice | IntArray, other: FloatArray | None = None) -> FloatArray:
-        """(n_placements, n_at) worth less what an offer uses at these prices, or at `other` ones where it
-        uses less than nothing.
+    def left(
+        self, prices: FloatArray, at: slice | IntArray, other: FloatArray | None = None
+    ) -> Iterator[FloatArray]:
+        """Of each placement (n_at,) worth less what an offer uses at these prices, or at `other` ones where
+        it uses less than nothing.
         """
-        left = self.worth[:, at].copy()
         others = prices if other is None else other
-        for price, second, row in zip(prices.tolist(), others.tolist(), self.rows, strict=True):
-            for j, use in enumerate(row.use):
+        priced = [*zip(prices.tolist(), others.tolist(), self.rows, strict=True)]
+        for j, worth in enumerate(self.worth):
+            left = worth[at]
+            for price, second, row in priced:
+                use = row.use[j]
                 if use is not None and row.signed and price != second:
-                    left[j] -= np.where(use[at] < 0, use[at] * second, use[at] * price)
+                    left = left - np.where(use[at] < 0, use[at] * second, use[at] * price)
                 elif use is not None and price:
-                    left[j] -= use[at] * price
-        return left
+                    left = left - use[at] * price
+            yield left
 
     def answer(self, prices: FloatArray) -> Answer:
         """What everybody here chooses, in one pass."""
         choice = np.full(len(self), NONE, dtype=np.int16)
         used, parts = np.zeros(len(self.rows)), []
         for at in self.chunks():
-            picks, most = choice[at], np.zeros(at.stop - at.start)
-            for j, mine in enumerate(self.left(prices, at)):
-                np.putmask(picks, mine > most, j)
-                np.maximum(most, mine, out=most)
+            choice[at], most = most_left(self.left(prices, at), at.stop - at.start)
             parts.append(float(most.sum()))
-            self._add_used(picks, at, used)
+            self._add_used(choice[at], at, used)
         return Answer(choice, math.fsum(parts), used)
 
     def used(self, choice: Choice) -> FloatArray:
@@ -179,7 +180,7 @@ class People:
             for c, row in enumerate(self.rows):
                 use = row.use[j]
                 if use is not None:
-                    used[c] += use[at] @ made
+                    used[c] += np.einsum("i,i->", use[at], made)  # BLAS would start threads
 
     def value(self, choice: Choice) -> float:
         """What choices are worth, summed from the offers themselves."""
@@ -198,6 +199,18 @@ class People:
         if self.packages:
             columns["package"] = _named(self.packages, made)
         return pl.DataFrame({**columns, "worth": self.worth[made, shown], "cost_cny": cost})
+
+
+def most_left(left: Iterable[FloatArray], n: int) -> tuple[Choice, FloatArray]:
+    """(n,) the placement that leaves most, the first of equals, none where none leaves more than nothing; and
+    how much.
+    """
+    picks, most = np.zeros(n, dtype=np.int16), np.zeros(n)
+    for j, mine in enumerate(left):
+        # later placements have larger numbers: a maximum takes a tenth of the time of a mask
+        np.maximum(picks, np.multiply(mine > most, np.int16(j + 1)), out=picks)
+        np.maximum(most, mine, out=most)
+    return picks - np.int16(1), most
 
 
 def together(parts: Sequence[People]) -> People:

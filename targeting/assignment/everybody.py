@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from models.supply.curves import FloatArray
-from targeting.assignment.crowd import NONE, Choice, IntArray, People, Row, scales, together
+from targeting.assignment.crowd import NONE, Choice, IntArray, People, Row, most_left, scales, together
 from targeting.assignment.effort import EFFORT
 
 T = TypeVar("T")
@@ -215,14 +215,11 @@ def _open(people: People, number: int, *, low: FloatArray, high: FloatArray) -> 
     choice: Choice = np.full(len(people), NONE, dtype=np.int16)
     open_: list[IntArray] = [np.zeros(0, dtype=np.int64)]
     for at in people.chunks():
-        most, least = people.left(low, at, high), people.left(high, at, low)
-        top, picks = np.zeros(at.stop - at.start), choice[at]
-        for j, mine in enumerate(least):
-            np.putmask(picks, mine > top, j)
-            np.maximum(top, mine, out=top)
+        picks, top = most_left(people.left(high, at, low), at.stop - at.start)
         rivals = np.zeros(len(top), dtype=np.int16)
-        for j, mine in enumerate(most):
+        for j, mine in enumerate(people.left(low, at, high)):
             rivals += (mine > top) & (picks != j)
+        choice[at] = picks
         open_.append(np.flatnonzero(rivals) + at.start)
     undecided = np.concatenate(open_)
     choice[undecided] = NONE

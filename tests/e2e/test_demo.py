@@ -27,6 +27,16 @@ def test_it_ends_well_and_says_nothing_but_one_json_object(demo):
     assert told["plan"]["gap"] <= 1e-6
 
 
+def test_the_plan_makes_money_mostly_inside_experience(demo):
+    from pipelines.store.plans import read_plan
+    from targeting.report.saying import funded, prolonged
+
+    folder, done = demo
+    assert json.loads(done.stdout)["plan"]["expected"]["profit_cny"]["value"] > 0
+    plan = read_plan(folder / "demo" / "plan")
+    assert 2 * len(prolonged(plan)) < funded(plan).height
+
+
 def test_the_run_keeps_the_calibration_charts(demo):
     folder, _ = demo
     assert list((folder / "mlartifacts").rglob("charts/calibration-*.svg"))

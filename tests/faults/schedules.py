@@ -45,6 +45,7 @@ class MadeUpModel:
     version: int
     placements: tuple[str, ...] = ("video", "live")
     features: tuple[()] = ()
+    threads: int = 1
     made: list[int] = field(default_factory=list)
 
     def to_files(self) -> dict[str, str]:
@@ -72,7 +73,7 @@ def job(model: MadeUpModel, data: Path, out: Path) -> None:
         made_by = {"model_uri": f"models:/m/{model.version}", "engine": "local", "code_version": "0"}
         made_by["fingerprints"] = {"users": found.users_print}
         with target.replaced() as folder:
-            write_scores(found.scores, folder, rejected=found.rejected, made_by=made_by)
+            write_scores(found.scores(), folder, rejected=found.rejected, made_by=made_by)
 
 
 @cache

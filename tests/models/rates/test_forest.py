@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from models.rates import boosting
 from models.rates.boosting import FOREST_TOLERANCE, Trees
 from models.rates.forest import Forest, filled_up, places_among
+from models.rates.tree_text import checked_trees
 
 
 @cache
@@ -27,14 +28,18 @@ def grown(*, leaves=8, seed=0, rounds=20, n=2000, **more):
 
 def apart(booster, matrix):
     forest = Forest.of(booster.model_to_string())
-    return np.abs(forest.sum(np.ascontiguousarray(matrix.T)) - booster.predict(matrix, raw_score=True)).max()
+    return np.abs(summed(forest, matrix) - booster.predict(matrix, raw_score=True)).max()
+
+
+def summed(forest, matrix):
+    return forest.sum(forest.left(np.ascontiguousarray(matrix[:, :-1].T)), matrix[:, -1])
 
 
 @pytest.mark.parametrize("leaves", [2, 8, 16, 31, 64])
 def test_the_sum_is_lightgbms(leaves):
     booster, matrix = grown(leaves=leaves, min_data_in_leaf=5)
     assert apart(booster, matrix) <= FOREST_TOLERANCE
-    tried = Forest.of(booster.model_to_string()).trial(4)
+    tried = Forest.of(booster.model_to_string()).trial()
     assert apart(booster, tried) <= FOREST_TOLERANCE
     assert np.isnan(tried).any()
 
@@ -63,11 +68,26 @@ def test_missing_values_where_training_saw_none():
     assert apart(booster, matrix) <= FOREST_TOLERANCE
 
 
+def test_a_split_that_only_tells_who_is_missing():
+    rng = np.random.default_rng(2)
+    matrix = rng.normal(size=(1000, 2))
+    matrix[::4, 0] = np.nan
+    missing = np.isnan(matrix[:, 0])
+    data = lightgbm.Dataset(matrix, 5.0 * missing)
+    options = {"num_leaves": 3, "verbosity": -1, "num_threads": 1, "boost_from_average": False}
+    options["objective"] = lambda sums, _: (sums - 5.0 * missing, np.ones(1000))
+    booster = lightgbm.train(options, data, 5)
+    text = booster.model_to_string()
+    assert "threshold=inf" in text
+    assert checked_trees(text) is text
+    assert apart(booster, matrix) <= FOREST_TOLERANCE
+
+
 def test_a_person_is_worth_the_same_alone():
     booster, matrix = grown(leaves=31)
     forest = Forest.of(booster.model_to_string())
-    together = forest.sum(np.ascontiguousarray(matrix.T))
-    alone = [forest.sum(np.ascontiguousarray(matrix[i : i + 1].T))[0] for i in range(0, 2000, 100)]
+    together = summed(forest, matrix)
+    alone = [summed(forest, matrix[i : i + 1])[0] for i in range(0, 2000, 100)]
     np.testing.assert_array_equal(together[::100], alone)
 
 

@@ -7,18 +7,22 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import poisson
 
 from models.supply.response import fit_response
 
 PEOPLE = 4_000.0
 
 
-def daily(limit: int, seed: int = 0) -> pl.DataFrame:
-    """28 days at 0.1 to 0.6 impressions a head; those beyond the limit are not shown, and not paid for."""
+def daily(limit: int, seed: int = 0, share: float = 1.0) -> pl.DataFrame:
+    """28 days at 0.1 to 0.6 impressions a head of the share that is addressed; those beyond the limit are not
+    shown, and not paid for.
+    """
     rng, rows = np.random.default_rng(seed), []
     ever = np.zeros((3, int(PEOPLE)))
     days = [rng.uniform(0.1, 0.6) for _ in range(28)]
-    shown = [[np.minimum(rng.poisson(x, int(PEOPLE)), limit) for _ in range(3)] for x in days]
+    meant = np.arange(int(PEOPLE)) < share * PEOPLE
+    shown = [[np.minimum(rng.poisson(x * meant), limit) for _ in range(3)] for x in days]
     for each in shown:
         ever += np.array(each)
     for d, (pressure, each) in enumerate(zip(days, shown, strict=True)):
@@ -48,6 +52,23 @@ def test_no_money_buys_more_than_the_limit(limit):
     usual = rows["impressions"].sum() / 28 / 3 / PEOPLE
     assert bought(rows, 1.0) == pytest.approx(usual, rel=0.2)
     assert bought(rows, 1000.0) <= 1.01 * limit
+
+
+def truly(rows: pl.DataFrame, limit: int, factor: float) -> float:
+    """Impressions a head that so many times the mean daily money buys."""
+    pressure = np.linspace(0.0, 3.0, 3001)[:, None]
+    shown = np.minimum(np.arange(30), limit) @ poisson.pmf(np.arange(30), pressure).T
+    paid = rows["cost_cny"].sum() / 28 / 3 / PEOPLE
+    return float(np.interp(factor * paid, shown * 0.05 * (1.0 + pressure[:, 0]), shown))
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_limit_is_not_taken_for_a_smaller_pressure(limit):
+    """It takes out of a day the pairs that pressure on a fifth of the people is counted by."""
+    for seed in range(2):
+        rows = daily(limit, seed, share=0.2)
+        for factor in (1.0, 4.0, 10.0):
+            assert bought(rows, factor) == pytest.approx(truly(rows, limit, factor), rel=0.2)
 
 
 def test_no_limit_is_seen_where_there_is_none():

@@ -84,9 +84,10 @@ def test_negative_amounts_cost_most_at_the_other_end_of_a_box():
     limits = [{"kind": "ratio", "of": {"placement": "live"}, "to": {"placement": "video"}, "max": 0.5}]
     people = offered_people.people_of(table, budget_cny=50.0, limits=limits)
     low, high = np.array([0.5, 0.2]), np.array([1.5, 0.9])
-    most, least = people.left(low, slice(None), high), people.left(high, slice(None), low)
+    most = np.array([*people.left(low, slice(None), high)])
+    least = np.array([*people.left(high, slice(None), low)])
     for _ in range(20):
-        left = people.left(low + rng.random(2) * (high - low), slice(None))
+        left = np.array([*people.left(low + rng.random(2) * (high - low), slice(None))])
         assert (left <= most + 1e-12).all()
         assert (left >= least - 1e-12).all()
     assert reply(Everybody.of(people), low).bound > 0

@@ -24,6 +24,7 @@ METHODS = {
     "share",
     "span",
     "range_of",
+    "fact",
 }  # built of messages alone
 
 
