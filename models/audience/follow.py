@@ -27,7 +27,8 @@ from models.audience.funnel import Funnel, PlacementFunnel
 from models.events.event_log import CONTROL, DAY_US, EventLog
 from models.rates.coin import Tossed, coin_shifts, tossed
 from models.rates.log_rows import hazard_rows
-from models.rates.shape import NO_SHIFT, Base, Fitting, Rate, Shape, Shift, fit_shape
+from models.rates.rate import NO_SHIFT, Rate, Shift
+from models.rates.shape import Base, Fitting, Shape, fit_shape
 from models.rates.trend import Trend, fit_trend
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.rates.batch import People
-from models.rates.shape import Rate
+from models.rates.rate import Rate
 from models.rates.trend import NO_TREND, Trend
 
 

@@ -16,7 +16,8 @@ from models.audience.funnel import Funnel
 from models.audience.value import ValueModel, fit_logged_value
 from models.events.event_log import EventLog
 from models.rates.coin import coin_shifts
-from models.rates.shape import NO_SHIFT, Fitting
+from models.rates.rate import NO_SHIFT
+from models.rates.shape import Fitting
 
 
 @dataclass(frozen=True)

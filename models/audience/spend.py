@@ -19,8 +19,9 @@ from models.audience.delay import DelayCurve, fit_curve
 from models.audience.followers import Followers
 from models.audience.settings import AUDIENCE
 from models.rates.likelihood import AmountRows
+from models.rates.rate import Rate
 from models.rates.settings import RATES
-from models.rates.shape import Fitting, Rate, fit_shape
+from models.rates.shape import Fitting, fit_shape
 
 
 def fit_spend(

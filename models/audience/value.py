@@ -27,7 +27,8 @@ from models.audience.spend import fit_spend
 from models.events.event_log import EventLog
 from models.rates.batch import Batch, People
 from models.rates.coin import Tossed
-from models.rates.shape import Fitting, Rate, Shape, Shift
+from models.rates.rate import Rate, Shift
+from models.rates.shape import Fitting, Shape
 
 
 @dataclass(frozen=True)

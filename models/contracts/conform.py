@@ -91,9 +91,7 @@ def conform(
         DataError: No rows (orders may be empty), a required column missing, two columns that mean the same,
             a column whose type cannot be read at all, or (unless it is a part) no good row left.
     """
-    raw = as_frame(raw, source=source)
-    if table == "delivery":
-        raw = _with_cells_of_units(raw)
+    raw = _with_cells_of_units(as_frame(raw, source=source), table)
     origin = Origin(table, source, tuple(parts))
     columns = [name for name in raw.columns if name != SURPLUS]
     contract = contract_of(columns, table, source=source)
@@ -117,12 +115,12 @@ def conform(
     return Conformed(good, rejected, (*warnings, *notes), rows, origin, odd)
 
 
-def _with_cells_of_units(raw: pl.DataFrame) -> pl.DataFrame:
+def _with_cells_of_units(raw: pl.DataFrame, table: Table) -> pl.DataFrame:
     """A console's report that says no segment, with what the names of our own units say in its place."""
     said = meanings([name for name in raw.columns if name != SURPLUS], "delivery", CONTRACTS["delivery"])
     named = {column for column, (name, _) in said.items() if name in CELL_OF_UNIT}
     column = None if any(name == "segment" for name, _ in said.values()) else column_of_units(raw)
-    if column is None:
+    if table != "delivery" or column is None:
         return raw
     # The console's own campaign and resource (广告位) are not those of the plan.
     return raw.drop(named - {column}).with_columns(cells_of_units(raw[column])).drop(named & {column})

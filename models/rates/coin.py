@@ -25,8 +25,8 @@ from models.arrays import FloatArray
 from models.rates.evidence import Prior, average
 from models.rates.likelihood import HazardRows, hazard_gradient
 from models.rates.log_rows import hazard_rows
+from models.rates.rate import Shift
 from models.rates.settings import RATES
-from models.rates.shape import Shift
 
 
 @dataclass(frozen=True)

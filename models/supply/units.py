@@ -131,17 +131,13 @@ def build_units(
     rate, own = _rates(spend, got, cell=cell, placement_of=placement_of, events=SUPPLY.cell_events * unit)
     most = own * _largest(money, cell, n_cells)
     counted = outcome == "impressions" and paid["pairs"].null_count() == 0
+    size = np.where(most > 0, most, np.median(most[most > 0]))
     if users is not None:
         size = np.array([max(float(users[s]), 1.0) for s in segments])[segment_of]
-    elif counted:
-        size = np.full(n_cells, np.inf)
-    else:
-        size = np.where(most > 0, most, np.median(most[most > 0]))
     limit = np.full(n_places, np.inf)
-    if counted and users is not None:
-        limit = _caps(paid, got, place=place, size=size[cell], together=together)
     if counted:
-        people = _counts(paid, got, place=place).unlimited(np.isfinite(limit[place])).audiences(size[cell])
+        known = size if users is not None else np.full(n_cells, np.inf)
+        people, limit = _addressed(paid, got, place=place, size=known[cell], together=together)
     else:
         people = size[cell] * (1.0 / np.bincount(together)[together] if apart else spend / money)
     if users is None and counted:
@@ -149,8 +145,8 @@ def build_units(
     pressure = own[cell] * (spend / people if counted else money / size[cell])
     high = np.array([_high(pressure[place == j], spend[place == j]) for j in range(n_places)])
     absolute = users is not None or counted
-    capacity, ceiling = _capacities(high, absolute=absolute, shown=outcome == "impressions")
-    capacity, ceiling = np.minimum(capacity, np.log(limit)), np.minimum(ceiling, np.log(limit))
+    most_a_day = SUPPLY.most_a_day if absolute and outcome == "impressions" else np.inf
+    capacity, ceiling = _capacities(high, absolute=absolute, most_a_day=most_a_day, limit=limit)
     return Units(
         spend_cny=spend,
         got=got,
@@ -170,6 +166,17 @@ def build_units(
     )
 
 
+def _addressed(
+    paid: pl.DataFrame, shown: FloatArray, *, place: IntArray, size: FloatArray, together: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """People whom each unit's money was spread over, and the most showings a day of each placement."""
+    limit = np.full(int(place.max()) + 1, np.inf)
+    if np.isfinite(size).all():
+        limit = _caps(paid, shown, place=place, size=size, together=together)
+    counts = _counts(paid, shown, place=place).unlimited(np.isfinite(limit[place]))
+    return counts.audiences(size), limit
+
+
 def _counts(paid: pl.DataFrame, shown: FloatArray, *, place: IntArray) -> Counts:
     """What is counted of every unit, and which units belong together."""
     return Counts(
@@ -182,14 +189,16 @@ def _counts(paid: pl.DataFrame, shown: FloatArray, *, place: IntArray) -> Counts
     )
 
 
-def _capacities(high: FloatArray, *, absolute: bool, shown: bool) -> tuple[FloatArray, FloatArray]:
+def _capacities(
+    high: FloatArray, *, absolute: bool, most_a_day: float, limit: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """(n_placements,) prior mean and largest log capacity, from the `high` pressures that were seen."""
     capacity = np.log(np.maximum(SUPPLY.capacity_over_observed * high, SUPPLY.usual_a_day * absolute))
     # So many deviations beyond the prior nothing is learned any more: supply is linear there.
-    ceiling = capacity + 4.0 * SUPPLY.bend_sd
-    if absolute and shown:
-        ceiling = np.minimum(ceiling, np.log(np.maximum(SUPPLY.most_a_day, SUPPLY.usual_times * high)))
-    return capacity, ceiling
+    ceiling = np.minimum(
+        capacity + 4.0 * SUPPLY.bend_sd, np.log(np.maximum(most_a_day, SUPPLY.usual_times * high))
+    )
+    return np.minimum(capacity, np.log(limit)), np.minimum(ceiling, np.log(limit))
 
 
 def _numbered(column: pl.Series, names: tuple[str, ...]) -> IntArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipelines import tracking
 from pipelines.shell import Tell, silent
 from pipelines.store import claim, disk, read_table, write_table
 from pipelines.store.plans import read_plan
+from pipelines.store.target import Target
 from targeting.allocation.outcomes import outcomes
 from targeting.decision.again import decide_again
 from targeting.decision.verbs import Plan
@@ -85,6 +87,7 @@ def run_products(
         as_it_is = again.price(decided.allocation.select("segment", "placement", "slot", "spend_cny")).value
         inputs = {"plan": plan, "products": products, "k": k, "counts": counts}
         prints = dict(decided.provenance.fingerprints)
+        tables = {"board": board, "room": chosen, "allocation": again.allocation}
         with tracking.job_run(
             "products", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints
         ) as run:
@@ -96,14 +99,19 @@ def run_products(
                 plan_value=as_it_is,
                 value_with_set=again.value,
             )
-            with target.replaced() as folder:
-                for name, table in (("board", board), ("room", chosen), ("allocation", again.allocation)):
-                    write_table(table, folder / f"{name}.csv")
-                told = json.dumps(asdict(result), ensure_ascii=False, indent=2) + "\n"
-                disk.put(folder / SUMMARY, told.encode())
+            _publish(target, result, tables)
             run.metrics({"value_cny": result.value_cny, "value_with_set": result.value_with_set})
             run.file(out / SUMMARY)
     return result
+
+
+def _publish(target: Target, result: ProductsResult, tables: Mapping[str, pl.DataFrame]) -> None:
+    """The tables and the summary, all at once."""
+    with target.replaced() as folder:
+        for name, table in tables.items():
+            write_table(table, folder / f"{name}.csv")
+        told = json.dumps(asdict(result), ensure_ascii=False, indent=2) + "\n"
+        disk.put(folder / SUMMARY, told.encode())
 
 
 def _viewers(plan: Plan, rated: pl.DataFrame) -> dict[str, float]:

@@ -14,7 +14,7 @@ from models.errors import DataError
 from models.rates.boosting import Trees
 from models.rates.design import Design, Scale
 from models.rates.linear import LinearTerm
-from models.rates.shape import Rate, Shift
+from models.rates.rate import Rate, Shift
 from models.stored import Array, File, Rows, read, written
 
 

@@ -5,7 +5,8 @@ import pytest
 from stored_copy import read_back
 
 from models.rates.likelihood import AmountRows, HazardRows
-from models.rates.shape import Base, Fitting, Rate, fit_shape
+from models.rates.rate import Rate
+from models.rates.shape import Base, Fitting, fit_shape
 
 
 def make(n=12_000, seed=0, step=False, baseline=0.01):

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from models.audience.follow import _fit_trend
-from models.rates.shape import NO_SHIFT, Shift
+from models.rates.rate import NO_SHIFT, Shift
 from models.rates.trend import NO_TREND, fit_trend
 
 

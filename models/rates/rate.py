@@ -1,0 +1,95 @@
+"""A fitted log rate, and what it is asked in scoring: log rates of people. In: their features. Out: f.
+
+Must not import lightgbm, mlflow, targeting or pipelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from models.arrays import FloatArray
+from models.rates.batch import Batch, People
+from models.rates.boosting import NO_TREES, Trees
+from models.rates.linear import LinearTerm
+from models.rates.settings import RATES
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What rows under a coin say of a log rate: f' = f + shift + tilt (f - centre)."""
+
+    centre: float = 0.0
+    shift: float = 0.0
+    tilt: float = 0.0
+
+    def apply(self, log_rate: FloatArray) -> FloatArray:
+        """Corrected log rate, same shape."""
+        return np.asarray(log_rate + self.shift + self.tilt * (log_rate - self.centre))
+
+
+NO_SHIFT = Shift()
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A fitted log rate f(x).
+
+    Attributes:
+        constant: f where nobody differs.
+        linear: The line (stacked: its slope and level are those of the rate), or None.
+        trees: What is added to it.
+        bases: Rates whose logarithm is a known column of the line.
+        groups: Groups with a level of their own in the line (0: none).
+        coin: From the rate in the logs to that under a coin.
+    """
+
+    constant: float
+    linear: LinearTerm | None = None
+    trees: Trees = NO_TREES
+    bases: tuple[Rate, ...] = ()
+    groups: int = 0
+    coin: Shift = NO_SHIFT
+
+    @cached_property
+    def key(self) -> object:
+        """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
+        line = self.linear
+        parts = () if line is None else (line.intercept, line.slopes, line.coefficients)
+        return (self.constant, parts, self.trees.text, self.trees.weight, *(one.key for one in self.bases))
+
+    def log_rate(
+        self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
+    ) -> FloatArray:
+        """f of each person, (n,).
+
+        Args:
+            people: User features, (n, p), or a batch of them.
+            group: Group's number of each row, where there are any.
+            threads: LightGBM threads.
+            causal: Under a coin, not as in the logs.
+        """
+        batch = Batch.of(people)
+        if group is None:
+            f = batch.once(self.key, lambda: self._logged(batch, None, threads))
+        else:
+            f = self._logged(batch, group, threads)
+        return self.coin.apply(f) if causal else f
+
+    def _logged(self, batch: Batch, group: FloatArray | None, threads: int) -> FloatArray:
+        """f as in the logs, (n,)."""
+        if self.linear is None:
+            return np.full(len(batch), self.constant)
+        known = [one.log_rate(batch, threads=threads, causal=False) for one in self.bases]
+        f = self.linear.value(batch, known_columns(known, group, self.groups, len(batch)))
+        f = f + self.trees.value(batch, f, threads)
+        return np.asarray(np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range))
+
+
+def known_columns(logs: Sequence[FloatArray], group: FloatArray | None, groups: int, n: int) -> FloatArray:
+    """Known columns of n rows: the logs of other rates, and an indicator of each group."""
+    inside = np.zeros((n, groups)) if group is None else (group[:, None] == np.arange(groups)).astype(float)
+    return np.column_stack([*logs, inside]) if len(logs) + groups else np.zeros((n, 0))
