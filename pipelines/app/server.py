@@ -18,6 +18,21 @@ PLAN_VARIABLE = "TARGETING_APP_PLAN"
 SCREEN = Path(__file__).with_name("screen.py")
 
 
+ALWAYS = {
+    "server.address": "127.0.0.1",
+    "server.fileWatcherType": "none",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "logger.level": "error",
+    # Captions are the text at 60 %: of Streamlit's own grey that is too faint to read (3.9 : 1).
+    "theme.base": "light",
+    "theme.primaryColor": "#0b5555",
+    "theme.textColor": "#0e1418",
+    "theme.headingFontSizes": '["2rem", "1.4rem"]',
+}
+
+
 def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[], None]) -> int:
     """Run the page until it is stopped; the exit status of Streamlit is returned, 0 after Ctrl-C or SIGTERM.
 
@@ -41,18 +56,8 @@ def serve(*, plan: Path | None, port: int, browser: bool, starting: Callable[[],
     environment = {**os.environ, **({PLAN_VARIABLE: str(plan.resolve())} if plan else {})}
     options = {
         "server.port": str(port),
-        "server.address": "127.0.0.1",
         "server.headless": str(not browser).lower(),
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "minimal",
-        "client.showErrorDetails": "none",
-        "logger.level": "error",
-        # Captions are the text at 60 %: of Streamlit's own grey that is too faint to read (3.9 : 1).
-        "theme.base": "light",
-        "theme.primaryColor": "#0b5555",
-        "theme.textColor": "#0e1418",
-        "theme.headingFontSizes": '["2rem", "1.4rem"]',
+        **ALWAYS,
     }
     command = [sys.executable, "-m", "streamlit", "run", str(SCREEN)]
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
