@@ -27,7 +27,8 @@ class SupplySettings:
         usual_times: The same as a multiple of the highest pressure that was seen. Convention.
         ceiling_bend: Log units over which log capacity is bent below that. Convention.
         form: Exponent theta of the curve 1 - (1 + u)^-theta: 1 is Hill, 0 a logarithm. Convention.
-        form_sd: Its deviation: from nearly a logarithm to nearly a hard limit. Convention.
+        form_sd: Its deviation: what was bought seldom shows it, and then a wide one only bends the curve too
+            early. Convention.
         price_sd: Deviation of a placement's price around its mean price: what was paid is known. Convention.
         sds: Deviations that the learned ones start from: price of segments, cells and days,
             capacity of cells. Convention.
@@ -75,7 +76,7 @@ class SupplySettings:
     usual_times: float = 3.0
     ceiling_bend: float = 0.25
     form: float = 1.0
-    form_sd: float = 0.7
+    form_sd: float = 0.3
     price_sd: float = 2.0
     sds: tuple[float, float, float, float] = (0.15, 0.15, 0.05, 0.3)
     pseudo: tuple[float, float, float, float] = (2.0, 2.0, 2.0, 10.0)
