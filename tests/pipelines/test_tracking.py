@@ -21,9 +21,9 @@ def log_one(uri, folder):
 
 def check_recorded(uri, run_id, folder):
     record, plan = tracking.recorded(run_id, tracking_uri=uri, folder=folder)
-    assert record["job"] == "plan"
-    assert record["inputs"] == INPUTS
-    assert record["fingerprints"] == {"data": "abc"}
+    assert record.job == "plan"
+    assert record.inputs == INPUTS
+    assert record.fingerprints == {"data": "abc"}
     assert plan is not None
     assert (plan / "allocation.csv").read_text().endswith("a,5\n")
     logged = mlflow.get_run(run_id)
