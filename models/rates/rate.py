@@ -58,7 +58,7 @@ class Rate:
     def key(self) -> object:
         """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
         line = self.linear
-        parts = () if line is None else (line.intercept, line.slopes, line.coefficients)
+        parts = () if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
         return (self.constant, parts, self.trees.text, self.trees.weight, *(one.key for one in self.bases))
 
     def log_rate(

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from stored_copy import read_back
 
+from models.rates.batch import Batch
+from models.rates.design import Design
 from models.rates.likelihood import AmountRows, HazardRows
+from models.rates.linear import LinearTerm
 from models.rates.rate import Rate
 from models.rates.shape import Base, Fitting, fit_shape
 
@@ -165,3 +168,14 @@ def test_few_events_on_a_line_leave_the_line():
         matrix, rows, truth = make(n=1500, seed=seed, baseline=0.0)
         far.append(np.corrcoef(fit(matrix, rows).out_of_fold, truth)[0, 1])
     assert np.median(far) > 0.8
+
+
+def test_rates_that_differ_only_in_which_columns_they_multiply_share_nothing():
+    """A batch keeps what a rate made under all that it depends on."""
+    matrix = np.random.default_rng(0).normal(size=(50, 2))
+    design = Design.fit(matrix, ())
+    zeros = (0.0,) * design.expand(matrix).shape[1]
+    one, other = (Rate(0.0, LinearTerm(design, 0.0, (), (*zeros, 1.0), (pair,))) for pair in ((0, 0), (0, 3)))
+    batch = Batch(matrix)
+    assert not np.allclose(one.log_rate(batch), other.log_rate(batch))
+    np.testing.assert_array_equal(other.log_rate(batch), other.log_rate(matrix))
