@@ -113,7 +113,7 @@ def save(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_code.py")),
             artifacts={ARTIFACT: str(folder)},
-            code_paths=[str(_package_copy(Path(temporary)))],
+            code_paths=[str(package_copy(Path(__file__).parent, Path(temporary)))],
             signature=signature(model),
             input_example=made_up_people(model.features).head(2).to_pandas(),
             pip_requirements=_requirements(),
@@ -242,10 +242,10 @@ def signature(model: AudienceModel) -> ModelSignature:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def _package_copy(folder: Path) -> Path:
-    """A clean copy of this package (no byte code), as MLflow copies folders whole."""
-    copy = folder / "models"
-    shutil.copytree(Path(__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+def package_copy(package: Path, folder: Path) -> Path:
+    """A clean copy of a package's folder (no byte code) in another, as MLflow copies folders whole."""
+    copy = folder / package.name
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     return copy
 
 

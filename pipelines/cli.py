@@ -16,7 +16,19 @@ import typer
 
 from models.escaping.media import for_terminal
 from pipelines import cli_launch
-from pipelines.cli_options import Campaign, Config, Data, Engine, Json, Lang, Language, Out, Store, done
+from pipelines.cli_options import (
+    Campaign,
+    Config,
+    Data,
+    Engine,
+    Json,
+    Lang,
+    Language,
+    Out,
+    PlanDir,
+    Store,
+    done,
+)
 from pipelines.shell import emit, execute, progress
 
 app = typer.Typer(
@@ -190,7 +202,7 @@ app.registered_commands.extend(cli_launch.app.registered_commands)
 @app.command(epilog="Example: targeting evaluate --data data --plan plan")
 def evaluate(
     data: Data,
-    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    plan: PlanDir,
     trained_on: Annotated[
         Path | None, typer.Option(help="Data directory the plan's model learned from: looks for drift.")
     ] = None,

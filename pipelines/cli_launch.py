@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Campaign, Config, Engine, Json, Out, Store, done
+from pipelines.cli_options import Campaign, Config, Engine, Json, Out, PlanDir, Store, done
 from pipelines.shell import progress
 
 app = typer.Typer()
@@ -64,7 +64,7 @@ class Format(StrEnum):
 
 @app.command(epilog="Example: targeting export --plan plan --format kuaishou --out launch")
 def export(
-    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    plan: PlanDir,
     format: Annotated[Format, typer.Option(help="Columns of a console, or our own.")],
     out: Out,
     config: Config = None,
@@ -83,7 +83,7 @@ def export(
 
 @app.command(epilog="Example: targeting register --plan plan")
 def register(
-    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    plan: PlanDir,
     name: Annotated[str, typer.Option(help="Registered model.")] = "campaign-planner",
     tracking_uri: Store = None,
     json: Json = False,
@@ -105,7 +105,7 @@ class Counted(StrEnum):
 
 @app.command(epilog="Example: targeting products --plan plan --products products.csv --out room")
 def products(
-    plan: Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")],
+    plan: PlanDir,
     products: Annotated[
         Path, typer.Option(help="Table: product_id, price_cny, conversion and what is known.")
     ],

@@ -27,6 +27,7 @@ class Lang(StrEnum):
 
 
 Data = Annotated[Path, typer.Option(help="Data directory: users, exposures and orders (Parquet or CSV).")]
+PlanDir = Annotated[Path, typer.Option(help="Directory written by `targeting plan` or `targeting run`.")]
 Out = Annotated[Path, typer.Option(help="Directory to write; replaced as a whole when the job is done.")]
 Campaign = Annotated[Path, typer.Option(help="Campaign brief, YAML.")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with settings that differ from the defaults.")]

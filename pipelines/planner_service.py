@@ -7,19 +7,19 @@ market, with digests, and copies of the two packages that decide. It must not im
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 import tempfile
 import warnings
 from pathlib import Path
 
 import models
 import targeting
+from models.registry import ALIAS, package_copy
 from models.sealed_files import with_seal
 from targeting.decision.again import texts_of
 from targeting.decision.verbs import Plan
 
 NAME = "campaign-planner"
-ALIAS = "champion"
+PACKAGES = tuple(Path(str(one.__file__)).parent for one in (models, targeting))
 REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -58,7 +58,7 @@ def save(plan: Plan, *, name: str = NAME) -> str:
             name="planner",
             python_model=str(Path(__file__).with_name("planner_pyfunc.py")),
             artifacts={"files": str(folder)},
-            code_paths=[str(_copy(package, Path(temporary))) for package in (models, targeting)],
+            code_paths=[str(package_copy(package, Path(temporary))) for package in PACKAGES],
             signature=ModelSignature(inputs=inputs),
             pip_requirements=[f"{one}=={importlib.metadata.version(one)}" for one in REQUIREMENTS],
             registered_model_name=name,
@@ -66,10 +66,3 @@ def save(plan: Plan, *, name: str = NAME) -> str:
     version = str(info.registered_model_version)
     MlflowClient().set_registered_model_alias(name, ALIAS, version)
     return f"models:/{name}/{version}"
-
-
-def _copy(package: object, folder: Path) -> Path:
-    """A clean copy of a package (no byte code), as MLflow copies folders whole."""
-    source = Path(str(package.__file__)).parent  # type: ignore[attr-defined]
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-    return Path(shutil.copytree(source, folder / source.name, ignore=ignored))
