@@ -29,13 +29,13 @@ class Settings:
             Measured.
         interval_halvings: 2^-40 of a range is the rounding of z. Derived.
         multiplier_steps: looks for the best multiplier of an interval, given up where three of them bring the
-            bound less than `multiplier_gain` of the way to what is looked for. Measured.
+            bound less than `multiplier_gain` of the way to what is looked for. Tried on a few sets.
         most_intervals: per block: a relaxation that does not close is left as it is, loose. Measured.
         generation_rounds: of column generation in search of a proof that there is no plan. Measured: 10 are
             the rule.
         node_rounds: each time that a node is relaxed. Measured.
-        node_looks: times that a node is relaxed again with what its bound has seen. Measured.
-        inexact: of what the mixture is above the best plan, that its columns may miss. Measured.
+        node_looks: times that a node is relaxed again with what its bound has seen. Tried on a few sets.
+        inexact: of what the mixture is above the best plan, that its columns may miss. Tried on a few sets.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
         ladder_rungs: budget prices tried before column generation. Measured.
