@@ -64,7 +64,7 @@ def for_html(text: object) -> Markup:
 
 
 def for_chart(spec: Any) -> Any:
-    """A chart's specification with every text in it printable and drawn in time; the drawing escapes the rest.
+    """A chart's specification with every text printable and drawn in time; the drawing escapes the rest.
 
     One name of 70,000 letters took nine charts 42 s, to be cut at 210 pixels: a long text is cut here, with
     eight digits of its own where another may begin like it.
