@@ -243,7 +243,9 @@ def test_an_office_program_shows_what_was_written(launched, tmp_path):
         written = list(cells_of(book))
         assert len(shown) == len(written) > 1
         for seen, meant in zip(shown, written, strict=True):
-            assert [float(s) if isinstance(m, float) else s for s, m in zip(seen, meant, strict=True)] == meant
+            assert [
+                float(s) if isinstance(m, float) else s for s, m in zip(seen, meant, strict=True)
+            ] == meant
 
 
 def test_an_evaluation_is_as_harmless_as_the_plan(written, launched, tmp_path):
