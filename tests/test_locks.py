@@ -65,6 +65,7 @@ def test_make_installs_nothing_but_what_is_locked():
         ("Found 1 known vulnerability in 1 package\njinja 4.0.3 CVE-2024-40711", 1, 1),
         ("requests.exceptions.ConnectionError: Max retries exceeded", 1, 0),
         ("TypeError: of pip-audit itself", 1, 1),
+        ("jinja  could not be audited: not found", 0, 1),
     ],
 )
 def test_the_audit_is_skipped_by_name_only_where_nobody_answered(tmp_path, told, code, ended):
@@ -74,3 +75,15 @@ def test_the_audit_is_skipped_by_name_only_where_nobody_answered(tmp_path, told,
     done = subprocess.run([ROOT / ".ci/audit", asked], capture_output=True, text=True)
     assert done.returncode == ended
     assert ("SKIPPED" in done.stdout) == ("ConnectionError" in told)
+
+
+def test_an_index_without_advisories_has_not_said_that_all_is_well(tmp_path):
+    """A mirror that knows no package let the audit end as clean, and nothing was audited."""
+    asked = tmp_path / "python"
+    asked.write_text(
+        "#!/bin/sh\ncase $* in *--version) exit 0;; esac\n"
+        "grep '^[A-Za-z0-9]' \"$4\" | sed 's/$/ could not be audited/'\n"
+    )
+    asked.chmod(0o755)
+    done = subprocess.run([ROOT / ".ci/audit", asked], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.count("SKIPPED")) == (0, 2), done.stdout

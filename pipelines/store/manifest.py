@@ -26,7 +26,7 @@ _PIECE = 1 << 20
 def content_of(path: Path) -> Content:
     """Size and digest of a file, read in pieces."""
     digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with disk.open_file(path) as file:
         for piece in iter(partial(file.read, _PIECE), b""):
             digest.update(piece)
             size += len(piece)
