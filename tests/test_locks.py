@@ -13,6 +13,9 @@ LOCKS = [ROOT / name for name in ("requirements/app.lock", "requirements/dev.loc
 _ENTRY = re.compile(r"^([\w.\-]+)==(\S+)( ; [^\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.M)
 
 
+DOCS = ROOT / "requirements/docs.lock"
+
+
 def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -36,7 +39,12 @@ def test_every_locked_version_has_hashes_and_is_the_pinned_one(lock):
     assert {name: version for name, version in found.items() if pinned.get(name, version) != version} == {}
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_the_docs_add_to_the_locked_environment_and_change_nothing_in_it():
+    assert {"sphinx", "myst-parser"} <= set(pins(DOCS))
+    assert not set(pins(DOCS)) & set(pins(LOCKS[1]))
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, DOCS], ids=lambda path: path.name)
 def test_no_lock_names_an_index(lock):
     assert not re.search(r"://|--(extra-)?index-url|--find-links", lock.read_text(encoding="utf-8"))
 
