@@ -127,7 +127,7 @@ class AudienceModel:
             funnel=funnel,
             value=value,
             metrics={**funnel.metrics, **known, **held_out.metrics, **sizes},
-            claims=claim(log, placements),
+            claims=claim(log.exposures, placements),
             warnings=(*log.warnings, *held_out.warnings, *_about(value)),
             reliability=held_out.tables,
             threads=threads,
