@@ -123,7 +123,7 @@ class Design:
 
     def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        found = np.empty((matrix.shape[0], len(self.feature_of)), dtype=kind)
+        found: FloatArray = np.empty((matrix.shape[0], len(self.feature_of)), dtype=kind)
         for at, column in enumerate(self._columns(matrix.T)):
             found[:, at] = column
         return found

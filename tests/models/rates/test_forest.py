@@ -12,8 +12,9 @@ from models.rates import boosting
 from models.rates.batch import Batch
 from models.rates.boosting import Trees
 from models.rates.compiled import BUCKETS, grid_of, guide_of
-from models.rates.design import filled_up, places_among
+from models.rates.design import Design, filled_up, places_among
 from models.rates.forest import Forest
+from models.rates.linear import LinearTerm
 from models.rates.tree_text import checked_trees
 
 
@@ -166,3 +167,15 @@ def test_without_a_compiler_lightgbm_predicts(monkeypatch, caplog):
         trees.value(many(matrix), matrix[:, 3], 1), booster.predict(matrix, raw_score=True)
     )
     assert "LightGBM predicts them" in caplog.text
+
+
+def test_lines_of_large_tables_have_the_bits_of_small_ones():
+    rng = np.random.default_rng(4)
+    matrix = np.column_stack([rng.lognormal(size=3000), rng.integers(0, 5, 3000), rng.normal(size=3000)])
+    matrix[rng.random(3000) < 0.1, 0] = np.nan
+    design = Design.fit(matrix, (1,))
+    coefficients = rng.normal(size=len(design.feature_of) + 2)
+    line = LinearTerm(design, 0.3, (), tuple(coefficients.tolist()), ((0, 2), (1, 1)))
+    matrix[0] = [1e300, np.nan, -1e300]
+    small, large = (line.value(Batch(matrix, is_of_many=many), np.zeros((3000, 0))) for many in (False, True))
+    np.testing.assert_array_equal(small, large)
