@@ -78,7 +78,7 @@ class AudienceSettings:
     causal_shown: int = 300
     causal_follows: int = 20
     causal_held_out: int = 300
-    score_rows: int = 8192
+    score_rows: int = 2048
 
 
 @dataclass(frozen=True)
