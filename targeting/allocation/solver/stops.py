@@ -19,10 +19,12 @@ from models.errors import SolverError
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.rooms import fills
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Floors
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import basic_weights, build
+from targeting.allocation.solver.room import solve_in_rooms
 from targeting.allocation.solver.solve import Warm, solve
 
 BoolArray = NDArray[np.bool_]
@@ -37,6 +39,12 @@ def solve_with_stops(
     Raises:
         InfeasibleError, DataError, SolverError: as `solve`.
     """
+    if fills(problem.market):
+
+        def at_a_load(asked: Problem, seconds: float, last: Warm) -> Solution:
+            return solve_with_stops(asked, gap_tol=gap_tol, time_limit_s=seconds, warm=last)
+
+        return solve_in_rooms(problem, at_a_load, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     near, capped = Neighbours.of(problem.market), stopped(problem)

@@ -1,0 +1,244 @@
+"""How much any plan could earn where a live room fills. In: a way to solve held problems. Out: an upper
+bound.
+
+Every plan that brings E arrivals is worth at most, for any price mu on an arrival (weak duality),
+
+    U(E; mu) = mu E + max_s [V(s, phi(E / R)) - mu E(s)].
+
+For one plan s this is convex in E but for a hair: V is linear in phi where fans do not compete, phi is
+convex, and it rises with phi (`_rises`). Competition bends V by at most q (d phi / phi)^2 / 8 of it over an
+interval, q being the most that live alone makes of a person's z. So the larger of both ends, plus that hair,
+bounds an interval of E, to second order where mu is right for its middle; intervals that double away from the
+plan's E close at `room_gap`. Beyond the last one mu = 0 falls with E, so one end is enough. Rows on fans or
+GMV and risk floors are
+left out, limits on entries are taken at the end that allows most: valid, and as wide as they cost.
+It must not import cvxpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.supply.curves import FloatArray
+from targeting.allocation.outcomes import saturation
+from targeting.allocation.problem import Metric, Problem, Row, Solution
+from targeting.allocation.rooms import arrivals
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.deadline import Deadline
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A held problem solved: came, price (n_rooms,), its bound, where its plan arrives (n_rooms,)."""
+
+    came: FloatArray
+    price: FloatArray
+    bound: float
+    arrived: FloatArray
+
+    @property
+    def most(self) -> float:
+        """U(E; mu) of a single room."""
+        return self.bound + float(self.price @ self.came)
+
+
+Ask = Callable[[Problem, float, float], Tried]
+
+
+def room_bound(
+    problem: Problem,
+    ask: Ask,
+    *,
+    best: Solution,
+    price: FloatArray,
+    open_bound: float,
+    gap: float,
+    deadline: Deadline,
+) -> float:
+    """An upper bound on the value of any plan.
+
+    Args:
+        problem: with rooms.
+        ask: solves a problem held at so many arrivals and a price on each.
+        best: the plan that was found; price: (n_rooms,) of an arrival there.
+        open_bound: bound of the problem in an empty room, which holds where nothing better is known.
+        gap: relative gap that is enough.
+        deadline: intervals not looked at by then are bounded by `open_bound`.
+    """
+    market = problem.market
+    assert market.rooms is not None
+    centre = float(arrivals(market, best.spend_cny)[0])
+    bend = _bend(problem)
+    if len(market.rooms.places) != 1 or bend is None:
+        return open_bound
+    if not centre > 0 or not price[0] > 0:
+        return open_bound
+    spent = np.abs(np.asarray(problem.objective.get("spend", 0.0))).max() * problem.budget_cny
+    cover = _Cover(
+        problem=_without_moving_rows(problem),
+        ask=ask,
+        places=float(market.rooms.places[0]),
+        centre=centre,
+        price=float(price[0]),
+        bend=bend * (open_bound + float(spent)),
+        target=best.value + gap * abs(best.value),
+        open_bound=open_bound,
+        deadline=deadline,
+    )
+    return min(open_bound, cover.bound())
+
+
+@dataclass
+class _Cover:
+    """Intervals of arrivals around the plan's own (`centre`), where an arrival costs `price`."""
+
+    problem: Problem
+    ask: Ask
+    places: float
+    centre: float
+    price: float
+    bend: float
+    target: float
+    open_bound: float
+    deadline: Deadline
+    asked: int = 0
+    slope: float = 0.0  # d price / d arrivals
+
+    def bound(self) -> float:
+        """The largest bound of intervals that cover every E."""
+        reach, worst = self._core()
+        left = self._side(-1.0, reach)
+        right = self._side(1.0, reach)
+        return max(worst, left, right)
+
+    def _u(self, came: float, price: float, low: float, high: float) -> Tried:
+        self.asked += 1
+        end = float(saturation(np.array(came / self.places)))
+        ends = (float(x) / end for x in saturation(np.array([low, high]) / self.places))
+        return self.ask(_rows_within(self.problem, *ends), came, price)
+
+    def _interval(self, low: float, high: float, price: float) -> tuple[float, Tried, Tried]:
+        """Bound over [low, high] at a price, and both ends."""
+        a, b = self._u(low, price, low, high), self._u(high, price, low, high)
+        phi = saturation(np.array([low, high]) / self.places)
+        hair = self.bend * float(phi[0] / phi[1] - 1.0) ** 2 / 8.0
+        return max(a.most, b.most) + hair, a, b
+
+    def _core(self) -> tuple[float, float]:
+        """Half the interval around the plan that its own price closes, and its bound; learns how the price
+        changes with arrivals.
+        """
+        reach = SETTINGS.room_first * self.centre
+        allowed = self.target
+        for _ in range(4):
+            worst, a, b = self._interval(self.centre - reach, self.centre + reach, self.price)
+            if worst <= allowed:
+                break
+            reach *= 0.5
+        dearer = self._u(self.centre, 1.05 * self.price, self.centre, self.centre)
+        same = float(b.arrived[0] - a.arrived[0]) / (2.0 * reach)
+        mean = 0.5 * float(a.arrived[0] + b.arrived[0])
+        per_price = (float(dearer.arrived[0]) - mean) / (0.05 * self.price)
+        self.slope = (1.0 - same) / per_price if per_price < 0 else 0.0
+        return reach, worst
+
+    def _side(self, way: float, reach: float) -> float:
+        """The largest bound of the intervals on one side, each as wide as it is away from the plan."""
+        near, worst = reach, -np.inf
+        while near < self.centre or way > 0:
+            if way > 0 and near > SETTINGS.room_tail * self.centre:
+                tail = self._u(self.centre + near, 0.0, self.centre + near, np.inf).most
+                if tail <= self.target or near > SETTINGS.room_far * self.centre:
+                    return max(worst, tail)
+            if self.asked >= SETTINGS.room_asked or self.deadline.over:
+                return self.open_bound
+            far = 2.0 * near if way > 0 else min(2.0 * near, self.centre)
+            worst = max(worst, self._closed(self.centre + way * near, self.centre + way * far, depth=0))
+            near = far
+        return worst
+
+    def _closed(self, one: float, other: float, *, depth: int) -> float:
+        """The least bound found of an interval: at the price that its middle asks for, at one that makes both
+        ends alike, then in two halves.
+        """
+        low, high = min(one, other), max(one, other)
+        price = self.price + self.slope * (0.5 * (low + high) - self.centre)
+        least = np.inf
+        for _ in range(2):
+            bound, a, b = self._interval(low, high, price)
+            least = min(least, bound)
+            if least <= self.target or self.asked >= SETTINGS.room_asked or self.deadline.over:
+                return least
+            tilt = (high - float(b.arrived[0])) - (low - float(a.arrived[0]))
+            if not tilt > 0:
+                break
+            price -= (b.most - a.most) / tilt
+        if depth >= SETTINGS.room_halvings:
+            return least
+        middle = 0.5 * (low + high)
+        halves = [self._closed(low, middle, depth=depth + 1), self._closed(middle, high, depth=depth + 1)]
+        return min(least, max(halves))
+
+
+def _bend(problem: Problem) -> float | None:
+    """q of the module's text; None where more people let in could be worth less, or worth cannot be read off
+    the objective.
+    """
+    market, worth = problem.market, problem.objective
+    assert market.rooms is not None
+    if any(np.any(worth.get(m, 0.0)) for m in ("impressions", "reached", "active")):
+        return None
+    n = len(market)
+    each = np.zeros(n) + worth.get("fans", 0.0) + np.asarray(worth.get("gmv", 0.0)) * market.gmv_per_fan_cny
+    if (each < 0).any() or (np.zeros(n) + worth.get("entries", 0.0) < 0).any():
+        return None
+    most = np.minimum(problem.limits.upper_cny, problem.budget_cny)
+    z = market.hazard * market.supply.value(np.asarray(most, float)) / market.users
+    live = (market.rooms.of >= 0) & (market.hazard > 0)
+    size = int(market.block.max()) + 1
+    all_z, live_z = (np.bincount(market.block, x, size).astype(float) for x in (z, z * live))
+    dearest, cheapest = np.zeros(size), np.full(size, np.inf)
+    np.maximum.at(dearest, market.block, np.where(z > 0, each, 0.0))
+    np.minimum.at(cheapest, market.block, np.where(live, each, np.inf))
+    phi = saturation(all_z)
+    if not _rises(phi, all_z, dearest, cheapest).all():
+        return None
+    return float((live_z / phi).max())
+
+
+def _rises(phi: FloatArray, z: FloatArray, dearest: FloatArray, cheapest: FloatArray) -> FloatArray:
+    """Blocks worth more with more let in: phi >= -z phi' times the dearest fan over the cheapest live one."""
+    falls = np.maximum(phi - np.exp(-z), 0.0)
+    return np.asarray((falls <= 0) | (dearest * falls <= np.where(np.isfinite(cheapest), cheapest, 0.0) * phi)
+                      | ~np.isfinite(cheapest))  # fmt: skip
+
+
+def _without_moving_rows(problem: Problem) -> Problem:
+    """The problem without limits that move with fans, and without floors on draws or on last yuan."""
+    kept = tuple(row for row in problem.rows if not _moves(row))
+    limits = replace(problem.limits, marginal_floor=np.zeros(len(problem.market)))
+    return replace(problem, rows=kept, limits=limits, risk=None)
+
+
+def _moves(row: Row) -> bool:
+    """Whether the row is no plain ceiling on entries, and counts what a room's load changes."""
+    counted = {metric for metric, c in row.coefficients.items() if np.any(c)}
+    if counted == {"entries"} and np.isinf(row.lower) and (row.coefficients["entries"] >= 0).all():
+        return False
+    return bool(counted & {"entries", "fans", "gmv"})
+
+
+def _rows_within(problem: Problem, open_low: float, open_high: float) -> Problem:
+    """Limits on entries as the most open end (`open_high` of this load's share) leaves them."""
+    rows: list[Row] = []
+    for row in problem.rows:
+        entries = row.coefficients.get("entries")
+        if entries is not None and np.any(entries):
+            scaled: Mapping[Metric, FloatArray] = {**row.coefficients, "entries": entries * open_high}
+            rows.append(replace(row, coefficients=scaled))
+        else:
+            rows.append(row)
+    return replace(problem, rows=tuple(rows))
