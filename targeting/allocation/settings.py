@@ -64,6 +64,7 @@ class Settings:
         room_asked: problems solved for the certificate. Chosen: what is open then is in the gap.
         room_tail: share of the plan's arrivals beyond it from which a tail is tried. Chosen.
         room_far: multiples of the plan's arrivals at which the tail is taken as it is. Chosen.
+        room_cuts: prices tried of an interval. Chosen.
         room_halvings: of an interval that stays open. Chosen.
         price_near: share of a cell's range, or of a row's size: this close to a limit is at it. Derived.
         price_exact: relative residual of the optimality conditions up to which prices are taken as they are.
@@ -134,6 +135,7 @@ class Settings:
     room_asked: int = 80
     room_tail: float = 0.2
     room_far: float = 30.0
+    room_cuts: int = 5
     room_halvings: int = 4
     direct_residual: float = 1e-8
     direct_near: float = 0.05

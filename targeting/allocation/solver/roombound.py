@@ -149,37 +149,49 @@ class _Cover:
         """The largest bound of the intervals on one side, each as wide as it is away from the plan."""
         near, worst = reach, -np.inf
         while near < self.centre or way > 0:
-            if way > 0 and near > SETTINGS.room_tail * self.centre:
-                tail = self._u(self.centre + near, 0.0, self.centre + near, np.inf).most
-                if tail <= self.target or near > SETTINGS.room_far * self.centre:
+            here = self.centre + way * near
+            if way > 0 and (near > SETTINGS.room_tail * self.centre or self._late):
+                tail = self._u(here, 0.0, here, np.inf).most
+                if tail <= self.target or near > SETTINGS.room_far * self.centre or self._late:
                     return max(worst, tail)
-            if self.asked >= SETTINGS.room_asked or self.deadline.over:
-                return self.open_bound
-            far = 2.0 * near if way > 0 else min(2.0 * near, self.centre)
-            worst = max(worst, self._closed(self.centre + way * near, self.centre + way * far, depth=0))
+            far = 2.0 * near if way > 0 else self.centre if self._late else min(2.0 * near, self.centre)
+            guess = self.price + self.slope * way * 0.5 * (near + far)
+            worst = max(worst, self._closed(here, self.centre + way * far, guess, depth=0))
             near = far
         return worst
 
-    def _closed(self, one: float, other: float, *, depth: int) -> float:
-        """The least bound found of an interval: at the price that its middle asks for, at one that makes both
-        ends alike, then in two halves.
+    @property
+    def _late(self) -> bool:
+        return self.asked >= SETTINGS.room_asked or self.deadline.over
+
+    def _closed(self, one: float, other: float, price: float, *, depth: int) -> float:
+        """The least bound found of an interval over prices, of which it is a convex function: cutting planes
+        from both sides (Kelley 1960); then in two halves.
         """
         low, high = min(one, other), max(one, other)
-        price = self.price + self.slope * (0.5 * (low + high) - self.centre)
-        least = np.inf
-        for _ in range(2):
+        least, best, left, right = np.inf, price, None, None
+        for _ in range(SETTINGS.room_cuts):
             bound, a, b = self._interval(low, high, price)
-            least = min(least, bound)
-            if least <= self.target or self.asked >= SETTINGS.room_asked or self.deadline.over:
+            if bound < least:
+                least, best = bound, price
+            if least <= self.target or self._late:
                 return least
-            tilt = (high - float(b.arrived[0])) - (low - float(a.arrived[0]))
-            if not tilt > 0:
-                break
-            price -= (b.most - a.most) / tilt
+            top = a if a.most >= b.most else b
+            cut = (price, bound, float(top.came[0] - top.arrived[0]))
+            left, right = (left, cut) if cut[2] > 0 else (cut, right)
+            if left is not None and right is not None:
+                crossed = left[1] - right[1] + right[2] * right[0] - left[2] * left[0]
+                price = crossed / (right[2] - left[2])
+                if left[1] + left[2] * (price - left[0]) > self.target:
+                    break
+            else:
+                tilt = high - low - float(b.arrived[0] - a.arrived[0])
+                step = (b.most - a.most) / tilt if tilt > 0 else 0.0
+                price -= np.sign(cut[2]) * max(abs(step), SETTINGS.room_first * self.price)
         if depth >= SETTINGS.room_halvings:
             return least
         middle = 0.5 * (low + high)
-        halves = [self._closed(low, middle, depth=depth + 1), self._closed(middle, high, depth=depth + 1)]
+        halves = [self._closed(*ends, best, depth=depth + 1) for ends in ((low, middle), (middle, high))]
         return min(least, max(halves))
 
 
