@@ -20,7 +20,7 @@ from targeting.allocation.problem import Problem, Row, Solution
 from targeting.allocation.rooms import arrivals, charged, crowding, held
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.deadline import Deadline
-from targeting.allocation.solver.roombound import Tried, room_bound
+from targeting.allocation.solver.roombound import Tried, arrival_alone, room_bound
 from targeting.allocation.solver.solve import Warm
 
 Solve = Callable[[Problem, float, Warm], Solution]
@@ -133,6 +133,8 @@ class _Meeting:
         found = self.solve(free, self._left, self.warm)
         self.open_bound = found.upper_bound
         self._offer(found)
+        if arrival_alone(self.problem) is not None and self.best is not None:
+            return
         low, high = none, arrivals(self.problem.market, found.spend_cny)
         above, below = np.full(len(none), np.nan), -self._taken(found.spend_cny)
         came = 0.5 * high if self.warm.came is None else np.minimum(self.warm.came, 0.9 * high)

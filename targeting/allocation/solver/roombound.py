@@ -71,8 +71,14 @@ def room_bound(
     market = problem.market
     assert market.rooms is not None
     centre = float(arrivals(market, best.spend_cny)[0])
+    if len(market.rooms.places) != 1:
+        return open_bound
+    only = arrival_alone(problem)
+    if only is not None:
+        let_in = -only * np.expm1(-open_bound / (only * market.rooms.places[0])) * market.rooms.places[0]
+        return float(let_in) if np.isfinite(let_in) else open_bound
     bend = _bend(problem)
-    if len(market.rooms.places) != 1 or bend is None:
+    if bend is None:
         return open_bound
     if not centre > 0 or not price[0] > 0:
         return open_bound
@@ -142,7 +148,8 @@ class _Cover:
         same = float(b.arrived[0] - a.arrived[0]) / (2.0 * reach)
         mean = 0.5 * float(a.arrived[0] + b.arrived[0])
         per_price = (float(dearer.arrived[0]) - mean) / (0.05 * self.price)
-        self.slope = (1.0 - same) / per_price if per_price < 0 else 0.0
+        guess = (1.0 - same) / per_price if per_price < 0 else 0.0
+        self.slope = max(guess, -SETTINGS.room_steepest * self.price / self.centre)
         return reach, worst
 
     def _side(self, way: float, reach: float) -> float:
@@ -193,6 +200,16 @@ class _Cover:
         middle = 0.5 * (low + high)
         halves = [self._closed(*ends, best, depth=depth + 1) for ends in ((low, middle), (middle, high))]
         return min(least, max(halves))
+
+
+def arrival_alone(problem: Problem) -> float | None:
+    """What an entry counts where nothing else does: those let in, R (1 - exp(-E / R)), only rise with E."""
+    assert problem.market.rooms is not None
+    inside = problem.market.rooms.of >= 0
+    counted = {metric for metric, c in problem.objective.items() if np.any(c)}
+    entries = np.zeros(len(inside)) + problem.objective.get("entries", 0.0)
+    alike = np.ptp(entries[inside]) == 0 and not (entries * problem.market.entry)[~inside].any()
+    return float(entries[inside][0]) if counted == {"entries"} and alike and entries[inside][0] > 0 else None
 
 
 def _bend(problem: Problem) -> float | None:

@@ -42,7 +42,8 @@ def solve_with_stops(
     if fills(problem.market):
 
         def at_a_load(asked: Problem, seconds: float, last: Warm) -> Solution:
-            return solve_with_stops(asked, gap_tol=gap_tol, time_limit_s=seconds, warm=last)
+            near = max(gap_tol, SETTINGS.solved_at_load * SETTINGS.room_gap)
+            return solve_with_stops(asked, gap_tol=near, time_limit_s=seconds, warm=last)
 
         return solve_in_rooms(problem, at_a_load, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     if not (problem.limits.marginal_floor > 0).any():
