@@ -21,10 +21,9 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The docs site in site/. Sphinx is no part of the product and not locked with it: put it into the environment first.
-docs: $(VENV)/dev.stamp
-	@$(BIN)/python -c 'import sphinx, myst_parser' || { echo "the docs site needs sphinx and myst-parser in $(VENV)"; exit 1; }
-	$(BIN)/sphinx-build -q -b html -c docs/site docs site
+# The docs site in site/.
+docs: $(VENV)/docs.stamp
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs site
 
 # Known holes in what is locked; needs an index of advisories, and says so where there is none.
 audit: $(VENV)/python.stamp
@@ -49,6 +48,11 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml requirements/dev.lock
 	$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $(VENV)/demo.stamp $@
+
+# Sphinx is no part of the product: what it needs beside the locked environment is pure Python, one wheel each.
+$(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.lock
+	$(PIP) install --require-hashes --no-deps -r requirements/docs.lock
+	touch $@
 
 # The locks from the pins of constraints.txt: every wheel that the index lists, for every platform. Needs uv.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt

@@ -29,7 +29,8 @@ from pipelines.cli_options import (
     Store,
     done,
 )
-from pipelines.shell import emit, execute, progress
+from pipelines.progress import progress
+from pipelines.shell import emit, execute
 
 app = typer.Typer(
     no_args_is_help=True,

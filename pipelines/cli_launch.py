@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli_options import Campaign, Config, Engine, Json, Out, PlanDir, Store, done
-from pipelines.shell import progress
+from pipelines.progress import progress
 
 app = typer.Typer()
 

@@ -91,25 +91,6 @@ def quiet(descriptor: int) -> Iterator[None]:
         os.close(kept)
 
 
-@contextmanager
-def progress(label: str) -> Iterator[Tell]:
-    """A listener that shows the present stage and its seconds on a terminal, and nothing elsewhere.
-
-    While it is open, only stderr is written to.
-    """
-    console = Console(stderr=True)
-    with quiet(1):
-        if not console.is_terminal:
-            yield silent
-            return
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(label)
-            yield lambda stage: bar.update(task, description=f"{label}: {for_terminal(stage)}")
-
-
 def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
     """Print a command's result: one JSON object, or a headline and a small table for people.
 

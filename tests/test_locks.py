@@ -13,6 +13,9 @@ LOCKS = [ROOT / name for name in ("requirements/app.lock", "requirements/dev.loc
 _ENTRY = re.compile(r"^([\w.\-]+)==(\S+)( ; [^\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.M)
 
 
+DOCS = ROOT / "requirements/docs.lock"
+
+
 def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -36,7 +39,12 @@ def test_every_locked_version_has_hashes_and_is_the_pinned_one(lock):
     assert {name: version for name, version in found.items() if pinned.get(name, version) != version} == {}
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_the_docs_add_to_the_locked_environment_and_change_nothing_in_it():
+    assert {"sphinx", "myst-parser"} <= set(pins(DOCS))
+    assert not set(pins(DOCS)) & set(pins(LOCKS[1]))
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, DOCS], ids=lambda path: path.name)
 def test_no_lock_names_an_index(lock):
     assert not re.search(r"://|--(extra-)?index-url|--find-links", lock.read_text(encoding="utf-8"))
 
@@ -65,6 +73,7 @@ def test_make_installs_nothing_but_what_is_locked():
         ("Found 1 known vulnerability in 1 package\njinja 4.0.3 CVE-2024-40711", 1, 1),
         ("requests.exceptions.ConnectionError: Max retries exceeded", 1, 0),
         ("TypeError: of pip-audit itself", 1, 1),
+        ("jinja  could not be audited: not found", 0, 1),
     ],
 )
 def test_the_audit_is_skipped_by_name_only_where_nobody_answered(tmp_path, told, code, ended):
@@ -74,3 +83,15 @@ def test_the_audit_is_skipped_by_name_only_where_nobody_answered(tmp_path, told,
     done = subprocess.run([ROOT / ".ci/audit", asked], capture_output=True, text=True)
     assert done.returncode == ended
     assert ("SKIPPED" in done.stdout) == ("ConnectionError" in told)
+
+
+def test_an_index_without_advisories_has_not_said_that_all_is_well(tmp_path):
+    """A mirror that knows no package let the audit end as clean, and nothing was audited."""
+    asked = tmp_path / "python"
+    asked.write_text(
+        "#!/bin/sh\ncase $* in *--version) exit 0;; esac\n"
+        "grep '^[A-Za-z0-9]' \"$4\" | sed 's/$/ could not be audited/'\n"
+    )
+    asked.chmod(0o755)
+    done = subprocess.run([ROOT / ".ci/audit", asked], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.count("SKIPPED")) == (0, 2), done.stdout

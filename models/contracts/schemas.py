@@ -26,6 +26,8 @@ FOLLOW_WINDOW_HOURS = 24
 # A refund may exceed what was paid by shipping and compensation (clipped to gmv_cny with a warning); beyond
 # twice the payment it is a wrong unit or a wrong row.
 REFUND_LIMIT = 2.0
+NAME_LETTERS = 1000
+"""Of a name or an id; a longer one is a cell that swallowed others, and costs a minute where it is drawn."""
 
 
 class Numbered(dy.Schema):
@@ -37,7 +39,7 @@ class Numbered(dy.Schema):
 class Users(Numbered):
     """One row per person in the platform's public traffic; further columns are features."""
 
-    user_id = dy.String(min_length=1)
+    user_id = dy.String(min_length=1, max_length=NAME_LETTERS)
     snapshot_at = dy.Datetime(time_unit="us")
     is_fan = dy.Bool()
 
@@ -45,10 +47,10 @@ class Users(Numbered):
 class Exposures(Numbered):
     """One row per user x campaign x placement x day."""
 
-    exposure_id = dy.String(min_length=1)
-    user_id = dy.String(min_length=1)
-    campaign_id = dy.String(min_length=1)
-    placement = dy.String(min_length=1)
+    exposure_id = dy.String(min_length=1, max_length=NAME_LETTERS)
+    user_id = dy.String(min_length=1, max_length=NAME_LETTERS)
+    campaign_id = dy.String(min_length=1, max_length=NAME_LETTERS)
+    placement = dy.String(min_length=1, max_length=NAME_LETTERS)
     exposed_at = dy.Datetime(time_unit="us")
     impressions = dy.Int64(min=0)
     cost_cny = dy.Float64(min=0)
@@ -89,12 +91,12 @@ class Exposures(Numbered):
 class Orders(Numbered):
     """One row per paid order."""
 
-    order_id = dy.String(min_length=1)
-    user_id = dy.String(min_length=1)
+    order_id = dy.String(min_length=1, max_length=NAME_LETTERS)
+    user_id = dy.String(min_length=1, max_length=NAME_LETTERS)
     ordered_at = dy.Datetime(time_unit="us")
     gmv_cny = dy.Float64(min_exclusive=0)
     refund_cny = dy.Float64(min=0)
-    product_id = dy.String(nullable=True)
+    product_id = dy.String(nullable=True, max_length=NAME_LETTERS)
 
     @dy.rule()
     def refund_plausible(cls) -> pl.Expr:
@@ -107,9 +109,9 @@ class Delivery(Numbered):
 
     date = dy.Date()
     hour = dy.Int64(min=0, max=23, nullable=True)
-    campaign_id = dy.String(nullable=True)
-    segment = dy.String(min_length=1)
-    placement = dy.String(min_length=1)
+    campaign_id = dy.String(nullable=True, max_length=NAME_LETTERS)
+    segment = dy.String(min_length=1, max_length=NAME_LETTERS)
+    placement = dy.String(min_length=1, max_length=NAME_LETTERS)
     cost_cny = dy.Float64(min=0)
     impressions = dy.Int64(min=0, nullable=True)
     reach = dy.Int64(min=0, nullable=True)
@@ -128,9 +130,9 @@ class Delivery(Numbered):
 class Allocation(Numbered):
     """Money of each cell of a plan: the last plan of a brief."""
 
-    campaign_id = dy.String(nullable=True)
-    segment = dy.String(min_length=1)
-    placement = dy.String(min_length=1)
+    campaign_id = dy.String(nullable=True, max_length=NAME_LETTERS)
+    segment = dy.String(min_length=1, max_length=NAME_LETTERS)
+    placement = dy.String(min_length=1, max_length=NAME_LETTERS)
     slot = dy.Int64(min=0, nullable=True)
     spend_cny = dy.Float64(min=0)
 
@@ -138,10 +140,10 @@ class Allocation(Numbered):
 class CurvePoints(Numbered):
     """A response curve as points; value is 0 at no spend unless a point says otherwise."""
 
-    campaign_id = dy.String(nullable=True)
-    merchant_id = dy.String(nullable=True)
-    segment = dy.String(min_length=1)
-    placement = dy.String(min_length=1)
+    campaign_id = dy.String(nullable=True, max_length=NAME_LETTERS)
+    merchant_id = dy.String(nullable=True, max_length=NAME_LETTERS)
+    segment = dy.String(min_length=1, max_length=NAME_LETTERS)
+    placement = dy.String(min_length=1, max_length=NAME_LETTERS)
     slot = dy.Int64(min=0, nullable=True)
     spend_cny = dy.Float64(min=0)
     value = dy.Float64()
@@ -150,12 +152,12 @@ class CurvePoints(Numbered):
 class CurveParameters(Numbered):
     """A response curve by its parameters (Hill unless `family` says otherwise)."""
 
-    campaign_id = dy.String(nullable=True)
-    merchant_id = dy.String(nullable=True)
-    segment = dy.String(min_length=1)
-    placement = dy.String(min_length=1)
+    campaign_id = dy.String(nullable=True, max_length=NAME_LETTERS)
+    merchant_id = dy.String(nullable=True, max_length=NAME_LETTERS)
+    segment = dy.String(min_length=1, max_length=NAME_LETTERS)
+    placement = dy.String(min_length=1, max_length=NAME_LETTERS)
     slot = dy.Int64(min=0, nullable=True)
-    family = dy.String(nullable=True)
+    family = dy.String(nullable=True, max_length=NAME_LETTERS)
     top = dy.Float64(min=0)
     half_spend_cny = dy.Float64(min_exclusive=0)
     slope = dy.Float64(min_exclusive=0, nullable=True)
@@ -283,5 +285,6 @@ def reason_of(contract: Contract, rule: str) -> str:
     """The reason to print for a failed dataframely rule such as `cost_cny|min`."""
     if rule in contract.rules:
         return contract.rules[rule]
-    column = rule.split("|", 1)[0]
-    return f"{column}: expected {expected_of(contract, column)}"
+    column, _, what = rule.partition("|")
+    letters = f", at most {NAME_LETTERS} letters" if what == "max_length" else ""
+    return f"{column}: expected {expected_of(contract, column)}{letters}"

@@ -25,7 +25,7 @@ from models.arrays import FloatArray
 from models.rates.batch import Batch
 from models.rates.design import Design
 from models.rates.likelihood import Rows
-from models.rates.scoring import Regression, Stepped, weighted_squares
+from models.rates.scoring import Regression, Stepped, solver_of, weighted_squares
 from models.rates.settings import RATES, TREES
 
 
@@ -130,7 +130,8 @@ def fit_linear(*, expanded: FloatArray, rows: Rows, known: Known, folds: Sequenc
         if q:
             penalty = spectrum.penalty(curvature @ at.theta - pull + stated * mean, penalty)
         problem = replace(problem, precision=np.diag(stated + penalty * chosen))
-        step = np.linalg.solve(curvature + problem.precision, pull + problem.precision @ (at.theta - mean))
+        towards = pull + problem.precision @ (at.theta - mean)
+        step = solver_of(curvature + problem.precision)(towards)
         at = problem.towards(at.theta, step, at.log_rate)
         settled = abs(np.log(penalty / before)) < RATES.penalty_tolerance
         if settled and at.gained < RATES.linear_tolerance_nats:
@@ -210,7 +211,7 @@ def _apart(
     coefficients of all rows, with the curvature there (nine tenths of the work of a step).
     """
     whole = np.sum(parts, axis=0) + problem.precision
-    inverse = [np.linalg.inv(whole - part) for part in parts]
+    solve = [solver_of(whole - part) for part in parts]
     outside = np.ones((problem.rows.y.size, len(folds)))
     for k, fold in enumerate(folds):
         outside[fold, k] = 0.0
@@ -231,7 +232,7 @@ def _apart(
     for _ in range(RATES.fold_steps):
         pull = problem.design.T @ each(lambda x: problem.rows.gradient(x)[0], f)
         pull += problem.precision @ (beta - problem.mean[:, None])
-        step = share * np.column_stack([one @ pull[:, k] for k, one in enumerate(inverse)])
+        step = share * np.column_stack([one(pull[:, k]) for k, one in enumerate(solve)])
         trial_f = problem.log_rate(beta - step)
         trial_loss = lost(beta - step, trial_f)
         better = trial_loss <= loss

@@ -11,6 +11,7 @@ instead of the observed Hessian the system is positive definite wherever it is t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,21 @@ from models.rates.settings import RATES
 
 def weighted_squares(design: FloatArray, weight: FloatArray) -> FloatArray:
     """X' diag(weight) X, (q, q)."""
-    return np.asarray((design * weight[:, None]).T @ design)
+    if (weight < 0).any():
+        return np.asarray((design * weight[:, None]).T @ design)
+    root = design * np.sqrt(weight)[:, None]
+    return np.asarray(root.T @ root)  # half of the work: BLAS sees that it is symmetric
+
+
+def solver_of(matrix: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """What solves matrix @ x = b for any b; the matrix, (q, q), is symmetric and positive definite.
+
+    By Cholesky: a third of the work of an inverse at 1,000 columns, and it sees the lower half only.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    factor = cho_factor(matrix, lower=True, check_finite=False)
+    return lambda b: np.asarray(cho_solve(factor, b, check_finite=False))
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def fit_shape(
         group: Group of each user, (n_users,), where each has a level of its own.
         groups: Number of groups.
     """
+    import scipy.linalg  # noqa: F401  # before the limit, which holds for libraries that are there
+
     # small matrices: 14 times faster on a busy machine, and repeatable
     with threadpool_limits(1, user_api="blas"):
         return replace(

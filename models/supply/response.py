@@ -149,6 +149,7 @@ def fit_response(
     placements: tuple[str, ...] | None = None,
     outcome: str = "impressions",
     apart: bool = False,
+    activity: FloatArray | None = None,
 ) -> ResponseModel:
     """Fit the one-day supply curves.
 
@@ -163,6 +164,8 @@ def fit_response(
         outcome: what the money buys (column of `daily`).
         apart: campaigns of one cell and day share its people evenly instead of all addressing all of them:
             for data in which money never varies from day to day.
+        activity: what a coin says of how unequal people's activity is (`models.supply.activity`), by
+            placement.
 
     Raises:
         DataError: no paid delivery at all, or none in one of `placements`, or values that are not finite.
@@ -179,6 +182,7 @@ def fit_response(
         users=users_by_segment,
         outcome=outcome,
         apart=apart,
+        activity=activity,
     )
     fit = fit_supply(units, rng=rng, n_draws=n_draws)
     cells = _cells(paid, units, segments=segments, placements=names)

@@ -52,6 +52,9 @@ class SupplySettings:
         unevenness: Mean of h = E[k^2] / E[k]^2 of people's activity k, less 1, without evidence: 1 is an
             exponential distribution. Convention.
         unevenness_sd: Its deviation (log). Convention.
+        activity_share: Share of log h that is people's activity and not campaigns that press some harder, and
+            its deviation. Convention: nothing is known of it beforehand.
+        activity_sd: And deviation of log h of activity apart from that. Convention.
         most_away: Audience of a campaign over those who are there on a day, at most: more than that and it
             has changed its audience. Convention.
         reach_error: Relative error of the reach that gamma-distributed activity implies. Convention.
@@ -101,6 +104,8 @@ class SupplySettings:
     pairs: float = 5.0
     unevenness: float = 0.5
     unevenness_sd: float = 0.7
+    activity_share: tuple[float, float] = (0.5, 0.3)
+    activity_sd: float = 0.05
     most_away: float = 2.5
     reach_error: float = 0.003
     transfer_sds: tuple[tuple[float, float, float], ...] = ((0.15, 0.1, 0.25), (0.0, 0.03, 0.0))

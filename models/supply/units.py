@@ -110,6 +110,7 @@ def build_units(
     users: Mapping[str, float] | None,
     outcome: str,
     apart: bool = False,
+    activity: FloatArray | None = None,
 ) -> Units:
     """Index the units, find their audiences and set the priors.
 
@@ -119,6 +120,7 @@ def build_units(
         users: people of each segment, where known.
         outcome: what the money bought.
         apart: rows of one cell and day are of campaigns that share its people evenly.
+        activity: what a coin says of how unequal people's activity is (`activity.coin_activity`).
     """
     segment_of, placement_of = (x.ravel() for x in np.indices((len(segments), len(placements))))
     place = _numbered(paid["placement"], placements)
@@ -137,7 +139,10 @@ def build_units(
     limit = np.full(n_places, np.inf)
     if counted:
         known = size if users is not None else np.full(n_cells, np.inf)
-        people, limit = _addressed(paid, got, place=place, size=known[cell], together=together)
+        people, limit = _addressed(
+            paid, got, place=place, size=known[cell], together=together,
+            activity=np.full((n_places, 2), np.nan) if activity is None else activity,
+        )  # fmt: skip
     else:
         people = size[cell] * (1.0 / np.bincount(together)[together] if apart else spend / money)
     if users is None and counted:
@@ -167,14 +172,20 @@ def build_units(
 
 
 def _addressed(
-    paid: pl.DataFrame, shown: FloatArray, *, place: IntArray, size: FloatArray, together: IntArray
+    paid: pl.DataFrame,
+    shown: FloatArray,
+    *,
+    place: IntArray,
+    size: FloatArray,
+    together: IntArray,
+    activity: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """People whom each unit's money was spread over, and the most showings a day of each placement."""
     limit = np.full(int(place.max()) + 1, np.inf)
     if np.isfinite(size).all():
         limit = _caps(paid, shown, place=place, size=size, together=together)
     counts = _counts(paid, shown, place=place).unlimited(np.isfinite(limit[place]))
-    return counts.audiences(size), limit
+    return counts.audiences(size, activity), limit
 
 
 def _counts(paid: pl.DataFrame, shown: FloatArray, *, place: IntArray) -> Counts:

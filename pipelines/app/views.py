@@ -42,7 +42,7 @@ def answer(w: Words, opened: Plan, tried: Plan) -> None:
     spent = _change(w, tried.spend_cny - opened.spend_cny)
     columns[-1].metric(w.spend, w.yuan(tried.spend_cny), spent, delta_color="off")  # neither good nor bad
     st.caption(w.desk_against)
-    for line in [verdict.certificate(tried, w), *_warnings(tried)]:
+    for line in [verdict.certificate(tried, w), *map(w.told, tried.provenance.warnings)]:
         st.caption(for_markdown(line))
 
 
@@ -67,10 +67,6 @@ def _change(w: Words, difference: float, *, money: bool = True) -> str | None:
 def _roi(plan: Plan) -> float | None:
     gmv = plan.expected.get("new_fan_gmv_cny")
     return None if gmv is None or plan.spend_cny <= 0 else gmv.value / plan.spend_cny
-
-
-def _warnings(plan: Plan) -> tuple[str, ...]:
-    return plan.provenance.warnings
 
 
 def where_the_money_goes(w: Words, tried: Plan) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from models.errors import CampaignError
 from models.escaping.media import is_printable
+from pipelines.store import disk
 
 MOST_BYTES = 1 << 20
 """Of a file: ten thousand constraints."""
@@ -137,9 +138,7 @@ def _text(path: Path) -> str:
     Raises:
         CampaignError: it is no file (a pipe would be waited for), or larger than people write.
     """
-    if path.exists() and not path.is_file():
-        raise CampaignError(f"{path}: is not a file; give a UTF-8 YAML file")
-    with path.open("rb") as file:
+    with disk.open_file(path) as file:
         held = file.read(MOST_BYTES + 1)
     if len(held) > MOST_BYTES:
         raise CampaignError(f"{path}: is larger than {MOST_BYTES >> 20} MB; expected a brief or settings")

@@ -57,7 +57,7 @@ class SparkPeople:
 
     def deal(self, table: Path, folder: Path, *, part_rows: int) -> list[Path]:
         """By a shuffle."""
-        files = part_files(table) if table.is_dir() else [table]
+        files = part_files(table)
         frame = self.session.read.parquet(*(str(path.resolve()) for path in files))
         parts = _parts(scan(table), part_rows)
         frame.repartition(parts, "user_id").write.mode("overwrite").parquet(str(folder.resolve()))

@@ -7,11 +7,13 @@ functions, so that everything that writes is tried against all of it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import io
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -61,9 +63,27 @@ def put(path: Path, data: bytes) -> str:
     return write(path, lambda file: file.write(data))
 
 
+def open_file(path: Path) -> BinaryIO:
+    """A file to read; a pipe or a device, which could be waited for without end, is refused, not opened.
+
+    Raises:
+        OSError: It is none, or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return open(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "is not a file on a disk", str(path))
+
+
 def read(path: Path) -> bytes:
-    """What the file holds."""
-    return path.read_bytes()
+    """What the file holds.
+
+    Raises:
+        OSError: As `open_file`.
+    """
+    with open_file(path) as file:
+        return file.read()
 
 
 def sync(path: Path) -> None:

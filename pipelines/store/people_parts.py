@@ -26,12 +26,8 @@ _SAID = tuple(field.name for field in fields(Row) if field.name != "use")
 def scan(table: Path) -> pl.LazyFrame:
     """The table, streamed where it is Parquet."""
     if is_parquet(table):
-        return pl.scan_parquet(_files(table), glob=False, hive_partitioning=False)
+        return pl.scan_parquet(part_files(table), glob=False, hive_partitioning=False)
     return read_table(table).lazy()
-
-
-def _files(table: Path) -> list[Path]:
-    return part_files(table) if table.is_dir() else [table]
 
 
 def deal(table: pl.LazyFrame, folder: Path, *, parts: int) -> list[Path]:
@@ -48,7 +44,7 @@ def deal(table: pl.LazyFrame, folder: Path, *, parts: int) -> list[Path]:
 
 def read_dealt(part: Path) -> pl.DataFrame:
     """The rows of one part."""
-    return pl.read_parquet(_files(part), glob=False, hive_partitioning=False)
+    return pl.read_parquet(part_files(part), glob=False, hive_partitioning=False)
 
 
 def write_people(people: People, folder: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -56,8 +55,7 @@ def hold(path: Path) -> Held:
         DataError: It is a pipe or a device.
         OSError: It cannot be read.
     """
-    _refuse_device(path)
-    return Held(path, disk.read(path))
+    return Held(path, disk.read(a_file(path)))
 
 
 @contextlib.contextmanager
@@ -67,8 +65,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
     Raises:
         DataError: It was written to while it was read, or is a pipe or a device.
     """
-    _refuse_device(path)
-    with path.open("rb") as file:
+    with disk.open_file(a_file(path)) as file:
         digest = _digest(file)
         yield file, digest
         if _digest(file) != digest:
@@ -90,6 +87,12 @@ def _digest(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _refuse_device(path: Path) -> None:
-    if not stat.S_ISREG(path.stat().st_mode):
+def a_file(path: Path) -> Path:
+    """The path, where it is a file on a disk (or nothing, which whoever opens it tells).
+
+    Raises:
+        DataError: It is a pipe or a device.
+    """
+    if path.exists() and not path.is_file():
         raise DataError(f"{path}: is not a file that can be read twice; expected a file on a disk")
+    return path

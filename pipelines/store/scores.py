@@ -118,9 +118,7 @@ def read_scored(folder: Path) -> Scored:
     try:
         manifest = ScoresManifest.model_validate_json(disk.read(path))
     except (OSError, ValidationError) as error:
-        raise DataError(
-            f"{path}: missing or damaged; expected a directory written by `targeting score`: score again"
-        ) from error
+        raise _damaged(path) from error
     raw = _raw(folder)
     scores = as_scores(raw.frame, source=raw.source)
     held = {"rows": scores.height, "users": scores["user_id"].n_unique(), "sha256": raw.digests.get("")}
@@ -155,11 +153,19 @@ def scored_digest(table: Path) -> str:
     digests = digests_of(table)
     try:
         manifest = ScoresManifest.model_validate_json(disk.read(table.parent / SCORES_MANIFEST))
-    except (OSError, ValidationError):
+    except FileNotFoundError:  # somebody else's scores
         return print_of(digests)
+    except (OSError, ValidationError) as error:
+        raise _damaged(table.parent / SCORES_MANIFEST) from error
     if digests.get("", manifest.sha256) != manifest.sha256:
         raise DataError(f"{table}: is not the table that `targeting score` wrote; score again")
     return print_of(digests)
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(
+        f"{path}: missing or damaged; expected a directory written by `targeting score`: score again"
+    )
 
 
 def _raw(folder: Path) -> RawTable:

@@ -38,7 +38,7 @@ def stream_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    files = _files(path)
+    files = part_files(path)
     optional = optional_columns(_schemas(files), table) if len(files) > 1 else {}
     for part in files:
         before = 0
@@ -85,18 +85,14 @@ def write_stream(parts: Iterable[pl.DataFrame], path: Path) -> str:
 
 def digests_of(path: Path) -> dict[str, str]:
     """sha256 of each file of a table, as in `RawTable`, for an engine that reads by itself."""
-    return {_name(part, path): content_of(part).sha256 for part in _files(path)}
+    return {_name(part, path): content_of(part).sha256 for part in part_files(path)}
 
 
 def count_rows(path: Path) -> int:
     """Rows of a Parquet file or folder of parts, by their footers."""
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(part).num_rows for part in _files(path))
-
-
-def _files(path: Path) -> list[Path]:
-    return part_files(path) if path.is_dir() else [path]
+    return sum(pq.read_metadata(part).num_rows for part in part_files(path))
 
 
 def _name(part: Path, table: Path) -> str:

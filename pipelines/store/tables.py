@@ -24,7 +24,7 @@ from models.escaping.tables import for_cells, from_cells
 from pipelines.shell import quiet
 from pipelines.store import disk
 from pipelines.store.delimited import TextTable, read_delimited
-from pipelines.store.reading import Held, hold
+from pipelines.store.reading import Held, a_file, hold
 from pipelines.store.sheets import read_sheet
 
 Recognise = Callable[[Sequence[str]], Table]
@@ -150,8 +150,7 @@ def _candidates(folder: Path, stem: str) -> list[Path]:
 
 def is_parquet(path: Path) -> bool:
     """Whether a table is a Parquet file or a folder of such parts, by its extension."""
-    files = part_files(path) if path.is_dir() else [path]
-    return files[0].suffix.lower() in _PARQUET
+    return part_files(path)[0].suffix.lower() in _PARQUET
 
 
 def write_table(frame: pl.DataFrame, path: str | Path) -> str:
@@ -223,8 +222,18 @@ def _read_parquet(held: Held) -> pl.DataFrame:
         ) from error
 
 
-def part_files(folder: Path) -> list[Path]:
-    """Data files below a folder, by name; what engines leave beside them (_SUCCESS, .crc) is skipped."""
+def part_files(table: Path) -> list[Path]:
+    """The files of a table: itself, or data files below a folder, by name; what engines leave beside them
+    (_SUCCESS, .crc) is skipped.
+
+    Raises:
+        DataError: It is a pipe or a device, which a library would wait for; a folder without parts, or with
+            two kinds of them.
+    """
+    return _parts_below(table) if table.is_dir() else [a_file(table)]
+
+
+def _parts_below(folder: Path) -> list[Path]:
     found = [
         path
         for path in sorted(folder.rglob("*"))

@@ -184,6 +184,8 @@ def _recover(path: Path, beside: Path) -> None:
         disk.sync(path.parent)
     disk.remove(old)
     disk.remove(beside / "new")
+    if not (work := beside / "work").is_dir():
+        disk.remove(work)
 
 
 def _clear(path: Path, beside: Path) -> None:

@@ -149,8 +149,10 @@ def _left_out(placed: pl.DataFrame, brief: Campaign) -> tuple[str, ...]:
     if others.is_empty():
         return ()
     names = ", ".join(others["placement"].unique().sort().to_list())
-    count = f"{others.height} of {placed.height} rows"
-    return (f"delivery: {count} are of placements that the brief does not buy: {names}",)
+    return (
+        f"delivery: {others.height} of {placed.height} rows are of placements that the brief does not buy:"
+        f" {names}",
+    )
 
 
 def _unknown(model: DeliveryModel) -> tuple[str, ...]:

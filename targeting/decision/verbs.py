@@ -1,19 +1,22 @@
 """The decision as a thing one can read, compare, question, save and load back.
 
-A `Plan` is a `DecidedPlan` whose verbs are this room's functions. cvxpy is never imported here. No disk:
-`files()` gives frames and text, the pipelines write them.
+A `Plan` is a `DecidedPlan` whose verbs are this room's functions. cvxpy is never imported here. `files()`
+gives frames and text, the pipelines write them; `load` reads them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
+from models.errors import CampaignError, DataError
 from targeting.plan import loosening, packages, person_offers, questions, saved, usual_plans
 from targeting.plan.budgets import Budgets, budgets_of
 from targeting.plan.decided import DecidedPlan
+from targeting.plan.folder import Reader, read_folder
 from targeting.printing import printed
 from targeting.report import plots
 from targeting.report.page import notebook, render
@@ -42,6 +45,23 @@ class Plan(DecidedPlan):
     plot_frontier = plots.plot_frontier
     plot_curves = plots.plot_curves
     _repr_html_ = notebook
+
+    @classmethod
+    def load(cls, folder: Path | str, *, read: Reader = Path.read_bytes) -> Plan:
+        """The plan in a directory that `targeting plan` or `targeting run` wrote.
+
+        Args:
+            folder: the directory.
+            read: the bytes of one of its files.
+
+        Raises:
+            DataError: no such directory, or a file in it is missing, damaged or edited.
+        """
+        files = read_folder(Path(folder), read)
+        try:
+            return cls(**vars(saved.read_back(files)))
+        except (DataError, CampaignError) as error:  # it names the file; where that is, only we know
+            raise DataError(f"{folder}/{error}") from error
 
     def files(
         self, *, html: bool = True, language: str = "en", budgets: Budgets | None = None

@@ -31,6 +31,12 @@ def kept_share(plan: DecidedPlan) -> float | None:
     return economics.kept_share if known and economics is not None else None
 
 
+def profit_of(way: Mapping[str, Any], kept: float | None) -> float | None:
+    """Profit of another split of the money, yuan; None where the brief or the curves cannot say."""
+    gmv = way["new_fan_gmv_cny"]
+    return None if kept is None or gmv is None else kept * gmv - way["spend_cny"]
+
+
 def funded(plan: DecidedPlan) -> pl.DataFrame:
     """The allocation's units with money, richest first."""
     return plan.allocation.filter(pl.col("spend_cny") > 0).sort(

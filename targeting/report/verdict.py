@@ -10,7 +10,7 @@ from targeting.plan.budgets import Budgets
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.provenance import NO_DIFFERENCE
 from targeting.plan.usual_plans import worth
-from targeting.report.saying import funded, prolonged
+from targeting.report.saying import funded, kept_share, profit_of, prolonged
 from targeting.words import Words
 
 _NO_PERSON, _NO_YUAN = 0.05, 0.5  # what is said with no decimals is nothing
@@ -23,7 +23,7 @@ def headline(plan: DecidedPlan, words: Words) -> str:
     if plan.spend_cny <= 0:
         return words.spends_nothing
     if profit is None:
-        return words.spends.format(spend=spend, what=_brings(plan, words))
+        return _pays_above(plan, words).format(spend=spend, what=_brings(plan, words))
     said = words.leaves if profit.value >= 0 else words.loses
     span = words.range_of(profit, money=True)
     amount = words.yuan(abs(profit.value))
@@ -46,6 +46,16 @@ def rest(plan: DecidedPlan, words: Words, budgets: Budgets | None) -> list[str]:
         alike = words.told(NO_DIFFERENCE)
         said.append(alike[0].upper() + alike[1:] + words.stop)
     return [*said, *_against_last(plan, words), certificate(plan, words)]
+
+
+def _pays_above(plan: DecidedPlan, words: Words) -> str:
+    """The plan without a margin: what must be left of a yuan of GMV for the plan to leave anything."""
+    gmv = plan.expected.get("new_fan_gmv_cny")
+    if gmv is None or plan.expected.get("new_fans") is None:  # curves from outside may count anything
+        return words.spends
+    if gmv.value <= plan.spend_cny:
+        return words.never_pays
+    return words.pays_above.replace("{share}", words.share(plan.spend_cny / gmv.value))
 
 
 def _brings(plan: DecidedPlan, words: Words) -> str:
@@ -106,7 +116,7 @@ def _last_step(plan: DecidedPlan, words: Words, budgets: Budgets) -> list[str]:
 
 
 def _against_last(plan: DecidedPlan, words: Words) -> list[str]:
-    """Fans and GMV against what the merchant did last, with the same money."""
+    """Profit, fans and GMV against what the merchant did last, with the same money."""
     last = next((row for row in plan.baselines.to_dicts() if row["label"] == "last plan"), None)
     fans, gmv = plan.expected.get("new_fans"), plan.expected.get("new_fan_gmv_cny")
     if last is None or fans is None or gmv is None or last["new_fans"] is None:
@@ -114,15 +124,18 @@ def _against_last(plan: DecidedPlan, words: Words) -> list[str]:
     more, richer = fans.value - last["new_fans"], gmv.value - (last["new_fan_gmv_cny"] or 0.0)
     if abs(more) < _NO_PERSON and abs(richer) < _NO_YUAN:  # it is that plan
         return []
+    here, there = plan.expected.get("profit_cny"), profit_of(last, kept_share(plan))
+    told = []
+    if here is not None and there is not None:
+        better = here.value - there
+        said = words.more_profit if better >= 0 else words.less_profit
+        told.append(said.format(amount=words.yuan(abs(better))))
     said = words.more_fans if more >= 0 else words.fewer_fans
-    earned = words.more_gmv if richer >= 0 else words.less_gmv
-    return [
-        words.against_last.format(
-            fans=said.format(count=words.count(abs(more))),
-            and_=words.and_,
-            gmv=earned.format(amount=words.yuan(abs(richer))),
-        )
-    ]
+    told.append(said.format(count=words.count(abs(more))))
+    said = words.more_gmv if richer >= 0 else words.less_gmv
+    told.append(said.format(amount=words.yuan(abs(richer))))
+    listed = words.comma.join(told[:-1]) + words.and_ + told[-1]
+    return [words.against_last.format(what=listed)]
 
 
 def certificate(plan: DecidedPlan, words: Words) -> str:

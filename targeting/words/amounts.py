@@ -23,6 +23,7 @@ class Amounts:
     """Numbers in English."""
 
     between = "{low} to {high}"
+    percent = "{} %"
     interval = "80 % interval {range}"
     no_interval = "no interval: the curves came without uncertainty"
     # 0, 800, 2k, 1.5m: vega's own SI format writes "0k" and mixes prefixes.
@@ -70,14 +71,20 @@ class Amounts:
         >>> Amounts().share(0.123), Amounts().share(0.004), Amounts().share(1.0)
         ('12 %', '0.4 %', '100 %')
         """
-        return f"{100 * part:.0f} %" if part == 0 or abs(part) >= 0.0995 else f"{100 * part:.1f} %"
+        return self.percent.format(
+            f"{100 * part:.0f}" if part == 0 or abs(part) >= 0.0995 else f"{100 * part:.1f}"
+        )
 
     def span(self, interval: Range | None, *, money: bool) -> str:
         """`¥5 to ¥9`; nothing where there is no interval."""
         if interval is None or interval.low is None or interval.high is None:
             return ""
         show = self.yuan if money else self.count
-        return self.between.format(low=show(interval.low), high=show(interval.high))
+        return self.from_to(show(interval.low), show(interval.high))
+
+    def from_to(self, low: str, high: str) -> str:
+        """Two amounts as a range."""
+        return self.between.format(low=low, high=high)
 
     def range_of(self, interval: Range, *, money: bool) -> str:
         """The 80 % interval in words, or why there is none."""
@@ -89,7 +96,8 @@ class AmountsZh(Amounts):
     """Numbers in Chinese: yuan after the figure, 万 above ten thousand."""
 
     between = "{low} 至 {high}"
-    interval = "80 % 区间：{range}"
+    percent = "{}%"
+    interval = "80% 区间：{range}"
     no_interval = "无区间：曲线未附带不确定性"
     axis_figures = (
         "abs(datum.value) >= 1e4 ? format(datum.value / 1e4, '~g') + '万' : format(datum.value, '~g')"
@@ -107,6 +115,15 @@ class AmountsZh(Amounts):
         if size >= 1e5:
             return f"{sign}{size / 1e4:,.2f} 万元"
         return f"{sign}{size:,.0f} 元" if size >= 10 or size == 0 else f"{sign}{size:,.2f} 元"
+
+    def from_to(self, low: str, high: str) -> str:
+        """Two amounts as a range; a unit that both have is said once.
+
+        >>> AmountsZh().from_to("150 元", "1,056 元"), AmountsZh().from_to("9,000 元", "12.00 万元")
+        ('150 至 1,056 元', '9,000 元 至 12.00 万元')
+        """
+        figure, _, unit = low.partition(" ")
+        return super().from_to(figure if unit == high.partition(" ")[2] else low, high)
 
     def count(self, number: float | None) -> str:
         """A number of people."""

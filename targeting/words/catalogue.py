@@ -11,6 +11,7 @@ from models.errors import CampaignError
 from targeting.words.amounts import Amounts, AmountsZh
 from targeting.words.desk import Desk, DeskZh
 from targeting.words.errors import Errors, ErrorsZh
+from targeting.words.notes import Notes, NotesZh
 from targeting.words.programmes import Programmes, ProgrammesZh
 from targeting.words.reasons import Reasons, ReasonsZh
 from targeting.words.report import Report, ReportZh
@@ -20,7 +21,7 @@ from targeting.words.terms import Terms, TermsZh
 from targeting.words.verdict import Verdict, VerdictZh
 
 
-class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk, Programmes, Errors):
+class Words(Amounts, Terms, Rules, Reasons, Verdict, Report, Terminal, Desk, Programmes, Errors, Notes):
     """Every message in English."""
 
     language = "en"
@@ -37,6 +38,7 @@ class WordsZh(
     DeskZh,
     ProgrammesZh,
     ErrorsZh,
+    NotesZh,
     Words,
 ):
     """Every message in Chinese."""

@@ -185,7 +185,7 @@ class ReportZh(Report):
     curves_head = "多花钱能买到什么"
     curves_lead = "{what}，随单个单元的花费（元）变化，其余按计划。"
     curves_caption = (
-        "圆点：本计划。实线：见过的花费范围；竖线以外的虚线：推测。阴影：80 % 区间。各图刻度不同。"
+        "圆点：本计划。实线：见过的花费范围；竖线以外的虚线：推测。阴影：80% 区间。各图刻度不同。"
     )
     measure_gmv = "预计新增粉丝成交额（元）"
     measure_fans = "预计涨粉数"
@@ -201,9 +201,9 @@ class ReportZh(Report):
     rule_state = "在本计划中"
     rule_cost = "代价"
     promise_head = "承诺与假设"
-    expected_range = "预计，80 %：{range}"
-    realised_range = "实际，80 %：{range}"
-    on_average = "预计：若同一计划能投放许多次，{what}的平均值有 80 % 的可能在 {range} 之间。这是价格、涨粉率和单粉价值尚不确定的部分；数据越多越窄。"
+    expected_range = "预计，80%：{range}"
+    realised_range = "实际，80%：{range}"
+    on_average = "预计：若同一计划能投放许多次，{what}的平均值有 80% 的可能在 {range} 之间。这是价格、涨粉率和单粉价值尚不确定的部分；数据越多越窄。"
     this_time = (
         "实际：计划只投一次，谁来关注、谁来买、买多少也有偶然：五次这样的投放中有四次的实际值为 {range}。"
     )

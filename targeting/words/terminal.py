@@ -75,7 +75,7 @@ class TerminalZh(Terminal):
     )
     fact_spend = "{spend} 元，预算 {budget} 元"
     fact_unknown = "从这份输入无法得知"
-    fact_interval = "{told}（80 %：{low} 至 {high}）"
+    fact_interval = "{told}（80%：{low} 至 {high}）"
     fact_to_come = "{name} {low} 至 {high}"
     fact_luck = "{told}（五次投放中有四次，含偶然）"
     fact_no_bound = "{status}；时间上限内未得到上界"

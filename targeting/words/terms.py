@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -114,18 +113,6 @@ class Terms:
     semicolon = "; "
     stop = "."
     all_people = "everyone"
-
-    sentences: tuple[tuple[str, str], ...] = ()
-
-    def told(self, text: str) -> str:
-        """A sentence that the learner wrote in English, in this language where it is one that we know.
-
-        >>> TermsZh().told("randomised: live 6511 rows with 100 follows, held out 8652 rows")
-        '随机：直播间 6511 行、关注 100 次，对照组 8652 行'
-        """
-        for pattern, said in self.sentences:
-            text = re.sub(pattern, said, text)
-        return text
 
     def segment(self, name: str) -> str:
         """A segment's name: fan kind and step in this language, any other name as it is.
@@ -246,26 +233,3 @@ class TermsZh(Terms):
     semicolon = "；"
     stop = "。"
     all_people = "全部人群"
-    sentences = (
-        (r"^randomised: ", "随机："),
-        (r"\bvideo (?=\d+ rows)", "短视频 "),
-        (r"\blive (?=\d+ rows)", "直播间 "),
-        (r"(\d+) rows with (\d+) follows(?:, )?", r"\1 行、关注 \2 次，"),
-        (r"held out (\d+) rows", r"对照组 \1 行"),
-        (
-            r"^(\d+) cell-days of the report had their spend set at random; the curves rest on these",
-            r"报表中有 \1 个单元日的花费由随机决定，曲线以此为据",
-        ),
-        (
-            r"^a console report without randomised spend: buyers who would have come anyway are counted, and spend may have followed demand",
-            "后台报表没有随机花费：本来就会来的买家也计算在内，花费可能跟着需求走",
-        ),
-        (
-            r"^the curves were supplied from outside, and whether they are causal is not known here",
-            "曲线由外部提供，是否因果在此无从得知",
-        ),
-        (
-            r"^no difference found: nothing in the logs tells whom to prefer, so everybody is one segment and the money is divided between the placements alone",
-            "未发现差异：日志看不出该优先投给谁，因此所有人归为一个人群，预算只在投放位置之间分配",
-        ),
-    )

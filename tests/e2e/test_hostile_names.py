@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,6 +26,7 @@ from pipelines.store.plans import read_plan
 from pipelines.store.tables import read_table
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+OFFICE = shutil.which("soffice")
 # One name in every place that holds one: segment, placement, constraint, campaign, merchant.
 # Those that the door takes for one name (blanks, quotes, the mark of a cell) stand for each other.
 NAMES = list({fold_name(from_cell(printable(name).strip())): name for name in reversed(HOSTILE)}.values())[
@@ -213,6 +215,37 @@ def test_a_launch_sheet_is_text_in_every_cell(launched, written):
         assert found.height == funded.height
     said = json.loads((launched / "kuaishou/export.json").read_text(encoding="utf-8"))
     assert {unit["segment"] for unit in said["units"]} == set(funded["segment"])
+
+
+def cells_of(path):
+    """The one sheet of a workbook as it is written: rows of texts and numbers, None for an empty cell."""
+    with zipfile.ZipFile(path) as book:
+        sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))
+    space = "{" + sheet.tag[1:].partition("}")[0] + "}"
+    for row in sheet.iter(f"{space}row"):
+        cells = [(cell.find(f"{space}v"), cell.findtext(f".//{space}t")) for cell in row]
+        yield [text or "" if number is None else float(number.text) for number, text in cells]
+
+
+@pytest.mark.slow
+def test_an_office_program_shows_what_was_written(launched, tmp_path):
+    """LibreOffice reads each sheet and writes it out again as it understood it."""
+    if OFFICE is None:
+        pytest.skip("needs LibreOffice (libreoffice-calc-nogui)")
+    as_shown = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false"  # UTF-8, texts quoted
+    for folder in ("kuaishou", "xlsx"):
+        book = launched / folder / "units.xlsx"
+        command = [OFFICE, f"-env:UserInstallation={(tmp_path / 'home').as_uri()}", "--headless"]
+        command += ["--convert-to", as_shown, "--outdir", tmp_path / folder, book]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        with (tmp_path / folder / "units.csv").open(encoding="utf-8-sig", newline="") as file:
+            shown = list(csv.reader(file))
+        written = list(cells_of(book))
+        assert len(shown) == len(written) > 1
+        for seen, meant in zip(shown, written, strict=True):
+            assert [
+                float(s) if isinstance(m, float) else s for s, m in zip(seen, meant, strict=True)
+            ] == meant
 
 
 def test_an_evaluation_is_as_harmless_as_the_plan(written, launched, tmp_path):

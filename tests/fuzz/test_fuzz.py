@@ -15,6 +15,7 @@ KEPT: tuple[tuple[str, int], ...] = (
     ("brief-values", 164),
     ("models", 2000),
     ("delivery", 34),
+    ("delivery", 975),
     ("parquet-bytes", 445),
     ("parquet-bytes", 881),
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import jsonschema
 import pytest
 import yaml
 
+import pipelines
 from models.errors import InfeasibleError, SolverError
 from pipelines import shell
 from pipelines.cli import app
+from pipelines.progress import USUAL, progress
 
 COMMANDS = (
     "demo",
@@ -168,7 +171,7 @@ def test_check_says_what_the_data_hold(cli, data_dir):
 
 
 def test_a_pipe_hears_nothing_of_progress(capsys):
-    with shell.progress("work") as tell:
+    with progress("work") as tell:
         tell("stage one")
     assert capsys.readouterr() == ("", "")
 
@@ -188,11 +191,31 @@ def test_a_warning_of_our_own_loggers_is_no_line_on_stderr():
 def test_a_terminal_sees_the_stage(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    with shell.progress("work") as tell:
+    with progress("work") as tell:
         tell("stage one")
     out, err = capsys.readouterr()
     assert out == ""
     assert "stage one" in err
+
+
+def test_a_terminal_sees_the_step_and_the_time_that_is_left(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress("run") as tell:
+        tell("reading")
+        time.sleep(0.3)
+        tell("learning from the logs")
+        time.sleep(0.3)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert "step 1 of 7" in shown
+    assert re.search(r"learning from the logs step 2 of 7 0:00:00 \d+%, about 0:0[3-6] left", shown), shown
+
+
+def test_every_step_that_is_listed_is_told_by_a_job():
+    jobs = "".join(path.read_text() for path in (Path(pipelines.__file__).parent / "jobs").glob("*.py"))
+    assert not [stage for steps in USUAL.values() for stage in steps if f'tell("{stage}")' not in jobs]
+    assert all(sorted(steps.values()) == [*steps.values()] for steps in USUAL.values())
 
 
 def test_python_dash_m_is_the_same_command(tmp_path):

@@ -1,6 +1,5 @@
 """YAML that nobody writes in good faith: one line each, soon."""
 
-import os
 import time
 
 import pytest
@@ -65,12 +64,6 @@ def test_aliases_in_measure_are_read(tmp_path):
     path = tmp_path / "brief.yaml"
     path.write_text("cap: &cap {max_share: 0.5, kind: bounds}\nall: [{<<: *cap, segment: A}, *cap]\n")
     assert read_yaml(path)["all"][0] == {"max_share": 0.5, "kind": "bounds", "segment": "A"}
-
-
-def test_a_pipe_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "brief.yaml")
-    with pytest.raises(CampaignError, match="is not a file"):
-        read_yaml(tmp_path / "brief.yaml")
 
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", "x" * 10_000, "../x", "名@x"])

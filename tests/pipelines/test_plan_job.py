@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import yaml
 
+import targeting as tg
 from models.errors import DataError
 from models.rates.calibration import Reliability
 from pipelines import tracking
@@ -22,8 +23,9 @@ from pipelines.jobs.run import run_all
 from pipelines.jobs.score import run_score
 from pipelines.jobs.train import calibration_chart
 from pipelines.store import write_table
-from pipelines.store.plans import SEAL, read_plan
+from pipelines.store.plans import read_plan
 from pipelines.tracking_store import connect
+from targeting.plan.seal import SEAL
 
 FILES = (
     "scores.parquet",
@@ -408,6 +410,14 @@ def test_a_brief_that_was_edited_in_a_plan_is_told_with_its_directory(ran, tmp_p
     (tmp_path / SEAL).unlink()  # as plans of older versions are
     with pytest.raises(DataError, match=f"^{tmp_path}/plan.json: campaign: budget_cny"):
         read_plan(tmp_path)
+
+
+def test_a_plan_is_loaded_in_python_as_it_was_saved(ran):
+    loaded, planned = tg.Plan.load(str(ran[1])), ran[0]
+    assert loaded.to_dict() == read_plan(ran[1]).to_dict()
+    assert loaded.spend_cny == pytest.approx(planned.spend_cny)
+    with pytest.raises(DataError, match=r"no such directory; expected one written by `targeting plan`"):
+        tg.Plan.load("nowhere")
 
 
 def test_money_moved_between_two_cells_is_told_by_file(ran, tmp_path):

@@ -40,6 +40,6 @@ def test_the_verdict_comes_before_the_facts():
 def test_the_facts_are_told_in_chinese_in_one_column():
     lines = plan_summary(replace(FOUND, language="zh", verdict=())).split("\n")
     assert lines[0] == "花费         300.00 元，预算 300.00 元"
-    assert lines[1] == "涨粉数       12 个（80 %：9 至 15）"
+    assert lines[1] == "涨粉数       12 个（80%：9 至 15）"
     assert "因果（随机：直播间 60 行、关注 7 次，对照组 80 行）" in lines[7]
     assert not [line for line in lines if line.startswith(("spend", "report", "claims"))]

@@ -85,7 +85,8 @@ def test_what_follows_names_the_best_budget_the_last_money_and_the_certificate(p
         r"It wins [\d,]+ new fans \(80 % interval .*\) and ¥[\d,]+ of new-fan GMV \(80 % interval .*\)\.",
         r"¥11,\d{3} would leave most: ¥9,\d{3} of profit \(80 % .*\), ¥[\d,]+ more than this budget\.",
         r"The last ¥1,000 bring [\d,]+ new fans and ¥1,[\d]+ of new-fan GMV and cost ¥[\d,]+ of profit\.",
-        r"Against your last plan&#39;s split with the same money: \d+ fewer new fans and ¥[\d,]+ more GMV\.",
+        r"Against your last plan&#39;s split with the same money: ¥21,\d{3} more profit, \d+ fewer new fans "
+        r"and ¥[\d,]+ more GMV\.",
         r"Within your rules, no other split of this budget brings more new-fan GMV on these curves "
         r"\(certified to one part in a million\); but [\d] of its [\d] funded units get more than was ever "
         r"spent there, so there the curves are a forecast, not experience\.",
@@ -104,10 +105,16 @@ def test_a_loss_is_called_a_loss():
 
 def test_a_profit_that_cannot_be_told_is_said():
     plan = jewellery_shop.plan(jewellery_shop.campaign(economics=None))
-    assert headline(plan, EN).startswith("Spend ¥20,000, expect ")
-    assert "What profit that leaves cannot be told: the brief has no economics" in " ".join(
+    share = EN.share(plan.spend_cny / plan.expected["new_fan_gmv_cny"].value)
+    assert headline(plan, EN).startswith(
+        f"Spending ¥20,000 leaves a profit if over {share} of its GMV is left after goods and fees: expect "
+    )
+    assert "How much profit that leaves cannot be told: the brief has no economics" in " ".join(
         rest(plan, EN, None)
     )
+    dear = jewellery_shop.plan(jewellery_shop.campaign(economics=None, budget_cny=900_000, constraints=[]))
+    assert dear.expected["new_fan_gmv_cny"].value < dear.spend_cny
+    assert headline(dear, EN).startswith("Spending ¥900,000 leaves no profit, whatever the margin: expect ")
 
 
 @pytest.mark.parametrize(("language", "sentence"), [("en", "No difference found: "), ("zh", "未发现差异")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from targeting.plan.decided import DecidedPlan
-from targeting.report.saying import amount_of, kept_share, objective_axis
+from targeting.report.saying import amount_of, kept_share, objective_axis, profit_of
 from targeting.report.section import Reader, Section
 from targeting.report.verdict import plan_worth
 
@@ -35,7 +35,7 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
             "value": amount_of(plan, w, way["value"]),
             "fans": w.count(way["new_fans"]),
             "gmv": w.yuan(way["new_fan_gmv_cny"]),
-            "profit": w.yuan(_profit(way, kept)),
+            "profit": w.yuan(profit_of(way, kept)),
         }
         for way in ways
     ]
@@ -45,8 +45,3 @@ def section(plan: DecidedPlan, reader: Reader) -> Section | None:
         "profit_known": kept is not None and plan.campaign.objective != "profit",
     }
     return Section("rivals", {"rows": rows, "objective": objective_axis(plan, w), **known})
-
-
-def _profit(way: dict[str, Any], kept: float | None) -> float | None:
-    gmv = way["new_fan_gmv_cny"]
-    return None if kept is None or gmv is None else kept * gmv - way["spend_cny"]

@@ -47,6 +47,7 @@ def test_good_rows_pass_unchanged_typed_or_as_text(request, table):
     [
         ({"exposure_id": None}, "exposure_id: expected text, not empty"),
         ({"user_id": " "}, "user_id: expected text, not empty"),
+        ({"campaign_id": "x" * 1001}, "campaign_id: expected text, not empty, at most 1000 letters"),
         ({"exposed_at": None}, "exposed_at: expected a time such as 2020-11-11 09:00:00"),
         ({"cost_cny": -0.01}, "cost_cny: expected a finite number >= 0"),
         ({"cost_cny": float("nan")}, "cost_cny: expected a finite number >= 0"),

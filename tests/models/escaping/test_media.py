@@ -50,6 +50,13 @@ def test_a_chart_gets_printable_text_in_every_place(name):
     assert spec["datasets"]["d"][0]["x"] == 1.5
 
 
+def test_a_chart_is_given_no_text_that_takes_long_to_draw_and_none_for_another():
+    long = "x" * 70_000
+    shown = media.for_chart([long + "1", long + "2", "short"])
+    assert len(shown[0]) < 1100
+    assert len(set(shown)) == 3
+
+
 @given(TEXTS)
 def test_a_cell_is_no_formula_and_comes_back(name):
     cell = media.for_cell(name)

@@ -179,3 +179,13 @@ def test_rates_that_differ_only_in_which_columns_they_multiply_share_nothing():
     batch = Batch(matrix)
     assert not np.allclose(one.log_rate(batch), other.log_rate(batch))
     np.testing.assert_array_equal(other.log_rate(batch), other.log_rate(matrix))
+
+
+def test_a_flag_for_missing_is_a_column_only_where_a_value_is_missing():
+    matrix = np.random.default_rng(0).normal(size=(50, 2))
+    matrix[3, 1] = np.nan
+    design = Design.fit(matrix, ())
+    assert design.feature_of.tolist() == [0, 0, 1, 1, 1]
+    assert design.expand(matrix).shape == (50, 5)
+    # one that is missing later is at the mean, as with a flag that had nothing to learn from
+    assert design.expand(np.array([[np.nan, 0.0]]))[0, :2].tolist() == [0.0, 0.0]

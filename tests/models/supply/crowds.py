@@ -48,6 +48,15 @@ class Crowd:
     price: np.ndarray
     cost: object
 
+    @property
+    def activity(self):
+        """What a large coin would tell: log h of people's activity within segments, per placement."""
+        h = np.zeros(2)
+        for one in np.unique(self.segment):
+            inside = self.available[self.segment == one]
+            h += np.log((inside**2).mean(axis=0) / inside.mean(axis=0) ** 2) * len(inside) / len(self.segment)
+        return np.column_stack([h, np.full(2, 0.03)])
+
     def delivered(self, cells: pl.DataFrame, spend):
         """True impressions a day for `spend` (n_cells,), everybody in the segment at one pressure."""
         grid = np.concatenate([np.linspace(0, 0.9, 500), 1 - np.geomspace(0.1, 1e-4, 500)[1:]])
@@ -64,10 +73,12 @@ class Crowd:
 def crowd(
     seed, *, cost="hill", people=20_000, days=28, packs=(0.1, 0.2, 0.35), steady=0.3, level=0.15,
     activity=0.6, idle=0.3, favour=0.3, segments=8, price_sd=0.15, day_sd=0.08, unit_sd=0.05, apart=False,
+    stable=False,
 ) -> Crowd:  # fmt: skip
     """Packs are rules on features that also make the segments; some days have bursts of three times more.
 
-    `idle` of the people are not there on a given day; `favour` is how unevenly a campaign presses its own.
+    `idle` of the people are not there on a given day; `favour` is how unevenly a campaign presses its own,
+    anew each day or (`stable`) the same people every day.
     """
     rng = np.random.default_rng(seed)
     feature = rng.normal(size=(people, 3))
@@ -83,6 +94,7 @@ def crowd(
         masks.append(rank >= np.quantile(rank, 1 - share))
     masks = np.array(masks, dtype=float)
     ever = np.zeros((len(packs), 2, people))
+    liked = rng.normal(size=people) if stable else None
     for d in range(days):
         here = rng.random(people) > idle
         for j, placement in enumerate(PLACEMENTS):
@@ -94,7 +106,7 @@ def crowd(
                 * np.exp(steady * rng.normal(size=len(packs)))
                 * np.where(rng.random() < 0.1, 3.0, 1.0)
             )
-            lean = np.exp(favour * rng.normal(size=people) - favour**2 / 2)
+            lean = np.exp(favour * (liked if stable else rng.normal(size=people)) - favour**2 / 2)
             each = masks * x[:, None] * lean
             total = np.minimum(each.sum(axis=0), 0.9)
             shown = rng.poisson(each * available[:, j] * here / (1 - idle))
