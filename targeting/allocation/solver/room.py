@@ -151,12 +151,12 @@ class _Meeting:
             worth = np.zeros(len(none)) if capped.prices is None else capped.prices[-len(none) :]
             self.price = self._taken(found.spend_cny)
             more = worth - self.price
-            if np.all(np.abs(more) <= SETTINGS.room_close * self.price):
+            used = self.price > 0  # else nobody wants in at these rates: too many, and no price to go by
+            if np.all(used & (np.abs(more) <= SETTINGS.room_close * self.price)):
                 break
-            up = more > 0
+            up = used & (more > 0)
             low, above = np.where(up, came, low), np.where(up, more, above)
-            reached = np.minimum(came, arrivals(self.problem.market, found.spend_cny))
-            high, below = np.where(up, high, reached), np.where(up, below, more)
+            high, below = np.where(up, high, came), np.where(up, below, np.where(used, more, np.nan))
             came = _between(low, high, above, below)
         self.warm.came = came
 
@@ -203,8 +203,8 @@ def _joined(prices: FloatArray | None, more: FloatArray) -> FloatArray | None:
 
 
 def _between(low: FloatArray, high: FloatArray, above: FloatArray, below: FloatArray) -> FloatArray:
-    """The next arrivals: where a line through both ends crosses 0, not too near to either; halfway else."""
+    """The next arrivals: where a line through both ends crosses 0, not too near either; halfway in logs else."""
     with np.errstate(invalid="ignore", divide="ignore"):
         share = above / (above - below)
-    share = np.where(np.isfinite(share), np.clip(share, 0.02, 0.98), 0.5)
-    return low + share * (high - low)
+    middle = np.sqrt(np.maximum(low, SETTINGS.room_close * high) * high)
+    return np.where(np.isfinite(share), low + np.clip(share, 0.02, 0.98) * (high - low), middle)

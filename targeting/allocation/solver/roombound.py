@@ -181,7 +181,7 @@ class _Cover:
             bound, a, b = self._interval(low, high, price)
             if bound < least:
                 least, best = bound, price
-            if least <= self.target or self._late:
+            if least <= self.target:
                 return least
             top = a if a.most >= b.most else b
             cut = (price, bound, float(top.came[0] - top.arrived[0]))
@@ -195,7 +195,7 @@ class _Cover:
                 tilt = high - low - float(b.arrived[0] - a.arrived[0])
                 step = (b.most - a.most) / tilt if tilt > 0 else 0.0
                 price -= np.sign(cut[2]) * max(abs(step), SETTINGS.room_first * self.price)
-        if depth >= SETTINGS.room_halvings:
+        if depth >= SETTINGS.room_halvings or self._late:
             return least
         middle = 0.5 * (low + high)
         halves = [self._closed(*ends, best, depth=depth + 1) for ends in ((low, middle), (middle, high))]
