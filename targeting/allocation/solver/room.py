@@ -45,8 +45,7 @@ def solve_in_rooms(
     deadline = Deadline.of(time_limit_s)
     room = _Meeting(problem, solve, deadline, warm if warm is not None else Warm())
     room.meet()
-    best = room.best
-    if best is None:
+    if room.best is None:
         raise SolverError("allocation: no plan was found that keeps its limits where the live room fills")
     prices = room.capped.prices
     own = Warm(spend=room.capped.spend, prices=None if prices is None else prices[: -len(room.places)])
@@ -55,9 +54,10 @@ def solve_in_rooms(
         return room.ask(asked, np.array([came]), np.array([price]), own)
 
     top = room_bound(
-        problem, ask, best=best, price=room.price, open_bound=room.open_bound,
+        problem, ask, best=room.best, price=room.price, open_bound=room.open_bound,
         gap=max(gap_tol, SETTINGS.room_gap), deadline=deadline,
     )  # fmt: skip
+    best = room.best
     gap = (top - best.value) / max(abs(best.value), 1e-300)
     return replace(
         best,
@@ -115,9 +115,11 @@ class _Meeting:
         return np.append(saturation(came / self.places), 1.0)[self.problem.market.rooms.of]
 
     def ask(self, asked: Problem, came: FloatArray, price: FloatArray, warm: Warm) -> Tried:
-        """Solve a problem held at a load."""
+        """Solve a problem held at a load; its plan may be better than the one that was bracketed."""
         found = self.solve(self.held(asked, came, price), self._left, warm)
         self.asked += 1
+        if self.problem.risk is None and not (self.problem.limits.marginal_floor > 0).any():
+            self._offer(found)
         return Tried(came, price, found.upper_bound, arrivals(self.problem.market, found.spend_cny))
 
     @property
@@ -203,7 +205,7 @@ def _joined(prices: FloatArray | None, more: FloatArray) -> FloatArray | None:
 
 
 def _between(low: FloatArray, high: FloatArray, above: FloatArray, below: FloatArray) -> FloatArray:
-    """The next arrivals: where a line through both ends crosses 0, not too near either; halfway in logs else."""
+    """The next arrivals: where a line through both ends crosses 0, halfway in logs else."""
     with np.errstate(invalid="ignore", divide="ignore"):
         share = above / (above - below)
     middle = np.sqrt(np.maximum(low, SETTINGS.room_close * high) * high)

@@ -79,14 +79,10 @@ def test_a_room_without_a_limit_changes_nothing():
     assert solved(with_room(on, np.inf))[1].spend_cny == pytest.approx(solved(on)[1].spend_cny)
 
 
-@pytest.mark.parametrize("kind", ["s-curves", "least spend"])
-def test_rooms_and_other_hard_things_together_keep_an_honest_bound(kind):
-    on = with_room(market(seed=3, family="hill" if kind == "s-curves" else "log"), 1500.0)
-    rules = [{"kind": "min_if_used", "min_cny": 200.0}] if kind == "least spend" else []
-    problem, found = solved(on, constraints=rules)
+def test_a_room_and_a_least_spend_together_keep_an_honest_bound():
+    on = with_room(market(segments=2, seed=3), 1500.0)
+    _, found = solved(on, constraints=[{"kind": "min_if_used", "min_cny": 200.0}])
     assert found.value <= found.upper_bound < 1.5 * found.value
-    if kind != "least spend":
-        assert searched(problem, found.spend_cny) <= found.upper_bound
 
 
 def test_limits_on_entries_and_fans_hold_at_the_plans_own_load():
@@ -96,7 +92,7 @@ def test_limits_on_entries_and_fans_hold_at_the_plans_own_load():
     capped = solved(on, constraints=[{"kind": "live_capacity", "viewers": 0.7 * entered}])[1]
     got = outcomes(on, capped.spend_cny)
     assert got["entries"].sum() <= 0.7 * entered * (1 + 1e-6)
-    assert capped.gap <= 10 * SETTINGS.room_gap
+    assert capped.gap <= 0.02
     fans = 0.8 * outcomes(on, free.spend_cny)["fans"].sum()
     least = [{"kind": "target", "metric": "new_fans", "value": fans}]
     cheapest = solved(on, constraints=least)[1]
