@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from allocation_instances import competing, constrained, grid_optimum, hills, mixed, restated, risky
+from allocation_instances import competing, constrained, grid_optimum, hills, mixed, restated, risky, slotted
 
 from models.errors import InfeasibleError
+from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Problem, Risk, Solution
 from targeting.allocation.solver import highs
 from targeting.allocation.solver.risk import draw_totals, lower_tail
@@ -111,6 +112,8 @@ def s_curves(runs: int, large: int) -> None:
     for n in (50, 100, 500):
         made = (timed(hills(n, seed), gap_tol=1e-5, time_limit_s=30.0) for seed in range(large))
         report(f"S-curves n={n}", made, within=1e-5)
+    made = (timed(hills(1000, seed), gap_tol=1e-4, time_limit_s=30.0) for seed in range(large))
+    report("S-curves n=1000", made, within=1e-4)
 
 
 def competing_hazards(sizes: tuple[int, ...]) -> None:
@@ -132,6 +135,21 @@ def competing_hazards(sizes: tuple[int, ...]) -> None:
         say(
             "  first solve / re-solve (cpu)", f"{ratio[0]:.1f}; cold solve of the same budgets {ratio[1]:.1f}"
         )
+
+
+def slots(n: int, count: int) -> None:
+    """Many slots with a capacity each, and the plan's fans beside people who are met slot by slot."""
+    problem = slotted(n, count, 0)
+    run = timed(problem)
+    market, rng = problem.market, np.random.default_rng(0)
+    z = market.hazard * market.supply.value(run.solution.spend_cny) / market.users
+    left = np.rint(market.users.reshape(count, n, 2)[0, :, 0]).astype(np.int64)
+    people = left.sum()
+    for follows in z.reshape(count, n, 2).sum(axis=2):  # who follows is met no more
+        left = left - rng.binomial(left, -np.expm1(-follows))
+    promised = float(outcomes(market, run.solution.spend_cny)["fans"].sum())
+    note = f"promised fans / those of simulated people - 1: {promised / float(people - left.sum()) - 1:+.1e}"
+    report(f"{count} slots x {n} x 2, a capacity each", [run], note)
 
 
 def frontier_of_budgets() -> None:
@@ -273,6 +291,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "competing": lambda: competing_hazards((100, 1000) if quick else (100, 1000, 20000)),
         "frontier": frontier_of_budgets,
+        "slots": lambda: slots(20 if quick else 200, 30),
         "s_curves": lambda: s_curves(3 if quick else 20, 1 if quick else 5),
         "invariance": invariance,
         "prices": lambda: shadow_prices(8 if quick else 50),

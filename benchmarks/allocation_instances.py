@@ -57,6 +57,30 @@ def competing(n: int, seed: int) -> Problem:
     return Problem(market, {"gmv": np.ones(m)}, 0.25 * float(scale.sum()), limits, rows)
 
 
+def slotted(n: int, slots: int, seed: int) -> Problem:
+    """`competing` in several slots of uneven worth, a person a fan once in all; a capacity of the room in
+    each.
+    """
+    one, rng = competing(n, seed), np.random.default_rng(70_000 + seed)
+    market, m = one.market, 2 * n
+    at, slot = np.tile(np.arange(m), slots), np.repeat(np.arange(slots), m)
+    worth = rng.lognormal(0, 0.3, slots)[slot]
+    cells = market.cells[at].with_columns(slot=pl.Series(slot))
+    supply = market.supply.take(at).rescaled(top=1.0 / slots, spend=1.0 / slots)
+    whole = replace(
+        market, cells=cells, block=market.block[at], supply=supply, users=market.users[at],
+        hazard=market.hazard[at] * worth, entry=market.entry[at], gmv_per_fan_cny=market.gmv_per_fan_cny[at],
+        observed_max_cny=market.observed_max_cny[at],
+    )  # fmt: skip
+    even = outcomes(whole, np.full(len(at), one.budget_cny / len(at)))["entries"]
+    rows = tuple(
+        Row("capacity", {"entries": (slot == t).astype(float)}, upper=1.2 * float(even[slot == t].sum()))
+        for t in range(slots)
+    )
+    free = np.zeros(len(at))
+    return Problem(whole, {"gmv": free + 1}, one.budget_cny, Limits(free, free + np.inf, free, free), rows)
+
+
 def constrained(seed: int) -> Problem:
     """Six competing segments with one to three random rows: share, capacity, cap on some cells, return."""
     problem, rng = competing(6, seed), np.random.default_rng(1000 + seed)

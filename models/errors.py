@@ -54,6 +54,10 @@ class InfeasibleError(TargetingError):
         self.relaxation = dict(relaxation or {})
 
 
+class UndecidedError(InfeasibleError):
+    """Within the time limit no plan was found, and none was proven impossible: give it more time."""
+
+
 class SolverError(TargetingError):
     """The optimiser failed or returned what its own check refuses: a fault of ours, please report it."""
 

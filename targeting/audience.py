@@ -12,6 +12,7 @@ import polars as pl
 from models.audience.encoding import FeatureEncoder
 from models.contracts.quarantine import no_rejects, worst
 from models.errors import DataError
+from targeting.printing import Whole, printed
 from targeting.segments import Segmentation
 from targeting.segments.diagnosis import Diagnosis
 from targeting.segments.lookalike import Lookalike, lookalike
@@ -75,11 +76,11 @@ class Audience:
         """How many people, in how many segments."""
         head = f"Audience of {self.segments.height:,} eligible users in {self.summary.height} segments"
         told = [f"{count} rows set aside: {why}" for why, count in worst(self.rejected, count=3)]
-        return "\n".join([head, str(self.summary), *told, *self.warnings])
+        return "\n".join([head, printed(self.summary), *told, *self.warnings])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """Its people and segments, for a notebook."""
         head = f"{self.segments.height:,} eligible users in {self.summary.height} segments"
-        return f"<p>{head}</p>{self.summary._repr_html_()}"
+        return f"<p>{head}</p>{Whole(self.summary)._repr_html_()}"

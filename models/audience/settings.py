@@ -23,6 +23,8 @@ class AudienceSettings:
         anyway_sd: How far followers may have been keener to buy than their features say before they followed,
             log units. Convention: a factor of two.
         fan_buyers: Buying fans below which their purchases are not asked about. Derived: `min_events`.
+        pressure_prior: Showings that pull what a new fan stands for towards one. Derived: people differ in
+            how hard they are pressed by a factor of e.
         arrived_share: Least share of a delay curve: a follower of an hour ago counts a little, and never
             divides by zero. Convention.
         curve_points: Of a stored delay curve, denser in the first day. Convention.
@@ -58,6 +60,7 @@ class AudienceSettings:
     level_rows: int = 20
     anyway_sd: float = 0.7
     fan_buyers: int = 20
+    pressure_prior: float = 1.0
     arrived_share: float = 0.02
     curve_points: int = 120
     at_risk: int = 10
@@ -74,7 +77,7 @@ class AudienceSettings:
     causal_shown: int = 300
     causal_follows: int = 20
     causal_held_out: int = 300
-    score_rows: int = 8192
+    score_rows: int = 2048
 
 
 @dataclass(frozen=True)

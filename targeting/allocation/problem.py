@@ -189,10 +189,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Risk:
-    """A floor on the lower tail of the objective over `Market.draws` (DESIGN 4.3 `risk`)."""
+    """A floor on the lower tail of the objective over `Market.draws` (DESIGN 4.3 `risk`).
+
+    cvar: the mean of the worst `level` share of the draws reaches it. chance: at least `level` of the draws
+    do (a brief's quantile q is the chance 1 - q).
+    """
 
     name: str
-    measure: Literal["cvar", "quantile", "chance"]
+    measure: Literal["cvar", "chance"]
     level: float
     floor: float
 

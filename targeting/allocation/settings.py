@@ -38,20 +38,16 @@ class Settings:
         inexact: of what the mixture is above the best plan, that its columns may miss. Tried on a few sets.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
-        ladder_rungs: budget prices tried before column generation. Measured.
         most_groups: of blocks in the master; keeps its linear program below 10,000 columns. Measured.
         highs_tolerance: primal and dual, the least that HiGHS accepts. Cited: HiGHS options, 1e-10.
         polish_steps, polish_patience: Newton steps on the whole problem; of which so many without a better
             point. Measured.
         most_binding: rows Newton takes on; a dense system of 3,000 is a second. Derived.
         feasible: relative violation that counts as none. Derived: a whole 厘 of 100,000 yuan.
-        direct_residual: residual at which a first Newton may end. Derived: the gap is of its square.
-        direct_near: share of the budget within which a ladder's answer is a good start. Measured.
-        direct_converged: residual above which Newton's point is not worth a bound. Measured.
-        repair_steps: linear programs on the way to a plan that keeps every row. Measured.
+        newton_residual: residual at which Newton from a last plan may end. Derived: the gap is of its square.
+        newton_converged: residual above which Newton's point is not worth a bound. Measured.
         warm_sheets: sheets that one solve leaves for the next. Measured.
         most_nodes: of the tree. Derived: 60 s at 30 ms each.
-        blind: times the time limit that the search goes on while no plan is known. Chosen.
         hardly: share of its ceiling that a cell cut to "on" without a least spend has at least. Derived:
             next to nothing that still counts as on.
         room_steps: problems solved to find the arrivals of a room that fills. Derived: a secant doubles its
@@ -79,7 +75,9 @@ class Settings:
             quotient over a millionth of the spend.
         stop_forgiven: share of a floor that whole 厘 may cost. Derived: a 厘 of 10 yuan.
         stop_grid, stop_halvings: points and halvings in the search for a stop: 40 x 2^25 is the rounding
-            of a spend. stop_bisections, joint_steps: halvings of an interval. Derived.
+            of a spend. stop_bisections: halvings of an interval. Derived.
+        stop_shift: share of a floor by which it is moved to see what it is worth. Derived: prices are told to
+            1e-3.
         crowded: expected follows x per person beyond which a worthless neighbour may raise a last yuan.
             Derived: phi'(x) + x phi''(x) = 0 at 1.793.
         trial_spends: spends at which a cell without money is tried for words; known_spends: at which each
@@ -91,9 +89,14 @@ class Settings:
         feasibility_seconds: that one question "is there any plan" may take. Measured.
         tail_steps, tail_settled, tail_radius: of the climb under a CVaR floor: quadratic programs, gain in
             shares of the objective and radius in cells' ranges at which it ends. Measured.
+        tail_cuts, tail_boxes: rounds of cutting blocks under a CVaR bound, and boxes left open per block at
+            which it ends; tail_cut: where a box that holds the plan is cut, from there to its far end. Tried
+            on one instance.
+        tail_gap: of the objective, that a bound under a CVaR floor may be too high by. Chosen: 1e-4 is asked.
+        tail_aims: climbs, each aiming a little higher, until a floor is kept. Derived: a hair is missing.
+        chance_choices: times that the draws that must reach a chance floor are chosen again; chance_edge: the
+            least share of them is what is climbed. Tried on a few.
         tail_held: share of a risk floor that counts as none. Derived: rounding of a mean of 200 draws.
-        quantile_edge: share of the draws on each side of a quantile whose mean slope stands for its slope.
-            Measured.
         rounding_steps: 厘 away from the spend rounded down that are tried, the widest that are few enough:
             `most_roundings` plans, up to 12 funded cells, and plans x cells up to `most_rounding_numbers`.
             Derived: 160 MB a metric.
@@ -123,7 +126,6 @@ class Settings:
     first_penalty: float = 1e3
     kept_columns: int = 6
     kept_sheets: int = 3
-    ladder_rungs: int = 14
     most_groups: int = 1500
     highs_tolerance: float = 1e-10
     polish_steps: int = 60
@@ -142,13 +144,10 @@ class Settings:
     room_steepest: float = 3.0
     room_cuts: int = 5
     room_halvings: int = 4
-    direct_residual: float = 1e-8
-    direct_near: float = 0.05
-    direct_converged: float = 1e-7
-    repair_steps: int = 40
+    newton_residual: float = 1e-8
+    newton_converged: float = 1e-7
     warm_sheets: int = 12
     most_nodes: int = 2000
-    blind: float = 10.0
     hardly: float = 1e-30
     price_near: float = 1e-9
     price_exact: float = 1e-6
@@ -161,7 +160,7 @@ class Settings:
     stop_grid: int = 40
     stop_halvings: int = 25
     stop_bisections: int = 60
-    joint_steps: int = 40
+    stop_shift: float = 1e-3
     crowded: float = 1.79
     trial_spends: int = 48
     near_hurdle: float = 0.02
@@ -172,8 +171,14 @@ class Settings:
     tail_steps: int = 40
     tail_settled: float = 1e-11
     tail_radius: float = 1e-6
+    tail_cuts: int = 24
+    tail_boxes: int = 12
+    tail_cut: float = 0.3
+    tail_gap: float = 2e-5
+    tail_aims: int = 6
+    chance_choices: int = 6
+    chance_edge: float = 0.08
     tail_held: float = 1e-9
-    quantile_edge: float = 0.04
     rounding_steps: tuple[tuple[int, ...], ...] = ((0, 1, -1, 2), (0, 1, -1), (0, 1))
     most_roundings: int = 4096
     most_rounding_numbers: float = 2e7

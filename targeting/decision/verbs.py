@@ -17,7 +17,7 @@ from targeting.plan import loosening, packages, person_offers, questions, saved,
 from targeting.plan.budgets import Budgets, budgets_of
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.folder import Reader, read_folder
-from targeting.printing import printed
+from targeting.printing import Whole, printed, whole
 from targeting.report import plots
 from targeting.report.page import notebook, render
 from targeting.report.tables import translated
@@ -31,13 +31,13 @@ class Plan(DecidedPlan):
 
     violations = questions.violations
     price = questions.price
-    prices = loosening.prices
+    prices = whole(loosening.prices)
     why = questions.why
-    frontier = questions.frontier
-    scenarios = questions.scenarios
-    experiments = questions.experiments
+    frontier = whole(questions.frontier)
+    scenarios = whole(questions.scenarios)
+    experiments = whole(questions.experiments)
     budgets = budgets_of
-    compare = usual_plans.compare
+    compare = whole(usual_plans.compare)
     offers = person_offers.offers_of
     packages = packages.packages_of
     to_html = render
@@ -45,6 +45,10 @@ class Plan(DecidedPlan):
     plot_frontier = plots.plot_frontier
     plot_curves = plots.plot_curves
     _repr_html_ = notebook
+
+    def __post_init__(self) -> None:
+        """The allocation shows itself whole."""
+        object.__setattr__(self, "allocation", Whole(self.allocation))
 
     @classmethod
     def load(cls, folder: Path | str, *, read: Reader = Path.read_bytes) -> Plan:

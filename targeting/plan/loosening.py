@@ -51,7 +51,7 @@ def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
         constraint; unit of its number (of the first, where it gives several), `CNY` for the budget `total`;
         step, in that unit: `small_change` of the budget for yuan, else the natural step (`campaign.steps`);
         price, the slope at the plan times the step; gain, the objective of the best plan of the looser brief
-        less this plan's, null where it was not solved again (many limits, or a plan that took long).
+        less this plan's, null where it was not solved again in time (many limits, or a plan that takes long).
     """
     cny = small_change(plan.budget_cny)
     limits = {c.name: c for c in plan.campaign.limits}
@@ -70,11 +70,10 @@ def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
             }
         )
     found.sort(key=lambda row: -abs(row["price"]))
-    again = plan.solution.seconds <= SETTINGS.priced_seconds
     deadline, warm = deadline or Deadline.of(SETTINGS.asked_seconds), Warm()
     gains = [
         _gain(plan, row["constraint"], cny, warm, deadline)
-        if again and i < SETTINGS.priced_rules and not deadline.over
+        if i < SETTINGS.priced_rules and not deadline.over
         else None
         for i, row in enumerate(found)
     ]
@@ -84,9 +83,8 @@ def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
 def _gain(plan: DecidedPlan, name: str, cny: float, warm: Warm, deadline: Deadline) -> float | None:
     """Objective of the best plan of the looser brief less this plan's; None where it has none in time."""
     try:
-        found = solve_or_explain(
-            _looser(plan, name, cny), time_limit_s=deadline.left(SETTINGS.priced_seconds), warm=warm
-        )
+        left_s = deadline.left(SETTINGS.asked_seconds)
+        found = solve_or_explain(_looser(plan, name, cny), time_limit_s=left_s, warm=warm)
     except (CampaignError, InfeasibleError):
         return None
     return found.value - plan.value if found.status == "optimal" else None

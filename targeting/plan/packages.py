@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
+from models.escaping.tables import for_cells
 from targeting.assignment import assign
 from targeting.assignment.assigned import Certified
 from targeting.plan.decided import UNITS, DecidedPlan
@@ -22,6 +24,10 @@ from targeting.plan.plan_settings import SETTINGS
 from targeting.printing import printed
 
 _BESIDE = "\x1f"  # between a person and a placement who are chosen apart
+_INDEX = {
+    "placement": pl.String, "package": pl.String, "file": pl.String, "people": pl.Int64,
+    "impressions": pl.Float64, "cost_cny": pl.Float64,
+}  # fmt: skip
 _LISTED = ("user_id", "segment", "impressions", "worth", "cost_cny")
 
 
@@ -55,19 +61,49 @@ class Packages(Certified):
         lists = self.chosen.partition_by("placement", "package", as_dict=True)
         return {(str(k[0]), str(k[1])): lists[k].select(_LISTED) for k in sorted(lists)}
 
+    def write(self, folder: Path | str) -> pl.DataFrame:
+        """Write each list as a CSV of its own, and `packages.csv`, which says what is in which.
+
+        A file is there whole or not at all; lists of the same number are replaced. For hashed ids, chunks and
+        least sizes use `targeting export`.
+
+        Returns:
+            placement, package, file, people, impressions, cost_cny; one row per list.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        below, rows = Path(folder), []
+        below.mkdir(parents=True, exist_ok=True)
+        for number, ((placement, package), people) in enumerate(self.people.items(), start=1):
+            name = f"package-{number:03d}.csv"
+            _put(people, below / name)
+            sums = float(people["impressions"].sum()), float(people["cost_cny"].sum())
+            rows.append((placement, package, name, people.height, *sums))
+        index = pl.DataFrame(rows, schema=_INDEX, orient="row")
+        _put(index, below / "packages.csv")
+        return index
+
     def __str__(self) -> str:
         """The gain, and people and money by package."""
         gain = "" if self.gain is None else f" ({self.gain:+.1%})"
         by = self.chosen.group_by("placement", "package").agg(
             pl.len().alias("people"), pl.col("impressions").sum(), pl.col("cost_cny").sum()
         )
-        table = printed(by.sort("placement", "package"), rows=40)
+        table = printed(by.sort("placement", "package"))
         return (
             f"Chosen people {self.value:,.0f}, whole segments {self.segments_value:,.0f} {self.unit}{gain}; "
             f"at most {self.upper_bound:,.0f} by choosing people; {self.spend_cny:,.2f} CNY\n{table}"
         )
 
     __repr__ = __str__
+
+
+def _put(table: pl.DataFrame, path: Path) -> None:
+    """A CSV that Excel opens as UTF-8, complete before it has its name."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(b"\xef\xbb\xbf" + for_cells(table).write_csv().encode())
+    unfinished.replace(path)
 
 
 def packages_of(

@@ -31,7 +31,7 @@ PROFILE = {"column": pl.String, "level": pl.String, **dict.fromkeys(GROUPS, pl.F
 SEGMENTS = {"segment": pl.String, "fan_kind": pl.String, "users": pl.Float64, "fans": pl.Float64}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What is wrong with the fan base, in numbers and sentences.
 
@@ -48,6 +48,12 @@ class Diagnosis:
     numbers: Mapping[str, float]
     profile: Annotated[pl.DataFrame, Rows(PROFILE)]
     segments: Annotated[pl.DataFrame, Rows(SEGMENTS)]
+
+    def __str__(self) -> str:
+        """Its sentences, a line each."""
+        return "\n".join(self.sentences)
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """Its sentences, for a notebook."""

@@ -13,6 +13,7 @@ import polars as pl
 from models.arrays import FloatArray
 from models.audience.cells.tables import CellTable, by_coin, summed
 from models.audience.delay import DelayCurve, fit_curve
+from models.audience.evenly import even_weights
 from models.audience.followers import fit_log_refunds, kept_orders
 from models.audience.horizon import horizon_sd
 from models.events.event_log import CONTROL, EventLog
@@ -23,7 +24,8 @@ from models.rates.pooling import dispersion_of, size_factor
 def fan_table(
     log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, horizon_days: int, keener: float = 1.0
 ) -> CellTable:
-    """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny.
+    """Net GMV of fans won in the logs, from the follow to now or the horizon, against gmv_per_fan_cny; each
+    fan stands for as many as `even_weights` says.
 
     Predictions are scaled by the share of GMV that arrives by a fan's age; organic purchases of the same
     segment are taken off what is observed, because gmv_per_fan_cny is incremental; `keener` times as many,
@@ -69,13 +71,11 @@ def _delay(age: pl.Series, amount: FloatArray, leave: FloatArray, horizon_days: 
 def _fan_sums(table: pl.DataFrame, keys: pl.DataFrame, *, seen: FloatArray, level_sd: float) -> CellTable:
     names = {"fans": "one", "predicted_buyers": "likely", "observed_buyers": "buyer"}
     table = table.with_columns(one=pl.lit(1.0))
-    observed, expected = by_coin(table, keys, "observed"), by_coin(table, keys, "predicted")
+    names |= {"predicted_gmv_cny": "predicted", "observed_gmv_cny": "observed"}
+    even = table.with_columns(pl.col("observed", "predicted") * pl.col("weight"))
+    observed, expected = by_coin(even, keys, "observed"), by_coin(even, keys, "predicted")
     return CellTable(
-        columns={
-            **{column: summed(table, keys, name) for column, name in names.items()},
-            "predicted_gmv_cny": expected.sum(axis=0),
-            "observed_gmv_cny": observed.sum(axis=0),
-        },
+        columns={column: summed(table, keys, name) for column, name in names.items()},
         observed=observed,
         expected=expected,
         unit=max(dispersion_of(table["observed"].to_numpy()), 1e-9),
@@ -99,6 +99,7 @@ def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_da
             maintain_order="left",
         )
         .join(keys, on=["segment", "placement"], how="semi", maintain_order="left")
+        .join(even_weights(log), on="user_id", how="left", maintain_order="left")
         .with_columns(age=age_days(pl.lit(log.as_of), "followed_at").clip(0.0, float(horizon_days)))
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.errors import InfeasibleError, SolverError
+from models.errors import InfeasibleError, SolverError, UndecidedError
 from models.supply.curves import FloatArray
 from targeting.allocation.explain.remedies import one_line
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
@@ -95,6 +95,8 @@ def solve_or_explain(
     deadline = Deadline.of(time_limit_s)
     try:
         found = solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+    except UndecidedError:
+        raise  # time is up
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
@@ -132,10 +134,10 @@ def solver_finds_a_plan(problem: Problem, *, time_limit_s: float = _ONE) -> bool
     )
     try:
         solve_with_stops(nothing, gap_tol=1.0, time_limit_s=time_limit_s)
+    except (SolverError, UndecidedError):
+        return True  # not proven, so no constraint is blamed for it
     except InfeasibleError:
         return False
-    except SolverError:
-        return True  # not proven, so no constraint is blamed for it
     return True
 
 
@@ -164,12 +166,16 @@ def _all_money(problem: Problem) -> float:
 
 
 def _shrink(names: list[str], possible: Callable[[list[str]], bool]) -> list[str]:
-    """Deletion filter: drop every name without which the rest is still impossible."""
-    kept = list(names)
-    for name in names:
-        rest = [n for n in kept if n != name]
-        if not possible(rest):
-            kept = rest
+    """Deletion filter: drop all names without which the rest is still impossible, halves before single ones
+    (of hundreds of caps most are innocent).
+    """
+    kept, size = list(names), len(names)
+    while size > 1:
+        size = -(-size // 2)
+        for start in range(0, len(names), size):
+            rest = [n for n in kept if n not in names[start : start + size]]
+            if len(rest) < len(kept) and rest and not possible(rest):
+                kept = rest
     return kept
 
 

@@ -162,4 +162,6 @@ def _risk(market: Market, constraints: Sequence[Any]) -> Risk | None:
             f"(curves supplied without uncertainty); take it away or plan from logs"
         )
     risk = found[0]
+    if risk.measure == "quantile":
+        return Risk(name=risk.name, measure="chance", level=1.0 - risk.level, floor=risk.floor)
     return Risk(name=risk.name, measure=risk.measure, level=risk.level, floor=risk.floor)

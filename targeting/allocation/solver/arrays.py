@@ -23,19 +23,6 @@ BASIC = ("spend", "impressions", "fans", "reached", "active")
 
 
 @dataclass(frozen=True)
-class Floors:
-    """What a used cell's last yuan must return, (m,), of shown * impressions + follow * fans, (m,) each."""
-
-    least: FloatArray
-    shown: FloatArray
-    follow: FloatArray
-
-    def take(self, at: NDArray[np.int64]) -> Floors:
-        """Of some cells."""
-        return Floors(self.least[at], self.shown[at], self.follow[at])
-
-
-@dataclass(frozen=True)
 class Choices:
     """The on/off choices of every block's first switches, each as a block of its own, n in all.
 
@@ -78,7 +65,6 @@ class Program:
         matrix: basic metric -> sparse (r, m).
         row_lower, row_upper: (r,).
         row_name, row_where: (r,) names of rows.
-        floors: what last yuans must return, for bounds only (`solver.stops` makes the plans).
     """
 
     cell: NDArray[np.int64]
@@ -96,7 +82,6 @@ class Program:
     row_upper: FloatArray
     row_name: tuple[str, ...]
     row_where: tuple[str, ...]
-    floors: Floors | None = None
 
     @property
     def additive(self) -> bool:
@@ -156,7 +141,6 @@ class Program:
             upper=np.where(decided & ~on, 0.0, high).ravel(),
             floor_on=floor.ravel(),
             switch=(switch[block] & ~decided).ravel(),
-            floors=self.floors and self.floors.take(at),
         )
         return Choices(chosen, block, at)
 

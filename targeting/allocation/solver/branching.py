@@ -57,7 +57,7 @@ def proof_of_none(pool: Pool, deadline: Deadline) -> FloatArray | None:
     return None
 
 
-def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -> Relaxed:
+def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
     """Relax a node: plans, and a bound no closer than it takes to tell whether it can hold a better plan.
 
     Args:
@@ -65,8 +65,6 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
         own: gets what is found; its bound is -inf where the node is proven to have no plan, at the prices
             that come back.
         deadline: stops early.
-        thoroughly: mend plans by linear programs where Newton fails (the root); else only where no plan is
-            known and nothing is left to switch.
     """
     program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
     for attempt in range(SETTINGS.node_looks):
@@ -79,15 +77,16 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline, *, thoroughly: bool) -
                 own.bound = -np.inf
                 return replace(found, prices=proof)
         starts = [found.spend, _countable(program, found.spend)] if program.switch.any() else [found.spend]
-        mend = thoroughly or (own.spend is None and not program.switch.any())
-        done, *_others = (own.improve(program, start, found.prices, mend=mend) for start in starts)
+        done, *_others = (own.improve(program, start, found.prices) for start in starts)
         over = max(found.estimate - own.value, 0.0)
+        whole = found.estimate - found.mixture.value <= 0.2 * over
+        if not (whole and over > 1e-3 * abs(own.value)):
+            own.bound_at(program, done.prices, done.spend)  # Newton's prices do not wander
+        if own.closed:
+            break
         missed = own.bound_at(
             program, found.prices, found.spend, within=0.15 * min(over, abs(found.estimate))
         )
-        whole = found.estimate - found.mixture.value <= 0.2 * over
-        if not own.closed and not (whole and over > 1e-3 * abs(own.value)):
-            own.bound_at(program, done.prices, done.spend)  # Newton's prices do not wander
         settled = whole and own.bound - own.value < 1.3 * over
         if own.spend is None or own.closed or deadline.over or settled:
             break
@@ -131,7 +130,7 @@ class _Tree:
         """Solve a node's relaxation, take its plans, keep it open with its bound (no more than `most`)."""
         own, root = replace(self.best, bound=np.inf), most == np.inf
         try:
-            found = _look(pool, own, self.deadline, thoroughly=root)
+            found = _look(pool, own, self.deadline)
         except SolverError as error:  # the parent's bound holds for the child
             if root:
                 raise
@@ -151,18 +150,13 @@ class _Tree:
 def close(pool: Pool, best: Incumbent, deadline: Deadline) -> int:
     """Search until the gap is within the tolerance or time is up; gives the number of programs solved.
 
-    While no plan is known time is up much later, by `SETTINGS.blind`: whether there is one should not depend
-    on the machine's speed.
-
     Raises:
         InfeasibleError: every node is proven to have no plan.
     """
     tree = _Tree(best, deadline)
     root = tree.visit(pool, np.inf)
     for _ in range(SETTINGS.most_nodes):
-        if not tree.queue or relative_gap(tree.bound, best.value) <= best.gap_tol:
-            break
-        if deadline.over and (best.spend is not None or deadline.elapsed > SETTINGS.blind * deadline.seconds):
+        if deadline.over or not tree.queue or relative_gap(tree.bound, best.value) <= best.gap_tol:
             break
         negative, _number, parent, at = heapq.heappop(tree.queue)
         children = _children(parent.program, parent, at)

@@ -6,35 +6,35 @@ and any price y >= 0 no plan that keeps the floor earns more than
 
     max_s V(s) + y (sum_d q_d W_d(s) - floor)             (and the prices of the other rows).
 
-That sum of concave pieces (central curves, every draw of the tail) is bounded piece by piece: each piece
-gives its gradient at the plan away as a price of spend, after which its own maximum is at the plan, too,
-where curves are concave; `certificate.ceiling` bounds it whatever its shape. It must not import `solve`.
+That sum of pieces (central curves, every draw of the tail) is bounded by `pieces`. It must not import
+`solve`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import block_value, jet
-from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
-from targeting.allocation.solver.newton import block_diagonal
-from targeting.allocation.solver.repair import Walk, ranges
+from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.newton import block_diagonal, jacobian
+from targeting.allocation.solver.pieces import Piece, most_of
+from targeting.allocation.solver.polish import lines, violation
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 Dual = tuple[FloatArray, float, FloatArray]  # prices (r,), price of the floor, q (n_draws,)
-Piece = tuple[Program, Mapping[str, FloatArray]]  # a draw's curves and what its metrics are worth
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,36 @@ class TailRows:
 
     Attributes:
         program: central curves and the other rows.
-        piece: draw -> its curves and weights.
-        count: number of draws; level, floor: of the row.
+        drawn: draw -> its curves and weights.
+        draws: (n,) the draws that the floor is about; level, floor: of the row.
     """
 
     program: Program
-    piece: Callable[[int], Piece]
-    count: int
+    drawn: Callable[[int], Piece]
+    draws: NDArray[np.int64]
     level: float
     floor: float
 
+    @property
+    def count(self) -> int:
+        """Number of draws."""
+        return len(self.draws)
+
+    def piece(self, i: int) -> Piece:
+        """Of the i-th draw."""
+        return self.drawn(int(self.draws[i]))
+
     def worths(self, spend: FloatArray) -> FloatArray:
-        """(n_draws,) worth of spend (m,) in every draw."""
+        """(n,) worth of spend (m,) in every draw."""
         return np.array([block_value(*self.piece(d), spend).sum() for d in range(self.count)])
 
     def slopes(self, spend: FloatArray) -> FloatArray:
-        """(n_draws, m) their gradients."""
+        """(n, m) their gradients."""
         return np.array([jet(*self.piece(d), spend).gradient.ravel() for d in range(self.count)])
 
     @property
     def even(self) -> FloatArray:
-        """(n_draws,) equal weights."""
+        """(n,) equal weights."""
         return np.full(self.count, 1.0 / self.count)
 
     def cvar(self, worths: FloatArray) -> float:
@@ -71,91 +80,103 @@ class TailRows:
         k = self.level * self.count
         return float(np.clip(k - np.arange(self.count), 0.0, 1.0) @ np.sort(worths)) / k
 
+    def state(self, spend: FloatArray) -> _State:
+        """What a climb looks at, at spend (m,)."""
+        program = self.program
+        value = float(block_value(program, program.weights(np.zeros(len(program.row_lower))), spend).sum())
+        return _State(spend, value, float(np.abs(violation(program, spend)).sum()), self.worths(spend))
+
+
+@dataclass(frozen=True)
+class _State:
+    """A spend (m,), what it earns, the sum of relative violations of rows, its worth in every draw (n,)."""
+
+    spend: FloatArray
+    value: float
+    broken: float
+    worths: FloatArray
+
 
 @dataclass(frozen=True)
 class Climbed:
-    """Where a climb ended: spend (m,), CVaR there, and the multipliers of its last programs.
+    """Where a climb ended: spend (m,), its value, CVaR there, and the multipliers of its last programs.
 
-    `duals` are (prices (r,), price of the floor, q (n_draws,)), newest last.
+    `duals` are (prices (r,), price of the floor, q (n,)), newest last.
     """
 
     spend: FloatArray
+    value: float
     reached: float
     broken: float
     duals: list[Dual]
 
 
-def climb(rows: TailRows, start: FloatArray, low: FloatArray, high: FloatArray, *, safest: bool) -> Climbed:
+def climb(
+    rows: TailRows, start: FloatArray, low: FloatArray, high: FloatArray, *, safest: bool, deadline: Deadline
+) -> Climbed:
     """Sequential quadratic programs in a trust region, the tail's worst draws chosen by the program itself.
 
     Args:
         rows: the floor.
         start: spend (m,); low, high: its box.
         safest: climb CVaR instead of the objective.
+        deadline: stops early.
     """
-    walk = Walk(rows.program, low, high, None, False)
-    spend = np.clip(start, low, high)
-    worths = rows.worths(spend)
-    value, over = walk.merit(spend)
-    radius, penalty = 1.0, 10.0
+    at = rows.state(np.clip(start, low, high))
+    radius, penalty, whole = 1.0, 10.0, max(abs(rows.floor), 1e-300)
     duals: list[Dual] = []
-    whole = max(abs(rows.floor), 1e-300)
 
-    def merit(value: float, over: float, worths: FloatArray) -> float:
-        reached = rows.cvar(worths)
+    def merit(there: _State, unit: float) -> float:
+        reached = rows.cvar(there.worths)
         if safest:
-            return reached / whole - penalty * over
+            return reached / whole - penalty * there.broken
         short = max(rows.floor - reached, 0.0) / whole
-        return value / unit - penalty * (over + short)
+        return there.value / unit - penalty * (there.broken + short)
 
     for _ in range(SETTINGS.tail_steps):
-        unit = max(abs(value), 1e-300)
-        last = duals[-1] if duals else None
-        found = _step(rows, walk, spend, worths, radius, penalty, last, safest=safest)
+        found = None if deadline.over else _step(rows, at, low, high, radius, penalty, duals, safest=safest)
         if found is None:
             break
-        trial, dual = found
-        duals = [*duals[-3:], dual]
-        spend_before = spend
-        new_worths, (new_value, new_over) = rows.worths(trial), walk.merit(trial)
-        gain = merit(new_value, new_over, new_worths) - merit(value, over, worths)
+        trial, dual = rows.state(found[0]), found[1]
+        duals = [*duals[-1:], dual]
+        unit = max(abs(at.value), 1e-300)
+        gain = merit(trial, unit) - merit(at, unit)
+        still = np.abs(trial.spend - at.spend).max() <= 1e-9 * np.abs(at.spend).sum()
         if gain > 1e-13:
-            spend, worths, value, over = trial, new_worths, new_value, new_over
-            radius = min(radius * 1.5, 1.0)
+            at, radius = trial, min(radius * 1.5, 1.0)
         else:
             radius *= 0.4
-        still = np.abs(trial - spend_before).max() <= 1e-9 * np.abs(spend).sum()
         if still or 0 <= gain < SETTINGS.tail_settled or radius < SETTINGS.tail_radius:
             break
-    return Climbed(spend, rows.cvar(worths), over, duals)
+    return Climbed(at.spend, at.value, rows.cvar(at.worths), at.broken, duals)
 
 
 def _step(
     rows: TailRows,
-    walk: Walk,
-    spend: FloatArray,
-    worths: FloatArray,
+    at: _State,
+    low: FloatArray,
+    high: FloatArray,
     radius: float,
     penalty: float,
-    last: Dual | None,
+    duals: list[Dual],
     *,
     safest: bool,
 ) -> tuple[FloatArray, Dual] | None:
     """Best point of the quadratic problem with (prices, price of the floor, q); None where CLARABEL fails."""
     import cvxpy as cp
 
-    program, low, high, n = rows.program, walk.low, walk.high, rows.count
+    program, spend, n, last = rows.program, at.spend, rows.count, duals[-1] if duals else None
     here = jet(program, program.weights(np.zeros(len(program.row_lower))), spend)
-    scale, whole = ranges(spend, low, high), max(abs(rows.floor), 1e-300)
+    scale, whole = _ranges(spend, low, high), max(abs(rows.floor), 1e-300)
     worth = max(float(np.abs(here.value).sum()), 1e-300)
     unit = whole if safest else worth
-    lines, limit, size = walk.lines(spend, scale)
+    rising, limit, size = _rows_as_lines(program, spend, scale)
     k, share = len(limit), 1.0 / (rows.level * n)
     d, slack, u = cp.Variable(len(spend)), cp.Variable(k, nonneg=True), cp.Variable(n, nonneg=True)
     t, short = cp.Variable(), cp.Variable(nonneg=True)
     held = [
-        lines @ d - slack <= limit,
-        t - u - (rows.slopes(spend) * scale / whole) @ d <= worths / whole,
+        rising @ d - slack <= limit,
+        t - u - (rows.slopes(spend) * scale / whole) @ d <= at.worths / whole,
         d >= np.minimum(np.maximum((low - spend) / scale, -radius), 0.0),
         d <= np.maximum(np.minimum((high - spend) / scale, radius), 0.0),
     ]
@@ -200,7 +221,33 @@ def _curvature(
     return block_diagonal(factor, program.width)
 
 
-def bound(rows: TailRows, spend: FloatArray, dual: Dual, *, safest: bool, tolerance: float) -> float:
+def _ranges(spend: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """(m,) how far a step may reach: a cell's range, or four times its spend where that is less."""
+    wide = high - low
+    return np.maximum(np.minimum(wide, np.maximum(4.0 * spend, 0.05 * wide)), 1e-150)
+
+
+def _rows_as_lines(
+    program: Program, spend: FloatArray, scale: FloatArray
+) -> tuple[sparse.csr_matrix, FloatArray, FloatArray]:
+    """Scaled rows as lines <= limit, with the size each was divided by: upper limits, then lower ones."""
+    ups, downs = program.ups, program.downs
+    lhs, size = lines(program, spend)
+    a = jacobian(program, spend, np.arange(len(program.row_lower)))
+    scaled = sparse.diags(1.0 / size) @ a @ sparse.diags(scale)
+    limit = np.r_[((program.row_upper - lhs) / size)[ups], ((lhs - program.row_lower) / size)[downs]]
+    return sparse.vstack([scaled[ups], -scaled[downs]], "csr"), limit, np.r_[size[ups], size[downs]]
+
+
+def bound(
+    rows: TailRows,
+    spend: FloatArray,
+    dual: Dual,
+    *,
+    safest: bool,
+    tolerance: float,
+    deadline: Deadline | None = None,
+) -> float:
     """No plan that keeps the floor earns more (`safest`: no plan at all has more CVaR).
 
     Args:
@@ -209,36 +256,28 @@ def bound(rows: TailRows, spend: FloatArray, dual: Dual, *, safest: bool, tolera
         dual: any (prices, price of the floor >= 0, q with 0 <= q <= 1 / (level n)); q is brought to sum 1.
         safest: leave the objective out.
         tolerance: what the pieces' bounds may be too high by, together.
+        deadline: cut what blocks may spend until it is over, or the bound is close; else look at them whole.
     """
     program, (prices, y, q) = rows.program, dual
     prices, q = program.lawful(prices), _whole(q, 1.0 / (rows.level * rows.count))
-    weights = program.weights(prices, objective=0.0 if safest else 1.0)
-    tail = np.flatnonzero(q * y > 0)
-    each = np.full(program.n_blocks, tolerance / (program.n_blocks * (1 + len(tail))))
-    given = jet(program, weights, spend).gradient.ravel()
-    rest = given.copy()
-    top = ceiling(program, _less(weights, given), spend, each)
-    most = lagrangian_bound(program, prices, top)
-    for d in tail.tolist():
+    pieces = [(program, program.weights(prices, objective=0.0 if safest else 1.0))]
+    for d in np.flatnonzero(q * y > 0).tolist():
         drawn, worth = rows.piece(d)
-        scaled = {k: y * q[d] * worth[k] for k in BASIC}
-        given = jet(drawn, scaled, spend).gradient.ravel()
-        top = ceiling(drawn, _less(scaled, given), spend, each)
-        most += float(top.bound.sum()) + 1e-15 * float(np.abs(top.bound).sum())
-        rest += given
-    bottom = np.where(program.switch, 0.0, program.lower)
-    most += float(np.maximum(rest * bottom, rest * program.upper).sum())
+        pieces.append((drawn, {k: y * q[d] * worth[k] for k in BASIC}))
+    top = most_of(pieces, spend, tolerance, deadline)
+    most = float(top.sum() + program.price_limits(prices))
+    most += 1e-15 * float(np.abs(top).sum() + abs(program.price_limits(prices)))
     return most if safest else most - y * rows.floor
 
 
-def _less(weights: Mapping[str, FloatArray], price: FloatArray) -> dict[str, FloatArray]:
-    return {**weights, "spend": weights["spend"] - price}
-
-
 def _whole(q: FloatArray, most: float) -> FloatArray:
-    """Weights within [0, most] that sum to 1: what is missing goes where there is room."""
-    q = np.clip(q, 0.0, most)
+    """Weights within [0, most] that sum to 1, few of them: dust is left out, what is missing goes to the
+    largest that have room.
+    """
+    order = np.argsort(-q, kind="stable")
+    q = np.clip(np.where(q > 1e-6 * most, q, 0.0), 0.0, most)
     if q.sum() > 1.0:
         return np.asarray(q / q.sum())
-    room = most - q
-    return np.asarray(q + room * ((1.0 - q.sum()) / max(room.sum(), 1e-300)))
+    room = (most - q)[order]
+    q[order] += np.clip(1.0 - q.sum() - (np.cumsum(room) - room), 0.0, room)
+    return q

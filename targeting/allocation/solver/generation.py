@@ -6,7 +6,6 @@ It must not decide what to return to the user: that is `solve`'s work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import block_value
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.master import Mixture, Pool, mixed_spend, row_scale, solve_master
 from targeting.allocation.solver.pricing import legal, price
@@ -34,55 +32,9 @@ class Relaxed:
     feasible: bool
 
 
-@dataclass(frozen=True)
-class Rung:
-    """The best answer (m,) to one price of the budget row, and the share of the budget that it takes."""
-
-    price: float
-    spend: FloatArray
-    used: float
-
-
-def ladder(program: Program) -> Iterator[Rung]:
-    """Answers to a ladder of budget prices, closing in on the one at which the budget is just spent.
-
-    Free of charge first where the budget cannot bind, so that its price is never looked for in vain.
-    """
-    prices = np.zeros(len(program.row_lower))
-    warm: tuple[FloatArray, ...] = ()
-    budget, line = program.row_upper[0], program.matrix["spend"][0]
-    above = _price_bracket(program)
-    below, trial = 0.0, above if (line @ program.upper).item() > budget else 0.0
-    for _ in range(SETTINGS.ladder_rungs):
-        prices[0] = trial
-        spend, _value = price(program, program.weights(prices), warm)
-        warm = (spend, *warm[-1:]) if warm else (spend,)
-        used = (line @ spend).item() / max(budget, 1e-300)
-        yield Rung(trial, spend, used)
-        below, above = (trial, above) if used > 1.0 else (below, trial or above)
-        trial = float(np.sqrt(max(below, above * 1e-4) * above))
-        if above <= below * 1.02:
-            return
-
-
 def least(program: Program) -> FloatArray:
     """The smallest spend (m,) that each cell's own limits allow."""
     return legal(program, np.where(program.switch, 0.0, program.lower))
-
-
-def _price_bracket(program: Program) -> float:
-    """A budget price (objective per yuan) at which next to nothing is bought: the mean return of a first 0.1
-    %.
-    """
-    step = np.minimum(
-        program.upper, np.maximum(program.lower, 1e-3 * np.atleast_2d(program.curves.scale_cny).max(axis=0))
-    )
-    weights = dict(program.weights(np.zeros(len(program.row_lower))))
-    weights["spend"] = np.zeros_like(step)
-    gain = block_value(program, weights, step) - block_value(program, weights, program.lower)
-    spent = program.grid(step - program.lower).sum(axis=1)
-    rate = np.abs(gain[spent > 0] / spent[spent > 0])
-    return float(rate.max(initial=0.0)) or 1.0
 
 
 def generate(

@@ -17,17 +17,13 @@ from targeting.allocation.problem import Problem, relative_gap
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
-from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.polish import Polished, polish, violation
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.repair import repair
 
 
 @dataclass
 class Incumbent:
-    """Best plan (in the program's variables), its value, the lowest bound, its prices; the caller's time
-    limit, if any.
-    """
+    """Best plan (in the program's variables), its value, the lowest bound and its prices."""
 
     problem: Problem
     gap_tol: float
@@ -35,7 +31,6 @@ class Incumbent:
     value: float = -np.inf
     bound: float = np.inf
     prices: FloatArray | None = None
-    deadline: Deadline | None = None
 
     @property
     def gap(self) -> float:
@@ -83,28 +78,20 @@ class Incumbent:
     def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""
         return polish(
-            program, start, prices, *_pattern_of(program, start), tolerance=SETTINGS.direct_residual
+            program, start, prices, *_pattern_of(program, start), tolerance=SETTINGS.newton_residual
         )
 
-    def improve(self, program: Program, start: FloatArray, prices: FloatArray, *, mend: bool) -> Polished:
+    def improve(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` with its on/off pattern; offers what is found and gives where it ended.
 
         Args:
             program: the problem, or a part of it.
             start: (m,); prices: (r,).
-            mend: where Newton fails, go on from the slower `repair`, unless a plan is known and time is up.
         """
-        low, high = _pattern_of(program, start)
-        done = polish(program, start, prices, low, high)
-        held = [self.offer(program, spend) for spend in (done.spend, legal(program, start))]
-        late = self.spend is not None and self.deadline is not None and self.deadline.over
-        if not mend or late or (done.residual <= 1e-7 and held[0]):
-            return done
-        near = repair(program, start, low, high)  # forty linear programs
-        self.offer(program, near.spend)
-        again = polish(program, near.spend, near.prices, low, high)
-        self.offer(program, again.spend)
-        return again if again.residual < done.residual else done
+        done = polish(program, start, prices, *_pattern_of(program, start))
+        for spend in (done.spend, legal(program, start)):
+            self.offer(program, spend)
+        return done
 
 
 def _pattern_of(program: Program, start: FloatArray) -> tuple[FloatArray, FloatArray]:

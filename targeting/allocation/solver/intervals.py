@@ -25,7 +25,6 @@ from models.supply.curves import CurveSet, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Choices
 from targeting.allocation.solver.blocks import block_value, phi_jet
-from targeting.allocation.solver.jointstops import joint_stops
 from targeting.allocation.solver.multipliers import Intervals, Lines, Numbers, Walk
 from targeting.allocation.solver.pricing import legal
 from targeting.allocation.solver.singles import best_or_none
@@ -154,14 +153,7 @@ class Search:
 
     def _bound(self, left: Intervals) -> FloatArray:
         """(n,) upper bound of J on each interval; leaves the multiplier it was got with in `left.mu`."""
-        program = self.program
-        if program.floors is not None:
-            stops = joint_stops(
-                program, program.floors, self.rate, self.low, self.high, left.block, left.z0, left.z1
-            )
-            left.high = np.minimum(left.high, stops)
-            left.low = np.minimum(left.low, left.high)
-        if program.floors is None and not self.jumps.any():  # nothing is narrowed
+        if not self.jumps.any():  # nothing is narrowed
             ends = self.ends[0][left.block], self.ends[1][left.block]
         else:
             ends = self._shown(left.block, left.low), self._shown(left.block, left.high)
@@ -191,7 +183,7 @@ class Search:
             gain, surplus, spend, there = self._relaxed(
                 left if len(at) == n else left[at], lines.take(at), mu, (ends[0][at], ends[1][at]), y[at]
             )
-            if attempt == 0 and self.program.floors is None:  # the relaxation's maximiser may break a floor
+            if attempt == 0:
                 self._learn(left.block, spend[1])
             top = gain.max(axis=0)
             best_mu[at[top < best[at]]] = mu[top < best[at]]
@@ -201,7 +193,7 @@ class Search:
             if curved:
                 y[at] = there[end] if attempt == 0 else 0.5 * (y[at] + there[end])
             open_ = best[at] > goal[at]
-            if attempt % 3 == 2 and self.program.floors is None:  # floors move little
+            if attempt % 3 == 2:
                 open_ &= before[at] - best[at] > SETTINGS.multiplier_gain * (best - goal)[at]
                 before = best.copy()
             at, surplus = at[open_], surplus[end][open_]

@@ -1,13 +1,10 @@
 """Plans whose lower tail over the curve draws keeps a floor (constraint `risk`).
 
 The worth of a plan in draw d is W_d(s). CVaR is min over weights q, 0 <= q <= 1 / (level n), sum q = 1, of
-sum q_d W_d(s) (Rockafellar and Uryasev 2000), so the worst weights at s give its slope; quantile and chance
-take the
-draws around their edge instead and are checked on the draws as they are. Sequential linear programs
-(`repair`) climb
-under that extra row. CVaR has a bound of its own (`cvar`); for quantile and chance it is the one of the
-problem without the risk row: valid, and as wide as the floor costs.
-It must not import cvxpy.
+sum q_d W_d(s) (Rockafellar and Uryasev 2000), so the worst weights at s give its slope. A chance floor is
+climbed as a CVaR floor on the least of the draws that must reach it, those that do best at the plan, chosen
+again where the climb ends, and checked on the draws as they are. CVaR has a bound of its own; a chance floor
+has that of the problem without it: valid, and as wide as the floor costs.
 """
 
 from __future__ import annotations
@@ -24,39 +21,30 @@ from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, Risk, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import jet
 from targeting.allocation.solver.cellprices import row_prices
-from targeting.allocation.solver.cvar import TailRows, bound, climb
+from targeting.allocation.solver.cvar import Climbed, TailRows, bound, climb
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.layout import basic_weights, build
+from targeting.allocation.solver.pieces import Piece
 from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.repair import Curb, Repaired, repair
 
 
 def lower_tail(totals: FloatArray, risk: Risk) -> float:
     """The number the floor is about. cvar: mean of the worst `level` share (the draw at the edge counts in
-    part);
-    quantile: what at least 1 - level of the draws reach; chance: what at least `level` of the draws reach.
+    part); chance: what at least `level` of the draws reach.
 
     >>> lower_tail(np.array([4.0, 1.0, 3.0, 2.0]), Risk("r", "cvar", 0.5, 0.0))
     1.5
     """
     ordered = np.sort(totals)
     if risk.measure == "cvar":
-        return float(_tail_weights(len(totals), risk.level) @ ordered)
-    return float(ordered[_edge(len(totals), risk)])
+        share = risk.level * len(totals)
+        return float(np.clip(share - np.arange(len(totals)), 0.0, 1.0) @ ordered) / share
+    return float(ordered[len(totals) - _must_reach(len(totals), risk)])
 
 
-def _held(risk: Risk, reached: float) -> bool:
-    return reached >= risk.floor - SETTINGS.tail_held * abs(risk.floor)
-
-
-def _tail_weights(n: int, level: float) -> FloatArray:
-    return np.asarray(np.clip(level * n - np.arange(n), 0.0, 1.0) / (level * n))
-
-
-def _edge(n: int, risk: Risk) -> int:
-    must_reach = (1.0 - risk.level if risk.measure == "quantile" else risk.level) * n
-    return n - max(int(np.ceil(must_reach - 1e-9)), 1)
+def _must_reach(n: int, risk: Risk) -> int:
+    return max(int(np.ceil(risk.level * n - 1e-9)), 1)
 
 
 def draw_totals(problem: Problem, spend_cny: FloatArray) -> FloatArray:
@@ -69,38 +57,37 @@ def draw_totals(problem: Problem, spend_cny: FloatArray) -> FloatArray:
     return np.asarray(total(worth, outcomes(problem.market, spend_cny, draw=slice(None))))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Tail:
-    """The risk row at a spend: how far above the floor, and its slope (m,) in the program's variables."""
+    """The floor in the program's variables."""
 
     problem: Problem
     program: Program
     risk: Risk
 
-    def value(self, spend: FloatArray) -> float:
+    def real(self, spend: FloatArray) -> FloatArray:
+        """(m,) -> (n_cells,)."""
+        return np.maximum(self.program.told(spend, len(self.problem.market)), 0.0)
+
+    def at(self, spend: FloatArray) -> float:
         """Lower tail at spend (m,)."""
-        real = np.maximum(self.program.told(spend, len(self.problem.market)), 0.0)
-        return lower_tail(draw_totals(self.problem, real), self.risk)
+        return lower_tail(draw_totals(self.problem, self.real(spend)), self.risk)
 
-    def slope(self, spend: FloatArray) -> FloatArray:
-        """(m,) derivative of the tail: the worst draws' slopes, weighted."""
-        real = np.maximum(self.program.told(spend, len(self.problem.market)), 0.0)
-        totals = draw_totals(self.problem, real)
-        order, n = np.argsort(totals, kind="stable"), len(totals)
-        weights = np.zeros(n)
-        if self.risk.measure == "cvar":
-            weights[order] = _tail_weights(n, self.risk.level)
-        else:
-            edge, reach = _edge(n, self.risk), max(1, int(SETTINGS.quantile_edge * n))
-            near = order[max(0, edge - reach) : edge + reach + 1]
-            weights[near] = 1.0 / len(near)
-        slope = np.zeros(len(spend))
-        for d in np.flatnonzero(weights):
-            drawn, worth = self.drawn(int(d))
-            slope += weights[d] * jet(drawn, worth, spend).gradient.ravel()
-        return slope
+    def rows(self, spend: FloatArray, floor: float) -> TailRows:
+        """A floor on all draws, or near spend (m,) on the least of those that must reach it."""
+        totals = draw_totals(self.problem, self.real(spend))
+        draws, level = np.arange(len(totals)), self.risk.level
+        if self.risk.measure == "chance":
+            draws = np.argsort(-totals, kind="stable")[: _must_reach(len(totals), self.risk)]
+            level = max(SETTINGS.chance_edge, 1.0 / len(draws))
+        return TailRows(self.program, self.drawn, draws, level, floor)
 
-    def drawn(self, d: int) -> tuple[Program, dict[str, FloatArray]]:
+    @functools.cached_property
+    def drawn(self) -> Callable[[int], Piece]:
+        """A draw's piece, made once."""
+        return functools.lru_cache(maxsize=None)(self._drawn)
+
+    def _drawn(self, d: int) -> Piece:
         """One draw's curves in the program's layout, and what its metrics are worth."""
         market, program = self.problem.market, self.program
         assert market.draws is not None
@@ -116,26 +103,12 @@ class _Tail:
         )
 
 
-def _climb(
-    program: Program, start: FloatArray, low: FloatArray, high: FloatArray, curb: Curb
-) -> tuple[Repaired, float]:
-    """Repair under the curb, aiming a little higher each time it ends a hair below the floor; (where, tail
-    there).
-    """
-    aim, found = curb, repair(program, start, low, high, curb=curb)
-    for _ in range(4):
-        reached = curb.value(found.spend)
-        if reached >= curb.floor - SETTINGS.tail_held * abs(curb.floor):
-            break
-        aim = replace(aim, floor=aim.floor + 1.5 * (curb.floor - reached))
-        found = repair(program, found.spend, low, high, curb=aim)
-    return found, curb.value(found.spend)
-
-
-def solve_with_risk(
-    problem: Problem, risk: Risk, solve_free: Callable[[Problem], Solution], *, gap_tol: float
+def keep_floor(
+    problem: Problem, risk: Risk, free: Solution, *, gap_tol: float, deadline: Deadline
 ) -> Solution:
-    """The free optimum where it keeps the floor, else the best plan found that does, with the free bound.
+    """The free optimum where it keeps the floor, else the best plan found that does, with a bound.
+
+    Prices of rows are then those of the bound; limits of single cells have none.
 
     Raises:
         CampaignError: the market has no draws, or level is not within (0, 1).
@@ -145,72 +118,91 @@ def solve_with_risk(
         raise CampaignError(
             f"constraint {risk.name!r}: level is {risk.level}, expected a number between 0 and 1"
         )
-    free = solve_free(replace(problem, risk=None))
-    if _held(risk, lower_tail(draw_totals(problem, free.spend_cny), risk)):
+    short = SETTINGS.tail_held * abs(risk.floor)
+    if lower_tail(draw_totals(problem, free.spend_cny), risk) >= risk.floor - short:
         return replace(free, shadow_prices={**free.shadow_prices, risk.name: 0.0})
     program = build(replace(problem, risk=None))
     tail = _Tail(problem, program, risk)
     start = legal(program, program.laid(free.spend_cny))
     on = ~program.switch | (start > 0)
     low = np.where(on, np.where(program.switch, program.floor_on, program.lower), 0.0)
-    high = np.where(on, program.upper, 0.0)
-    if risk.measure == "cvar":
-        return _with_cvar(problem, risk, free, tail, (start, low, high), gap_tol)
-    curb = Curb(tail.value, tail.slope, risk.floor)
-    found, reached = _climb(program, start, low, high, curb)
-    if not _held(risk, reached) or found.residual > 1e-7:
-        safest = repair(program, start, low, high, curb=curb, safest=True)
-        reached = tail.value(safest.spend)
-        if not _held(risk, reached):
-            raise _out_of_reach(risk, reached, "no plan found")
-        found, reached = _climb(program, safest.spend, low, high, curb)
-        if not _held(risk, reached):
-            found = safest
-    return _finished(problem, risk, free, tail, found.spend, found.curb_price, free.upper_bound, gap_tol)
-
-
-def _with_cvar(
-    problem: Problem,
-    risk: Risk,
-    free: Solution,
-    tail: _Tail,
-    where: tuple[FloatArray, FloatArray, FloatArray],
-    gap_tol: float,
-) -> Solution:
-    """The CVaR floor with its own bound (`cvar`), which may also prove that no plan reaches it.
-
-    Prices of rows are those of the bound; limits of single cells have none here.
-    """
-    program, (start, low, high) = tail.program, where
-    pieces = functools.lru_cache(maxsize=None)(tail.drawn)
-    assert problem.market.draws is not None
-    rows = TailRows(program, pieces, len(problem.market.draws.hazard), risk.level, risk.floor)
-    aim, short, tolerance = rows, SETTINGS.tail_held * abs(risk.floor), 0.1 * gap_tol * abs(free.value)
-    found = climb(aim, start, low, high, safest=False)
-    for attempt in range(5):
-        if found.reached >= risk.floor - short and found.broken <= 1e-8:
-            break
-        if attempt == 1:
-            safest = climb(rows, found.spend, low, high, safest=True)
-            if safest.reached < risk.floor - short:
-                most = [bound(rows, safest.spend, d, safest=True, tolerance=tolerance) for d in safest.duals]
-                proven = min(most, default=np.inf) < risk.floor
-                raise _out_of_reach(risk, safest.reached, "there is no plan" if proven else "no plan found")
-            start = safest.spend
-        aim = replace(aim, floor=aim.floor + max(1.5 * (risk.floor - found.reached), short))
-        found = climb(aim, found.spend if attempt != 1 else start, low, high, safest=False)
-    else:
-        found = replace(found, spend=start)
-    bounds = [bound(rows, found.spend, d, safest=False, tolerance=tolerance) for d in found.duals]
-    if not bounds:
-        return _finished(problem, risk, free, tail, found.spend, 0.0, free.upper_bound, gap_tol)
-    prices, price, _q = found.duals[int(np.argmin(bounds))]
+    box, close = (low, np.where(on, program.upper, 0.0)), max(0.1 * gap_tol, SETTINGS.tail_gap)
+    tolerance = close * abs(free.value)
+    found = _reached(tail, start, box, deadline, tolerance)
+    if risk.measure == "chance" or not found.duals:
+        price = found.duals[-1][1] if found.duals else 0.0
+        return _finished(tail, free, found.spend, price, free.upper_bound, gap_tol)
+    rows = tail.rows(found.spend, risk.floor)
+    first = [bound(rows, found.spend, d, safest=False, tolerance=tolerance) for d in found.duals]
+    best = found.duals[int(np.argmin(first))]
+    prices, price, _q = best
+    closest = bound(rows, found.spend, best, safest=False, tolerance=tolerance, deadline=deadline)
     own = program.lawful(prices)
-    named = row_prices(problem, own, program.told(found.spend, len(problem.market)))
+    named = row_prices(problem, own, tail.real(found.spend))
     size = 1e-7 * abs(free.value) / max(problem.budget_cny, 1e-300)  # below is the interior point's rounding
     binding = tuple(n for n, p in named.items() if p > size)
     free = replace(free, shadow_prices=named, binding=binding, yuan_price=float(abs(own[0])))
-    return _finished(problem, risk, free, tail, found.spend, price, min(free.upper_bound, *bounds), gap_tol)
+    return _finished(tail, free, found.spend, price, min(free.upper_bound, closest, *first), gap_tol)
+
+
+def _reached(
+    tail: _Tail, start: FloatArray, box: tuple[FloatArray, FloatArray], deadline: Deadline, tolerance: float
+) -> Climbed:
+    """The best plan found that keeps the floor, aiming a little higher each time it ends below."""
+    risk, short, aim = tail.risk, SETTINGS.tail_held * abs(tail.risk.floor), tail.risk.floor
+    under = aim
+    found = climb(tail.rows(start, aim), start, *box, safest=False, deadline=deadline)
+    for attempt in range(SETTINGS.tail_aims):
+        missing = risk.floor - tail.at(found.spend)
+        if missing <= short and found.broken <= 1e-8:
+            return _lowered(tail, found, (under, aim), box, deadline) if risk.measure == "chance" else found
+        start, under = found.spend, aim
+        if attempt == 1:
+            start = _safest(tail, start, box, deadline, tolerance)
+        aim += max(1.5 * missing, short)
+        found = climb(tail.rows(start, aim), start, *box, safest=False, deadline=deadline)
+    return replace(found, spend=_safest(tail, start, box, deadline, tolerance))
+
+
+def _lowered(
+    tail: _Tail,
+    found: Climbed,
+    aims: tuple[float, float],
+    box: tuple[FloatArray, FloatArray],
+    deadline: Deadline,
+) -> Climbed:
+    """A plan that earns more than `found`, aiming between what was too low and what was enough."""
+    under, over = aims
+    for _ in range(SETTINGS.chance_choices):
+        aim = 0.5 * (under + over)
+        trial = climb(tail.rows(found.spend, aim), found.spend, *box, safest=False, deadline=deadline)
+        kept = tail.at(trial.spend) >= tail.risk.floor and trial.broken <= 1e-8
+        under, over = (under, aim) if kept else (aim, over)
+        found = trial if kept and trial.value > found.value else found
+    return found
+
+
+def _safest(
+    tail: _Tail, start: FloatArray, box: tuple[FloatArray, FloatArray], deadline: Deadline, tolerance: float
+) -> FloatArray:
+    """A plan (m,) with the highest tail found.
+
+    Raises:
+        InfeasibleError: it is below the floor.
+    """
+    risk, best = tail.risk, start
+    for _ in range(SETTINGS.chance_choices if risk.measure == "chance" else 1):
+        rows = tail.rows(best, risk.floor)
+        found = climb(rows, best, *box, safest=True, deadline=deadline)
+        if tail.at(found.spend) <= tail.at(best):
+            break
+        best = found.spend
+    reached = tail.at(best)
+    if reached < risk.floor - SETTINGS.tail_held * abs(risk.floor):
+        most = [bound(rows, best, d, safest=True, tolerance=tolerance) for d in found.duals]
+        proven = risk.measure == "cvar" and min(most, default=np.inf) < risk.floor
+        raise _out_of_reach(risk, reached, "there is no plan" if proven else "no plan found")
+    return best
 
 
 def _out_of_reach(risk: Risk, reached: float, verdict: str) -> InfeasibleError:
@@ -223,18 +215,11 @@ def _out_of_reach(risk: Risk, reached: float, verdict: str) -> InfeasibleError:
 
 
 def _finished(
-    problem: Problem,
-    risk: Risk,
-    free: Solution,
-    tail: _Tail,
-    spend: FloatArray,
-    price: float,
-    top: float,
-    gap_tol: float,
+    tail: _Tail, free: Solution, spend: FloatArray, price: float, top: float, gap_tol: float
 ) -> Solution:
     """The plan at spend (m,), its value from the true curves."""
-    real = np.maximum(tail.program.told(spend, len(problem.market)), 0.0)
-    value = float(total(problem.objective, outcomes(problem.market, real)))
+    real, name = tail.real(spend), tail.risk.name
+    value = float(total(tail.problem.objective, outcomes(tail.problem.market, real)))
     gap = (top - value) / max(abs(value), 1e-300)
     return replace(
         free,
@@ -242,6 +227,6 @@ def _finished(
         spend_cny=real,
         value=value,
         upper_bound=max(top, value),
-        shadow_prices={**free.shadow_prices, risk.name: price},
-        binding=tuple(dict.fromkeys((*free.binding, risk.name))),
+        shadow_prices={**free.shadow_prices, name: price},
+        binding=tuple(dict.fromkeys((*free.binding, name))),
     )

@@ -8,12 +8,13 @@ load. It must not import cvxpy.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.errors import InfeasibleError, SolverError
+from models.errors import InfeasibleError, SolverError, UndecidedError
 from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes, saturation, total
 from targeting.allocation.problem import Problem, Row, Solution
@@ -53,10 +54,12 @@ def solve_in_rooms(
     def ask(asked: Problem, came: float, price: float) -> Tried:
         return room.ask(asked, np.array([came]), np.array([price]), own)
 
-    top = room_bound(
-        problem, ask, best=room.best, price=room.price, open_bound=room.open_bound,
-        gap=max(gap_tol, SETTINGS.room_gap), deadline=deadline,
-    )  # fmt: skip
+    top = room.open_bound
+    with contextlib.suppress(UndecidedError):
+        top = room_bound(
+            problem, ask, best=room.best, price=room.price, open_bound=room.open_bound,
+            gap=max(gap_tol, SETTINGS.room_gap), deadline=deadline,
+        )  # fmt: skip
     best = room.best
     gap = (top - best.value) / max(abs(best.value), 1e-300)
     return replace(
@@ -149,6 +152,8 @@ class _Meeting:
             except InfeasibleError:
                 low, came = came, 0.5 * (came + high)
                 continue
+            except UndecidedError:
+                break
             self._offer(found)
             worth = np.zeros(len(none)) if capped.prices is None else capped.prices[-len(none) :]
             self.price = self._taken(found.spend_cny)

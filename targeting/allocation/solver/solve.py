@@ -1,6 +1,6 @@
 """`solve`: the best plan with a certificate.
 
-    Newton straight away where all is smooth and concave (`direct`), else
+    Newton from the last plan, where there is one, else
     column generation -> Newton polish -> Lagrangian bound -> the tree, where a gap stays open.
 
 Value and feasibility of what is returned are recomputed from the true curves (`incumbent`).
@@ -8,11 +8,11 @@ Value and feasibility of what is returned are recomputed from the true curves (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.errors import CampaignError, InfeasibleError, SolverError
+from models.errors import CampaignError, InfeasibleError, UndecidedError
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.settings import SETTINGS
@@ -20,13 +20,12 @@ from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.branching import close
 from targeting.allocation.solver.cellprices import named_prices
 from targeting.allocation.solver.deadline import Deadline
-from targeting.allocation.solver.direct import smooth, solve_directly, try_newton
-from targeting.allocation.solver.generation import ladder, least
+from targeting.allocation.solver.generation import least
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.master import Pool
-from targeting.allocation.solver.pricing import legal
-from targeting.allocation.solver.risk import solve_with_risk
+from targeting.allocation.solver.pricing import legal, price
+from targeting.allocation.solver.risk import keep_floor
 
 
 @dataclass
@@ -55,41 +54,31 @@ def solve(
     Raises:
         CampaignError: `gap_tol` or `time_limit_s` is not positive.
         InfeasibleError: no plan satisfies the rows and limits.
+        UndecidedError: time was up with no plan, and no proof that there is none.
         SolverError: the optimiser failed; no plan is passed on.
     """
     if not gap_tol > 0:
         raise CampaignError(f"gap_tol is {gap_tol}, expected a number > 0 (1e-6 is usual)")
     if not time_limit_s > 0:
         raise CampaignError(f"time_limit_s is {time_limit_s}, expected seconds > 0")
-    if problem.risk is not None:
-        return solve_with_risk(
-            problem,
-            problem.risk,
-            lambda free: solve(free, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm),
-            gap_tol=gap_tol,
-        )
     deadline = Deadline.of(time_limit_s)
+    if problem.risk is not None:
+        free = solve(replace(problem, risk=None), gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        return keep_floor(problem, problem.risk, free, gap_tol=gap_tol, deadline=deadline)
     program = build(problem)
     _check_boxes(problem, program)
-    best = Incumbent(problem, gap_tol, deadline=deadline)
+    best = Incumbent(problem, gap_tol)
     warm = warm if warm is not None else Warm()
-    rounds = 0
-    if not _continued(program, best, warm):
-        rungs = ladder(program)
-        tried = solve_directly(program, best, rungs) if smooth(program) else []
-        if not best.closed:
-            tried += [] if warm.sheets else list(rungs)
-            rounds = _by_columns(program, best, [rung.spend for rung in tried], warm, deadline)
+    rounds = 0 if _continued(program, best, warm) else _by_columns(program, best, warm, deadline)
     return _finish(program, best, warm, deadline, rounds)
 
 
-def _by_columns(
-    program: Program, best: Incumbent, spends: list[FloatArray], warm: Warm, deadline: Deadline
-) -> int:
-    """Column generation from these spends (m,) and the warm ones, then the tree; gives the rounds it took."""
+def _by_columns(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> int:
+    """Column generation from the warm columns, then the tree; gives the rounds it took."""
     pool = Pool.of(program)
     best.offer(program, least(program))
-    for spend in (least(program), *warm.sheets, *spends):
+    free, _value = price(program, program.weights(np.zeros(len(program.row_lower))))
+    for spend in (least(program), *warm.sheets, free):
         pool.add(legal(program, spend))
     rounds = close(pool, best, deadline)
     warm.sheets = [s.spend for s in pool.sheets[-SETTINGS.warm_sheets :]]
@@ -102,7 +91,11 @@ def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
         return False
     if len(warm.spend) != len(program.cell) or len(warm.prices) != len(program.row_lower):
         return False
-    return try_newton(program, best, legal(program, warm.spend), warm.prices)
+    done = best.newton(program, legal(program, warm.spend), warm.prices)
+    if done.residual > SETTINGS.newton_converged or not best.offer(program, done.spend):
+        return False
+    best.bound_at(program, done.prices, done.spend)
+    return best.closed
 
 
 def _check_boxes(problem: Problem, program: Program) -> None:
@@ -122,7 +115,10 @@ def _check_boxes(problem: Problem, program: Program) -> None:
 
 def _finish(program: Program, best: Incumbent, warm: Warm, deadline: Deadline, rounds: int) -> Solution:
     if best.spend is None or best.prices is None:
-        raise SolverError("allocation: no plan that holds on the true curves was found")
+        raise UndecidedError(
+            f"within {deadline.seconds:g} s no plan was found, and none was proven impossible; "
+            "raise the time limit or loosen a constraint"
+        )
     warm.spend, warm.prices = best.spend, best.prices
     named = named_prices(best.problem, program, best.prices, best.spend)
     spend = np.maximum(program.told(best.spend, len(best.problem.market)), 0.0)

@@ -4,8 +4,11 @@ Exists because the return of a cell's last yuan also falls with what the other p
 spend, which no limit of a single cell can say. `stopped` writes what a cell alone can keep as limits: nothing
 or at least the spend from which an S-curve is steep enough, at most the spend at which it stops. That is the
 whole constraint where cells are additive, and a relaxation whose bound holds where placements compete.
-Segments whose placements then fall below the floor together are capped where all of them return it; what
-that may cost is in the gap that is reported.
+
+One floor m for every yuan is the price m on spend: the plan is then the best of value - m spend, and so is
+its certificate (no plan earns more after m a yuan). Where floors differ, or rows and minimums hold a plan
+below them, segments whose placements fall below the floor together are capped where all of them return it;
+what that may cost is in the gap that is reported.
 """
 
 from __future__ import annotations
@@ -18,12 +21,10 @@ from numpy.typing import NDArray
 from models.errors import SolverError
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
+from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Market, Problem, Solution
 from targeting.allocation.rooms import fills
 from targeting.allocation.settings import SETTINGS
-from targeting.allocation.solver.arrays import Floors
-from targeting.allocation.solver.incumbent import Incumbent
-from targeting.allocation.solver.layout import basic_weights, build
 from targeting.allocation.solver.room import solve_in_rooms
 from targeting.allocation.solver.solve import Warm, solve
 
@@ -49,15 +50,15 @@ def solve_with_stops(
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     near, capped = Neighbours.of(problem.market), stopped(problem)
+    priced = _solve_at_price(problem, near, gap_tol=gap_tol, time_limit_s=time_limit_s)
+    if priced is not None:
+        return priced
     alone = np.minimum(capped.limits.upper_cny, problem.budget_cny)
     found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     bound = found.upper_bound
-    last = Warm()
     for _ in range(SETTINGS.stop_rounds):
         low = below_floor(problem, found.spend_cny, near)
         if not low.any():
-            if bound - found.value > gap_tol * abs(found.value):
-                bound = min(bound, _joint_bound(problem, last, found.value, gap_tol))
             return _certified(found, bound=bound, gap_tol=gap_tol)
         together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
         stops = _stopping_together(problem, found.spend_cny, alone, together, near)
@@ -65,24 +66,55 @@ def solve_with_stops(
             low & (found.spend_cny < 0.99 * stops), 0.0, stops
         )  # below, on its flat start: closed
         capped = _capped(capped, np.where(together, stops, np.inf))
-        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=last)
+        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s)
     raise SolverError(
         "marginal_floor: no plan was found in which every cell stops in time; please report this brief"
     )
 
 
-def _joint_bound(problem: Problem, last: Warm, value: float, gap_tol: float) -> float:
-    """The Lagrangian bound at the last solve's prices, placements held to their floors together."""
-    market, limits = problem.market, problem.limits
-    if problem.risk is not None or last.spend is None or last.prices is None:
-        return np.inf
-    program = build(stopped(problem))
-    at = np.maximum(program.cell, 0)
-    weights = basic_weights(market, problem.worth or problem.objective, lambda x: x[at])
-    floors = Floors(limits.marginal_floor[at], weights["impressions"], weights["fans"])
-    best = Incumbent(problem, gap_tol, value=value)
-    best.bound_at(replace(program, floors=floors), last.prices, last.spend)
-    return best.bound
+def _solve_at_price(
+    problem: Problem, near: Neighbours, *, gap_tol: float, time_limit_s: float
+) -> Solution | None:
+    """The best plan of value - floor x spend; None where that is not the same question, or breaks a floor."""
+    price = _price_of_floor(problem)
+    if price is None or near.seat.max(initial=0) == 0:  # cells that stand alone stop exactly (`stopped`)
+        return None
+    floor, warm = float(problem.limits.marginal_floor[0]), Warm()
+
+    def solved(share: float) -> tuple[Solution, float]:
+        spend = np.minimum(problem.objective.get("spend", 0.0), -share * price)
+        asked = replace(problem, objective={**problem.objective, "spend": spend + np.zeros(len(near.seat))})
+        found = solve(asked, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        metrics = outcomes(problem.market, found.spend_cny)
+        return found, float(total(problem.objective, metrics))
+
+    found, value = solved(1.0)
+    if below_floor(problem, found.spend_cny, near).any():
+        return None
+    names = [s for s in problem.limits.sources if s.side == "marginal_floor" and floor in s.value]
+    rise = max(solved(1.0 - SETTINGS.stop_shift)[1] - solved(1.0 + SETTINGS.stop_shift)[1], 0.0)
+    held = found.yuan_price or 0.0
+    prices, binding = dict(found.shadow_prices), list(found.binding)
+    if held > 0:
+        prices["total"], held = prices["total"] + price, held + price
+    for source in names if rise > SETTINGS.price_nothing * abs(value) else []:
+        per_unit = rise / (2 * SETTINGS.stop_shift * floor)
+        prices[source.name] = per_unit * float(np.max(source.per_step))
+        binding.append(source.name)
+    return replace(
+        found, value=value, upper_bound=value + found.upper_bound - found.value, shadow_prices=prices,
+        binding=tuple(binding), yuan_price=held if found.yuan_price is not None else None,
+    )  # fmt: skip
+
+
+def _price_of_floor(problem: Problem) -> float | None:
+    """What the floor is in the objective per yuan, where there is one for all cells; else None."""
+    floor, worth = problem.limits.marginal_floor, problem.worth or problem.objective
+    if problem.risk is not None or len(worth) != 1 or np.ptp(floor) > 0:
+        return None
+    [(metric, each)] = worth.items()
+    kept = np.asarray(problem.objective.get(metric, 0.0)) / np.where(each != 0, each, np.inf)
+    return float(kept[0] * floor[0]) if kept.ndim and kept[0] > 0 and np.ptp(kept) == 0 else None
 
 
 def stopped(problem: Problem) -> Problem:

@@ -8,11 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from small_markets import market
 
-from models.errors import InfeasibleError
+from models.errors import InfeasibleError, UndecidedError
 from targeting.allocation.explain.contradiction import explain, loosened, restricted, solve_or_explain
 from targeting.allocation.explain.spendlp import least_slack, linear_names
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
+from targeting.allocation.solver import branching
+from targeting.allocation.solver.deadline import Deadline
 
 SMALL = market()
 
@@ -206,3 +208,34 @@ def test_risk_and_marginal_floors_are_spoken_of_in_words():
     assert error.relaxation["stop"] == pytest.approx(5.0, rel=0.02)
     assert "last yuan returns at least 50" in str(error)
     assert "cvar at least 100,000" in str(error)
+
+
+def test_the_time_limit_holds_while_no_plan_is_known(monkeypatch):
+    """It was ten times as long then: 300 caps and a return out of reach ran for minutes."""
+    looks = []
+    look = branching._look
+    monkeypatch.setattr(branching, "_look", lambda *args: looks.append(1) or look(*args))
+    monkeypatch.setattr(Deadline, "over", property(lambda self: True))
+    monkeypatch.setattr(branching, "proof_of_none", lambda pool, deadline: None)
+    brief = [bounds("all", min_share=0.9), {"kind": "roi_floor", "min": 1e3}]
+    with pytest.raises(UndecidedError, match="none was proven impossible"):
+        solve_or_explain(compiled(*brief))
+    assert len(looks) == 1
+
+
+def test_hundreds_of_innocent_caps_are_dropped_together():
+    asked = []
+
+    def feasible(problem):
+        asked.append(1)
+        return not {"a", "return"} <= {r.name for r in problem.rows}
+
+    on = market(segments=40)
+    caps = [
+        bounds(f"cap {i}", segment=f"s{i // 2}", placement=p, max_cny=500)
+        for i, p in enumerate(["video", "live"] * 40)
+    ]
+    brief = [*caps, bounds("a", min_share=0.9), {"kind": "roi_floor", "name": "return", "min": 1e3}]
+    error = explain(compiled(*brief, on=on), feasible=feasible, proven=True)
+    assert set(error.conflict) == {"a", "return"}
+    assert len(asked) < 80

@@ -162,3 +162,21 @@ def test_people_are_chosen_for_one_slot():
 def test_an_intensity_is_a_positive_multiple(plan, intensities):
     with pytest.raises(CampaignError, match="expected finite numbers > 0"):
         plan.offers(intensities=intensities)
+
+
+def test_the_lists_write_themselves_and_say_what_is_in_which(packages, tmp_path):
+    index = packages.write(tmp_path / "lists")
+    assert pl.read_csv(tmp_path / "lists/packages.csv")["people"].to_list() == index["people"].to_list()
+    for (placement, package), people in packages.people.items():
+        [name] = index.filter(placement=placement, package=package)["file"]
+        back = pl.read_csv(tmp_path / "lists" / name, schema_overrides={"user_id": pl.String})
+        assert back["user_id"].to_list() == people["user_id"].to_list()
+    assert {path.name for path in (tmp_path / "lists").iterdir()} == {*index["file"], "packages.csv"}
+    assert index["cost_cny"].sum() == pytest.approx(packages.spend_cny, abs=0.01)
+
+
+def test_a_plan_shows_its_tables_whole(plan):
+    wide = plan.compare(plan)
+    assert "…" not in str(wide) + str(plan.allocation) + wide._repr_html_()
+    for name in (*wide.columns, *wide["segment"]):
+        assert name in str(wide)
