@@ -149,11 +149,11 @@ class _Meeting:
                 break
             try:
                 found = self.solve(self._capped(came), self._left, capped)
+            except UndecidedError:
+                break
             except InfeasibleError:
                 low, came = came, 0.5 * (came + high)
                 continue
-            except UndecidedError:
-                break
             self._offer(found)
             worth = np.zeros(len(none)) if capped.prices is None else capped.prices[-len(none) :]
             self.price = self._taken(found.spend_cny)
