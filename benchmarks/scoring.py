@@ -11,7 +11,8 @@ it, and on its rate of buying a forest of 100 trees of `--leaves` leaves; the sh
 obvious way: read by polars, features to a matrix, the lines by numpy and the same forest by LightGBM's
 predict, columns written by polars, nothing checked, nothing kept for the morning after a crash; and the job
 on Spark local[2]; plain: the table read and written by polars, nothing else. Processor seconds of a process
-of its own each, its children counted, so that neighbours on a shared machine cost little; rows a second are what two free cores would give: 2 rows / processor seconds.
+of its own each, its children counted, so that neighbours on a shared machine cost little; rows a second are
+what two free cores would give: 2 rows / processor seconds.
 `--memory`: peak resident size of the job by number of people.
 """
 
