@@ -118,21 +118,23 @@ def score(
     engine: Annotated[Engine | None, typer.Option(help="Where to run.")] = None,
     config: Config = None,
     tracking_uri: Store = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Score every user for every placement; an interrupted job goes on where it stopped."""
-    from pipelines.jobs.score import run_score
+    from pipelines.jobs.score import intend_score, run_score
 
+    where = engine.value if engine else None
+    given: dict[str, Any] = {"data": data, "model": model, "out": out, "engine": where, "config": config}
+    if dry_run:
+        with progress("score"):
+            intent = intend_score(**given, tracking_uri=tracking_uri)
+        done(intent, json, f"Would write scores into {intent.out}; nothing was done")
+        return
     with progress("score") as tell:
-        result = run_score(
-            data=data,
-            model=model,
-            out=out,
-            engine=engine.value if engine else None,
-            config=config,
-            tracking_uri=tracking_uri,
-            tell=tell,
-        )
+        result = run_score(**given, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Scores of {result.users:,} users are in {result.out}")
 
 

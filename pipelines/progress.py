@@ -2,7 +2,8 @@
 
 How much is done is counted where the job counts ("window 2 of 5"). Elsewhere it is the share of the whole
 that usually lies before a step: seconds of the demo's merchant, 40,000 people, on two cores. A job of another
-size divides its time otherwise, so the time left is said with "about". In a pipe nothing is said.
+size divides its time otherwise, so the time left is said with "about". In a pipe nothing is said, unless a
+scheduler asks for lines of JSON (`TARGETING_LOG=json`): then every step, its end and an error are one each.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.text import Text
 
 from models.escaping.media import for_terminal
-from pipelines.shell import Tell, quiet, silent
+from pipelines.shell import Tell, log_line, logs_json, quiet, silent
 
 _RUN = {
     "reading": 0.0,
@@ -83,12 +84,17 @@ class _Left(ProgressColumn):
 
 @contextmanager
 def progress(command: str) -> Iterator[Tell]:
-    """A listener that shows the present step on a terminal, and nothing elsewhere.
+    """A listener that shows the step on a terminal, logs it as JSON where asked, and is silent elsewhere.
 
     While it is open, only stderr is written to.
     """
     console = Console(stderr=True)
     with quiet(1):
+        if logs_json():
+            log_line("started", job=command)
+            yield lambda stage: log_line("step", job=command, step=stage)
+            log_line("done", job=command)
+            return
         if not console.is_terminal:
             yield silent
             return

@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import typer
 from rich.console import Console
@@ -30,11 +31,16 @@ from targeting.words import LANGUAGES, Words, refused
 
 Tell = Callable[[str], None]
 DEBUG_VARIABLE = "TARGETING_DEBUG"
+LOG_VARIABLE = "TARGETING_LOG"
+"""`json`: what a job says of itself on stderr is one JSON object a line."""
 EXIT_INPUT = 1
 MOST_LETTERS = 2000
 """Of an error line; a name in it may be a megabyte long."""
 # What a disk or its owner refuses; any other failure of the operating system is a fault of ours.
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
+_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG),
+    *(errno.ENAMETOOLONG, errno.ELOOP),
+}
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 4, 130, 143
 _CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
 
@@ -140,7 +146,22 @@ def complain(message: str) -> None:
     cut = (
         f"{told[: MOST_LETTERS // 2]} ... {told[-MOST_LETTERS // 2 :]}" if len(told) > MOST_LETTERS else told
     )
+    if logs_json():
+        log_line("error", message=cut)
+        return
     sys.stderr.write(f"targeting: {cut}\n")
+    sys.stderr.flush()
+
+
+def logs_json() -> bool:
+    """Whether a scheduler asked for lines of JSON."""
+    return os.environ.get(LOG_VARIABLE) == "json"
+
+
+def log_line(event: str, **fields: str) -> None:
+    """One line of JSON on stderr: the moment (UTC), the event and what belongs to it."""
+    line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
+    sys.stderr.write(for_terminal(json.dumps(line, ensure_ascii=False)) + "\n")
     sys.stderr.flush()
 
 

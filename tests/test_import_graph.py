@@ -24,6 +24,7 @@ MAY_WAIT = {
     "jinja2",
     "lightgbm",
     "mlflow",
+    "numba",
     "pandas",
     "pyarrow",
     "pyspark",

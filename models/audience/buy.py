@@ -123,7 +123,7 @@ def fit_buying(
         y=followers.bought.astype(float),
         w=curve.at(followers.age_days),
         b=anyway.hazard[user] * followers.age_days / followers.horizon_days,
-        weight=followers.weight,
+        weight=np.ones(user.size),
     )
     knows = [*related] if anyway.shape is None else [anyway.shape, *related]
     bases = [Base(one, slope=0.0) for one in knows]

@@ -9,7 +9,6 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,13 +72,13 @@ class FeatureEncoder:
         """Code a users frame, each column read by its kind in training whatever type it has now.
 
         Returns:
-            Float matrix of shape (n_users, n_columns).
+            Float matrix of shape (n_users, n_columns), each column side by side in memory.
 
         Raises:
             DataError: A feature column is missing (the nearest present name is given), nested, or holds
                 cells that cannot be read as its kind.
         """
-        matrix = np.empty((users.height, len(self.columns)), dtype=np.float64)
+        matrix = np.empty((users.height, len(self.columns)), dtype=np.float64, order="F")
         snapshot_at = users["snapshot_at"] if "snapshot_at" in users.columns else None
         for position, column in enumerate(self.columns):
             if column.name not in users.columns:
@@ -155,10 +154,9 @@ def _encode(column: pl.Series, feature: Feature, snapshot_at: pl.Series | None) 
                 " training; convert it"
             )
     if feature.kind != "category":
-        return _numbers(read)
-    codes: Mapping[str, float] = {level: float(i) for i, level in enumerate(feature.levels)}
-    coded = read.replace_strict(codes, default=None, return_dtype=pl.Float64)
+        return read.cast(pl.Float64).to_numpy()
+    coded = read.cast(pl.Enum(feature.levels), strict=False).to_physical().cast(pl.Float64)
     if feature.has_other:
         other = read.is_not_null() & coded.is_null()
         coded = coded.set(other, float(len(feature.levels)))
-    return coded.to_numpy().astype(np.float64)
+    return coded.to_numpy()

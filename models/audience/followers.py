@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from models.audience.delay import RefundMaturity, fit_refunds
-from models.audience.evenly import even_weights
 from models.events.event_log import CONTROL, DAY_US, EventLog
 from models.events.orders_since_follow import age_days, orders_since_follow
 from models.rates.likelihood import HazardRows
@@ -26,7 +25,6 @@ class Followers:
         user: Row of users.
         placement: Code of the placement followed through (the last code is organic).
         randomized: Shown by a coin.
-        weight: For how many like it each one stands (`models.audience.evenly`).
         age_days: Follow age at `as_of`, at most the horizon.
         first_kept_days: Follow age of the first kept order, NaN where none.
         net_cny: Net GMV within min(age, horizon), young refunds anticipated.
@@ -41,7 +39,6 @@ class Followers:
     user: np.ndarray
     placement: np.ndarray
     randomized: np.ndarray
-    weight: np.ndarray
     age_days: np.ndarray
     first_kept_days: np.ndarray
     net_cny: np.ndarray
@@ -94,16 +91,11 @@ def read_followers(
         first_days=pl.col("age_days").min(), net_cny=pl.col("net_cny").sum(), orders=pl.len()
     )
     age = follows.select(age_days(pl.lit(log.as_of), "followed_at").clip(0.0, horizon_days)).to_series()
-    table = (
-        follows.join(per, on="follow", how="left")
-        .join(even_weights(log), on="user_id", how="left")
-        .sort("follow")
-    )
+    table = follows.join(per, on="follow", how="left").sort("follow")
     return Followers(
         user=table["user"].to_numpy().astype(np.int64),
         placement=table["placement"].replace_strict(codes, return_dtype=pl.Float64).to_numpy(),
         randomized=table["randomized"].fill_null(False).to_numpy(),
-        weight=table["weight"].to_numpy(),
         age_days=age.to_numpy(),
         first_kept_days=table["first_days"].fill_null(np.nan).to_numpy(),
         net_cny=table["net_cny"].fill_null(0.0).to_numpy(),

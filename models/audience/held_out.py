@@ -63,9 +63,14 @@ class Past:
     judged: EventLog
 
 
-def claim(log: EventLog, placements: tuple[str, ...]) -> Claims:
-    """Decide whether the follow effects may be called causal, from the randomised rows there are."""
-    randomised = log.exposures.filter(pl.col("randomized").fill_null(False))
+def claim(exposures: pl.DataFrame, placements: tuple[str, ...]) -> Claims:
+    """Decide whether the follow effects may be called causal, from the randomised rows there are.
+
+    Args:
+        exposures: Of a training log: randomized, placement, followed.
+        placements: Of the brief.
+    """
+    randomised = exposures.filter(pl.col("randomized").fill_null(False))
     counts = {
         name: (rows.height, int(rows["followed"].sum()))
         for name in placements

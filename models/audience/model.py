@@ -35,6 +35,7 @@ from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
 from models.rates.batch import Batch
 from models.rates.calibration import Reliability
+from models.rates.settings import RATES
 from models.rates.shape import Fitting
 from models.stored import Rows, plain, read
 
@@ -126,7 +127,7 @@ class AudienceModel:
             funnel=funnel,
             value=value,
             metrics={**funnel.metrics, **known, **held_out.metrics, **sizes},
-            claims=claim(log, placements),
+            claims=claim(log.exposures, placements),
             warnings=(*log.warnings, *held_out.warnings, *_about(value)),
             reliability=held_out.tables,
             threads=threads,
@@ -184,7 +185,7 @@ class AudienceModel:
         scores = {name: np.zeros((users.height, len(self.placements))) for name in NUMBERS}
         for start in range(0, users.height, AUDIENCE.score_rows):
             at = slice(start, start + AUDIENCE.score_rows)
-            batch = Batch(matrix[at])
+            batch = Batch(matrix[at], is_of_many=users.height >= RATES.many_rows)
             for j, name in enumerate(self.placements):
                 scores["p_enter"][at, j], scores["p_follow"][at, j] = self._follow(batch, name)
                 if self.value:

@@ -117,10 +117,12 @@ def conform(
 
 def _with_cells_of_units(raw: pl.DataFrame, table: Table) -> pl.DataFrame:
     """A console's report that says no segment, with what the names of our own units say in its place."""
+    if table != "delivery":
+        return raw
     said = meanings([name for name in raw.columns if name != SURPLUS], "delivery", CONTRACTS["delivery"])
     named = {column for column, (name, _) in said.items() if name in CELL_OF_UNIT}
     column = None if any(name == "segment" for name, _ in said.values()) else column_of_units(raw)
-    if table != "delivery" or column is None:
+    if column is None:
         return raw
     # The console's own campaign and resource (广告位) are not those of the plan.
     return raw.drop(named - {column}).with_columns(cells_of_units(raw[column])).drop(named & {column})

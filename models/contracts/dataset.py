@@ -123,7 +123,8 @@ def _of_known_users(table: Conformed, known: pl.DataFrame) -> tuple[pl.DataFrame
 def _oddities(users: pl.DataFrame, exposures: pl.DataFrame, source: str) -> list[str]:
     """What is allowed but limits what can be learned."""
     found = []
-    shown = exposures.filter(pl.col("placement") != CONTROL)["placement"].unique()
+    shown = exposures["placement"].unique()
+    shown = shown.filter(shown != CONTROL)
     if len(shown) == 1:
         found.append(f"{source}: all shown rows are in placement {shown[0]!r}; the others cannot be learned")
     if not exposures["randomized"].any():

@@ -119,35 +119,62 @@ class Feature:
         read = as_truth(column) if self.kind == "bool" else as_number(column, factor, snapshot_at, decimal)
         if column.dtype.is_temporal():
             odds.append(Odd(self.name, "times", len(column) - column.null_count()))
-        empty = is_blank(column) if column.dtype == pl.String else column.is_null()
-        odds += self._told("unreadable", column, ~empty & read.is_null())
-        if read.dtype == pl.Float64:
+        if read.null_count() > (0 if column.dtype == pl.String else column.null_count()):
+            empty = is_blank(column) if column.dtype == pl.String else column.is_null()
+            odds += self._told("unreadable", column, ~empty & read.is_null())
+        if read.dtype == pl.Float64 and not self._as_trained(read):
             infinite = ~read.is_finite().fill_null(True)
             odds += self._told("infinite", column, infinite, example=False)
             read = read.set(infinite, None)
-        if self.low is not None and self.high is not None:
-            absurd = (read.abs() > ABSURD * max(abs(self.low), abs(self.high), 1.0)).fill_null(False)
-            odds += self._told("absurd", read, absurd)
-            read = read.set(absurd, None)
-            if self.low >= 0:
-                odds += self._told("negative", read, (read < 0).fill_null(False))
+            if self.low is not None and self.high is not None:
+                absurd = (read.abs() > ABSURD * max(abs(self.low), abs(self.high), 1.0)).fill_null(False)
+                odds += self._told("absurd", read, absurd)
+                read = read.set(absurd, None)
+                if self.low >= 0:
+                    odds += self._told("negative", read, (read < 0).fill_null(False))
         return read.alias(self.name), tuple(odds)
+
+    def _as_trained(self, read: pl.Series) -> bool:
+        """Whether no number is odd, at a glance: most columns are like that, and none of their cells needs
+        to be looked at twice.
+        """
+        if self.low is None or self.high is None or read.is_nan().any():
+            return False
+        least, most = read.min(), read.max()
+        if not isinstance(least, float) or not isinstance(most, float):
+            return True  # empty
+        limit = ABSURD * max(abs(self.low), abs(self.high), 1.0)
+        return (0.0 if self.low >= 0 else -limit) <= least and most <= limit
 
     def _words(self, column: pl.Series) -> tuple[pl.Series, tuple[Odd, ...]]:
         """Text of a category, spelt as its level is."""
+        if column.dtype == pl.String and (distinct := column.unique()).len() < len(column) // 4:
+            # each text is looked at once, and not in every cell that holds it
+            told, _ = self._words(distinct)
+            texts = column.replace_strict(distinct, told, return_dtype=pl.String).alias(self.name)
+            return texts, self._of_levels(texts)
         texts = as_words(column)
         if self.name == "gender":
             texts = values.gender(texts)
         texts = texts.alias(self.name)
         if not self.levels:
             return texts, ()
-        levels = pl.Series(self.levels, dtype=pl.String).implode()
+        levels = self._levels
         unknown = texts.filter(~texts.is_in(levels)).drop_nulls().unique()
         if len(unknown):
             spelt = levels_meant(unknown.to_list(), self.levels)
             texts = texts.replace(spelt) if spelt else texts
-        unseen = ~texts.is_in(levels).fill_null(True)
-        return texts, () if self.has_other else self._told("unseen", texts, unseen)
+        return texts, self._of_levels(texts)
+
+    @property
+    def _levels(self) -> pl.Series:
+        return pl.Series(self.levels, dtype=pl.String).implode()
+
+    def _of_levels(self, texts: pl.Series) -> tuple[Odd, ...]:
+        """Texts that training never saw."""
+        if not self.levels or self.has_other:
+            return ()
+        return self._told("unseen", texts, ~texts.is_in(self._levels).fill_null(True))
 
     def _told(
         self, what: What, column: pl.Series, cells: pl.Series, *, example: bool = True

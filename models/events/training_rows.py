@@ -19,6 +19,8 @@ MIN_SHOWN_ROWS = 50
 """Shown rows below which nothing can be learned."""
 MIN_FOLLOWS = 10
 """Follows below which nothing can be learned."""
+USABLE_BY = ("placement", "impressions", "at_risk", "followed", "exposed_at", "snapshot_at")
+"""Columns that tell whether a row is usable."""
 ENOUGH_FOLLOWS = 100
 """Follows that make a cleaner subset of the rows (after the snapshot, window closed) good enough to stand
 alone."""
@@ -37,34 +39,50 @@ def training_log(log: EventLog, *, placements: tuple[str, ...]) -> EventLog:
     Raises:
         DataError: No usable rows, a placement of the brief without rows, or too few follows.
     """
-    rows = log.exposures.filter(pl.col("placement").is_in([*placements, CONTROL]))
-    _require_placements(rows, log, placements)
-    at_risk = rows.filter("at_risk")
-    _require_some_at_risk(at_risk, rows.height)
-    warnings: list[str] = []
-    rows = _after_snapshot(at_risk, placements, warnings)
-    rows = _window_closed(rows, placements, log.as_of, warnings)
-    _require_follows(rows)
+    rows, warnings = usable_rows(log.exposures, as_of=log.as_of, placements=placements)
     day_rows = pl.len().over("user", pl.col("exposed_at").dt.date())
     rows = rows.with_columns((1.0 / day_rows).alias("organic_days"))
     return replace(log, exposures=rows, follows=follows_of(rows), warnings=(*log.warnings, *warnings))
 
 
-def _require_placements(rows: pl.DataFrame, log: EventLog, placements: tuple[str, ...]) -> None:
-    counts = dict(log.exposures.group_by("placement").len().iter_rows())
+def usable_rows(
+    exposures: pl.DataFrame, *, as_of: datetime, placements: tuple[str, ...]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of `training_log`, and what had to be assumed.
+
+    Args:
+        exposures: Of an event log; the columns of `USABLE_BY` are enough.
+        as_of: Of the log.
+        placements: As for `training_log`.
+    """
+    rows = exposures.filter(pl.col("placement").is_in([*placements, CONTROL]))
+    _require_placements(rows, exposures, placements, as_of)
+    at_risk = rows.filter("at_risk")
+    _require_some_at_risk(at_risk, rows.height)
+    warnings: list[str] = []
+    rows = _after_snapshot(at_risk, placements, warnings)
+    rows = _window_closed(rows, placements, as_of, warnings)
+    _require_follows(rows)
+    return rows, warnings
+
+
+def _require_placements(
+    rows: pl.DataFrame, exposures: pl.DataFrame, placements: tuple[str, ...], as_of: datetime
+) -> None:
+    counts = dict(exposures.group_by("placement").len().iter_rows())
     seen = ", ".join(f"{name}={n}" for name, n in sorted(counts.items())) or "no rows"
     shown = rows.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
     have = set(shown["placement"].unique().to_list())
     for placement in placements:
         if placement not in have:
             raise DataError(
-                f"exposures: placement {placement} has no shown rows before {log.as_of:%Y-%m-%d %H:%M}"
+                f"exposures: placement {placement} has no shown rows before {as_of:%Y-%m-%d %H:%M}"
                 f" (found {seen}); expected some of every placement of the brief;"
                 " add its logs or remove it from the brief"
             )
     if shown.height < MIN_SHOWN_ROWS:
         raise DataError(
-            f"exposures: {shown.height} shown rows before {log.as_of:%Y-%m-%d %H:%M},"
+            f"exposures: {shown.height} shown rows before {as_of:%Y-%m-%d %H:%M},"
             f" expected at least {MIN_SHOWN_ROWS}; add more days of logs"
         )
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from models.arrays import FloatArray
+from models.rates.settings import RATES
 
 T = TypeVar("T")
 
@@ -25,15 +26,17 @@ class Batch:
 
     Attributes:
         matrix: Their features, (n, p).
+        is_of_many: So many people are asked about that compiling the loops pays.
     """
 
     matrix: FloatArray
+    is_of_many: bool = False
     _made: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, people: People) -> Batch:
         """The batch of a matrix; a batch as it is."""
-        return people if isinstance(people, Batch) else cls(people)
+        return people if isinstance(people, Batch) else cls(people, len(people) >= RATES.many_rows)
 
     def __len__(self) -> int:
         return int(self.matrix.shape[0])

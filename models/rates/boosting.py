@@ -17,14 +17,13 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch, People
+from models.rates.compiled import compiled, leaf_sums
 from models.rates.forest import Forest
 from models.rates.likelihood import Rows
 from models.rates.settings import RATES, TREES
 from models.rates.tree_text import TreeText, bare_trees
 
 log = logging.getLogger(__name__)
-FOREST_TOLERANCE = 1e-12
-"""What a forest's sum may differ from LightGBM's own by: both add a hundred doubles, in another order."""
 
 
 def threads_for(rows: int, most: int) -> int:
@@ -56,12 +55,11 @@ class Trees:
 
     @cached_property
     def forest(self) -> Forest | None:
-        """The trees as tables, where these give what LightGBM gives on rows that try every threshold."""
-        if (found := Forest.of(self.text)) is not None:
+        """The trees as tables, where these give LightGBM's own bits on rows that try every threshold."""
+        if (found := Forest.of(self.text)) is not None and compiled(leaf_sums):
             tried = found.trial()
             left = found.left(np.ascontiguousarray(tried[:, :-1].T))
-            apart = np.abs(found.sum(left, tried[:, -1]) - self._walked(tried, 1))
-            if apart.max() <= FOREST_TOLERANCE * max(np.abs(found.leaves).max(), 1.0):
+            if np.array_equal(found.sum(left, tried[:, -1]), self._walked(tried, 1)):
                 return found
         log.warning("trees: LightGBM predicts them, which takes several times as long as tables would")
         return None
@@ -71,7 +69,16 @@ class Trees:
         batch = Batch.of(people)
         if not self.text or not self.weight or not len(batch):
             return np.zeros(len(batch))
-        if (forest := self.forest) is not None:
+        if (
+            batch.is_of_many and len(batch) > RATES.tree_rows
+        ):  # what is made on the way would be ten times the features
+            starts = range(0, len(batch), RATES.tree_rows)
+            pieces = [slice(start, start + RATES.tree_rows) for start in starts]
+            parts = (Batch(batch.matrix[at], is_of_many=True) for at in pieces)
+            return np.concatenate(
+                [self.value(part, line[at], threads) for part, at in zip(parts, pieces, strict=True)]
+            )
+        if batch.is_of_many and (forest := self.forest) is not None:
             # groups differ in their line alone
             left = batch.once(id(self), lambda: forest.left(batch.columns))
             return self.weight * forest.sum(left, line)

@@ -16,8 +16,31 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch
-from models.rates.forest import filled_up, places_among
+from models.rates.compiled import Loop, compiled, grid_of, guide_of, standardised
 from models.rates.settings import RATES
+
+
+def places_among(steps: FloatArray, column: FloatArray) -> np.ndarray:
+    """How many of the steps each value is above, (n,); of missing values none.
+
+    Args:
+        steps: In order, filled up with infinity to a power of two.
+        column: Values.
+
+    Halving with arithmetic instead of branches: a third of the time of `np.searchsorted`.
+    """
+    place, half = np.zeros(column.shape[0], dtype=np.intp), len(steps) // 2
+    while half:
+        place += (steps.take(place + (half - 1)) < column) * half
+        half //= 2
+    return place + (steps.take(place) < column)
+
+
+def filled_up(steps: FloatArray) -> FloatArray:
+    """Steps for `places_among`."""
+    full = np.full(1 << max(len(steps) - 1, 0).bit_length(), np.inf)
+    full[: len(steps)] = steps
+    return full
 
 
 @dataclass(frozen=True)
@@ -52,9 +75,23 @@ class Scale:
         slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
         return filled_up(knots), knots[start], scores[start], slopes
 
-    def expand(self, x: np.ndarray) -> list[np.ndarray]:
+    @cached_property
+    def _buckets(self) -> tuple[FloatArray, np.ndarray]:
+        """From where the compiled loop searches among the knots."""
+        knots = np.asarray(self.knots)
+        grid = grid_of(knots)
+        return grid, guide_of(knots, grid)
+
+    def expand(self, x: np.ndarray, loop: Loop | None = None) -> list[np.ndarray]:
         """Standardised value, normal score of the rank and, if flagged, whether it is missing, each (n,)."""
-        missing, limit = np.isnan(x), RATES.standardised_limit
+        limit = RATES.standardised_limit
+        if loop is not None:
+            found = np.zeros((3, len(x)))
+            grid, guide = self._buckets
+            scale = (self.centre, self.spread, limit)
+            loop(x, x.view(np.int64), scale, grid, guide, *self._lines, found)
+            return list(found) if self.is_flagged else [*found[:2]]
+        missing = np.isnan(x)
         if missing.any():
             x = np.where(missing, self.centre, x)
         z = np.clip((x - self.centre) / self.spread, -limit, limit)
@@ -95,16 +132,18 @@ class Design:
 
     def expand(self, matrix: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """Design matrix (n, q) without intercept; missing values are zeros and a flag."""
-        columns: list[np.ndarray] = [one.astype(kind) for one in self._columns(matrix.T)]
-        return np.column_stack(columns) if columns else np.zeros((matrix.shape[0], 0))
+        found: FloatArray = np.empty((matrix.shape[0], len(self.feature_of)), dtype=kind)
+        for at, column in enumerate(self._columns(matrix.T)):
+            found[:, at] = column
+        return found
 
-    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
+    def _columns(self, features: np.ndarray, loop: Loop | None = None) -> Iterator[np.ndarray]:
         """Each column of the design, from features (p, n)."""
         for j, x in enumerate(features):
             if j in self.categorical:
                 yield from (x == level for level in range(self.categorical[j]))
             elif j in self.numeric:
-                yield from self.numeric[j].expand(x)
+                yield from self.numeric[j].expand(x, loop)
 
     @property
     def feature_of(self) -> np.ndarray:
@@ -118,6 +157,9 @@ class Design:
         for design, columns in made:
             if design is self or design == self:
                 return columns
-        found: FloatArray = np.array([*self._columns(batch.columns)], dtype=np.float64)
-        made.append((self, found.reshape(-1, len(batch))))
-        return made[-1][1]
+        loop = compiled(standardised) if batch.is_of_many else None
+        found = np.empty((len(self.feature_of), len(batch)))
+        for at, column in zip(found, self._columns(batch.columns, loop), strict=True):
+            at[:] = column
+        made.append((self, found))
+        return found

@@ -23,6 +23,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch
+from models.rates.compiled import compiled, line_effects
 from models.rates.design import Design
 from models.rates.likelihood import Rows
 from models.rates.scoring import Regression, Stepped, solver_of, weighted_squares
@@ -65,8 +66,16 @@ class LinearTerm:
     def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
         """Linear predictor of each row, (n,), from features and known columns (n, k)."""
         # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
-        effect, part = np.zeros(len(batch)), np.empty(len(batch))
-        columns = self.design.of(batch)
+        effect, columns = np.zeros(len(batch)), self.design.of(batch)
+        if batch.is_of_many and (loop := compiled(line_effects)):
+            loop(
+                columns,
+                np.array(self.coefficients),
+                np.array(self.pairs, dtype=np.int64).reshape(-1, 2),
+                effect,
+            )
+            return self._with_known(effect, known)
+        part = np.empty(len(batch))
         products = (columns[i] * columns[j] for i, j in self.pairs)
         for coefficient, column in zip(self.coefficients, chain(columns, products), strict=True):
             effect += np.multiply(column, coefficient, out=part)

@@ -63,6 +63,10 @@ class RateSettings:
         bin_rows: Rows that LightGBM's bins are read off: each of 63 holds three hundred. Derived.
         rows_per_thread: Rows that are worth another thread: a tree on fewer takes under a millisecond, and
             waiting for a thread on a busy machine 46. Convention.
+        many_rows: Rows that are worth the second that compiling the loops of scoring takes: LightGBM takes as
+            long for their trees. Convention.
+        tree_rows: Rows whose trees are summed at a time: their words are as many bytes as thirty features.
+            Convention.
         first_penalty: Of a line before the rows are asked, events. Convention.
         penalty_limits: Between them the rows choose. Convention: standardised effects of 1 and of 0.003.
         penalty_rounds: In which the penalty is found at each step of a line. Convention.
@@ -121,6 +125,8 @@ class RateSettings:
     tree_nats: float = 0.5
     bin_rows: int = 20_000
     rows_per_thread: int = 100_000
+    many_rows: int = 100_000
+    tree_rows: int = 8192
     first_penalty: float = 10.0
     penalty_limits: tuple[float, float] = (1.0, 1e5)
     penalty_rounds: int = 20

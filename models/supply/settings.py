@@ -2,7 +2,8 @@
 
 A field's text ends with where the number is from: *derived* follows from arithmetic that is given, *tested*
 has a property in tests/models/supply/test_supply_settings.py that fails when it is changed by 2.5,
-*cited* names a source, *convention* is a choice that nothing here justifies further.
+*cited* names a source, *calibrated* makes promises hold as often as they say in simulated worlds that are
+named, *convention* is a choice that nothing here justifies further.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class SupplySettings:
             has changed its audience. Convention.
         reach_error: Relative error of the reach that gamma-distributed activity implies. Convention.
         transfer_sds: Deviations between those who were bought and everybody at once, where people are counted
-            and where they are not: price of a placement and of a cell, capacity of a placement. Convention.
+            and where they are not: price of a placement and of a cell, capacity of a placement, which tells
+            only beyond the pressures that were seen. Calibrated where people are counted: on the worlds of
+            `CellSettings.transfer_sd`. Convention where they are not.
         misfit: Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
@@ -98,7 +101,7 @@ class SupplySettings:
     activity_sd: float = 0.05
     most_away: float = 2.5
     reach_error: float = 0.003
-    transfer_sds: tuple[tuple[float, float, float], ...] = ((0.15, 0.1, 0.25), (0.0, 0.03, 0.0))
+    transfer_sds: tuple[tuple[float, float, float], ...] = ((0.05, 0.05, 0.4), (0.0, 0.03, 0.0))
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3

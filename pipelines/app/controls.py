@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from targeting.report.rule_words import name_of
 from targeting.words import LANGUAGES, Words
 
 _TYPES = ["csv", "tsv", "xlsx", "xls", "parquet", "yaml", "yml", "json", "html"]
+_STAYS = ("language", "files", "scenarios", "answers", "periods", "linked")
+"""Of a session, whatever is opened next."""
 _NAMES = {"en": "English", "zh": "中文"}
 
 
@@ -50,10 +53,18 @@ def source(w: Words) -> Opened | None:
             held = (key, _tried(lambda: Opened(read_plan(Path(named)))))
     else:
         held = None
+    if held is not st.session_state.get("opened"):
+        _forget_controls()
     st.session_state["opened"] = held
     if held is not None and isinstance(held[1], TargetingError):
         raise held[1]
     return None if held is None else held[1]
+
+
+def _forget_controls() -> None:
+    """Every control of what was open before: another plan has other budgets, segments and rules."""
+    for key in [str(key) for key in st.session_state if key not in _STAYS]:
+        del st.session_state[key]
 
 
 def _tried(read: Any) -> Any:
@@ -88,12 +99,10 @@ def period(w: Words, start: Opened) -> Opened:
 def choice(w: Words, plan: Plan) -> Choice:
     """Every control of the brief, at the opened brief's own values to begin with."""
     side, brief = st.sidebar, plan.campaign
-    objective = side.selectbox(
-        w.desk_goal,
-        _goals(plan),
-        format_func=lambda goal: w.objectives[goal],
-        key=_from("goal", brief.objective),
-    )
+    objective = _in_words(
+        side.selectbox, w, w.desk_goal, _goals(plan), name="goal", start=brief.objective,
+        word=lambda goal: w.objectives[goal],
+    )  # fmt: skip
     budget = side.slider(
         w.desk_budget,
         min_value=0.1 * plan.budget_cny,
@@ -108,7 +117,9 @@ def choice(w: Words, plan: Plan) -> Choice:
         floor = _switched(w.desk_roi_floor_on, "floor", 1.0)
     with side.expander(w.desk_limits, expanded=False):
         placements = {p: _range(w, w.placement(p), f"place-{p}") for p in brief.placements}
-        picked = st.multiselect(w.desk_segments, _segments(plan), format_func=w.segment, key="limited")
+        picked = _in_words(
+            st.multiselect, w, w.desk_segments, _segments(plan), name="limited", start=[], word=w.segment
+        )
         segments = {name: _range(w, w.segment(name), f"segment-{name}") for name in picked}
         spread = st.slider(w.desk_spread, 1, 100, key=_from("spread", 100)) / 100
         ticket = st.number_input(w.desk_ticket, 0.0, key=_from("ticket", brief.min_ticket_cny))
@@ -130,6 +141,27 @@ def choice(w: Words, plan: Plan) -> Choice:
         bad_case=bad_case,
         kept=_kept(w, plan),
     )
+
+
+def _in_words(
+    control: Callable[..., Any],
+    w: Words,
+    label: str,
+    options: Sequence[str],
+    *,
+    name: str,
+    start: Any,
+    word: Callable[[str], str],
+) -> Any:
+    """A choice among words, kept under `name`.
+
+    Its control is another one in each language: a browser goes on showing, and sending, the words that a
+    control was first drawn with.
+    """
+    key = f"{name} {w.language}"
+    st.session_state.setdefault(key, st.session_state.get(name, start))
+    st.session_state[name] = control(label, options, format_func=word, key=key)
+    return st.session_state[name]
 
 
 def _from(key: str, start: object) -> str:
@@ -186,7 +218,8 @@ def _kept(w: Words, plan: Plan) -> tuple[str, ...] | None:
     if not names:
         return None
     return tuple(
-        st.sidebar.multiselect(
-            w.desk_kept, names, format_func=lambda name: name_of(plan, w, name), key=_from("kept", names)
+        _in_words(
+            st.sidebar.multiselect, w, w.desk_kept, names, name="kept", start=names,
+            word=lambda name: name_of(plan, w, name),
         )
-    )
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,26 @@ from pipelines.engines import local, spark
 from pipelines.engines.part import Beside, Pass, ReadPart, refuse_lost, scores_of
 from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, find_table, is_parquet, read_conformed, read_users, write_table
+from pipelines.store.manifest import strangers
 from pipelines.store.reading import print_of
 from pipelines.store.repeats import Hashes
 from pipelines.store.scores import SCORES_MANIFEST, write_scores
+from pipelines.store.streams import count_rows
 from pipelines.tracking_store import connect
 from targeting.plan.provenance import versions
+
+
+@dataclass(frozen=True)
+class ScoreIntent:
+    """What `targeting score --dry-run` says: nothing was written, locked or logged."""
+
+    out: str
+    would_replace: bool
+    model_uri: str
+    engine: str
+    users: str
+    rows: int | None
+    parts: int | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,39 @@ def run_score(
             return _score(bundle, data, users, target=target, settings=settings, run=run, tell=tell)
 
 
+def intend_score(
+    *,
+    data: Path,
+    model: str,
+    out: Path,
+    engine: str | None = None,
+    config: Path | None = None,
+    tracking_uri: str | None = None,
+) -> ScoreIntent:
+    """What `run_score` would do with the same arguments, after the checks that need no pass over the users.
+
+    Raises:
+        DataError: the users or the model cannot be found, or `out` holds files of others.
+        CampaignError: a wrong setting.
+    """
+    settings = load(ScoreSettings, config, engine=engine)
+    users = find_table(data, "users")
+    connect(tracking_uri)
+    bundle = registry.load(model)
+    if found := next(strangers(out), None) if out.is_dir() else None:
+        raise DataError(f"{out}: holds {found}, which this program did not write; choose another directory")
+    rows = count_rows(users) if is_parquet(users) else None  # of text only a pass over it knows
+    return ScoreIntent(
+        out=str(out),
+        would_replace=out.exists(),
+        model_uri=bundle.uri,
+        engine=settings.engine,
+        users=str(users),
+        rows=rows,
+        parts=None if rows is None else -(-rows // settings.part_users),
+    )
+
+
 def _score(
     bundle: registry.Bundle,
     data: Path,
@@ -87,6 +136,7 @@ def _score(
     run: tracking.JobRun,
     tell: Tell,
 ) -> ScoreResult:
+    started = time.perf_counter()
     found = score_users(bundle.model, users=users, work=target.work, settings=settings, tell=tell)
     followers, warnings = _new_fans(data)
     eligible: list[int] = []
@@ -112,7 +162,8 @@ def _score(
         "rejected": manifest.rejected,
     }
     run.fingerprints(manifest.fingerprints)
-    run.metrics(counts)
+    seconds = max(time.perf_counter() - started, 1e-9)
+    run.metrics({**counts, "reused_parts": found.reused, "rows_per_second": manifest.users / seconds})
     run.mapping(manifest.model_dump(), SCORES_MANIFEST)
     return ScoreResult(
         str(target.shown),

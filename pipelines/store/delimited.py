@@ -47,11 +47,14 @@ class TextTable:
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
+    """Names of the columns, what separates them, lines above them, and whether polars can read on below: the
+    header is one line, and lines do not end as on old Macintoshes.
+    """
+
     names: list[str]
     separator: str
     skipped: int
-    # Whether polars can read on below: the header is one line, and lines do not end as on old Macintoshes.
     is_plain: bool
 
 
@@ -65,7 +68,7 @@ def read_delimited(held: Held) -> TextTable:
         DataError: The file is empty, not text, or its header is not a header.
     """
     encoding = detect_encoding(held)
-    header = _header(held, encoding)
+    header = header_of(held, encoding)
     frame = without_blank_end(_rows(held, encoding, header))
     # Only where commas do not separate fields can they begin fractions.
     decimal: DecimalMark = "." if header.separator == "," else decimal_mark(frame)
@@ -103,33 +106,40 @@ def column_names(cells: Sequence[str], *, path: Path) -> list[str]:
     return named
 
 
-def _rows(held: Held, encoding: str, header: _Header) -> pl.DataFrame:
+def _rows(held: Held, encoding: str, header: Header) -> pl.DataFrame:
     if not header.is_plain:
         return _forgiving(held, encoding, header)
     body = held if encoding.startswith("utf-8") else _as_utf8(held, encoding)
     try:
-        frame = pl.read_csv(
-            body.data,
-            has_header=False,
-            skip_lines=header.skipped + 1,
-            schema=dict.fromkeys(header.names, pl.String),
-            separator=header.separator,
-            missing_columns="insert",
-            glob=False,
-        )
+        frame = body_frame(body.data, header, skip=header.skipped + 1)
     except (pl.exceptions.PolarsError, OSError):
         return _forgiving(held, encoding, header)
     # A quote left open makes one cell of many lines, and nobody would miss them.
-    lines, has_quotes = _count_lines(body)
-    if has_quotes and frame.height != lines - header.skipped - 1:
+    if b'"' in body.data and frame.height != count_lines(body.data) - header.skipped - 1:
         return _forgiving(held, encoding, header)
     return frame
 
 
-def _count_lines(body: Held) -> tuple[int, bool]:
-    """Lines of UTF-8 text, and whether there is a quote anywhere."""
-    data = body.data
-    return data.count(b"\n") + (not data.endswith(b"\n")), b'"' in data
+def body_frame(data: bytes, header: Header, *, skip: int = 0) -> pl.DataFrame:
+    """Rows of well-formed UTF-8 text below the header.
+
+    Raises:
+        polars.exceptions.PolarsError: It is not well formed.
+    """
+    return pl.read_csv(
+        data,
+        has_header=False,
+        skip_lines=skip,
+        schema=dict.fromkeys(header.names, pl.String),
+        separator=header.separator,
+        missing_columns="insert",
+        glob=False,
+    )
+
+
+def count_lines(data: bytes) -> int:
+    """Lines of UTF-8 text."""
+    return data.count(b"\n") + (not data.endswith(b"\n"))
 
 
 def detect_encoding(held: Held) -> str:
@@ -182,7 +192,7 @@ def _as_utf8(held: Held, encoding: str) -> Held:
     return Held(held.path, body.getvalue())
 
 
-def _header(held: Held, encoding: str) -> _Header:
+def header_of(held: Held, encoding: str) -> Header:
     """The first line that is a header, else the first line, with the separator that splits it most."""
     try:
         with held.text(encoding) as file:
@@ -196,7 +206,7 @@ def _header(held: Held, encoding: str) -> _Header:
     except (UnicodeError, csv.Error) as error:
         raise DataError(f"{held.path}: cannot be read as {encoding} text: {type(error).__name__}") from error
     is_plain = lines[at].count('"') % 2 == 0 and not lines[at].endswith("\r")
-    return _Header(column_names(cells, path=held.path), separator, at, is_plain)
+    return Header(column_names(cells, path=held.path), separator, at, is_plain)
 
 
 def _splits_most(line: str) -> str:
@@ -208,7 +218,7 @@ def _cells(lines: Sequence[str]) -> list[str]:
     return next(csv.reader(lines, delimiter=_splits_most(lines[0])), [])
 
 
-def _forgiving(held: Held, encoding: str, header: _Header) -> pl.DataFrame:
+def _forgiving(held: Held, encoding: str, header: Header) -> pl.DataFrame:
     """The file through the csv module, in pieces of `_ROWS` rows to bound the memory of Python strings."""
     names, separator = header.names, header.separator
     schema = dict.fromkeys([*names, SURPLUS], pl.String)
@@ -228,7 +238,7 @@ def _forgiving(held: Held, encoding: str, header: _Header) -> pl.DataFrame:
     return frame.drop(SURPLUS) if frame[SURPLUS].null_count() == frame.height else frame
 
 
-def _records(held: Held, encoding: str, header: _Header) -> Iterator[tuple[list[str], bool]]:
+def _records(held: Held, encoding: str, header: Header) -> Iterator[tuple[list[str], bool]]:
     with held.text(encoding, errors="replace") as file:
         lines = itertools.islice((line.replace("\0", "") for line in file), header.skipped, None)
         try:

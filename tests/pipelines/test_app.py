@@ -77,7 +77,7 @@ def test_a_contradiction_is_told_in_chinese_too(plan_dir):
     with pytest.raises(InfeasibleError) as error:
         what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
     told = refused(w, error.value)
-    assert told.startswith("没有计划能同时满足“little live”、“直播间 50 % 至 100 %”；放宽其中一条：")
+    assert told.startswith("没有计划能同时满足“little live”、“直播间 50% 至 100%”；放宽其中一条：")
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,22 @@ def test_the_page_answers_to_its_controls(page):
     page.sidebar.slider(key="place-live").set_value((25, 100)).run()
     assert any("little live" in error.value for error in page.error), "25 % live contradicts the brief's 20 %"
     assert page.metric, "the last plan that could be is still there"
-    page.sidebar.multiselect(key="kept").set_value([]).run()
+    page.sidebar.multiselect(key="kept en").set_value([]).run()
     assert not page.error
     assert not page.exception
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_another_plan_begins_at_its_own_brief(page, plan_dir, tmp_path, monkeypatch):
+    page.run()
+    budget = page.sidebar.slider(key="budget").value
+    page.sidebar.slider(key="budget").set_value(2 * budget).run()
+    page.sidebar.multiselect(key="kept en").set_value([]).run()
+    monkeypatch.setenv(server.PLAN_VARIABLE, str(shutil.copytree(plan_dir, tmp_path / "another")))
+    page.run()
+    assert not page.exception
+    assert page.sidebar.slider(key="budget").value == budget
+    assert page.sidebar.multiselect(key="kept en").value
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -281,6 +294,7 @@ def test_page_and_report_in_a_real_browser(served, plan_dir):
         assert barriers(tab) == []
         tab.get_by_text("中文").click()
         tab.get_by_text("带走").wait_for(timeout=90_000)
+        assert tab.get_by_label("目标", exact=True).input_value() == "新增粉丝成交额"
         assert barriers(tab) == []
         for language in ("en", "zh"):
             for width in (1200, 390):

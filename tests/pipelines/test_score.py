@@ -319,3 +319,32 @@ def test_a_model_that_is_not_there_is_status_1(cli, trained, data_dir):
         assert (code, out) == (1, "")
         assert len(err.splitlines()) == 1
     assert not Path("scores").exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(cli, trained, data_dir, tmp_path):
+    options = ("--data", data_dir, "--model", trained[1], "--tracking-uri", trained[0], "--out", "scores")
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = cli("score", *options, "--dry-run", "--json")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    rows = pl.read_parquet(data_dir / "users.parquet").height
+    assert (said["rows"], said["parts"], said["would_replace"]) == (rows, 1, False)
+    assert said["model_uri"] == trained[1]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_scheduler_reads_lines_of_json(cli, trained, data_dir, monkeypatch):
+    monkeypatch.setenv("TARGETING_LOG", "json")
+    options = ("--data", data_dir, "--model", trained[1], "--tracking-uri", trained[0], "--out", "scores")
+    code, out, err = cli("score", *options, "--json")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert code == 0
+    assert [lines[0]["event"], lines[-1]["event"]] == ["started", "done"]
+    assert "loading the model" in [line.get("step") for line in lines]
+    metrics = mlflow.get_run(json.loads(out)["run_id"]).data.metrics
+    assert metrics["rows_per_second"] > 0
+    assert metrics["rejected"] == 0
+    code, _, err = cli("score", "--data", "nowhere", *options[2:], "--json")
+    told = json.loads(err.splitlines()[-1])
+    assert (code, told["event"]) == (1, "error")
+    assert "nowhere" in told["message"]

@@ -63,9 +63,12 @@ class CellFactors:
         return written(_STORED, self)
 
     def of_the_plan(self, rng: np.random.Generator) -> CellFactors:
-        """The factors of those whom a plan will reach, off those whom the logs reached (`transfer_sd`)."""
-        sd = np.array(CELLS.transfer_sd)
-        follow, gmv = np.split(_doubt(sd, rng=rng, n_draws=len(self.hazard_factor)), 2, axis=1)
+        """The factors of those whom a plan will reach, off those whom the logs reached (`transfer_sd`).
+
+        One deviation moves both: whoever is keener to follow is keener to buy.
+        """
+        one = rng.normal(size=(len(self.hazard_factor), 1))
+        follow, gmv = (np.exp(sd * one - 0.5 * sd**2) for sd in CELLS.transfer_sd)
         return replace(self, hazard_factor=self.hazard_factor * follow, gmv_factor=self.gmv_factor * gmv)
 
     @classmethod

@@ -15,6 +15,8 @@ from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
 from models.events.orders_since_follow import age_days
 from models.rates.trend import Trend
 
+_COUNTED = ("user_id", "placement", "exposed_at", "impressions", "followed", "randomized")
+
 
 def follow_table(
     log: EventLog, scored: pl.DataFrame, *, keys: pl.DataFrame, trends: Mapping[str, Trend]
@@ -24,7 +26,10 @@ def follow_table(
     Scores speak of `as_of`; a row of an earlier day is expected at the hazard of its day. Follows of the last
     day may still come: its rows are left out.
     """
-    rows = log.exposures.filter(pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW))
+    # Only what is counted: everything else of the logs would be copied with every filter and join.
+    rows = log.exposures.select(*_COUNTED, "at_risk").filter(
+        pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW)
+    )
     held_out = rows.filter(pl.col("placement") == CONTROL)
     overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
     organic = _organic_follow(

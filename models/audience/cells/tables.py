@@ -43,9 +43,10 @@ def summed(rows: pl.DataFrame, keys: pl.DataFrame, name: str, *, coin: bool | No
         name: of the column.
         coin: only randomised rows, only the others, or (None) all.
     """
+    rows = rows.select("segment", "placement", "randomized", name)
     if coin is not None:
         rows = rows.filter(pl.col("randomized").fill_null(False) == coin)
-    at = rows.select("segment", "placement", name).join(
+    at = rows.join(
         keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left"
     )
     cell, values = at["cell"].to_numpy().astype(np.int64), at[name].cast(pl.Float64).fill_null(0.0).to_numpy()

@@ -61,7 +61,7 @@ def test_the_claim_names_the_placements_that_lack_a_coin(short, said):
         as_of=datetime(2020, 11, 1),
         warnings=(),
     )
-    assert said in claim(log, ("video", "live")).why
+    assert said in claim(log.exposures, ("video", "live")).why
 
 
 def test_hazards_and_values_are_recovered():

@@ -20,10 +20,9 @@ from models.rates.shape import Fitting
 def followers_of(net_cny):
     n = net_cny.size
     return Followers(
-        user=np.arange(n), placement=np.zeros(n), randomized=np.zeros(n, bool), weight=np.ones(n),
-        age_days=np.full(n, 30.0), first_kept_days=np.ones(n), net_cny=net_cny,
-        orders=np.ones(n, dtype=np.int64), event_age_days=np.ones(n), event_net_cny=net_cny,
-        order_age_days=np.ones(n), n_placements=1,
+        user=np.arange(n), placement=np.zeros(n), randomized=np.zeros(n, bool), age_days=np.full(n, 30.0),
+        first_kept_days=np.ones(n), net_cny=net_cny, orders=np.ones(n, dtype=np.int64),
+        event_age_days=np.ones(n), event_net_cny=net_cny, order_age_days=np.ones(n), n_placements=1,
         horizon_days=30.0,
     )  # fmt: skip
 

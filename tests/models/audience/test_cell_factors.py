@@ -10,6 +10,7 @@ import pytest
 from paid_days import logs
 
 from models.audience.cells import CellFactors, cell_factors
+from models.audience.settings import CELLS
 from models.errors import DataError
 from models.events.event_log import read_events
 from models.rates.trend import Trend
@@ -149,6 +150,17 @@ def test_json_round_trip_and_same_seed():
     assert np.array_equal(back.hazard_factor, evidence.hazard_factor)
     assert np.array_equal(judged(made).gmv_factor, evidence.gmv_factor)
     assert back.diagnostics == dict(evidence.diagnostics)
+
+
+def test_whoever_a_plan_reaches_is_less_keen_to_follow_and_to_buy_at_once():
+    """One doubt moves both, so it does not average out in GMV."""
+    ones = np.ones((4_000, 2))
+    logged = CellFactors(pl.DataFrame(), ones, ones, False, {})
+    plan = logged.of_the_plan(np.random.default_rng(0))
+    follow, gmv = np.log(plan.hazard_factor), np.log(plan.gmv_factor)
+    assert np.corrcoef(follow[:, 0], gmv[:, 1])[0, 1] > 0.99
+    assert (follow.std(), gmv.std()) == pytest.approx(CELLS.transfer_sd, rel=0.1)
+    assert plan.hazard_factor.mean() == pytest.approx(1.0, abs=0.02)
 
 
 def test_an_empty_assignment_is_named():

@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.rates import boosting
-from models.rates.boosting import FOREST_TOLERANCE, Trees
-from models.rates.forest import Forest, filled_up, places_among
+from models.rates.batch import Batch
+from models.rates.boosting import Trees
+from models.rates.compiled import BUCKETS, grid_of, guide_of
+from models.rates.design import Design, filled_up, places_among
+from models.rates.forest import Forest
+from models.rates.linear import LinearTerm
 from models.rates.tree_text import checked_trees
 
 
@@ -26,9 +30,15 @@ def grown(*, leaves=8, seed=0, rounds=20, n=2000, **more):
     return lightgbm.train(parameters, data, rounds), matrix
 
 
-def apart(booster, matrix):
+def is_lightgbms(booster, matrix):
+    """Whether all bits of the sums are LightGBM's."""
     forest = Forest.of(booster.model_to_string())
-    return np.abs(summed(forest, matrix) - booster.predict(matrix, raw_score=True)).max()
+    return np.array_equal(summed(forest, matrix), booster.predict(matrix, raw_score=True))
+
+
+def many(matrix):
+    """The rows as a batch of a table that is large enough for tables."""
+    return Batch(matrix[:, :3], is_of_many=True)
 
 
 def summed(forest, matrix):
@@ -38,9 +48,9 @@ def summed(forest, matrix):
 @pytest.mark.parametrize("leaves", [2, 8, 16, 31, 64])
 def test_the_sum_is_lightgbms(leaves):
     booster, matrix = grown(leaves=leaves, min_data_in_leaf=5)
-    assert apart(booster, matrix) <= FOREST_TOLERANCE
+    assert is_lightgbms(booster, matrix)
     tried = Forest.of(booster.model_to_string()).trial()
-    assert apart(booster, tried) <= FOREST_TOLERANCE
+    assert is_lightgbms(booster, tried)
     assert np.isnan(tried).any()
 
 
@@ -56,7 +66,7 @@ def test_whatever_is_asked(rows):
     booster, _ = grown(leaves=16, min_data_in_leaf=5)
     matrix = np.array(rows)
     matrix[:, 2] = np.where(np.abs(matrix[:, 2]) < 2e9, matrix[:, 2], np.nan)  # codes are never larger
-    assert apart(booster, matrix) <= FOREST_TOLERANCE
+    assert is_lightgbms(booster, matrix)
 
 
 def test_missing_values_where_training_saw_none():
@@ -65,7 +75,7 @@ def test_missing_values_where_training_saw_none():
     data = lightgbm.Dataset(matrix, matrix.sum(axis=1))
     booster = lightgbm.train({"num_leaves": 8, "verbosity": -1, "num_threads": 1}, data, 10)
     matrix[::3, 1] = np.nan
-    assert apart(booster, matrix) <= FOREST_TOLERANCE
+    assert is_lightgbms(booster, matrix)
 
 
 def test_a_split_that_only_tells_who_is_missing():
@@ -80,7 +90,7 @@ def test_a_split_that_only_tells_who_is_missing():
     text = booster.model_to_string()
     assert "threshold=inf" in text
     assert checked_trees(text) is text
-    assert apart(booster, matrix) <= FOREST_TOLERANCE
+    assert is_lightgbms(booster, matrix)
 
 
 def test_a_person_is_worth_the_same_alone():
@@ -96,7 +106,7 @@ def test_what_tables_cannot_hold_is_walked(more, caplog):
     booster, matrix = grown(**more)
     assert Forest.of(booster.model_to_string()) is None
     trees = Trees(booster.model_to_string(), 1.0)
-    walked = trees.value(matrix[:, :3], matrix[:, 3], 1)
+    walked = trees.value(many(matrix), matrix[:, 3], 1)
     np.testing.assert_array_equal(walked, booster.predict(matrix, raw_score=True))
     assert "LightGBM predicts them" in caplog.text
 
@@ -114,15 +124,58 @@ def test_tables_that_are_wrong_are_found_and_not_used(monkeypatch, caplog):
     trees = Trees(booster.model_to_string(), 1.0)
     assert trees.forest is None
     np.testing.assert_array_equal(
-        trees.value(matrix[:, :3], matrix[:, 3], 1), booster.predict(matrix, raw_score=True)
+        trees.value(many(matrix), matrix[:, 3], 1), booster.predict(matrix, raw_score=True)
     )
     assert "LightGBM predicts them" in caplog.text
 
 
-@given(st.lists(st.floats(-1e300, 1e300), unique=True, max_size=70), st.data())
-@settings(max_examples=60, deadline=None)
+_STEPS = st.lists(st.floats(-1e300, 1e300) | st.just(np.inf) | st.floats(1e-35, 50), unique=True, max_size=70)
+
+
+@given(_STEPS, st.data())
+@settings(max_examples=100, deadline=None)
 def test_places_are_those_of_a_search(steps, data):
     steps = np.sort(np.array(steps, dtype=float))
     near = [*steps, *np.nextafter(steps, np.inf)]
     asked = np.array(data.draw(st.lists(st.sampled_from(near or [0.0]), max_size=30)), dtype=float)
-    np.testing.assert_array_equal(places_among(filled_up(steps), asked), np.searchsorted(steps, asked))
+    right = np.searchsorted(steps, asked)
+    np.testing.assert_array_equal(places_among(filled_up(steps), asked), right)
+    # the buckets from which the compiled loop searches hold the place
+    grid = grid_of(steps)
+    with np.errstate(all="ignore"):
+        at = ((asked.view(np.int64) if grid[0] else asked) - grid[1]) * grid[2]
+    bucket = np.clip(np.nan_to_num(at, nan=0.0), 0, BUCKETS - 1).astype(int)
+    guide = guide_of(steps, grid)
+    assert (guide[bucket] <= right).all()
+    assert (right <= guide[bucket + 1]).all()
+
+
+def test_large_tables_have_the_bits_of_small_ones(caplog):
+    booster, matrix = grown(leaves=31)
+    trees = Trees(booster.model_to_string(), 0.5)
+    small = trees.value(matrix[:, :3], matrix[:, 3], 1)
+    large = trees.value(many(np.tile(matrix, (10, 1))), np.tile(matrix[:, 3], 10), 1)
+    np.testing.assert_array_equal(large, np.tile(small, 10))
+    assert not caplog.text
+
+
+def test_without_a_compiler_lightgbm_predicts(monkeypatch, caplog):
+    booster, matrix = grown()
+    monkeypatch.setattr(boosting, "compiled", lambda loop: None)
+    trees = Trees(booster.model_to_string(), 1.0)
+    np.testing.assert_array_equal(
+        trees.value(many(matrix), matrix[:, 3], 1), booster.predict(matrix, raw_score=True)
+    )
+    assert "LightGBM predicts them" in caplog.text
+
+
+def test_lines_of_large_tables_have_the_bits_of_small_ones():
+    rng = np.random.default_rng(4)
+    matrix = np.column_stack([rng.lognormal(size=3000), rng.integers(0, 5, 3000), rng.normal(size=3000)])
+    matrix[rng.random(3000) < 0.1, 0] = np.nan
+    design = Design.fit(matrix, (1,))
+    coefficients = rng.normal(size=len(design.feature_of) + 2)
+    line = LinearTerm(design, 0.3, (), tuple(coefficients.tolist()), ((0, 2), (1, 1)))
+    matrix[0] = [1e300, np.nan, -1e300]
+    small, large = (line.value(Batch(matrix, is_of_many=many), np.zeros((3000, 0))) for many in (False, True))
+    np.testing.assert_array_equal(small, large)

@@ -122,18 +122,10 @@ def test_the_horizon_is_counted_as_training_counts_it():
     )
     code = people.select("user_id", user=pl.int_range(50, dtype=pl.UInt32))
     log = EventLog(
-        users=people.select("user_id", is_fan=pl.lit(False)),
-        exposures=people.select(
-            "user_id",
-            "placement",
-            exposed_at="followed_at",
-            impressions=pl.lit(1),
-            at_risk=pl.lit(True),
-            followed=pl.lit(True),
-            randomized=pl.lit(False),
-        ),
+        users=people.select("user_id"),
+        exposures=pl.DataFrame(),
         follows=people.join(code, on="user_id").select(
-            "user", "user_id", "placement", "followed_at", randomized=pl.lit(False)
+            "user", "placement", "followed_at", randomized=pl.lit(False)
         ),
         orders=sales.join(code, on="user_id").drop("user_id"),
         as_of=NOW,

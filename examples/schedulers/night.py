@@ -1,0 +1,39 @@
+"""One night of one campaign as commands: what the Airflow and the Dagster example run, in this order.
+
+Every (date, campaign) has folders of its own, each replaced as a whole when its command is done: a task that
+is run again gives the same result, and one that was killed while scoring goes on with the parts that it had
+finished. `TARGETING_LOG=json` makes the tasks' logs lines of JSON; 1 says that the input or the brief
+is wrong (a retry will not help), 3 that no plan can hold.
+"""
+
+from __future__ import annotations
+
+ENVIRONMENT = {"TARGETING_LOG": "json"}
+
+
+def commands(
+    date: str, campaign: str, *, root: str = "/data", model: str = "new-fan-gmv"
+) -> dict[str, list[str]]:
+    """The commands by task, each depending on the one before.
+
+    Args:
+        date: Of the tables, `YYYY-MM-DD`.
+        campaign: Name of the brief `<root>/briefs/<campaign>.yaml`.
+        root: Where the tables of a date (`<root>/tables/<date>`) and the results are.
+        model: Registered name.
+    """
+    data, out = f"{root}/tables/{date}", f"{root}/nights/{date}/{campaign}"
+    brief, champion = f"{root}/briefs/{campaign}.yaml", f"models:/{model}@champion"
+    scores, plan = f"{out}/scores", f"{out}/plan"
+    return {
+        "check": ["targeting", "check", data, "--json"],
+        "score": ["targeting", "score", "--data", data, "--model", champion, "--out", scores, "--json"],
+        "plan": [
+            *("targeting", "plan", "--campaign", brief, "--data", data),
+            *("--scores", scores, "--out", plan, "--json"),
+        ],
+        "assign": [
+            *("targeting", "assign", "--scores", scores, "--campaign", brief),
+            *("--plan", plan, "--out", f"{out}/lists", "--json"),
+        ],
+    }
