@@ -27,6 +27,8 @@ class Settings:
         dense_entries: rows x cells up to which rows are arrays, not sparse. Measured.
         first_intervals: intervals of z each side of the incumbent, shrinking towards it by `interval_shrink`.
             Measured.
+        interval_patience: halvings of z after which what cells may spend is halved in turn everywhere. Tried
+            on a few sets.
         interval_halvings: 2^-40 of a range is the rounding of z. Derived.
         multiplier_steps: looks for the best multiplier of an interval, given up where three of them bring the
             bound less than `multiplier_gain` of the way to what is looked for. Tried on a few sets.
@@ -115,6 +117,7 @@ class Settings:
     dense_entries: int = 2_000_000
     first_intervals: int = 4
     interval_shrink: float = 0.1
+    interval_patience: int = 9
     interval_halvings: int = 40
     multiplier_steps: int = 9
     most_intervals: int = 60
