@@ -10,8 +10,9 @@ it, and on its rate of buying a forest of 100 trees of `--leaves` leaves; the sh
 `--trees`: microseconds a row on one thread. `--ends`: the job `score` from Parquet to published scores; the
 obvious way: read by polars, features to a matrix, the lines by numpy and the same forest by LightGBM's
 predict, columns written by polars, nothing checked, nothing kept for the morning after a crash; and the job
-on Spark local[2]. Processor seconds of a process of its own each, its children counted, so that neighbours on
-a shared machine cost little; rows a second are what two free cores would give: 2 rows / processor seconds.
+on Spark local[2]; plain: the table read and written by polars, nothing else. Processor seconds of a process
+of its own each, its children counted, so that neighbours on a shared machine cost little; rows a second are
+what two free cores would give: 2 rows / processor seconds.
 `--memory`: peak resident size of the job by number of people.
 """
 
@@ -165,6 +166,9 @@ def one_way(arguments: Sequence[str]) -> None:
     model = AudienceModel.from_files({path.name: path.read_text() for path in Path(held).iterdir()})
     if way == "obvious":
         the_obvious_way(model, Path(users), Path(out))
+    elif way == "plain":
+        Path(out).mkdir(parents=True)
+        pl.read_parquet(users).write_parquet(Path(out) / "users.parquet")
     elif way != "nothing":
         by_the_job(model, Path(users), Path(out), way)
     print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
@@ -217,7 +221,7 @@ def ends(folder: Path, *, rows: int, leaves: int, spark: bool) -> None:
         write_people(users, rows)
     held = str(folder / f"model-{leaves}")
     start, _ = measured("--way", "nothing", str(users), held, str(folder / "none"))
-    ways = ("local", "obvious", *(("spark",) if spark else ()))
+    ways = ("local", "obvious", "plain", *(("spark",) if spark else ()))
     spent: dict[str, float] = {}
     for way in ways:
         with tempfile.TemporaryDirectory(dir=folder) as out:

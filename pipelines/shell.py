@@ -37,7 +37,10 @@ EXIT_INPUT = 1
 MOST_LETTERS = 2000
 """Of an error line; a name in it may be a megabyte long."""
 # What a disk or its owner refuses; any other failure of the operating system is a fault of ours.
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG}
+_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG),
+    *(errno.ENAMETOOLONG, errno.ELOOP),
+}
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 4, 130, 143
 _CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
 

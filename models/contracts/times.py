@@ -146,7 +146,8 @@ def _epoch(numbers: pl.Series) -> Parsed:
 def _written_time(column: pl.Series) -> pl.Series:
     """Times in text, other than the first of `_TIME_FORMATS`."""
     tidy = (
-        column.str.strip_chars(BLANKS)
+        column.str.normalize("NFKC")
+        .str.strip_chars(BLANKS)
         .str.replace(
             r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?:\s*日\s*|[Tt]|\s+|$)", "$1-$2-$3 "
         )

@@ -89,7 +89,10 @@ def leaf_sums(left: np.ndarray, leaves: FloatArray, bits: int, bit_of: np.ndarra
 
 def standardised(
     x: FloatArray,
+    bits: np.ndarray,
     scale: tuple[float, float, float],
+    grid: FloatArray,
+    guide: np.ndarray,
     knots: FloatArray,
     start: FloatArray,
     height: FloatArray,
@@ -100,15 +103,17 @@ def standardised(
     missing, (3, n).
     """
     centre, spread, limit = scale
+    by_bits, low, each = grid[0] > 0.0, grid[1], grid[2]
     for i in range(x.shape[0]):
-        value, place, half = x[i], 0, knots.shape[0] // 2
+        value = x[i]
         out[2, i] = value != value
         if value != value:
             continue
-        while half:
-            place += half * (knots[place + half - 1] < value)
-            half //= 2
-        place += 1 * (knots[place] < value)
+        at = ((bits[i] if by_bits else value) - low) * each
+        bucket = int(at) if at > 0.0 and at < BUCKETS else (BUCKETS - 1 if at >= BUCKETS else 0)
+        place, end = guide[bucket], guide[bucket + 1]
+        while place < end and knots[place] < value:
+            place += 1
         out[0, i] = min(max((value - centre) / spread, -limit), limit)
         out[1, i] = slope[place] * (value - start[place]) + height[place]
 

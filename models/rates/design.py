@@ -16,7 +16,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch
-from models.rates.compiled import Loop, compiled, standardised
+from models.rates.compiled import Loop, compiled, grid_of, guide_of, standardised
 from models.rates.settings import RATES
 
 
@@ -75,12 +75,21 @@ class Scale:
         slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
         return filled_up(knots), knots[start], scores[start], slopes
 
+    @cached_property
+    def _buckets(self) -> tuple[FloatArray, np.ndarray]:
+        """From where the compiled loop searches among the knots."""
+        knots = np.asarray(self.knots)
+        grid = grid_of(knots)
+        return grid, guide_of(knots, grid)
+
     def expand(self, x: np.ndarray, loop: Loop | None = None) -> list[np.ndarray]:
         """Standardised value, normal score of the rank and, if flagged, whether it is missing, each (n,)."""
         limit = RATES.standardised_limit
         if loop is not None:
             found = np.zeros((3, len(x)))
-            loop(x, (self.centre, self.spread, limit), *self._lines, found)
+            grid, guide = self._buckets
+            scale = (self.centre, self.spread, limit)
+            loop(x, x.view(np.int64), scale, grid, guide, *self._lines, found)
             return list(found) if self.is_flagged else [*found[:2]]
         missing = np.isnan(x)
         if missing.any():

@@ -5,6 +5,7 @@ Memory is that of one part a thread, whatever the size of the table. It must not
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections import deque
 from collections.abc import Callable
@@ -61,8 +62,8 @@ def score(
     return Pass([part.read for part in parts], rows, digests, sum(part.reused for part in parts))
 
 
-def _content(raw: pl.DataFrame) -> bytes:
-    """Every value of the rows, with names and types."""
+def _content(raw: pl.DataFrame) -> str:
+    """Digest of every value of the rows, with names and types."""
     buffer = io.BytesIO()
     raw.write_ipc(buffer)
-    return buffer.getvalue()
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()

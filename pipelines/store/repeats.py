@@ -7,7 +7,6 @@ hundred million people with a chance of 3e-4): what is found here is looked at a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,9 @@ import polars as pl
 from pipelines.store.parts import Part, finished_part, part_key
 
 _RANGE = 1 << 21
-"""Hashes in memory at a time: 16 MB, and as much again while they are sorted."""
+"""Hashes held before they are laid down: 16 MB, and as much again while they are sorted."""
+_RANGES = 64
+"""Of hashes, by their first six bits: what is laid down of each is read once."""
 
 
 @dataclass
@@ -29,26 +30,31 @@ class Hashes:
 
     folder: Path
     _held: list[pl.Series] = field(default_factory=list)
-    _laid_down: list[Part] = field(default_factory=list)
+    _laid_down: dict[int, list[Part]] = field(default_factory=dict)
 
     def add(self, ids: pl.Series) -> None:
         """The people of another part."""
         self._held.append(ids.hash())
         if sum(map(len, self._held)) >= _RANGE:
-            hashes = pl.concat(self._held)
-            key = part_key("hashes", hashes.to_numpy().tobytes())
-            frame = hashes.to_frame("hash")
-            self._laid_down.append(finished_part(self.folder, key, frame.to_arrow))
+            for number, hashes in enumerate(_by_range(self._held)):
+                if len(hashes):
+                    key = part_key("hashes", hashes.tobytes())
+                    table = pl.DataFrame({"hash": hashes}).to_arrow
+                    self._laid_down.setdefault(number, []).append(finished_part(self.folder, key, table))
             self._held = []
 
     def repeated(self) -> pl.Series:
         """Hashes that came more than once, in order."""
-        held = pl.concat([pl.Series([], dtype=pl.UInt64), *self._held])
-        ranges = len(self._laid_down) + 1
-        twice = [held.clear()]
-        for low, high in pairwise(2**64 * k // ranges for k in range(ranges + 1)):
-            parts = (held, *(part.read()["hash"] for part in self._laid_down))
+        twice = [np.zeros(0, dtype=np.uint64)]
+        for number, held in enumerate(_by_range(self._held)):
+            laid_down = (part.read()["hash"].to_numpy() for part in self._laid_down.get(number, ()))
             # sorted in numpy: a table of hashes takes ten times the memory of what is in it
-            found = np.sort(np.concatenate([part.filter(part.is_between(low, high - 1)) for part in parts]))
-            twice.append(pl.Series(np.unique(found[1:][found[1:] == found[:-1]])))
-        return pl.concat(twice).alias("hash")
+            found = np.sort(np.concatenate([held, *laid_down]))
+            twice.append(np.unique(found[1:][found[1:] == found[:-1]]))
+        return pl.Series("hash", np.concatenate(twice))
+
+
+def _by_range(hashes: list[pl.Series]) -> list[np.ndarray]:
+    """Those of each range, sorted."""
+    whole = np.sort(np.concatenate([np.zeros(0, dtype=np.uint64), *(one.to_numpy() for one in hashes)]))
+    return np.split(whole, np.searchsorted(whole >> np.uint64(58), np.arange(1, _RANGES)))

@@ -5,12 +5,19 @@ Cells come as their text, so that dates, ids and numbers pass the same readers w
 
 from __future__ import annotations
 
+import contextlib
+import zipfile
+
 import polars as pl
 
 from models.contracts.headers import PREAMBLE_LINES, is_header
 from models.errors import DataError
 from pipelines.store.delimited import TextTable, column_names, skipped_lines, without_blank_end
 from pipelines.store.reading import Held
+
+MOST_BYTES = 1 << 29
+"""Of a workbook's sheets as text: a million rows, the most that Excel has, of 500 letters. 1.5 MB of ZIP can
+mean thousands of times as much, and took 6 GB."""
 
 
 def read_sheet(held: Held) -> TextTable:
@@ -23,6 +30,7 @@ def read_sheet(held: Held) -> TextTable:
     import fastexcel
 
     path = held.path
+    _refuse_bomb(held)
     try:
         book = fastexcel.read_excel(held.data)
         sheets = {
@@ -47,6 +55,17 @@ def read_sheet(held: Held) -> TextTable:
     said = f"{path}: sheet {chosen!r} was read, not {', '.join(map(repr, others))}"
     warnings = (*skipped_lines(at, path=path), *((said,) if others else ()))
     return TextTable(without_blank_end(body), warnings=warnings)
+
+
+def _refuse_bomb(held: Held) -> None:
+    """Refuse a workbook that says of itself that it is too large; what is no ZIP (.xls) holds itself only."""
+    with contextlib.suppress(zipfile.BadZipFile, NotImplementedError), zipfile.ZipFile(held.open()) as book:
+        size = sum(part.file_size for part in book.infolist())
+        if size > MOST_BYTES:
+            raise DataError(
+                f"{held.path}: holds {size >> 20:,} MB once unpacked, expected at most {MOST_BYTES >> 20}; "
+                "export it as CSV"
+            )
 
 
 def _header_row(sheet: pl.DataFrame) -> int | None:

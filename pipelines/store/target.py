@@ -108,6 +108,8 @@ def claim(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> Iterator[Tar
     try:
         with _told(out):
             _recover(path, beside)
+        if path.is_symlink():  # still, after every link was followed
+            raise DataError(f"{out}: is a link that leads to itself; choose another output directory")
         if path.exists() and not path.is_dir():
             raise DataError(f"{out}: is a file; expected a directory: choose another output directory")
         if found := list(itertools.islice(strangers(path), 4)):

@@ -1,7 +1,8 @@
-"""A pipe or a device in the place of any input ends in one line: it could be waited for for ever."""
+"""Paths that are no files: a pipe or a device (a wait without end), a link to itself, a bomb."""
 
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from models.errors import DataError
 from pipelines.cli import app
 from pipelines.shell import execute
-from pipelines.store import claim, disk, part_files
+from pipelines.store import claim, disk, part_files, read_raw, sheets
 from tests.fuzz.base import BRIEF
 
 CHECK, CURVES = ["check"], ["--curves", "c.csv", "--out", "o"]
@@ -62,3 +63,23 @@ def test_what_stands_in_the_place_of_the_work_folder_is_taken_away(tmp_path):
         disk.make(target.work)
         shutil.copy(__file__, folder / "a.txt")
     assert (tmp_path / "out/a.txt").is_file()
+
+
+def test_a_link_to_itself_is_no_place_for_a_result(tmp_path):
+    os.symlink(tmp_path / "loop", tmp_path / "loop")
+    with pytest.raises(DataError, match="leads to itself"), claim(tmp_path / "loop"):
+        pass
+
+
+def test_a_path_longer_than_a_system_takes_is_the_users_fault(capsys):
+    assert execute(app, ["check", "x" * 5000]) == 1
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_a_workbook_that_unpacks_to_more_than_any_workbook_holds_is_not_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/sheet1.xml", b"x" * 5_000_000)
+    monkeypatch.setattr(sheets, "MOST_BYTES", 4_000_000)
+    with pytest.raises(DataError, match="once unpacked"):
+        read_raw(path)

@@ -22,3 +22,14 @@ def test_hashes_that_came_twice(tmp_path, monkeypatch, size):
 
 def test_nobody_stands_twice_where_nobody_is(tmp_path):
     assert Hashes(tmp_path / "hashes").repeated().is_empty()
+
+
+def test_what_is_laid_down_is_read_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(repeats, "_RANGE", 500)
+    hashes, read = Hashes(tmp_path / "hashes"), []
+    for start in range(0, 5000, 500):
+        hashes.add(pl.Series([f"u{n}" for n in range(start, start + 500)]))
+    right = repeats.Part.read
+    monkeypatch.setattr(repeats.Part, "read", lambda part: read.append(part.path) or right(part))
+    assert hashes.repeated().is_empty()
+    assert len(read) == len(set(read)) == len([*(tmp_path / "hashes").glob("*.parquet")])

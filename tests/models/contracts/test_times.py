@@ -56,3 +56,9 @@ def test_a_pause_of_years_with_many_rows_behind_it_is_history():
     old = [datetime(2020, 1, 1) + timedelta(days=d) for d in range(100)]
     new = [NINE + timedelta(days=d) for d in range(10)]
     assert not unbelievable(pl.Series([*old, *new])).any()
+
+
+def test_full_width_digits_are_digits_in_times_too():
+    read = time(pl.Series(["２０２０-１１-０１", "２０２０年１１月１日 ０９：３０"]))
+    assert read.values.dt.day().to_list() == [1, 1]
+    assert not read.bad.any()
