@@ -224,6 +224,11 @@ def _most_convex(program: Program) -> int | None:
     """The cell that may spend most where its curve is not concave: keeps a bound open without a mixture."""
     curves, room = program.curves, program.upper - program.lower
     bent = ~curves.concave & ((curves.family == POINTS) | (program.lower < curves.inflection_cny))
-    share = np.where(bent, room / np.maximum(curves.scale_cny, 1e-300), 0.0)
+    wide = room / np.maximum(curves.scale_cny, 1e-300)
+    share = (
+        np.where(bent, wide, 0.0)
+        if bent.any()
+        else np.where(np.isfinite(program.users).repeat(program.width), wide, 0.0)
+    )
     cell = int(np.argmax(share))
     return cell if room[cell] > 1e-6 * program.upper[cell] and share[cell] > 0 else None

@@ -83,20 +83,25 @@ class Search:
             alive &= left.z1 > left.z0
             np.maximum.at(bound, left.block[~alive], upper[~alive])
             left, upper = left[alive], upper[alive]
+            if level == SETTINGS.interval_patience:
+                self.jumps[:] = True  # z alone does not close in
             last = level == SETTINGS.interval_halvings - 1
             if last or not len(left) or len(left) > 1000 + SETTINGS.most_intervals * n:
                 np.maximum.at(bound, left.block, upper)
                 break
-            left = self._split(left) if level % 2 and self.jumps[left.block].any() else left.halved()
+            left = self._split(left) if self.jumps[left.block].any() else left.halved()
         return bound
 
     def _split(self, left: Intervals) -> Intervals:
-        """Both halves of every stretch: where answers may jump, of what the cell that matters most may spend.
+        """Both halves of every stretch: where answers may jump and z is known better than spends tell, of
+        what the cell that matters most may spend.
 
         z alone leaves two cells free to trade follows, and what a price of impressions or a ratio pays for
         spending is convex: no multiplier is tight there, however short the stretch.
         """
-        jumps, block = self.jumps[left.block], left.block
+        few, many = self._told(left)
+        narrow = left.z1 - left.z0 < 0.999 * (many - few)
+        jumps, block = self.jumps[left.block] & narrow, left.block
         ranges = self._shown(block, left.high) - self._shown(block, left.low)
         matter = self.worth[block] * ranges + np.abs(self.cost[block]) * (left.high - left.low)
         cell, here, n = matter.argmax(axis=1), np.flatnonzero(jumps), len(left)
@@ -104,12 +109,17 @@ class Search:
         twice = left.halved()
         twice.z0[n + here], twice.z1[here] = left.z0[here], left.z1[here]
         twice.high[here, cell[here]], twice.low[n + here, cell[here]] = middle, middle
-        rate, least = self.rate[twice.block], np.where(self.loose[twice.block], 0.0, twice.low)
-        few, many = ((rate * self._shown(twice.block, s)).sum(axis=1) for s in (least, twice.high))
+        few, many = self._told(twice)
         twice.z0, twice.z1 = np.maximum(twice.z0, few), np.minimum(twice.z1, many)
         empty = twice.z1 < twice.z0 - 1e-12 * twice.z0
         twice.z1 = np.maximum(twice.z1, twice.z0)
         return twice[~empty]
+
+    def _told(self, left: Intervals) -> tuple[FloatArray, FloatArray]:
+        """(n,) least and most z that the spends of each stretch allow."""
+        rate, least = self.rate[left.block], np.where(self.loose[left.block], 0.0, left.low)
+        few, many = ((rate * self._shown(left.block, s)).sum(axis=1) for s in (least, left.high))
+        return few, many
 
     def _goal(self) -> FloatArray:
         """(n,) what a choice must promise to be looked at: more than the best of its block."""

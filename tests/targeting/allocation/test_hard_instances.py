@@ -229,6 +229,28 @@ def test_pieces_are_cut_where_only_a_row_is_misjudged(seed):
     assert solve(random_problem(seed), time_limit_s=20.0).gap <= 1e-6
 
 
+@pytest.mark.parametrize("seed", [183])
+def test_spends_are_halved_where_halving_follows_does_not_close_in(seed):
+    """A bound of 1.3 times the value, however short the stretches of expected follows were."""
+    assert solve(random_problem(seed), time_limit_s=20.0).gap <= 1e-6
+
+
+def test_a_price_of_reach_leaves_no_gap():
+    """Halving follows and spends in turn left 0.6 % after a minute."""
+    rng, n = np.random.default_rng(44), 7
+    users = np.repeat(rng.lognormal(9, 1, n), 2)
+    m = len(users)
+    on = crowds(
+        ["expsat"] * m, users * rng.uniform(1, 5, m), users * rng.uniform(0.01, 0.1, m), np.ones(m),
+        users, rng.uniform(0.01, 0.3, m), rng.lognormal(2, 1, m), video_only=False,
+    )  # fmt: skip
+    limits = [
+        {"kind": "frequency_cap", "impressions": 1.4},
+        {"kind": "bounds", "placement": "live", "min_share": 0.5},
+    ]
+    assert tg.allocate(on, budget_cny=2000.0, constraints=limits).solution.gap <= 1e-6
+
+
 def test_next_to_no_curvature_gives_no_step_and_no_warning():
     program = build(random_problem(1))
     m, k = len(program.cell), program.width
