@@ -23,8 +23,9 @@ from models.errors import CampaignError, DataError
 from models.supply.curves import CurveSet, FloatArray
 from models.supply.day_parts import DayParts
 from models.supply.delivery_report import DeliveryModel
+from models.supply.live_room import LiveRoom
 from models.supply.response import ResponseModel
-from targeting.allocation.problem import Draws, Learned, Market
+from targeting.allocation.problem import Draws, Learned, Market, Rooms
 from targeting.campaign import Campaign
 from targeting.grants import with_grants
 from targeting.segments import Segmentation
@@ -74,8 +75,44 @@ def market_of(learned: Learned, *, campaign: Campaign, parts: DayParts | None = 
             gmv_per_fan_cny=draws.gmv_per_fan_cny[:, index] * value,
         ),
         chance=None if learned.chance is None else learned.chance.over_days(campaign.days, slots=slots),
+        rooms=None if learned.rooms is None else _rooms_of_slots(learned.rooms, at, slots=slots, days=days),
     )
     return with_grants(bought, campaign.grants)
+
+
+def _rooms_of_slots(rooms: Rooms, at: NDArray[np.int64], *, slots: int, days: float) -> Rooms:
+    """The rooms in each slot of `days`: what is let in on one day is forgotten on the next."""
+    count = len(rooms.places)
+    shift = np.repeat(np.arange(slots) * count, len(at))
+    of = np.tile(rooms.of[at], slots)
+    return Rooms(
+        of=np.where(of >= 0, of + shift, -1),
+        places=np.tile(rooms.places, slots) * days,
+        draws=None if rooms.draws is None else np.tile(rooms.draws, (1, slots)) * days,
+    )
+
+
+def _with_room(learned: Learned, room: LiveRoom | None) -> Learned:
+    """Rates that were learned at the load of the past as those of an empty room, and the room that they fill.
+
+    Arrivals are counted at the central rate of entering; a draw's own rate is in its places.
+    """
+    if room is None or learned.draws is None:
+        return learned
+    live = learned.entry > 0
+    entry = learned.entry * np.where(live, room.level, 1.0)
+    draws = learned.draws
+    return replace(
+        learned,
+        hazard=np.where(live, learned.hazard / room.opened, learned.hazard),
+        entry=entry,
+        draws=replace(draws, hazard=np.where(live, draws.hazard / room.opened_draws[:, None], draws.hazard)),
+        rooms=Rooms(
+            of=np.where(live, 0, -1),
+            places=np.array([room.places]),
+            draws=(room.places_draws * room.level / room.level_draws)[:, None],
+        ),
+    )
 
 
 def _slot_factors(
@@ -145,6 +182,7 @@ def build_market(
     campaign: Campaign,
     chance: Chance | None = None,
     parts: DayParts | None = None,
+    room: LiveRoom | None = None,
 ) -> Market:
     """The market of a campaign for people: scores' means, daily supply and evidence brought together.
 
@@ -159,6 +197,7 @@ def build_market(
         campaign: placements, days, slots.
         chance: how a day's outcomes scatter around what is expected; None in a planner of before.
         parts: how hours and weekdays differ; None in a planner of before.
+        room: how many the live room holds; None where nothing tells.
 
     Raises:
         DataError: a cell has no supply curve or no evidence (they were fitted on other segments).
@@ -183,7 +222,7 @@ def build_market(
         ),
         chance=chance,
     )
-    return market_of(learned, campaign=campaign, parts=parts)
+    return market_of(_with_room(learned, room), campaign=campaign, parts=parts)
 
 
 def _rows_of(learned: pl.DataFrame, cells: pl.DataFrame, *, what: str) -> NDArray[np.int64]:
@@ -219,4 +258,4 @@ def delivery_market(model: DeliveryModel, *, campaign: Campaign, parts: DayParts
         ),
         chance=model.chance,
     )
-    return market_of(learned, campaign=campaign, parts=parts)
+    return market_of(_with_room(learned, model.room), campaign=campaign, parts=parts)

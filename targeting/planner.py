@@ -162,6 +162,7 @@ class Planner:
             campaign=brief,
             chance=self.state.chance,
             parts=self.state.parts,
+            room=self.state.room,
         )
         told = (
             *self.warnings,

@@ -27,6 +27,7 @@ from models.events.hourly_outcomes import hourly_outcomes
 from models.stored import File, Rows, read, written
 from models.supply.activity import coin_activity
 from models.supply.day_parts import DayParts, fit_day_parts
+from models.supply.live_room import LiveRoom, days_of_log, fit_room
 from models.supply.response import ResponseModel, daily_delivery, fit_response
 from targeting.plan.provenance import NO_DIFFERENCE
 from targeting.segments import Segmentation, Segmenter, form_segments, usual_audience
@@ -57,6 +58,7 @@ class PlanningState:
         gain_seen: share of the promised gain of telling people apart that held-out outcomes show.
         chance: how one day's outcomes scatter around what is expected; None in a state of before.
         parts: how hours and weekdays differ; None in a state of before.
+        room: how many the live room holds; None where nothing tells, and in a state of before.
     """
 
     segmenter: Segmenter
@@ -72,6 +74,7 @@ class PlanningState:
     gain_seen: float | None = None
     chance: Chance | None = None
     parts: DayParts | None = None
+    room: LiveRoom | None = None
 
     def to_files(self) -> dict[str, str]:
         """The state as JSON files by name."""
@@ -116,6 +119,7 @@ class _PlannerFile(File):
     gain_seen: float | None
     chance: Chance | None = None
     parts: DayParts | None = None
+    room: LiveRoom | None = None
 
 
 _PLANNER = TypeAdapter(_PlannerFile)
@@ -214,6 +218,7 @@ def learn_state(
         gain_seen=found.gain_seen,
         chance=Chance(*binned(buyer_totals(events, horizon_days=days)), *response.day_scatter),
         parts=fit_day_parts(hourly_outcomes(events, horizon_days=days)),
+        room=fit_room(days_of_log(events.exposures, scores), rng=rng, n_draws=n_draws),
     )
 
 

@@ -20,6 +20,7 @@ import polars as pl
 from models.arrays import FloatArray, IntArray
 from models.chance import Chance
 from models.rates.pooling import Pooled, pool_rates
+from models.supply.live_room import LiveRoom, days_of_report, fit_room
 from models.supply.misfit import misfit_warnings
 from models.supply.report_rows import basis_of, daily_sums, is_known, normal_rows, numbered, with_pressure
 from models.supply.response import ResponseModel, fit_response
@@ -49,6 +50,7 @@ class DeliveryModel:
         apart: whether rows of one day stand for days (cells have too few).
         chance: how a day's outcomes scatter around the curves.
         warnings: where the curves do not tell what the report itself says, one line each.
+        room: how many the live room holds; None where nothing tells.
     """
 
     response: ResponseModel
@@ -65,6 +67,7 @@ class DeliveryModel:
     apart: bool
     chance: Chance
     warnings: tuple[str, ...] = ()
+    room: LiveRoom | None = None
 
 
 def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: int = 200) -> DeliveryModel:
@@ -99,6 +102,8 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
     gmv = _rate(daily, "gmv_cny" if has_gmv else None, unit, cells, group, rng=rng, n_draws=n_draws)
     entry = _rate(daily, "live_entries", basis, cells, group, rng=rng, n_draws=1, absent=0.0)
     claims, why = _claims(daily)
+    shown = entry if basis == "impressions" else None
+    rates = None if shown is None else cells.with_columns(entry=pl.Series(shown.mean))
     return DeliveryModel(
         response=response,
         basis=basis,
@@ -117,6 +122,7 @@ def fit_delivery(delivery: pl.DataFrame, *, rng: np.random.Generator, n_draws: i
             *misfit_warnings(response, daily, outcome=basis),
             *(() if pressed is not None else (BLIND,)),
         ),
+        room=None if rates is None else fit_room(days_of_report(daily, rates), rng=rng, n_draws=n_draws),
     )
 
 

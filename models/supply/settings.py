@@ -67,6 +67,16 @@ class SupplySettings:
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
         few_days: Paid days of a cell (median) below which it cannot show its own curvature. Convention.
+        room_span: Places of a live room that are looked at, over the arrivals of the busiest day: below, no
+            day would differ from another; above, none would tell. Convention.
+        room_grid: Their number. Derived: steps of a tenth.
+        room_certainty: Probability from which on a limit counts as found: nineteen of twenty. Convention.
+        room_days: Days of live impressions below which nothing is asked. Convention.
+        room_steps: Of finding the level of entries. Derived: rows that saturate need three.
+        room_drift_sd: Deviation of a drift of entries over the logged days. Convention: that of `drift_sd`.
+        room_taus: Deviations of a day's entries beyond chance, equally likely before. Convention.
+        room_bin: Width of the groups of rows by log impressions times rate of entering. Derived: a tenth is
+            exact to a thousandth.
         slot_ticks: Moments of a slot at which its multipliers are looked up: of a day, every quarter of an
             hour. Derived.
         part_freedom: Fewest degrees of freedom behind the scatter of hours or weekdays. Convention.
@@ -105,6 +115,14 @@ class SupplySettings:
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3
+    room_span: tuple[float, float] = (0.03, 30.0)
+    room_grid: int = 70
+    room_certainty: float = 0.95
+    room_days: int = 5
+    room_steps: int = 6
+    room_drift_sd: float = 0.3
+    room_taus: tuple[float, ...] = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.6)
+    room_bin: float = 0.1
     slot_ticks: int = 96
     part_freedom: int = 5
     part_certainty: float = 0.99

@@ -2,7 +2,8 @@
 
 Exists because words, rounding and sensitivity all ask "and if this cell got s?". Cells that cannot influence
 each other (other segments) are tried in the same evaluation of the true curves, so n questions cost a handful
-of evaluations. It must not import the solver.
+of evaluations. A live room that fills couples them all: there they are asked at the plan's own load, where an
+arrival pays for the crowding (`rooms`). It must not import the solver.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from models.supply.curves import FloatArray
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Market, Metric
+from targeting.allocation.rooms import linearised
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def trial_gains(
         (n_trials, n_cells), also counting what the move takes from or gives to other cells of the component.
     """
     near = neighbours or Neighbours.of(market)
+    market, coefficients = linearised(market, coefficients, spend_cny)
     base = _by_component(market, spend_cny[None, :], coefficients, near)
     gains = np.empty_like(trials_cny)
     for seat in range(int(near.seat.max(initial=-1)) + 1):

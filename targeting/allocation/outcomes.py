@@ -42,6 +42,8 @@ def outcomes(
         spend = spend[..., None, :]
     supply, hazard, gmv = _believed(market, draw)
     impressions = supply.value(spend)
+    opened = openness(market, impressions, draw)
+    hazard = hazard * opened
     with np.errstate(divide="ignore"):
         per_user = 1.0 / market.users
     z = _block_sum(market.block, hazard * impressions * per_user)
@@ -51,12 +53,29 @@ def outcomes(
     return {
         "spend": np.broadcast_to(spend, like),
         "impressions": impressions,
-        "entries": market.entry * impressions,
+        "entries": market.entry * opened * impressions,
         "fans": fans,
         "gmv": gmv * fans,
         "reached": impressions * saturation(pressure),
         "active": np.broadcast_to((spend > 0).astype(float), like),
     }
+
+
+def openness(market: Market, impressions: FloatArray, draw: int | slice | None = None) -> FloatArray:
+    """(..., n_cells) share of the arrivals whom the cell's live room lets in at impressions (..., n_cells); 1
+    outside of rooms. `draw` as of `outcomes`.
+    """
+    opened = np.ones(impressions.shape)
+    if market.rooms is None:
+        return opened
+    places = market.rooms.places
+    if draw is not None and market.rooms.draws is not None:
+        places = market.rooms.draws[draw]
+    for room in range(places.shape[-1]):
+        inside = market.rooms.of == room
+        arrivals = (market.entry * impressions)[..., inside].sum(axis=-1)
+        opened[..., inside] = saturation(arrivals / places[..., room])[..., None]
+    return opened
 
 
 def total(coefficients: Mapping[Metric, FloatArray], metrics: Mapping[Metric, FloatArray]) -> FloatArray:

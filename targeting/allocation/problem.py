@@ -10,6 +10,8 @@ each column (one block's spend vector) only through its metrics:
     reached_c = N_b (1 - exp(-sum_b a_c / N_b)) shared in proportion to impressions
 
 N_b = inf (curves that give value directly) makes phi = 1: cells are then additive with the same formulae.
+Where a live room fills (`Rooms`), hazard_c and entry_c of its cells are multiplied by phi(E / R), E being the
+sum of entry_c a_c(s_c) over them: the one thing that couples blocks and is not linear.
 """
 
 from __future__ import annotations
@@ -55,6 +57,22 @@ class Draws:
     gmv_per_fan_cny: FloatArray
 
 
+@dataclass(frozen=True)
+class Rooms:
+    """Live rooms that fill: of E arrivals, entry x impressions, the share phi(E / places) is let in.
+
+    Attributes:
+        of: (n_cells,) the room that a cell's arrivals fill; -1 for none.
+        places: (n_rooms,) arrivals of the whole slot at which 1 - exp(-1) of the places are taken; inf where
+            no limit was found.
+        draws: (n_draws, n_rooms) joint with `Draws`; inf where the draw has no limit.
+    """
+
+    of: NDArray[np.int64]
+    places: FloatArray
+    draws: FloatArray | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Learned:
     """What is known of each cell; of one day of one audience, before a campaign makes a `Market` of it.
@@ -69,6 +87,7 @@ class Learned:
         observed_max_cny: (n_cells,) largest spend the curve was learned from; inf when supplied from outside.
         draws: uncertainty of the above, or None.
         chance: how what comes scatters around what is expected, or None where nothing tells.
+        rooms: live rooms that may fill; None where nothing tells of any.
     """
 
     cells: pl.DataFrame
@@ -80,6 +99,7 @@ class Learned:
     observed_max_cny: FloatArray
     draws: Draws | None = None
     chance: Chance | None = None
+    rooms: Rooms | None = None
 
     def __len__(self) -> int:
         return len(self.users)

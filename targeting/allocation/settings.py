@@ -52,6 +52,21 @@ class Settings:
         most_nodes: of the tree. Derived: 60 s at 30 ms each.
         hardly: share of its ceiling that a cell cut to "on" without a least spend has at least. Derived:
             next to nothing that still counts as on.
+        room_steps: problems solved to find the arrivals of a room that fills. Derived: a secant doubles its
+            digits.
+        room_close: relative distance that ends it: the value's error is of its square. Derived.
+        room_kept: relative violation of a row at its own load that counts as none. Derived: `tail_held`.
+        room_gap: certificate that is sought where a room fills: a ten-thousandth is nothing
+            beside that of its places. Chosen.
+        solved_at_load: of that gap, that one load's problem may be open. Chosen.
+        room_first: half the first interval of arrivals, as a share of the plan's. Chosen.
+        room_asked: problems solved for the certificate. Chosen: what is open then is in the gap.
+        room_tail: share of the plan's arrivals beyond it from which a tail is tried. Chosen.
+        room_far: multiples of the plan's arrivals at which the tail is taken as it is. Chosen.
+        room_steepest: relative change of the price of an arrival per relative change of arrivals, at most: a
+            first guess only. Chosen.
+        room_cuts: prices tried of an interval. Chosen.
+        room_halvings: of an interval that stays open. Chosen.
         price_near: share of a cell's range, or of a row's size: this close to a limit is at it. Derived.
         price_exact: relative residual of the optimality conditions up to which prices are taken as they are.
             Derived: prices are told to 1e-3.
@@ -120,6 +135,18 @@ class Settings:
     polish_patience: int = 12
     most_binding: int = 3000
     feasible: float = 1e-8
+    room_steps: int = 14
+    room_close: float = 1e-3
+    room_kept: float = 1e-7
+    room_gap: float = 1e-4
+    solved_at_load: float = 0.1
+    room_first: float = 0.03
+    room_asked: int = 80
+    room_tail: float = 0.2
+    room_far: float = 30.0
+    room_steepest: float = 3.0
+    room_cuts: int = 5
+    room_halvings: int = 4
     newton_residual: float = 1e-8
     newton_converged: float = 1e-7
     warm_sheets: int = 12

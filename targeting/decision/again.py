@@ -22,7 +22,7 @@ from targeting.plan import saved
 TEXTS = ("plan.json", "market.json", "allocation.csv")
 _TOLD = (
     "status", "objective", "value", "upper_bound", "gap", "budget_cny", "spend_cny", "expected", "realised",
-    "binding", "shadow_prices", "claims", "warnings",
+    "live_room", "binding", "shadow_prices", "claims", "warnings",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from targeting.campaign import Campaign
 from targeting.plan.promise import Interval
 from targeting.plan.provenance import Provenance
 from targeting.plan.realised import Range
+from targeting.plan.room_filled import RoomFilled, room_filled
 from targeting.segments.diagnosis import Diagnosis
 
 ALLOCATION_COLUMNS = (
@@ -62,6 +63,7 @@ class PlanFile(File):
     spend_cny: float
     expected: Mapping[str, Interval | None]
     realised: Mapping[str, Range | None] = {}
+    live_room: RoomFilled | None = None
     shadow_prices: Mapping[str, Finite]
     yuan_price: Finite = None
     binding: tuple[str, ...]
@@ -170,6 +172,11 @@ class DecidedPlan:
         return int(self.allocation["spend_li"].sum()) / LI_PER_CNY
 
     @property
+    def live_room(self) -> RoomFilled | None:
+        """How full the plan makes the live room on an average day; None where nothing is known of one."""
+        return room_filled(self.market, self.solution.spend_cny, days=self.campaign.days)
+
+    @property
     def claims(self) -> Mapping[str, str]:
         """{kind: causal | observational, why}."""
         return self.provenance.claims
@@ -185,6 +192,7 @@ class DecidedPlan:
             spend_cny=self.spend_cny,
             expected=self.expected,
             realised=self.realised,
+            live_room=self.live_room,
             baselines=self.baselines,
             diagnosis=None if self.audience is None else self.audience.diagnosis,
             last_spend_cny=self.last_spend_cny,

@@ -17,7 +17,7 @@ from models.chance import Chance
 from models.errors import DataError
 from models.stored import WRONG_SHAPE, Array, File, Rows, read, written
 from models.supply.curves import FAMILIES, CurveSet
-from targeting.allocation.problem import CELL_KEYS, Draws, Market
+from targeting.allocation.problem import CELL_KEYS, Draws, Market, Rooms
 
 CELLS = {key: pl.Int64 if key == "slot" else pl.String for key in CELL_KEYS}
 
@@ -28,6 +28,13 @@ def _codes(raw: Any) -> NDArray[np.int8]:
 
 def _names(codes: NDArray[np.int8]) -> list[str]:
     return [FAMILIES[code] for code in codes]
+
+
+_Whole = Annotated[
+    NDArray[np.int64],
+    PlainValidator(lambda raw: np.asarray(raw, dtype=np.int64)),
+    PlainSerializer(np.ndarray.tolist),
+]
 
 
 class _Curves(File):
@@ -48,13 +55,15 @@ class _Draws(File):
     gmv_per_fan_cny: Array
 
 
+class _Rooms(File):
+    of: _Whole
+    places: Array
+    draws: Array | None
+
+
 class _Market(File):
     cells: Annotated[pl.DataFrame, Rows(CELLS, by_column=True)]
-    block: Annotated[
-        NDArray[np.int64],
-        PlainValidator(lambda raw: np.asarray(raw, dtype=np.int64)),
-        PlainSerializer(np.ndarray.tolist),
-    ]
+    block: _Whole
     supply: _Curves
     users: Array
     hazard: Array
@@ -63,6 +72,7 @@ class _Market(File):
     observed_max_cny: Array
     draws: _Draws | None
     chance: Chance | None = None
+    rooms: _Rooms | None = None
     # Markets of before had slots that carried over; those that did cannot be asked again.
     carryover: Annotated[float, Field(ge=0, le=0, exclude=True)] = 0.0
     carry_in_cny: Annotated[None, Field(exclude=True)] = None
@@ -71,7 +81,8 @@ class _Market(File):
         kept = {name: value for name, value in self if name not in ("carryover", "carry_in_cny")}
         draws = self.draws
         drawn = None if draws is None else Draws(**{**dict(draws), "supply": draws.supply.curves()})
-        market = Market(**{**kept, "supply": self.supply.curves(), "draws": drawn})
+        rooms = None if self.rooms is None else Rooms(**dict(self.rooms))
+        market = Market(**{**kept, "supply": self.supply.curves(), "draws": drawn, "rooms": rooms})
         _refuse_crooked(market)
         return market
 
@@ -101,6 +112,23 @@ def _refuse_crooked(market: Market) -> None:
         raise ValueError("observed_max_cny, block: expected numbers, and those of cells")
     if market.chance is not None:
         _refuse_crooked_chance(market.chance)
+    if market.rooms is not None:
+        _refuse_crooked_rooms(market.rooms, (n, 0 if drawn is None else len(drawn.hazard)))
+
+
+def _refuse_crooked_rooms(rooms: Rooms, shape: tuple[int, int]) -> None:
+    n, n_draws = shape
+    count = len(rooms.places)
+    if (
+        rooms.of.shape != (n,)
+        or rooms.places.shape != (count,)
+        or not ((rooms.of >= -1) & (rooms.of < count)).all()
+    ):
+        raise ValueError("rooms: expected one of the rooms, or -1, for each cell")
+    if rooms.draws is not None and rooms.draws.shape != (n_draws, count):
+        raise ValueError("rooms: expected as many draws as of the curves")
+    if not (rooms.places > 0).all() or (rooms.draws is not None and not (rooms.draws > 0).all()):
+        raise ValueError("rooms: expected places")
 
 
 def _refuse_crooked_chance(chance: Chance) -> None:

@@ -23,6 +23,7 @@ import polars as pl
 
 from models.errors import CampaignError, DataError
 from models.supply.curves import FloatArray
+from targeting.allocation.outcomes import openness
 from targeting.plan.decided import DecidedPlan
 from targeting.plan.plan_settings import SETTINGS
 
@@ -101,8 +102,10 @@ def rated_people(plan: DecidedPlan) -> pl.DataFrame:
     slots = market.cells["slot"].n_unique()
     if slots > 1:
         raise CampaignError(f"packages: the plan has {slots} slots, people are chosen for one; plan without")
+    # A live room is as full as the plan makes it, whoever of its people is chosen.
+    opened = openness(market, market.supply.value(plan.solution.spend_cny))
     cells = market.cells.select(*CELL, "fan_kind").with_columns(
-        cell_hazard=pl.Series(market.hazard),
+        cell_hazard=pl.Series(market.hazard * opened),
         cell_gmv=pl.Series(market.gmv_per_fan_cny),
         cell_entry=pl.Series(market.entry),
     )

@@ -14,6 +14,7 @@ from targeting.report.saying import funded, kept_share, profit_of, prolonged
 from targeting.words import Words
 
 _NO_PERSON, _NO_YUAN = 0.05, 0.5  # what is said with no decimals is nothing
+_TURNED_AWAY = 0.05  # of the arrivals: fewer are within any interval
 _SAME = 0.005  # of the money at stake: a budget that leaves hardly more is no better
 
 
@@ -45,7 +46,7 @@ def rest(plan: DecidedPlan, words: Words, budgets: Budgets | None) -> list[str]:
     if NO_DIFFERENCE in plan.provenance.warnings:
         alike = words.told(NO_DIFFERENCE)
         said.append(alike[0].upper() + alike[1:] + words.stop)
-    return [*said, *_against_last(plan, words), certificate(plan, words)]
+    return [*said, *_against_last(plan, words), *live_room(plan, words), certificate(plan, words)]
 
 
 def _pays_above(plan: DecidedPlan, words: Words) -> str:
@@ -136,6 +137,19 @@ def _against_last(plan: DecidedPlan, words: Words) -> list[str]:
     told.append(said.format(amount=words.yuan(abs(richer))))
     listed = words.comma.join(told[:-1]) + words.and_ + told[-1]
     return [words.against_last.format(what=listed)]
+
+
+def live_room(plan: DecidedPlan, words: Words) -> list[str]:
+    """How full the plan makes the live room, where that is known or in doubt."""
+    room = plan.live_room
+    if room is None:
+        return []
+    share = f"{100 * room.let_in:.0f}"
+    if room.places is None or room.filled is None:
+        doubtful = room.let_in < 1 - _TURNED_AWAY
+        return [words.room_unknown.format(share=share)] if doubtful else []
+    holds = words.count(room.places)
+    return [words.room_fills.format(places=holds, filled=f"{100 * room.filled:.0f}", share=share)]
 
 
 def certificate(plan: DecidedPlan, words: Words) -> str:

@@ -1,46 +1,14 @@
 """What went wrong, and what to do, for a reader of another language than the program's own.
 
-An error is written once, in English, where it is found: it names files, columns, keys and numbers, which stay
-as they are. Here is how its kind is told, and the phrases that come again and again in it.
+An error is written once, in English, where it is found. Here is how those read in Chinese that a planner's own
+files bring about; files, columns, keys and numbers stay as they are. A rarer one follows its kind in English,
+whole: half of a sentence in each language helps nobody.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-
-_PHRASES = {
-    "no such directory": "没有这个目录",
-    "no such file": "没有这个文件",
-    "cannot be read": "无法读取",
-    "cannot be written": "无法写入",
-    "cannot be used": "无法使用",
-    "cannot be loaded": "无法载入",
-    "is missing": "缺失",
-    "are missing": "缺失",
-    "is not known": "未知",
-    "is empty": "为空",
-    "stands twice": "出现两次",
-    "needs exactly one of": "必须恰好给出其中一项：",
-    "expected one written by": "应为以下命令写出的目录：",
-    "expected a directory written by": "应为以下命令写出的目录：",
-    "expected a file of": "应为以下命令的文件：",
-    "expected a finite number": "应为有限的数",
-    "expected a number": "应为数字",
-    "expected one of": "应为以下之一：",
-    "expected ": "应为 ",
-    "plan again, or restore them": "请重新规划，或恢复原文件",
-    "restore it, or plan again": "请恢复原文件，或重新规划",
-    "train again": "请重新训练",
-    "plan again": "请重新规划",
-    "rename it": "请改名",
-    "take it away": "请删去",
-    "relax one of them": "请放宽其中一条",
-    "give another one": "请换一个",
-    "no plan": "没有计划",
-    "column ": "列 ",
-    "unknown key": "未知的键",
-    "; ": "；",
-}
 
 
 class Errors:
@@ -52,7 +20,21 @@ class Errors:
         "InfeasibleError": "{said}",
         "SolverError": "{said}",
     }
-    error_phrases: Mapping[str, str] = {phrase: phrase for phrase in _PHRASES}
+    faults: tuple[tuple[str, str], ...] = ()
+
+    def told_fault(self, text: str) -> str:
+        """An error in this language where it is one that we know, else as it is.
+
+        >>> ErrorsZh().told_fault("brief.yaml: budget_cny: expected a number > 0, got -5")
+        'brief.yaml: budget_cny：应为大于 0 的数，实为 -5'
+        >>> ErrorsZh().told_fault("policy value: an outcome is not a finite number")
+        'policy value: an outcome is not a finite number'
+        """
+        for pattern, said in self.faults:
+            whole, found = re.subn(pattern, said, text, flags=re.S)
+            if found:
+                return whole
+        return text
 
 
 class ErrorsZh(Errors):
@@ -64,4 +46,155 @@ class ErrorsZh(Errors):
         "InfeasibleError": "没有可行的计划，请放宽要求：{said}",
         "SolverError": "程序内部错误，请报告：{said}",
     }
-    error_phrases: Mapping[str, str] = _PHRASES
+    faults = (
+        # the brief
+        (r": expected a number > (.*), got (.*)$", r"：应为大于 \1 的数，实为 \2"),
+        (r": expected a number >= (.*), got (.*)$", r"：应为不小于 \1 的数，实为 \2"),
+        (r": expected a number < (.*), got (.*)$", r"：应为小于 \1 的数，实为 \2"),
+        (r": expected a number <= (.*), got (.*)$", r"：应为不大于 \1 的数，实为 \2"),
+        (r": expected a (?:finite )?number, got (.*)$", r"：应为有限的数，实为 \1"),
+        (r": expected a whole number, got (.*)$", r"：应为整数，实为 \1"),
+        (r": expected text, got (.*)$", r"：应为文字，实为 \1"),
+        (r": expected a list, got (.*)$", r"：应为列表，实为 \1"),
+        (r": expected at least one value, got none", "：至少要有一个值"),
+        (r": required key is missing", "：缺少这个必填的键"),
+        (
+            r": unknown key; did you mean \"(.*?)\"\? allowed keys: (.*)$",
+            r"：未知的键，是否指“\1”？可用的键：\2",
+        ),
+        (r": unknown key; allowed keys: (.*)$", r"：未知的键，可用的键：\1"),
+        (r": unknown kind '(.*?)'.* expected one of (.*)$", r"：未知的规则种类“\1”，应为以下之一：\2"),
+        (r": expected one of (.*), got ([^;]*)(?:;.*)?$", r"：应为以下之一：\1；实为 \2"),
+        (r": expected a date or time like (\S+), got (.*)$", r"：应为日期或时间，例如 \1；实为 \2"),
+        (
+            r": cannot be read \((.*)\); give a UTF-8 YAML file$",
+            r"：无法读取（\1），请给出 UTF-8 的 YAML 文件",
+        ),
+        (r": is not valid YAML: (.*)$", r"：不是有效的 YAML：\1"),
+        (r": is empty; expected `key: value` lines$", "：文件为空，应为“键: 值”的行"),
+        (
+            r"placements: the brief names (.*), (\S+) has (.*); expected at least one in common$",
+            r"placements：投放需求写的是 \1，\2 里有 \3，至少应有一个相同",
+        ),
+        (
+            r": (\w+) (.*) matches no cell; expected one of (.*)$",
+            r"：没有 \1 为 \2 的投放单元，应为以下之一：\3",
+        ),
+        (
+            r": change_limit compares with last_plan, which is missing; give it$",
+            "：change_limit 要与上次的计划相比，请给出 last_plan",
+        ),
+        (
+            r"horizon_days: the brief says (\d+), the model was trained for (\d+); change the brief or train again$",
+            r"horizon_days：投放需求为 \1 天，模型按 \2 天训练；请修改投放需求，或重新训练",
+        ),
+        (
+            r"horizon_days: (\d+) days, but the oldest new fan in the logs was watched for (\d+): .* set at most (\d+), or give longer logs$",
+            r"horizon_days：要求 \1 天，但日志里最早的新粉丝只观察了 \2 天，之后买什么无从得知；最多设为 \3，或给出更长的日志",
+        ),
+        (
+            r"objective (\S+): no follower in the logs has a kept order, .*$",
+            r"objective \1：日志里没有新粉丝有未退款的订单，单粉成交额未知；请按 new_fans 或 live_entries 规划，或给出订单",
+        ),
+        (
+            r"objective (\S+) needs column (\S+), which the report does not have above 0; add it or change the objective$",
+            r"目标 \1 需要列 \2，而报表里没有大于 0 的值；请补上这一列，或更改目标",
+        ),
+        # tables
+        (
+            r": required columns? (.*) of table (\S+) missing; found: (.*); add or rename (?:it|them)$",
+            r"：表 \2 缺少必需的列 \1；现有：\3；请补上或改名",
+        ),
+        (
+            r": columns (.*) and (.*) both mean (.*); expected one: remove or rename the other$",
+            r"：列 \1 和 \2 都表示 \3，请删去或改名其中一列",
+        ),
+        (
+            r": column (.*) appears twice in the header; expected distinct names$",
+            r"：表头中列 \1 出现两次，列名应各不相同",
+        ),
+        (
+            r": (\d+) of (\d+) rows are bad, more than (\S+) of the table; (.*): mend the file, or raise max_rejected_share to go on without them$",
+            r"：\2 行中有 \1 行有误，超过全表的 \3；\4：请修改文件，或调高 max_rejected_share 略去这些行",
+        ),
+        (r": none of (\d+) rows of table (\S+) is usable; (.*)$", r"：表 \2 的 \1 行全都不可用；\3"),
+        (r": no data rows; expected at least one row of table (\S+)$", r"：没有数据行，表 \1 至少要有一行"),
+        (
+            r": expected at least one outcome column \((.*)\); found: (.*)$",
+            r"：至少要有一个结果列（\1）；现有：\2",
+        ),
+        (r": the file is empty; expected a header line and data rows$", "：文件为空，应有表头和数据行"),
+        (r": the first line is empty; expected column names$", "：第一行为空，应为列名"),
+        (r": not a text file; expected .*$", "：不是文本文件，应为 UTF-8 或 GBK 的 CSV，或 .xlsx 工作簿"),
+        (r": neither UTF-8 nor GBK text; .*$", "：既不是 UTF-8 也不是 GBK，请重新导出"),
+        (
+            r": not a workbook that can be read \((.*)\); save it again, or export it as CSV$",
+            r"：无法读取的工作簿（\1），请重新保存，或导出为 CSV",
+        ),
+        (r": unknown extension (.*); expected (.*)$", r"：未知的文件类型 \1，应为 \2"),
+        (r": table (\w+) is missing; expected (.*); found: (.*)$", r"：缺少表 \1，应有 \2；现有：\3"),
+        (
+            r": table (\w+) is there twice \((.*)\); expected one: remove or rename the other$",
+            r"：表 \1 有两份（\2），请删去或改名其中一份",
+        ),
+        (r": no such file; expected .*$", "：没有这个文件；应为 CSV、Parquet 文件，或由多个部分组成的文件夹"),
+        (r": cannot be read: (.*); check the path and permissions$", r"：无法读取：\1；请检查路径和权限"),
+        (
+            r": no row has cost_cny above 0, .*$",
+            "：没有一行花费大于 0，无从得知钱能买到什么；请给出有花费的日子的报表",
+        ),
+        (
+            r"exposures: (\d+) shown rows before (.*), expected at least (\d+); add more days of logs$",
+            r"exposures：\2 之前只有 \1 行曝光，至少要有 \3 行；请补充更多天的日志",
+        ),
+        (
+            r"exposures: (\d+) follows in (\d+) rows, expected at least (\d+) to learn who follows; .*$",
+            r"exposures：\2 行中只有 \1 次关注，至少要有 \3 次才能学习谁会关注；请补充日志，或检查 followed 列",
+        ),
+        (
+            r"users: nobody is eligible, .*$",
+            "users：没有可投放的人，所有行的 is_fan 都为 true；请给出尚未关注的人",
+        ),
+        # directories of ours
+        (
+            r": no such directory; expected one written by `targeting plan`$",
+            "：没有这个目录，应为 `targeting plan` 写出的目录",
+        ),
+        (r": is missing; restore it, or plan again$", "：缺失，请恢复，或重新规划"),
+        (
+            r": edited after the plan was written: (.*?); .*$",
+            r"：计划写出之后被改动：\1；请恢复原文件，或重新规划",
+        ),
+        (
+            r": cannot be read \((.*)\); expected a file of `targeting plan`$",
+            r"：无法读取（\1），应为 `targeting plan` 的文件",
+        ),
+        (
+            r": no scores\.parquet; expected the output directory of `targeting score`$",
+            "：没有 scores.parquet，应为 `targeting score` 的输出目录",
+        ),
+        (
+            r": was scored from other users than (.*) holds now; run `targeting score` again$",
+            r"：得分所依据的用户与 \1 现有的不同，请重新运行 `targeting score`",
+        ),
+        (
+            r": is a file; expected a directory: choose another output directory$",
+            "：是文件，应为目录；请另选输出目录",
+        ),
+        (
+            r": cannot be written: (.*); free space or choose another (?:output directory|place)$",
+            r"：无法写入：\1；请腾出空间，或另选输出目录",
+        ),
+        (
+            r": holds the input (.*), which the result would replace; choose another output directory$",
+            r"：含有输入 \1，结果会将它替换；请另选输出目录",
+        ),
+        (
+            r": another targeting job is writing there; wait until it is done, or choose another output directory$",
+            "：另一个任务正在写入，请等它完成，或另选输出目录",
+        ),
+        (
+            r"model (\S+): cannot be loaded \((.*)\); train first, or check the name and the tracking store$",
+            r"模型 \1：无法载入（\2）；请先训练，或检查名称和跟踪库",
+        ),
+    )

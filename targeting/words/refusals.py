@@ -9,19 +9,13 @@ _BUDGET = "total"
 
 
 def refused(w: Words, error: TargetingError) -> str:
-    """Why it cannot be: a conflict of rules in whole sentences, else the error's kind and its usual phrases.
-
-    Names, numbers and what is rare in an error stay as the program says them.
-    """
+    """Why it cannot be: a conflict of rules in whole sentences, else the error's kind and what it says."""
     if w.language == "en":
         return str(error)
     if isinstance(error, InfeasibleError) and error.conflict:
         return _conflict(w, error)
-    said = str(error)
-    for phrase, theirs in w.error_phrases.items():
-        said = said.replace(phrase, theirs)
     kind = next(name for name in (cls.__name__ for cls in type(error).__mro__) if name in w.error_kinds)
-    return w.error_kinds[kind].format(said=said)
+    return w.error_kinds[kind].format(said=w.told_fault(str(error)))
 
 
 def _conflict(w: Words, error: InfeasibleError) -> str:

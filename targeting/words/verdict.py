@@ -58,6 +58,14 @@ class Verdict:
     more_gmv = "{amount} more GMV"
     less_gmv = "{amount} less GMV"
     against_last = "Against your last plan's split with the same money: {what}."
+    room_fills = (
+        "The live room holds about {places} viewers a day; this plan fills {filled} % of it, and {share} % of those "
+        "who come get in."
+    )
+    room_unknown = (
+        "The logs do not show how many the live room holds; over the sizes it may have, about {share} % of those who "
+        "come get in, which is in the intervals but not in the expectation."
+    )
 
 
 class VerdictZh(Verdict):
@@ -105,3 +113,5 @@ class VerdictZh(Verdict):
     more_gmv = "多成交 {amount}"
     less_gmv = "少成交 {amount}"
     against_last = "与沿用上次的分配（同样花费）相比：{what}。"
+    room_fills = "直播间每天约容纳 {places} 人；本计划占用其 {filled}%，到场者有 {share}% 能进入。"
+    room_unknown = "日志看不出直播间能容纳多少人；按可能的容量平均，到场者约 {share}% 能进入；区间已包含这一点，预计值没有。"

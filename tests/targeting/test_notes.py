@@ -1,4 +1,4 @@
-"""Notes in Chinese: each is still written somewhere in the program, and what is listed is told whole."""
+"""Notes and errors in Chinese: each is still written somewhere, and what is listed is told whole."""
 
 import ast
 import re
@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 
 import models
+import pipelines
 import targeting
 from models.contracts.columns import SET_ASIDE
+from models.contracts.headers import missing_message
+from models.errors import CampaignError
+from targeting.campaign import parse_campaign
+from targeting.words import refused, words_in
+from targeting.words.errors import ErrorsZh
 from targeting.words.notes import NotesZh
 
-ROOMS = [Path(package.__file__).parent for package in (models, targeting)]
+ROOMS = [Path(package.__file__).parent for package in (models, targeting, pipelines)]
 
 
 def texts_of(tree):
@@ -31,14 +37,56 @@ def _is_share(gap):
     return any(isinstance(part, ast.Constant) and part.value.endswith("%") for part in spec)
 
 
+WRONG = (
+    {"budget_cny": -5},
+    {"budget_cny": "much"},
+    {"budget_cny": float("nan")},
+    {"budget": 5},
+    {"qqq": 5},
+    {"campaign_id": [3]},
+    {"days": 1.5},
+    {"days": 0},
+    {"placements": []},
+    {"placements": {"video": 1}},
+    {"objective": "fame"},
+    {"starts_at": "soon"},
+    {"economics": {"gross_margin": 2.0, "fee_rate": 0.1}},
+    {"economics": {"gross_margin": 0.5, "fee_rate": 3.0}},
+    {"economics": {}},
+    {"constraints": [{"kind": "wish"}]},
+    {"constraints": 3},
+    {"constraints": [{"kind": "risk", "measure": "cvar", "level": 1.0, "floor": 1}]},
+    {"constraints": [{"kind": "target", "metric": "roi", "value": 2, "each": 3}]},
+)
+
+
+def of_briefs():
+    """What is said of briefs that are wrong in one thing."""
+    for wrong in WRONG:
+        with pytest.raises(CampaignError) as error:
+            parse_campaign({"campaign_id": "c", "budget_cny": 5, **wrong}, "brief.yaml")
+        yield str(error.value)
+
+
 @pytest.fixture(scope="module")
 def written():
-    paths = [path for room in ROOMS for path in room.rglob("*.py") if path.name != "notes.py"]
-    return [text for path in paths for text in texts_of(ast.parse(path.read_text(encoding="utf-8")))]
+    tables = ("notes.py", "errors.py")
+    paths = [path for room in ROOMS for path in room.rglob("*.py") if path.name not in tables]
+    texts = [text for path in paths for text in texts_of(ast.parse(path.read_text(encoding="utf-8")))]
+    return [*texts, *of_briefs(), missing_message(["cost_cny"], ["a"], source="r.csv", table="delivery")]
 
 
-@pytest.mark.parametrize("pattern", [pattern for pattern, _ in NotesZh.sentences])
-def test_a_note_that_has_a_translation_is_still_written(written, pattern):
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_what_is_wrong_with_a_brief_is_told_in_chinese(wrong):
+    with pytest.raises(CampaignError) as error:
+        parse_campaign({"campaign_id": "c", "budget_cny": 5, **wrong}, "brief.yaml")
+    said = refused(words_in("zh"), error.value)
+    assert said.startswith("投放需求或设置有误，请修改：brief.yaml: ")
+    assert not re.search(r"expected|unknown|required|got", said), said
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in (*NotesZh.sentences, *ErrorsZh.faults)])
+def test_what_has_a_translation_is_still_written(written, pattern):
     put_together = [
         "segment 'a', placement 'b': at the money",
         "live 7 rows with 7 follows, video 7 rows",

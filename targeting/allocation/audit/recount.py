@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from targeting.allocation.problem import Market
+from targeting.allocation.problem import Market, Rooms
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,39 @@ def true_outcome(market: Market, spend_cny: Sequence[float], *, draw: int | None
         hazard, gmv_per_fan = market.draws.hazard[draw], market.draws.gmv_per_fan_cny[draw]
         supply = market.draws.supply.draw(draw)
     shown = [float(a) for a in supply.value(np.array(spend_cny, dtype=float))]
+    opened = _opened(market, shown, draw)
+    rate = [float(hazard[i]) * opened[i] for i in range(n)]
     fans, reached = [0.0] * n, [0.0] * n
     blocks: dict[int, list[int]] = {}
     for i in range(n):
         blocks.setdefault(int(market.block[i]), []).append(i)
     for members in blocks.values():
         users = float(market.users[members[0]])
-        pull = sum(float(hazard[i]) * shown[i] for i in members) / users
+        pull = sum(rate[i] * shown[i] for i in members) / users
         crowd = sum(shown[i] for i in members) / users
         for i in members:
-            fans[i] = float(hazard[i]) * shown[i] * _competing(pull)
+            fans[i] = rate[i] * shown[i] * _competing(pull)
             reached[i] = shown[i] * _competing(crowd)
     return Outcome(
         impressions=shown,
-        entries=[float(market.entry[i]) * shown[i] for i in range(n)],
+        entries=[float(market.entry[i]) * opened[i] * shown[i] for i in range(n)],
         fans=fans,
         gmv=[float(gmv_per_fan[i]) * fans[i] for i in range(n)],
         reached=reached,
     )
+
+
+def _opened(market: Market, shown: Sequence[float], draw: int | None) -> list[float]:
+    """Share of its arrivals that each cell's live room lets in."""
+    rooms = market.rooms
+    if rooms is None:
+        return [1.0] * len(shown)
+    places = rooms.places if draw is None or rooms.draws is None else rooms.draws[draw]
+    arrivals = [0.0] * len(places)
+    for i, room in enumerate(rooms.of.tolist()):
+        if room >= 0:
+            arrivals[room] += float(market.entry[i]) * shown[i]
+    return [1.0 if r < 0 else _competing(arrivals[r] / float(places[r])) for r in rooms.of.tolist()]
 
 
 def _competing(z: float) -> float:
@@ -60,10 +75,20 @@ def _competing(z: float) -> float:
 
 
 def independent_parts(market: Market) -> list[list[int]]:
-    """Cells by shared users: parts that cannot take fans from each other."""
+    """Cells by shared users: parts that cannot take fans from each other. Those of one live room, which can
+    crowd each other out of it, are one part.
+    """
+    part_of_block = {block: block for block in market.block.tolist()}
+    roomy: dict[int, int] = {}
+    if market.rooms is not None:
+        for block, room in zip(market.block.tolist(), market.rooms.of.tolist(), strict=True):
+            if room >= 0:
+                kept, gone = roomy.setdefault(room, part_of_block[block]), part_of_block[block]
+                part_of_block = {b: kept if p == gone else p for b, p in part_of_block.items()}
+                roomy = {r: kept if p == gone else p for r, p in roomy.items()}
     parts: dict[int, list[int]] = {}
     for i, block in enumerate(market.block.tolist()):
-        parts.setdefault(block, []).append(i)
+        parts.setdefault(part_of_block[block], []).append(i)
     return list(parts.values())
 
 
@@ -79,6 +104,7 @@ def part_of(market: Market, members: Sequence[int]) -> Market:
         entry=market.entry[at],
         gmv_per_fan_cny=market.gmv_per_fan_cny[at],
         observed_max_cny=market.observed_max_cny[at],
+        rooms=None if market.rooms is None else Rooms(market.rooms.of[at], market.rooms.places),
     )
 
 

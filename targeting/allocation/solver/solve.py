@@ -30,11 +30,14 @@ from targeting.allocation.solver.risk import keep_floor
 
 @dataclass
 class Warm:
-    """What a solve leaves for the next one on the same market and rows: columns, plan and prices."""
+    """What a solve leaves for the next one on the same market and rows: columns, plan, prices, and arrivals
+    in rooms that fill.
+    """
 
     sheets: list[FloatArray] = field(default_factory=list)
     spend: FloatArray | None = None
     prices: FloatArray | None = None
+    came: FloatArray | None = None
 
 
 def solve(

@@ -23,7 +23,9 @@ from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.rooms import fills
 from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.room import solve_in_rooms
 from targeting.allocation.solver.solve import Warm, solve
 
 BoolArray = NDArray[np.bool_]
@@ -38,6 +40,13 @@ def solve_with_stops(
     Raises:
         InfeasibleError, DataError, SolverError: as `solve`.
     """
+    if fills(problem.market):
+
+        def at_a_load(asked: Problem, seconds: float, last: Warm) -> Solution:
+            near = max(gap_tol, SETTINGS.solved_at_load * SETTINGS.room_gap)
+            return solve_with_stops(asked, gap_tol=near, time_limit_s=seconds, warm=last)
+
+        return solve_in_rooms(problem, at_a_load, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     near, capped = Neighbours.of(problem.market), stopped(problem)
