@@ -148,7 +148,8 @@ def slots(n: int, count: int) -> None:
     for follows in z.reshape(count, n, 2).sum(axis=2):  # who follows is met no more
         left = left - rng.binomial(left, -np.expm1(-follows))
     promised = float(outcomes(market, run.solution.spend_cny)["fans"].sum())
-    note = f"promised fans / those of simulated people - 1: {promised / float(people - left.sum()) - 1:+.1e}"
+    apart = promised / max(float(people - left.sum()), 1.0) - 1
+    note = f"promised fans / those of simulated people - 1: {apart:+.1e}"
     report(f"{count} slots x {n} x 2, a capacity each", [run], note)
 
 

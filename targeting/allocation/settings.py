@@ -177,7 +177,7 @@ class Settings:
     tail_cuts: int = 24
     tail_boxes: int = 12
     tail_cut: float = 0.3
-    tail_gap: float = 2e-5
+    tail_gap: float = 5e-5
     tail_aims: int = 6
     chance_choices: int = 6
     chance_edge: float = 0.08

@@ -16,6 +16,7 @@ KEPT: tuple[tuple[str, int], ...] = (
     ("models", 2000),
     ("delivery", 34),
     ("delivery", 975),
+    ("valid-briefs", 362),
     ("parquet-bytes", 445),
     ("parquet-bytes", 881),
 )
