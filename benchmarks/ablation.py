@@ -89,8 +89,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "levels": Mechanism(
         "the scores' level against the logs", CELLS, {"level_sd": NONE, "gmv_level_sd": NONE}
     ),
-    "placement levels": Mechanism("the same of a placement", CELLS, {"placement_sd": NONE}),
-    "cells": Mechanism("cells off their placement", CELLS, {"cell_sd": (NONE,)}),
+    "cells": Mechanism("cells off the level", CELLS, {"cell_sd": (NONE,)}),
     "selection": Mechanism("hidden selection of ranked rows", CELLS, {"selection_odds": NONE}),
     "lean": Mechanism("spend that follows demand", SUPPLY, {"lean_sd": NONE}),
     "form": Mechanism("the price curve's form learned, not Hill's", SUPPLY, {"form_sd": NONE}),

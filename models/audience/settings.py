@@ -88,8 +88,7 @@ class CellSettings:
     Attributes:
         level_sd: How far the scores' own level of follows may be off before the logs are asked. Tested.
         gmv_level_sd: The same of GMV per fan: a few dozen buyers set it. Convention.
-        placement_sd: How far a placement's may be off that of all. Convention.
-        cell_sd: How far a cell may be off its placement; each is a hypothesis of its own. Convention.
+        cell_sd: How far a cell may be off that; each is a hypothesis of its own. Convention.
         not_selected_sd: How far ranked rows are off randomised ones where nothing is hidden, of a placement
             and of a cell apart. Tested.
         selected_sd: The same of a placement where something is. Tested.
@@ -110,7 +109,6 @@ class CellSettings:
 
     level_sd: float = 0.3
     gmv_level_sd: float = 0.45
-    placement_sd: float = 0.2
     cell_sd: tuple[float, ...] = (0.05, 0.15, 0.4)
     not_selected_sd: float = 0.03
     selected_sd: float = 0.25

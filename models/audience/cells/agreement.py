@@ -3,9 +3,9 @@
 Follows and GMV of new fans, won by ranked delivery or by a coin: four counts a cell, each Poisson in
 independent events (money in units of E[x^2] / E[x]) around what the scores predict,
 
-    y ~ Poisson(E exp(f)),     f_coin = level + placement + cell,     f_ranked = f_coin + selection,
+    y ~ Poisson(E exp(f)),     f_coin = level + cell,     f_ranked = f_coin + selection,
 
-where the sum of the first three is log truth / score. All are Gaussian and centred so that E[exp] = 1: scores
+where level + cell is log truth / score. All are Gaussian and centred so that E[exp] = 1: scores
 that the logs say nothing of stand. Ranked delivery may show to people who act anyway, beyond their features;
 `selection` is a placement's plus a cell's, and that of GMV is that of follows give or take a little, as the
 same intent is at work. Hypotheses (nothing is hidden or something is; how much cells differ) are fitted one
@@ -103,7 +103,7 @@ def _prior(group: IntArray, *, selected: bool, cell_sd: tuple[float, float]) -> 
     bias[:] = (shared**2 * same)[None, :, None]
     bias[1, :, 1] += like**2 * same
     for o, level in enumerate((CELLS.level_sd, CELLS.gmv_level_sd)):
-        truth[o, :, o] = level**2 + CELLS.placement_sd**2 * same + cell_sd[o] ** 2 * one
+        truth[o, :, o] = level**2 + cell_sd[o] ** 2 * one
         bias[o, :, o] += apart**2 * one
     t, b = truth.reshape(2 * n, 2 * n), bias.reshape(2 * n, 2 * n)
     return np.block([[t, t], [t, t + b]])

@@ -75,7 +75,7 @@ def test_scores_that_are_off_as_stated_are_corrected_best(monkeypatch):
     rng = np.random.default_rng(4)
     truth = rng.normal(0.0, 0.3, 300)
     seen = rng.poisson(11 * np.exp(truth))
-    monkeypatch.setattr(agreement, "CELLS", replace(CELLS, cell_sd=(0.01,), placement_sd=0.01))
+    monkeypatch.setattr(agreement, "CELLS", replace(CELLS, cell_sd=(0.01,)))
 
     def loss():
         found = [agreed(ranked=(0, 0), coin=(y, 11)).mean[0, 0] for y in seen]
