@@ -99,8 +99,7 @@ class CellSettings:
         transfer_sd: How far those whom a plan will reach are off those whom the logs reached, beyond all
             that, follows and GMV per fan: who is left is less keen, segments are chosen on the same data, and
             intent that nobody sees is not spread as it was. Calibrated: on 30 random worlds of 8,000 and of
-            40,000 people without a live room that fills (seeds 200-240), fitted on the even seeds and as good
-            on the odd ones.
+            40,000 people without a live room that fills (seeds 200-240), none of which was held back.
         decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
             Derived.
         newton_steps: Of the fit: quadratic convergence, five steps from anywhere sensible. Derived.

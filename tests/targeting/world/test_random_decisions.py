@@ -33,10 +33,7 @@ def test_summary_counts_what_was_held(capsys):
     text = capsys.readouterr().out
     assert "better than equal  0.50 of 2" in text
     assert "within 2 % of equal or better: 1.00 of 1" in text
-    held = [line.split(":") for line in text.splitlines() if line.startswith("expected interval")]
-    assert [(name[34:], told.strip()) for name, told in held] == [
-        ("", "0.67 of 3"), (" even seeds", "0.67 of 3"), (" odd seeds", "-"),
-    ]  # fmt: skip
+    assert "expected interval holds the truth:     0.67 of 3" in text
     assert "promised / true between 0.8 and 1.25: 0.67 of 3" in text
     assert "value/seen     median   0.990" in text
 
