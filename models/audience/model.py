@@ -77,7 +77,7 @@ class AudienceModel:
     claims: Claims
     warnings: tuple[str, ...]
     reliability: Mapping[str, Reliability]
-    threads: int = 2
+    threads: Annotated[int, Field(ge=1, le=1024)] = 2
     later_outcomes: Annotated[pl.DataFrame | None, Rows({}), Field(exclude=True)] = field(
         default=None, repr=False, compare=False
     )

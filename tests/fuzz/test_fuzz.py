@@ -14,6 +14,7 @@ SECONDS = 30
 KEPT: tuple[tuple[str, int], ...] = (
     ("brief-values", 164),
     ("models", 2000),
+    ("models", 3000),
     ("delivery", 34),
     ("delivery", 975),
     ("valid-briefs", 362),
