@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small_markets import market
 
+from benchmarks.allocation_instances import slotted
 from targeting.allocation.audit.check import violations
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
@@ -59,3 +60,11 @@ def test_people_are_counted_once_however_many_slots_there_are() -> None:
         fans = outcomes(on, found.spend_cny)["fans"]
         assert found.gap <= 1e-6
         assert all(fans[on.block == b].sum() <= 300.0 for b in range(2))
+
+
+@pytest.mark.slow
+def test_many_slots_with_a_capacity_each_are_certified():
+    """No plan but nothing was found where the first mixture was left early (value 0, bound 3.1 million)."""
+    found = solve(slotted(50, 30, 3), time_limit_s=120)
+    assert found.status == "optimal"
+    assert found.value > 3e6
