@@ -142,6 +142,14 @@ Array = Annotated[NDArray[np.float64], PlainValidator(_array), PlainSerializer(_
 """Floats of any shape."""
 
 
+def _number(raw: Any) -> float:
+    return float(_array(raw))
+
+
+Limit = Annotated[float, PlainValidator(_number), PlainSerializer(lambda limit: _numbers(np.asarray(limit)))]
+"""One float that may be infinite, which is written as a word, as in an array."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Annotation of a frame: its schema, and whether it is written as records (default) or by column."""

@@ -98,8 +98,8 @@ class CellSettings:
         selection_like_sd: How far selection for buying is off selection for following. Convention.
         transfer_sd: How far those whom a plan will reach are off those whom the logs reached, beyond all
             that, follows and GMV per fan: who is left is less keen, segments are chosen on the same data, and
-            intent that nobody sees is not spread as it was. Calibrated: on 30 random worlds of 8,000 and of
-            40,000 people without a live room that fills (seeds 200-240), none of which was held back.
+            intent that nobody sees is not spread as it was. Tested: calibrated on 30 random worlds of 8,000
+            and of 40,000 people without a live room that fills (seeds 200-240), none of them held back.
         decided_follows: Randomised follows of a placement that have decided its level: known to a quarter.
             Derived.
         newton_steps: Of the fit: quadratic convergence, five steps from anywhere sensible. Derived.

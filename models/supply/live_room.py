@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from models.arrays import FloatArray, IntArray
-from models.stored import Array
+from models.stored import Array, Limit
 from models.supply.settings import SUPPLY
 
 _MANY = 1e12  # so many rows of next to nothing: counts of visits that do not saturate
@@ -52,7 +52,7 @@ class LiveRoom:
         places_draws, level_draws, opened_draws: (n_draws,) the same, drawn together.
     """
 
-    places: float
+    places: Limit
     level: float
     opened: float
     busiest: float

@@ -291,10 +291,12 @@ def test_page_and_report_in_a_real_browser(served, plan_dir):
         tab.wait_for_function(changed, arg=before, timeout=90_000)
         assert tab.get_by_test_id("stException").count() == 0
         tab.get_by_text("Take it with you").wait_for(timeout=90_000)
+        tab.locator("[data-test-script-state=notRunning]").wait_for(timeout=90_000)  # what is stale is pale
         assert barriers(tab) == []
         tab.get_by_text("中文").click()
         tab.get_by_text("带走").wait_for(timeout=90_000)
         assert tab.get_by_label("目标", exact=True).input_value() == "新增粉丝成交额"
+        tab.locator("[data-test-script-state=notRunning]").wait_for(timeout=90_000)  # what is stale is pale
         assert barriers(tab) == []
         for language in ("en", "zh"):
             for width in (1200, 390):
