@@ -67,10 +67,10 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
         deadline: stops early.
     """
     program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
+    known, poor = own.value, False
     for attempt in range(SETTINGS.node_looks):
-        found = generate(
-            pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=own.value
-        )
+        beaten = -np.inf if poor else own.value
+        found = generate(pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=beaten)
         if not attempt and not found.feasible:
             proof = proof_of_none(pool, deadline)
             if proof is not None:
@@ -79,6 +79,7 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
         starts = [found.spend, _countable(program, found.spend)] if program.switch.any() else [found.spend]
         done, *_others = (own.improve(program, start, found.prices) for start in starts)
         over = max(found.estimate - own.value, 0.0)
+        poor = own.value <= known and over > SETTINGS.poor * abs(found.estimate)
         whole = found.estimate - found.mixture.value <= 0.2 * over
         if not (whole and over > 1e-3 * abs(own.value)):
             own.bound_at(program, done.prices, done.spend)  # Newton's prices do not wander
@@ -88,7 +89,7 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
             program, found.prices, found.spend, within=0.15 * min(over, abs(found.estimate))
         )
         settled = whole and own.bound - own.value < 1.3 * over
-        if own.spend is None or own.closed or deadline.over or settled:
+        if own.spend is None or own.closed or deadline.over or (settled and not poor):
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
     return found

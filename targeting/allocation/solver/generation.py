@@ -55,8 +55,7 @@ def generate(
         objective: 1, or 0 for phase 1 (least violation).
         max_rounds: at most so many.
         beaten: what a plan that is known earns: prices at which nobody can earn more end the rounds, and the
-            further above it the mixture is, the less exact it need be, up to a thousandth of what it earns:
-            a plan that earns nothing is no measure.
+            further above it the mixture is, the less exact it need be.
     """
     program = pool.program
     penalty, warm = SETTINGS.first_penalty if objective else 1.0, tuple(s.spend for s in pool.sheets[-1:])
@@ -74,8 +73,7 @@ def generate(
         reached = objective * mixture.value - (0.0 if objective else broken)
         size = max(abs(estimate), abs(mixture.value) if objective else 1.0, 1e-300)
         above = max(reached - beaten, 0.0) if np.isfinite(beaten) else 0.0
-        slack = SETTINGS.inexact * min(above, SETTINGS.inexact_above * abs(reached))
-        done = estimate - reached <= tolerance * size + slack
+        done = estimate - reached <= tolerance * size + SETTINGS.inexact * above
         if estimate <= beaten:
             return Relaxed(mixture, average, prices, estimate, rounds, broken <= 1e-9)
         if objective and broken > 1e-9 and (done or rounds % 8 == 0) and penalty < 1e8:
