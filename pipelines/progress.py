@@ -29,7 +29,7 @@ _RUN = {
     "registering the model": 0.88,
     "writing the report": 0.92,
 }
-USUAL: Mapping[str, Mapping[str, float]] = MappingProxyType(
+USUAL: Mapping[str, Mapping[str, float | None]] = MappingProxyType(
     {
         "demo": _RUN,
         "run": _RUN,
@@ -40,9 +40,23 @@ USUAL: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "registering the model": 0.95,
         },
         "plan": {"reading": 0.0, "segmenting": 0.31, "dividing the budget": 0.40, "writing the report": 0.46},
+        "score": dict.fromkeys(("loading the model", "users", "writing")),
+        "assign": dict.fromkeys(
+            (
+                "fingerprinting the scores",
+                "dealing people to parts",
+                "making offers",
+                "finding the prices",
+                "writing",
+            )
+        ),
+        "evaluate": dict.fromkeys(("reading", "comparing", "looking for drift")),
+        "replay": dict.fromkeys(("reading the run", "reading the input")) | _RUN,
+        "export": dict.fromkeys(("reading", "making units", "writing")),
+        "products": dict.fromkeys(("reading", "rating", "planning for the set")),
     }
 )
-"""Share of a command's time before each of its steps."""
+"""Share of a command's time before each of its steps; None where that hangs on the input alone."""
 _COUNTED = re.compile(r"([\d,]+) of ([\d,]+)")
 _TOLD_FROM = 0.04
 """Share done from which the time left is guessed: before it, starting up is most of what was seen."""
@@ -60,14 +74,19 @@ def share_before(command: str, stage: str) -> float | None:
     return USUAL.get(command, {}).get(stage)
 
 
+def _listed(command: str, stage: str) -> list[bool]:
+    """Which of a command's steps it is; figures may follow its name."""
+    return [stage == step or stage.startswith(f"{step} ") for step in USUAL.get(command, {})]
+
+
 def step_of(command: str, stage: str) -> str:
     """`step 2 of 7`; nothing for a command whose steps are not listed.
 
-    >>> step_of("run", "learning from the logs"), step_of("export", "reading")
-    ('step 2 of 7', '')
+    >>> step_of("run", "learning from the logs"), step_of("score", "users 1 to 9 of 20"), step_of("app", "x")
+    ('step 2 of 7', 'step 2 of 3', '')
     """
-    steps = [*USUAL.get(command, {})]
-    return f"step {steps.index(stage) + 1} of {len(steps)}" if stage in steps else ""
+    steps = _listed(command, stage)
+    return f"step {steps.index(True) + 1} of {len(steps)}" if any(steps) else ""
 
 
 class _Left(ProgressColumn):

@@ -14,10 +14,13 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from models.audience.model import AudienceModel
 from pipelines.engines.part import PART_FORMAT, Pass, score_part
 from pipelines.store import Part, finished_part, part_key, stream_parquet
+from pipelines.store.tables import part_files
 
 
 def score(
@@ -45,7 +48,7 @@ def score(
     parts: list[Part] = []
     waiting: deque[Future[Part]] = deque()
     digests: dict[str, str] = {}
-    rows = 0
+    rows, of_all = 0, _of_all(users)
 
     def finished(source: str, before: int, raw: pl.DataFrame) -> Part:
         key = part_key(PART_FORMAT, model_print, source, before, _content(raw))
@@ -53,13 +56,22 @@ def score(
 
     with ThreadPoolExecutor(model.threads) as pool:
         for source, before, raw in stream_parquet(users, rows=part_users, table="users", digests=digests):
-            tell(f"users {rows + 1:,} to {rows + len(raw):,}")
+            tell(f"users {rows + 1:,} to {rows + len(raw):,}{of_all}")
             if len(waiting) == model.threads:  # no more parts in memory than are worked on
                 parts.append(waiting.popleft().result())
             waiting.append(pool.submit(finished, source, before, raw))
             rows += len(raw)
         parts += [one.result() for one in waiting]
     return Pass([part.read for part in parts], rows, digests, sum(part.reused for part in parts))
+
+
+def _of_all(users: Path) -> str:
+    """How many rows there are, by the footers; nothing where one cannot be read: the stream then says why."""
+    try:
+        rows = sum(pq.read_metadata(part).num_rows for part in part_files(users) if part.is_file())
+        return f" of {rows:,}"
+    except (OSError, pa.ArrowException):
+        return ""
 
 
 def _content(raw: pl.DataFrame) -> str:

@@ -100,6 +100,102 @@ class ErrorsZh(Errors):
             r"objective (\S+) needs column (\S+), which the report does not have above 0; add it or change the objective$",
             r"目标 \1 需要列 \2，而报表里没有大于 0 的值；请补上这一列，或更改目标",
         ),
+        (
+            r": no row of the brief's placements (.*); found (.*)$",
+            r"：没有投放需求中投放位置 \1 的行；现有 \2",
+        ),
+        (
+            r": (.*) has no curve, expected one of (.*); take it out of the brief or give its curve$",
+            r"：\1 没有曲线，应为 \2 之一；请从投放需求中删去，或给出曲线",
+        ),
+        (
+            r": (.*) is not among those that were learned \((.*)\); take it out of the brief or train on logs that have it$",
+            r"：\1 不在学到的投放位置（\2）之中；请从投放需求中删去，或用含有它的日志训练",
+        ),
+        (
+            r"segments: there is no segment to plan for; score users who are not fans yet$",
+            "segments：没有可规划的人群；请给尚未关注的用户打分",
+        ),
+        (
+            r"objective live_entries: no live entry is known in (.*); give .*$",
+            r"objective live_entries：\1 里没有直播间进入数；请给出 entered_live（日志）或 live_entries（报表），或更改目标",
+        ),
+        (
+            r"economics: objective profit needs .*; add them to the brief$",
+            "economics：目标为利润时需要 gross_margin 毛利率和 fee_rate 费率，请写进投放需求",
+        ),
+        (
+            r"economics: objective profit needs the margin of campaign (.*); add it$",
+            r"economics：目标为利润时需要计划 \1 的毛利率，请补上",
+        ),
+        (r": a plan can have one risk floor; keep one$", "：一份计划只能有一条风险下限，请保留一条"),
+        (
+            r": risk needs draws of the curves and there are none.*$",
+            "：风险规则需要曲线的抽样，而这里没有；请删去，或用日志规划",
+        ),
+        (
+            r": min_cny (.*) is above the budget (.*), so no cell could ever be used; lower it$",
+            r"：min_cny \1 高于预算 \2，任何单元都用不上；请调低",
+        ),
+        (
+            r": none of the selected cells has live entries; .*$",
+            "：所选单元都没有直播间进入；请选择有进入步骤的投放位置，或删去这条规则",
+        ),
+        (
+            r": min_share (.*) for each of (\d+) adds up to more than everything; expected at most (.*)$",
+            r"：\2 个各占 min_share \1，合计超过全部；最多为 \3",
+        ),
+        (
+            r": how many people the curves reach is not known, .*$",
+            "：不知道曲线触达多少人，因此不知道人均曝光次数；请删去，或用日志规划",
+        ),
+        (
+            r": the curves give one value, which the objective calls (\w+), so (\w+) is not known; change metric or objective$",
+            r"：曲线只有一个数值，目标称之为 \1，因此 \2 未知；请更改 metric 或目标",
+        ),
+        (r": no cell has (.*) together; widen the selection$", r"：没有单元同时符合 \1；请放宽选择"),
+        (
+            r": one target asks for the cheapest plan, .*; keep one, or write roi as a roi_floor$",
+            "：一个目标求最省钱，另一个求尽量多且能回本；请保留一个，或把 roi 写成 roi_floor",
+        ),
+        (
+            r"^gap_tol is (.*), expected a number > 0 \(1e-6 is usual\)$",
+            r"gap_tol 为 \1，应为大于 0 的数（通常 1e-6）",
+        ),
+        (r"^time_limit_s is (.*), expected seconds > 0$", r"time_limit_s 为 \1，应为大于 0 的秒数"),
+        (
+            r"curves: the table is empty; expected one row per curve or point$",
+            "curves：表是空的，每条曲线或每个点应有一行",
+        ),
+        (
+            r"curves: (.*) has one point, expected at least two \(spend_cny, value\)$",
+            r"curves：\1 只有一个点，至少要有两个（spend_cny、value）",
+        ),
+        (r"curves: (.*): two points have the same spend_cny$", r"curves：\1 有两个点的 spend_cny 相同"),
+        (
+            r"curves: (.*): value decreases at spend_cny (.*); expected it to grow$",
+            r"curves：\1 在 spend_cny \2 处 value 下降，应随花费增加",
+        ),
+        (
+            r": expected a mapping of keys to values \(campaign_id: \.\.\.\), got (.*)$",
+            r"：应为“键: 值”（campaign_id: ...），实为 \1",
+        ),
+        (
+            r"grants\[(\d+)\]: selects no cell; name a placement or segment of the plan$",
+            r"grants[\1]：没有选中任何单元，请写计划中的投放位置或人群",
+        ),
+        (
+            r"delivery: no row of campaign_id (.*) or of the campaign's days; campaigns found: (.*); dates (.*) to (.*); give .*$",
+            r"报表：没有计划 \1 或投放日期的行；现有计划 \2，日期 \3 至 \4；请给出涵盖这次投放的报表",
+        ),
+        (
+            r"delivery: none of its cells \((.*)\) is one of the plan's \((.*)\); use its names$",
+            r"报表：单元（\1）都不在计划的单元（\2）之中；请使用计划里的名称",
+        ),
+        (
+            r"^(.*?): cannot be used \((.*)\); give another one, e\.g\. (.*)$",
+            r"\1：无法使用（\2），请换一个，例如 \3",
+        ),
         # tables
         (
             r": required columns? (.*) of table (\S+) missing; found: (.*); add or rename (?:it|them)$",

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import cell_names
@@ -248,17 +250,19 @@ class _Judge:
 
     def _rows(self, c: int) -> tuple[str, ...]:
         """Binding constraints other than the budget that speak of this cell."""
-        binding = set(self.solution.binding)
-        speaks = {
-            r.name
-            for r in self.problem.rows
-            if r.name in binding
-            for k in r.coefficients.values()
-            if np.asarray(k).size > c and k[c] != 0
-        }
-        if self.problem.risk is not None:
-            speaks.add(self.problem.risk.name)
-        return tuple(n for n in self.solution.binding if n in speaks and n != "total")
+        named = self.problem.risk.name if self.problem.risk is not None else None
+        speaks = self._speaks
+        return tuple(n for n, of in speaks.items() if n != "total" and (n == named or of[c]))
+
+    @cached_property
+    def _speaks(self) -> dict[str, NDArray[np.bool_]]:
+        """(n_cells,) of every binding constraint: of which cells its rows speak."""
+        found = {name: np.zeros(len(self.problem.market), dtype=bool) for name in self.solution.binding}
+        for row in self.problem.rows:
+            if row.name in found:
+                for of_cells in row.coefficients.values():
+                    found[row.name] |= np.asarray(of_cells) != 0
+        return found
 
 
 def _short(found: Finding) -> str:

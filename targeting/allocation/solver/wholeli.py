@@ -10,9 +10,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from models.supply.curves import FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
@@ -104,15 +106,27 @@ class _Task:
         holds; row 0 is the budget.
         """
         spent = np.rint(in_li(metrics["spend"])).sum(axis=-1)
-        out = [in_cny(np.minimum(self.budget - spent, 0.0))]
-        for row in self.problem.rows:
-            lhs = total(row.coefficients, metrics)
-            size = total({m: np.abs(c) for m, c in row.coefficients.items()}, metrics)
-            size = np.maximum(size, abs(row.lower) if np.isfinite(row.lower) else 0.0)
-            low, high = row.lower - lhs, row.upper - lhs
-            slack = SETTINGS.rounding_slack * size
-            out.append(np.where(low > slack, low, np.where(high < -slack, high, 0.0)))
-        return np.array(out)
+        over = in_cny(np.minimum(self.budget - spent, 0.0))
+        lhs, size = np.zeros((2, len(self.problem.rows), *over.shape))
+        for metric, of_rows in self._coefficients.items():
+            cells = metrics[metric].reshape(-1, metrics[metric].shape[-1]).T
+            lhs += (of_rows @ cells).reshape(lhs.shape)
+            size += (abs(of_rows) @ cells).reshape(lhs.shape)
+        ends = np.array([(row.lower, row.upper) for row in self.problem.rows]).reshape(-1, 2).T
+        lower, upper = ends.reshape(2, -1, *([1] * over.ndim))
+        slack = SETTINGS.rounding_slack * np.maximum(size, np.where(np.isfinite(lower), abs(lower), 0.0))
+        low, high = lower - lhs, upper - lhs
+        short = np.where(low > slack, low, np.where(high < -slack, high, 0.0))
+        return np.concatenate([over[None], short])
+
+    @cached_property
+    def _coefficients(self) -> dict[Metric, sparse.csr_array]:
+        """(r, n_cells) of every metric that a row speaks of; many rows speak of few cells each."""
+        rows, n = self.problem.rows, len(self.down)
+        return {
+            m: sparse.csr_array(np.array([np.broadcast_to(row.coefficients.get(m, 0.0), n) for row in rows]))
+            for m in dict.fromkeys(m for row in rows for m in row.coefficients)
+        }
 
     def _shortfall(self, li: FloatArray) -> FloatArray:
         return self._shortfalls(outcomes(self.problem.market, in_cny(li)))
