@@ -23,20 +23,11 @@ import numpy as np
 import polars as pl
 
 from models.arrays import FloatArray, IntArray
+from models.saturation import saturation
 from models.stored import Array, Limit
 from models.supply.settings import SUPPLY
 
 _MANY = 1e12  # so many rows of next to nothing: counts of visits that do not saturate
-
-
-def let_in(load: FloatArray) -> FloatArray:
-    """phi: share of the arrivals that a room lets in at load A / R.
-
-    >>> let_in(np.array([0.0, 1.0])).round(3)
-    array([1.   , 0.632])
-    """
-    safe = np.where(load > 1e-12, load, 1.0)
-    return np.where(load > 1e-12, -np.expm1(-safe) / safe, 1.0)
 
 
 @dataclass(frozen=True)
@@ -161,7 +152,7 @@ def fit_room(days: RoomDays | None, *, rng: np.random.Generator, n_draws: int = 
     x = days.arrivals
     low, high = SUPPLY.room_span
     rho = np.append(x.max() * np.geomspace(low, high, SUPPLY.room_grid), np.inf)
-    levels, fits = zip(*(_fitted(days, let_in(x / r)) for r in rho), strict=True)
+    levels, fits = zip(*(_fitted(days, saturation(x / r)) for r in rho), strict=True)
     log_odds = np.array(fits) - np.append(np.full(len(rho) - 1, np.log(len(rho) - 1)), 0.0)
     weight = np.exp(log_odds - log_odds.max())
     weight /= weight.sum()
@@ -188,7 +179,7 @@ def fit_room(days: RoomDays | None, *, rng: np.random.Generator, n_draws: int = 
 
 
 def _opened(x: FloatArray, rho: float) -> float:
-    return float(x @ let_in(x / rho) / x.sum())
+    return float(x @ saturation(x / rho) / x.sum())
 
 
 def _fitted(days: RoomDays, share: FloatArray) -> tuple[tuple[float, float], float]:

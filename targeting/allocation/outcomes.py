@@ -11,18 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from models.saturation import saturation
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Draws, Market, Metric
-
-
-def saturation(z: FloatArray) -> FloatArray:
-    """phi(z) = (1 - exp(-z)) / z for z >= 0, 1 at 0, accurate everywhere.
-
-    >>> saturation(np.array([0.0, 1e-12, 1.0])).round(6)
-    array([1.      , 1.      , 0.632121])
-    """
-    safe = np.where(z > 1e-300, z, 1.0)
-    return np.where(z > 1e-300, -np.expm1(-safe) / safe, 1.0)
 
 
 def outcomes(

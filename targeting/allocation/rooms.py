@@ -14,8 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.saturation import saturation
 from models.supply.curves import FloatArray
-from targeting.allocation.outcomes import openness, outcomes, saturation, total
+from targeting.allocation.outcomes import openness, outcomes, total
 from targeting.allocation.problem import Market, Metric
 
 STEP = 1e-5  # relative, of openness: central differences

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.saturation import saturation
 from models.supply.curves import FloatArray
 from targeting.allocation.solver.arrays import Program
 
@@ -44,12 +45,6 @@ class Jet:
     hessian: FloatArray
 
 
-def phi(z: FloatArray) -> FloatArray:
-    """(1 - exp(-z)) / z, 1 at 0."""
-    safe = np.maximum(z, 1e-300)
-    return -np.expm1(-safe) / safe
-
-
 def basic_metrics(program: Program, spend: FloatArray) -> dict[str, FloatArray]:
     """The five basic metrics of every grid cell at spend of shape (..., m)."""
     a = program.curves.value(spend)
@@ -60,8 +55,8 @@ def basic_metrics(program: Program, spend: FloatArray) -> dict[str, FloatArray]:
     return {
         "spend": spend,
         "impressions": a,
-        "fans": program.hazard * a * _wide(program, phi(z)),
-        "reached": a * _wide(program, phi(y)),
+        "fans": program.hazard * a * _wide(program, saturation(z)),
+        "reached": a * _wide(program, saturation(y)),
         "active": (spend > 0).astype(float),
     }
 
@@ -76,7 +71,7 @@ def block_value(program: Program, weights: Mapping[str, FloatArray], spend: Floa
     for rate, weight in ((program.hazard, weights["fans"]), (None, weights["reached"])):
         if weight.any():
             x = a if rate is None else rate * a
-            value = value + grid(weight * x).sum(axis=-1) * phi((grid(x) * per_user).sum(axis=-1))
+            value = value + grid(weight * x).sum(axis=-1) * saturation((grid(x) * per_user).sum(axis=-1))
     return np.asarray(value)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.saturation import saturation
 from models.supply.curves import FloatArray
-from targeting.allocation.solver.blocks import phi, phi_jet
+from targeting.allocation.solver.blocks import phi_jet
 
 Numbers = NDArray[np.int64]
 
@@ -51,7 +52,7 @@ class Lines:
     def of(cls, left: Intervals, *, tangent: bool) -> Lines:
         """Without `tangent` nobody needs the line, and phi stands for it."""
         z = np.stack([left.z0, left.z1])
-        value = phi(z)
+        value = saturation(z)
         return cls(z, value, np.stack(_tangent(left.z0, left.z1)) if tangent else value)
 
     def take(self, at: Numbers) -> Lines:

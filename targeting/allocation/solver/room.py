@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from models.errors import InfeasibleError, SolverError, UndecidedError
+from models.saturation import saturation
 from models.supply.curves import FloatArray
-from targeting.allocation.outcomes import outcomes, saturation, total
+from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem, Row, Solution
 from targeting.allocation.rooms import arrivals, charged, crowding, held
 from targeting.allocation.settings import SETTINGS

@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.saturation import saturation
 from models.supply.curves import FloatArray
-from targeting.allocation.outcomes import saturation
 from targeting.allocation.problem import Metric, Problem, Row, Solution
 from targeting.allocation.rooms import arrivals
 from targeting.allocation.settings import SETTINGS

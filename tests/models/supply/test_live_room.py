@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.supply.live_room import RoomDays, days_of_log, days_of_report, fit_room, let_in
+from models.saturation import saturation
+from models.supply.live_room import RoomDays, days_of_log, days_of_report, fit_room
 
 SEEDS = range(20)
 
@@ -17,7 +18,7 @@ def days_with(places, *, seed, spread=0.5, arrivals=300.0, days=28, day_sd=0.03)
     """Days of a room with so many places (None: no limit); rates as learned at the load of those days."""
     rng = np.random.default_rng(seed)
     came = arrivals * np.exp(spread * rng.normal(size=days))
-    share = np.ones(days) if places is None else let_in(came / places)
+    share = np.ones(days) if places is None else saturation(came / places)
     size = 0.05 * np.exp(0.7 * rng.normal(size=40))
     day = np.repeat(np.arange(days), len(size))
     rows, each = came[day] / size.sum(), np.tile(size, days)
@@ -56,7 +57,7 @@ def test_days_that_are_alike_tell_nothing_but_that_it_is_not_full_at_once():
     assert np.isfinite(room.places_draws).any()
 
 
-def test_rates_of_an_empty_room_are_those_of_the_logs_over_what_was_let_in():
+def test_rates_of_an_empty_room_are_those_of_the_logs_over_what_was_saturation():
     """Arrivals counted with the level are those of the planted room."""
     days, _ = days_with(150.0, seed=3)
     room = fit_room(days, rng=np.random.default_rng(0))
@@ -98,7 +99,7 @@ def test_rows_of_a_log_are_summed_by_day_and_size_without_loss():
 def test_a_console_report_tells_the_same():
     rng = np.random.default_rng(2)
     came = 300.0 * np.exp(0.6 * rng.normal(size=40))
-    entries = rng.poisson(came * let_in(came / 250.0))
+    entries = rng.poisson(came * saturation(came / 250.0))
     report = pl.DataFrame(
         {
             "date": [date(2020, 1, 1) + timedelta(days=d) for d in range(40)],
