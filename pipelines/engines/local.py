@@ -15,12 +15,11 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.audience.model import AudienceModel
 from pipelines.engines.part import PART_FORMAT, Pass, score_part
 from pipelines.store import Part, finished_part, part_key, stream_parquet
-from pipelines.store.tables import part_files
+from pipelines.store.streams import count_rows
 
 
 def score(
@@ -68,8 +67,7 @@ def score(
 def _of_all(users: Path) -> str:
     """How many rows there are, by the footers; nothing where one cannot be read: the stream then says why."""
     try:
-        rows = sum(pq.read_metadata(part).num_rows for part in part_files(users) if part.is_file())
-        return f" of {rows:,}"
+        return f" of {count_rows(users):,}"
     except (OSError, pa.ArrowException):
         return ""
 

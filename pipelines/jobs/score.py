@@ -28,11 +28,11 @@ from pipelines.engines import local, spark
 from pipelines.engines.part import Beside, Pass, ReadPart, refuse_lost, scores_of
 from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, find_table, is_parquet, read_conformed, read_users, write_table
-from pipelines.store.manifest import strangers
 from pipelines.store.reading import print_of
 from pipelines.store.repeats import Hashes
 from pipelines.store.scores import SCORES_MANIFEST, write_scores
 from pipelines.store.streams import count_rows
+from pipelines.store.target import refuse_unfit
 from pipelines.tracking_store import connect
 from targeting.plan.provenance import versions
 
@@ -105,15 +105,14 @@ def intend_score(
     """What `run_score` would do with the same arguments, after the checks that need no pass over the users.
 
     Raises:
-        DataError: the users or the model cannot be found, or `out` holds files of others.
+        DataError: the users or the model cannot be found, or `out` is none that may be replaced.
         CampaignError: a wrong setting.
     """
     settings = load(ScoreSettings, config, engine=engine)
+    refuse_unfit(out, inputs=(data,))
     users = find_table(data, "users")
     connect(tracking_uri)
     bundle = registry.load(model)
-    if found := next(strangers(out), None) if out.is_dir() else None:
-        raise DataError(f"{out}: holds {found}, which this program did not write; choose another directory")
     rows = count_rows(users) if is_parquet(users) else None  # of text only a pass over it knows
     return ScoreIntent(
         out=str(out),

@@ -108,18 +108,24 @@ def claim(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> Iterator[Tar
     try:
         with _told(out):
             _recover(path, beside)
-        if path.is_symlink():  # still, after every link was followed
-            raise DataError(f"{out}: is a link that leads to itself; choose another output directory")
-        if path.exists() and not path.is_dir():
-            raise DataError(f"{out}: is a file; expected a directory: choose another output directory")
-        if found := list(itertools.islice(strangers(path), 4)):
-            raise _of_others(out, found)
+        _refuse_others(path, shown=out)
         yield Target(path, out, beside, _stamps(path))
     finally:
         try:
             _clear(path, beside)
         finally:
             disk.unlock(handle)
+
+
+def refuse_unfit(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
+    """What `claim` would refuse of `out` by what is there now, without locking, mending or writing anything.
+
+    Raises:
+        DataError: It is a file, holds files of others or an input, or would be read as a table.
+    """
+    path = Path(os.path.realpath(out))
+    _refuse_inputs(path, inputs, shown=out)
+    _refuse_others(path, shown=out)
 
 
 @contextlib.contextmanager
@@ -140,6 +146,16 @@ def _told(shown: str | Path, numbers: tuple[int | None, ...] = ()) -> Iterator[N
         raise DataError(
             f"{shown}: cannot be written: {error.strerror}; free space or choose another output directory"
         ) from error
+
+
+def _refuse_others(path: Path, *, shown: str | Path) -> None:
+    """Refuse a target that is no directory of ours."""
+    if path.is_symlink():  # still, after every link was followed
+        raise DataError(f"{shown}: is a link that leads to itself; choose another output directory")
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{shown}: is a file; expected a directory: choose another output directory")
+    if found := list(itertools.islice(strangers(path), 4)):
+        raise _of_others(shown, found)
 
 
 def _refuse_inputs(path: Path, inputs: Iterable[str | Path], *, shown: str | Path) -> None:
