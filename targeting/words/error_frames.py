@@ -314,6 +314,28 @@ found {r} | 现有 {}
 it has {n}: score that placement, or take the option away | 现有 {}；请给这个投放位置打分，或删去这个方案
 it has {r} | 现有 {}
 first {n} | 第一个 {}
+# results of a command
+{n} units to launch are in {r} | {} 个广告组在 {}
+{n} products for the room are in {r} | 直播间的 {} 件商品在 {}
+Scores of {n} users are in {r} | {} 个用户的得分在 {}
+Offers to {n} people are in {r} | {} 个人的投放在 {}
+Registered {n} | 已登记 {}
+Would write scores into {n} | 会把得分写入 {}
+nothing was done | 没有做任何事
+Data directory and campaign.yaml are in {r} | 数据目录和 campaign.yaml 在 {}
+a fan costs {n} yuan on average, more than the {n} that are kept of what it buys | 平均涨粉成本 {} 元，高于单粉可留的 {} 元
+{}, {n}: {n} yuan not launched | {}，{}：{} 元未投放
+{n} yuan a day, the platform takes {n} and more a unit | 每天 {} 元，平台每个广告组至少 {} 元
+set min_ticket_cny | 请设 min_ticket_cny
+every cell is below the platform's {n} yuan a unit and day ({}) | 每个单元都低于平台每个广告组每天 {} 元的下限（{}）
+plan with min_ticket_cny, or set minimums | 请用 min_ticket_cny 规划，或设置 minimums
+the plan spends nothing | 计划没有花费
+there is nothing to launch | 没有可投放的
+pack {} | 人群包 {}
+not written | 未写出
+interrupted | 已中断
+terminated | 已终止
+nothing half-written was left behind | 没有留下写了一半的文件
 # places
 segment, placement, spend_cny | segment、placement、spend_cny
 constraint {n} | 规则 {}

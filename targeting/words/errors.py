@@ -110,10 +110,10 @@ def _read(text: str, first: bool = False) -> str | None:
 
 
 def _is_place(text: str, first: bool) -> bool:
-    """Whether a text names where it is: a path at the beginning, or a key such as `constraints[2].min`."""
+    """Whether a text names where it is: a path or a unit at the beginning, or a key: `constraints[2].min`."""
     if re.fullmatch(r"[\w.\[\]-]+", text):
         return True
-    return first and ": " not in text and re.search(r"[./\\]", text) is not None
+    return first and ": " not in text and re.search(r"[./\\|]", text) is not None
 
 
 def _phrase(text: str) -> str | None:
