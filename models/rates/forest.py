@@ -24,6 +24,7 @@ from models.arrays import FloatArray
 from models.rates.compiled import (
     BIT_OF,
     BUCKETS,
+    Loop,
     compiled,
     grid_of,
     guide_of,
@@ -155,7 +156,7 @@ class Forest:
 
     def _left(self, columns: FloatArray, packed: _Packed) -> np.ndarray:
         left = np.empty((columns.shape[1], len(self.leaves) // self._bits), dtype=self.kind)
-        loop = compiled(leaves_left) or leaves_left
+        loop: Loop = compiled(leaves_left) or leaves_left
         loop(columns, columns.view(np.int64), *packed.arrays, left.view(np.uint64))
         return left
 
