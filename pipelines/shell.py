@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 import typer
@@ -42,6 +43,7 @@ _MACHINE = {
     *(errno.ENAMETOOLONG, errno.ELOOP),
 }
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 4, 130, 143
+_LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
 _CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
 
 
@@ -165,11 +167,28 @@ def log_line(event: str, **fields: str) -> None:
     sys.stderr.flush()
 
 
-def _language(arguments: list[str] | None) -> Words:
-    """In which the command was asked to speak; an error may come before its options are read."""
-    given = sys.argv[1:] if arguments is None else arguments
-    said = re.search(r"(?:^| )--lang[= ](\w+)", " ".join(given))
-    return LANGUAGES.get(said[1] if said else "en", LANGUAGES["en"])
+def spoken() -> Words:
+    """The language of this command: `--lang`, wherever it stands among the arguments."""
+    return LANGUAGES[_LANGUAGE.get()]
+
+
+def _without_language(given: list[str]) -> list[str]:
+    """The arguments without `--lang`, which is heard here: an error may come before options are read.
+
+    Raises:
+        ValueError: it names no language.
+    """
+    _LANGUAGE.set("en")
+    rest, left = [], iter(given)
+    for argument in left:
+        option, bound, value = argument.partition("=")
+        if option != "--lang":
+            rest.append(argument)
+        elif (said := value if bound else next(left, "")) in LANGUAGES:
+            _LANGUAGE.set(said)
+        else:
+            raise ValueError(f"--lang: expected one of {', '.join(LANGUAGES)}, got {said!r}")
+    return rest
 
 
 def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
@@ -177,7 +196,11 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     after SIGTERM.
     """
     silence_libraries()
-    words = _language(arguments)  # typer takes the list apart
+    try:
+        arguments = _without_language(sys.argv[1:] if arguments is None else arguments)
+    except ValueError as error:
+        complain(f"{error}. Try 'targeting --help'.")
+        return EXIT_USAGE
     try:
         with terminable(), own_temporary_folder():
             code = app(arguments, prog_name="targeting", standalone_mode=False)
@@ -188,7 +211,7 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         return stop.exit_code
     except TargetingError as error:
         _trace()
-        complain(refused(words, error))
+        complain(refused(spoken(), error))
         return error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
@@ -196,10 +219,10 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
             complain(f"{message} Try 'targeting --help'.")
         return EXIT_USAGE
     except (typer.Abort, KeyboardInterrupt):
-        complain("interrupted; nothing half-written was left behind")
+        complain(spoken().told_fault("interrupted; nothing half-written was left behind"))
         return EXIT_INTERRUPTED
     except Terminated:
-        complain("terminated; nothing half-written was left behind")
+        complain(spoken().told_fault("terminated; nothing half-written was left behind"))
         return EXIT_TERMINATED
     except BrokenPipeError:
         # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
@@ -209,7 +232,7 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         _trace()
         if not (why := _of_machine(error)):
             return _of_ours(error)
-        complain(why)
+        complain(spoken().told_fault(why))
         return EXIT_INPUT
     except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback
         # A panic of polars is no `Exception`; whatever else is none is somebody's wish to end.

@@ -5,6 +5,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,12 +59,16 @@ class Rate:
     levels: tuple[Levels, ...] = ()
 
     @cached_property
-    def key(self) -> object:
-        """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
+    def key(self) -> str:
+        """Digest of what its log rate as logged depends on: a copy among the bases of another rate has the
+        same.
+        """
         line = self.linear
-        parts = () if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
-        own = (self.constant, parts, self.levels, self.trees.text, self.trees.weight)
-        return (*own, *(one.key for one in self.bases))
+        parts = None if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
+        design = None if line is None else line.design.key
+        own = (self.constant, parts, design, self.levels, self.trees, self.groups)
+        made_of = (*own, [one.key for one in self.bases])
+        return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     def log_rate(
         self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True

@@ -93,9 +93,12 @@ def _amount(number: float) -> str:
 
 
 def _price(w: Words, result: PlanResult, constraint: str) -> str:
-    """A constraint with what one more unit of its limit is worth: `total (1.41 per unit)`."""
+    """A limit with what one step more of it brings: `the budget (one yuan more: new-fan GMV +1.41)`."""
     price = result.shadow_prices.get(constraint)
-    return w.fact_per_unit.format(name=constraint, price=f"{price:.3g}") if price else constraint
+    if not price:
+        return w.rule_names["total"] if constraint == "total" else constraint
+    said = w.fact_next_yuan if constraint == "total" else w.fact_next_step
+    return said.format(name=constraint, what=w.objectives[result.objective], price=f"{price:.3g}")
 
 
 def _certificate(w: Words, result: PlanResult) -> str:
