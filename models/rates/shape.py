@@ -148,7 +148,7 @@ def _fit(
     line = task.line()
     pairs = missed_pairs(task.columns, rows, line.whole, task.design.feature_of) if enough else ()
     line = task.line(*pairs) if pairs else line
-    levels, apart = task.levels(line)
+    on_line, apart = task.levels(line)
     lines = np.concatenate([apart[one, k] for k, one in enumerate(folds)])
     rounds, trees = task.rounds(apart) if enough else (0, np.zeros(rows.y.size))
     stack = _stacked(rows, lines - constant, trees, constant)
@@ -161,7 +161,7 @@ def _fit(
         tuple((slope * beta[1 + k :]).tolist()),
         pairs,
     )
-    levels = tuple(one.times(slope) for one in levels)
+    levels = tuple(one.times(slope) for one in on_line)
     of_levels = sum((one.of(fitting.matrix[:, one.feature]) for one in levels), np.zeros(n_users))
     out = constant + level + slope * (lines - constant) + weight * trees
     nobody = None if group is None else np.full(n_users, -1.0)
