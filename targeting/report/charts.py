@@ -170,7 +170,13 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         "title": words.budget_axis,
         "axis": amounts(words, 3 if width < 500 else 6),
     }
-    y = {**field("value", "quantitative"), "title": axis, "axis": amounts(words, 5)}
+    # Room for the labels above and beneath.
+    y = {
+        **field("value", "quantitative"),
+        "title": axis,
+        "axis": amounts(words, 5),
+        "scale": {"padding": 18},
+    }
     shade = {"condition": {"test": "datum.is_plan", "value": PALETTE[1]}, "value": PALETTE[0]}
     line = {"type": "line", "strokeWidth": 2.4, "color": PALETTE[0]}
     layers: list[Spec] = [
@@ -182,9 +188,10 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         },
     ]
     for mark in marks.to_dicts():
-        # Above the dot, but beneath it where the curve rises: before the best budget, or always if of value.
-        rises = mark["budget_cny"] < marks["budget_cny"].max() or len(marks) == 1
-        text = {"type": "text", "align": "left", "dx": -4, "dy": 20 if rises else -14, "color": INK}
+        # The best budget's above its peak, this plan's beneath the line, towards where the line is higher.
+        falls = mark["is_plan"] and mark["budget_cny"] > marks["budget_cny"].min()
+        side = {"align": "right", "dx": 4} if falls else {"align": "left", "dx": -4}
+        text = {"type": "text", **side, "dy": 20 if mark["is_plan"] else -14, "color": INK}
         label = {"x": x, "y": y, "text": field("label")}
         one = drawing.data(pl.DataFrame([mark]))
         layers.append({"data": one, "mark": {**text, "fontSize": 12, "fontWeight": 600}, "encoding": label})
