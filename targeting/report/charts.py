@@ -221,7 +221,10 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Spec:
         pl.col("segment").map_elements(words.segment, return_dtype=pl.String)
     )
     shown = pl.concat([said, rest.head(1)]) if ranked.height > top else said
-    order, times = shown["segment"].to_list(), [words.old, words.new]
+    # Where nothing moved there is one bar: two that are alike ask what the difference is.
+    moved = (shown["spend_cny"] - shown["old_spend_cny"]).abs().max() or 0.0
+    times = [words.old, words.new] if float(moved) > 0.5 else [words.new]  # type: ignore[arg-type]
+    order = shown["segment"].to_list()
     long = shown.rename({"old_spend_cny": words.old, "spend_cny": words.new}).unpivot(
         times, index="segment", variable_name="time", value_name="spend_cny"
     )
@@ -239,7 +242,7 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Spec:
                 },
                 "y": {**field("segment"), "sort": order, "title": None, "axis": names(order)},
                 "yOffset": {**field("time"), "sort": times},
-                "color": colours("time", times, ["#b4bec4", PALETTE[0]]),
+                "color": colours("time", times, ["#b4bec4", PALETTE[0]][-len(times) :]),
             },
         }
     )

@@ -314,6 +314,8 @@ found {r} | 现有 {}
 it has {n}: score that placement, or take the option away | 现有 {}；请给这个投放位置打分，或删去这个方案
 it has {r} | 现有 {}
 first {n} | 第一个 {}
+not uploaded | 没有上传
+give all files of the plan's directory together | 请一起上传计划目录里的全部文件
 # results of a command
 the first version of its name | 这个名称的第一个版本
 it is the same model as the champion | 与冠军模型相同
