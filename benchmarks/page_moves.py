@@ -104,7 +104,11 @@ def measure(segments: int, moves: int, pictures: Path | None = None, *, room: fl
             page = browser.new_page(viewport={"width": 1360, "height": 1000})
             page.set_default_timeout(120_000)
             page.goto(f"http://127.0.0.1:{_PORT}")
-            sheet = {"name": "report.csv", "mimeType": "text/csv", "buffer": report(segments, room=room).encode()}
+            sheet = {
+                "name": "report.csv",
+                "mimeType": "text/csv",
+                "buffer": report(segments, room=room).encode(),
+            }
             page.locator("input[type=file]").wait_for(state="attached")
             _picture(page, pictures, "desk-1-start")
             page.locator("input[type=file]").set_input_files([sheet])
