@@ -5,6 +5,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,11 +56,15 @@ class Rate:
     coin: Shift = NO_SHIFT
 
     @cached_property
-    def key(self) -> object:
-        """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
+    def key(self) -> str:
+        """Digest of what its log rate as logged depends on: a copy among the bases of another rate has the
+        same.
+        """
         line = self.linear
-        parts = () if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
-        return (self.constant, parts, self.trees.text, self.trees.weight, *(one.key for one in self.bases))
+        parts = None if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
+        design = None if line is None else line.design.key
+        made_of = (self.constant, parts, design, self.trees, self.groups, [one.key for one in self.bases])
+        return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     def log_rate(
         self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
