@@ -3,8 +3,8 @@
     python -m benchmarks.page_moves [--segments 200] [--moves 30] [--room 0.7] [--pictures docs]
 
 A console's report of so many segments in two placements is uploaded; then budget and goal are moved in turn.
-A move ends when the figures on the screen are others than before. `--room` is how full the live room is on the
-report's dearest day; without it no room has a limit. Needs Chromium.
+A move ends when the figures on the screen are others than before. `--room` is how full the live room is on
+the report's dearest day; without it no room has a limit. Needs Chromium.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
         step, in that unit: `small_change` of the budget for yuan, else the natural step (`campaign.steps`);
         price, the slope at the plan times the step; gain, the objective of the plan of the looser brief less
         this plan's; status of that plan: within the gap, as where a live room fills, the gain is uncertain by
-        both plans' gaps. Both null where it was not solved again in time (many limits, a plan that takes long).
+        both plans' gaps. Both null where it was not solved again in time (many limits, or a
+        plan that takes long).
     """
     cny = small_change(plan.budget_cny)
     limits = {c.name: c for c in plan.campaign.limits}
