@@ -19,8 +19,9 @@ class AudienceSettings:
         most_features: Feature columns; a line of them is solved in the cube of their number. Convention:
             fitting 3,000 people: 2 s of CPU with 10, 10 s with 110, 107 s and 0.7 GB with 510.
         most_levels: Levels of a text column with a code of their own; the rarer ones share one. Convention.
-        level_rows: Users that a level of a long text column needs: below, a tree would learn people by heart.
+        level_rows: Users that a level of a long text column needs: below, a rate would learn people by heart.
             Cited: LightGBM's least rows of a leaf.
+        long_levels: Levels from which on a text column is a long one. Convention.
         anyway_sd: How far followers may have been keener to buy than their features say before they followed,
             log units. Convention: a factor of two.
         fan_buyers: Buying fans below which their purchases are not asked about. Derived: `min_events`.
@@ -57,8 +58,9 @@ class AudienceSettings:
     """
 
     most_features: int = 1000
-    most_levels: int = 50
+    most_levels: int = 5000
     level_rows: int = 20
+    long_levels: int = 50
     anyway_sd: float = 0.7
     fan_buyers: int = 20
     pressure_prior: float = 1.0

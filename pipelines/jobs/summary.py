@@ -49,7 +49,7 @@ def _origin(w: Words, result: PlanResult) -> list[tuple[str, str]]:
     if result.model_uri:
         rows.append(("model", result.model_uri))
     if result.promotion:
-        rows.append(("champion", result.promotion))
+        rows.append(("champion", w.told(result.promotion)))
     rows += [("run", result.run_id), ("report", result.report)]
     warnings = list(result.warnings[:_MOST_WARNINGS])
     if len(result.warnings) > _MOST_WARNINGS:
@@ -84,12 +84,12 @@ def _to_come(w: Words, result: PlanResult) -> list[tuple[str, str]]:
 
 
 def _amount(number: float) -> str:
-    """Three figures of a small number, whole units of a large one.
+    """Three figures of a small number, whole units from ten on.
 
     >>> _amount(12345.6), _amount(25.367), _amount(-0.01234)
-    ('12,346', '25.4', '-0.0123')
+    ('12,346', '25', '-0.0123')
     """
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    return f"{number:,.0f}" if abs(number) >= 10 else f"{number:.3g}"
 
 
 def _price(w: Words, result: PlanResult, constraint: str) -> str:

@@ -82,8 +82,8 @@ at least {n} to learn who follows | 至少 {} 次才能学习谁会关注
 at least {n} to compare two models | 至少 {} 次才能比较两个模型
 {n} shown and {n} held-out randomised rows | 随机行中曝光 {} 行、对照 {} 行
 they answer different questions | 两者回答的问题不同
-the champion has {}, the challenger {} | 现任模型为 {}，新模型为 {}
-champion {n} cannot be read, so nothing can be compared with it ({}) | 现任模型 {} 无法读取，无从比较（{}）
+the champion has {}, the challenger {} | 冠军模型为 {}，新模型为 {}
+champion {n} cannot be read, so nothing can be compared with it ({}) | 冠军模型 {} 无法读取，无从比较（{}）
 nothing was registered | 没有登记任何模型
 restore its files, or delete the alias {n} of {n} to begin anew | 请恢复其文件，或删除 {1} 的别名 {0} 重新开始
 no row has cost_cny above 0, so nothing tells what money buys | 没有一行花费大于 0，无从得知钱能买到什么

@@ -314,7 +314,12 @@ found {r} | 现有 {}
 it has {n}: score that placement, or take the option away | 现有 {}；请给这个投放位置打分，或删去这个方案
 it has {r} | 现有 {}
 first {n} | 第一个 {}
+not uploaded | 没有上传
+give all files of the plan's directory together | 请一起上传计划目录里的全部文件
 # results of a command
+the first version of its name | 这个名称的第一个版本
+it is the same model as the champion | 与冠军模型相同
+the two cannot be compared ({r}) | 两者无法比较（{}）
 {n} units to launch are in {r} | {} 个广告组在 {}
 {n} products for the room are in {r} | 直播间的 {} 件商品在 {}
 Scores of {n} users are in {r} | {} 个用户的得分在 {}

@@ -92,7 +92,7 @@ class TerminalZh(Terminal):
             "profit_cny": "利润",
             "to_come": "实际",
             "certificate": "最优性",
-            "binding": "已到上限",
+            "binding": "已到边界",
             "claims": "结论性质",
             "bad_rows": "异常行",
             "model": "模型",
