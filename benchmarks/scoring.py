@@ -110,7 +110,7 @@ def write_people(path: Path, rows: int) -> None:
 def by_the_job(model: AudienceModel, users: Path, out: Path, engine: str) -> None:
     """`targeting score` without MLflow."""
     from pipelines.config.job_settings import ScoreSettings, load
-    from pipelines.jobs.score import score_users
+    from pipelines.jobs.scored_users import score_users
     from pipelines.shell import silent
     from pipelines.store import claim
     from pipelines.store.scores import write_scores

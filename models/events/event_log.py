@@ -84,8 +84,12 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
         return tables
     users = tables.users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
     numbered = users.with_row_index("user").select("user", "user_id", "is_fan", "snapshot_at")
-    rows = known_exposures(tables.exposures, as_of).join(numbered, on="user_id", how="inner")
-    exposures = _settled(rows).sort("user", "exposed_at", "placement", "exposure_id")
+    rows = known_exposures(tables.exposures, as_of)
+    rows = where(_beside(rows, numbered, on="user_id"), pl.col("user").is_not_null())
+    rows = _settled(rows)
+    # the order apart from the rows: a sort of all their columns takes twice their memory
+    order = rows.select(pl.arg_sort_by("user", "exposed_at", "placement", "exposure_id")).to_series()
+    exposures = rows[order]
     orders = (
         tables.orders.filter(pl.col("ordered_at") < as_of)
         .join(numbered, on="user_id", how="inner")
@@ -101,9 +105,23 @@ def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """
     at = pl.coalesce("followed_at", "exposed_at")
     followed = pl.col("followed").fill_null(False) & (at < as_of)
-    return exposures.filter(pl.col("exposed_at") < as_of).with_columns(
+    return where(exposures, pl.col("exposed_at") < as_of).with_columns(
         followed=followed, followed_at=pl.when(followed).then(at)
     )
+
+
+def where(rows: pl.DataFrame, keep: pl.Expr) -> pl.DataFrame:
+    """The rows that a condition keeps; themselves where it keeps all, as a filter copies what it keeps."""
+    kept = rows.select(keep.fill_null(False)).to_series()
+    return rows if kept.all() else rows.filter(kept)
+
+
+def _beside(rows: pl.DataFrame, known: pl.DataFrame, *, on: str) -> pl.DataFrame:
+    """The rows with what is known of each `on`, once in `known`, as further columns: a join of one column,
+    which does not copy all the others.
+    """
+    found = rows.select(on).join(known, on=on, how="left", maintain_order="left")
+    return rows.with_columns(found.drop(on))
 
 
 def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
@@ -119,7 +137,10 @@ def _settled(rows: pl.DataFrame) -> pl.DataFrame:
     reached = (pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)
     rows = rows.with_columns(at_risk=~fan_before & reached)
     won = (
-        rows.filter(pl.col("followed") & pl.col("at_risk"))
+        rows.lazy()
+        .filter(pl.col("followed") & pl.col("at_risk"))
+        .select("user", "followed_at", "exposed_at", "exposure_id")
+        .collect()
         .sort("user", "followed_at", "exposed_at", "exposure_id", descending=[False, False, True, False])
         .unique("user", keep="first", maintain_order=True)
         .select("user", won_at="followed_at", winner="exposure_id")
@@ -127,7 +148,7 @@ def _settled(rows: pl.DataFrame) -> pl.DataFrame:
     has_it = (pl.col("exposure_id") == pl.col("winner")).fill_null(False)
     in_time = pl.col("won_at").is_null() | (pl.col("exposed_at") <= pl.col("won_at"))
     return (
-        rows.join(won, on="user", how="left", maintain_order="left")
+        _beside(rows, won, on="user")
         .with_columns(
             followed=has_it,
             followed_at=pl.when(has_it).then("followed_at"),
