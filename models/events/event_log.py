@@ -21,6 +21,8 @@ import polars as pl
 CONTROL = "none"
 DAY_US = 86_400e6
 FOLLOW_WINDOW = timedelta(hours=24)
+_SETTLED_BY = ("user_id", "exposure_id", "placement", "exposed_at", "followed", "followed_at")
+_REACHED = ((pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)).alias("reached")
 
 
 class Tables(Protocol):
@@ -84,12 +86,7 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
         return tables
     users = tables.users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
     numbered = users.with_row_index("user").select("user", "user_id", "is_fan", "snapshot_at")
-    rows = known_exposures(tables.exposures, as_of)
-    rows = where(_beside(rows, numbered, on="user_id"), pl.col("user").is_not_null())
-    rows = _settled(rows)
-    # the order apart from the rows: a sort of all their columns takes twice their memory
-    order = rows.select(pl.arg_sort_by("user", "exposed_at", "placement", "exposure_id")).to_series()
-    exposures = rows[order]
+    exposures = _sorted_exposures(known_exposures(tables.exposures, as_of), numbered)
     orders = (
         tables.orders.filter(pl.col("ordered_at") < as_of)
         .join(numbered, on="user_id", how="inner")
@@ -97,6 +94,23 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
         .sort("user", "ordered_at", "gmv_cny", "refund_cny")
     )
     return EventLog(users, exposures, follows_of(exposures), orders, as_of)
+
+
+def _sorted_exposures(shown: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """The exposures of people, settled and in order.
+
+    What settles them is worked on apart, and all columns are copied once, by the final order: a join, an
+    expression or a sort of the whole would take its memory again each.
+    """
+    rows = _beside(shown.select(*_SETTLED_BY, _REACHED), people, on="user_id").drop("user_id")
+    known = rows["user"].is_not_null()
+    if not known.all():
+        shown, rows = shown.filter(known), rows.filter(known)
+    rows = _settled(rows)
+    order = rows.select(pl.arg_sort_by("user", "exposed_at", "placement", "exposure_id")).to_series()
+    own = [name for name in rows.columns if name not in ("exposure_id", "placement", "exposed_at")]
+    parts = (shown.drop("followed", "followed_at")[order], rows.select(own)[order])
+    return pl.concat(parts, how="horizontal").select(*shown.columns, "user", "snapshot_at", "at_risk")
 
 
 def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -134,8 +148,7 @@ def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
 def _settled(rows: pl.DataFrame) -> pl.DataFrame:
     """Who could still be won by which row, and the one row that won each person."""
     fan_before = (pl.col("is_fan") & (pl.col("exposed_at") >= pl.col("snapshot_at"))).fill_null(False)
-    reached = (pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)
-    rows = rows.with_columns(at_risk=~fan_before & reached)
+    rows = rows.with_columns(at_risk=~fan_before & pl.col("reached"))
     won = (
         rows.lazy()
         .filter(pl.col("followed") & pl.col("at_risk"))
@@ -154,5 +167,5 @@ def _settled(rows: pl.DataFrame) -> pl.DataFrame:
             followed_at=pl.when(has_it).then("followed_at"),
             at_risk=pl.col("at_risk") & in_time & (~pl.col("followed") | has_it),
         )
-        .drop("won_at", "winner", "is_fan")
+        .drop("won_at", "winner", "is_fan", "reached")
     )

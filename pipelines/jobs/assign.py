@@ -33,7 +33,7 @@ from pipelines.engines.people import open_engine
 from pipelines.jobs.assign_people import dealt_people, everybody_of
 from pipelines.jobs.assign_source import Source, source_of
 from pipelines.shell import Tell, silent
-from pipelines.store import MANIFEST, Target, claim, disk, part_key, write_table
+from pipelines.store import Target, claim, disk, part_key, write_table
 from pipelines.store.people_parts import dealt_folders
 from pipelines.store.reading import hold
 from pipelines.store.scores import scored_digest
@@ -109,7 +109,7 @@ def run_assign(
     with claim(out, inputs=inputs) as target:
         source = source_of(scores, brief, plan, settings)
         tell("fingerprinting the scores")
-        prints = {"scores": scored_digest(source.table), **brief.prints, **_prints(settings, plan, prices)}
+        prints = {"scores": scored_digest(source.table), **brief.prints, **_prints(settings, source, prices)}
         if (held := _held(out, prints)) is not None:
             return _result(held, out, settings, source, already_done=True)
         with tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run:
@@ -147,13 +147,14 @@ def _gap(file: AssignmentFile) -> float:
     return math.inf if file.gap is None else file.gap
 
 
-def _prints(settings: AssignSettings, plan: Path | None, prices: Path | None) -> dict[str, str]:
+def _prints(settings: AssignSettings, source: Source, prices: Path | None) -> dict[str, str]:
     """Fingerprints of what the lists are made from, beside scores and brief."""
-    files = {"plan": None if plan is None else plan / MANIFEST, "prices": prices}
-    found = {name: hashlib.sha256(hold(path).data).hexdigest()[:32] for name, path in files.items() if path}
     # where it runs and in how many parts changes nothing
-    text = settings.model_dump_json(exclude={"engine", "spark_master", "part_rows"})
-    return {"settings": hashlib.sha256(text.encode()).hexdigest()[:32], **found}
+    told = settings.model_dump(exclude={"engine", "spark_master", "part_rows"})
+    text = json.dumps([told, source.price_cny, source.start], sort_keys=True)
+    files = {"prices": hold(prices).data} if prices else {}
+    made_from = {"settings": text.encode(), **files}
+    return {name: hashlib.sha256(data).hexdigest()[:32] for name, data in made_from.items()}
 
 
 def _held(out: Path, prints: Mapping[str, str]) -> AssignmentFile | None:
