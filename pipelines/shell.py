@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 import typer
 from rich.console import Console
@@ -116,7 +117,8 @@ def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in result.items():
-        table.add_row(Text(for_terminal(key)), Text(for_terminal(_readable(value))))
+        for name, part in zip_longest([key], _parts(value), fillvalue=""):
+            table.add_row(Text(for_terminal(name)), Text(for_terminal(_readable(part))))
     Console(soft_wrap=True, highlight=False).print(table)
 
 
@@ -127,6 +129,15 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(held) for held in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parts(value: object) -> list[object]:
+    """A sentence a line; anything else is one thing."""
+    if isinstance(value, list | tuple) and any(isinstance(part, str) and len(part) > 30 for part in value):
+        return list(value)
+    return [
+        ", ".join(value) if isinstance(value, tuple) and all(isinstance(p, str) for p in value) else value
+    ]
 
 
 def _readable(value: object) -> str:
