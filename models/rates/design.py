@@ -1,7 +1,8 @@
 """Columns of a line, from coded features. In: a matrix. Out: the design of each row.
 
 Every numeric column enters twice (standardised, and as a normal score of its rank, so that a heavy tail does
-not decide), with a flag for missing where any was; a category enters as one column per level.
+not decide), with a flag for missing where any was; a category enters as one column per
+level, where it has not too many for that (`levels`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
@@ -110,7 +111,8 @@ class Design:
         for j in range(matrix.shape[1]):
             known = matrix[~np.isnan(matrix[:, j]), j]
             if j in categorical:
-                levels[j] = int(known.max(initial=0.0)) + 1
+                if (count := int(known.max(initial=0.0)) + 1) <= RATES.column_levels:
+                    levels[j] = count
             elif known.size and np.ptp(known) > 0:
                 knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
                 numeric[j] = Scale(

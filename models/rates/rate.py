@@ -15,6 +15,7 @@ import numpy as np
 from models.arrays import FloatArray
 from models.rates.batch import Batch, People
 from models.rates.boosting import NO_TREES, Trees
+from models.rates.levels import Levels
 from models.rates.linear import LinearTerm
 from models.rates.settings import RATES
 
@@ -46,6 +47,7 @@ class Rate:
         bases: Rates whose logarithm is a known column of the line.
         groups: Groups with a level of their own in the line (0: none).
         coin: From the rate in the logs to that under a coin.
+        levels: Effects of crowded categories, on top of the line.
     """
 
     constant: float
@@ -54,6 +56,7 @@ class Rate:
     bases: tuple[Rate, ...] = ()
     groups: int = 0
     coin: Shift = NO_SHIFT
+    levels: tuple[Levels, ...] = ()
 
     @cached_property
     def key(self) -> str:
@@ -63,7 +66,8 @@ class Rate:
         line = self.linear
         parts = None if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
         design = None if line is None else line.design.key
-        made_of = (self.constant, parts, design, self.trees, self.groups, [one.key for one in self.bases])
+        own = (self.constant, parts, design, self.levels, self.trees, self.groups)
+        made_of = (*own, [one.key for one in self.bases])
         return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     def log_rate(
@@ -90,6 +94,8 @@ class Rate:
             return np.full(len(batch), self.constant)
         known = [one.log_rate(batch, threads=threads, causal=False) for one in self.bases]
         f = self.linear.value(batch, known_columns(known, group, self.groups, len(batch)))
+        for one in self.levels:
+            f = f + one.of(batch.matrix[:, one.feature])
         f = f + self.trees.value(batch, f, threads)
         return np.asarray(np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range))
 
