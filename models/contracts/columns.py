@@ -19,6 +19,8 @@ Fault = tuple[pl.Series, str]
 # What takes a row out without anything being wrong with the file, see `quarantine.bad_rows`.
 SET_ASIDE = "set aside"
 _IDS = re.compile(r"_id$")
+_PLAIN_ID = r"^[0-9A-Za-z_-]+$"
+"""What no reading of an id changes or refuses."""
 
 
 def read_columns(
@@ -77,6 +79,8 @@ def _read(
     declared = contract.columns[name]
     held = values.clock_hour(raw[binding.raw]) if name == "hour" else raw[binding.raw]
     try:
+        if _IDS.search(name):
+            return _identified(held, name)
         parsed = values.parse(
             held,
             declared.dtype,
@@ -85,8 +89,6 @@ def _read(
             decimal=decimal,
             by_cell=by_cell,
         )
-        if _IDS.search(name):
-            return _identified(held, name)
     except values.WrongTypeError as error:
         raise DataError(
             f"{source}: column {binding.raw!r} holds {error}; expected {expected_of(contract, name)}"
@@ -104,6 +106,8 @@ def _read(
 
 def _identified(held: pl.Series, name: str) -> tuple[pl.Series, list[tuple[pl.Series, str]]]:
     """An id; its lost digits are a fault of their own, since the cell is not empty."""
+    if held.dtype == pl.String and held.str.contains(_PLAIN_ID).all():  # a glance at what most are
+        return held, []
     parsed = identifier(held)
     hidden = unseen(held)
     lost = parsed.bad & parsed.values.is_not_null() & ~hidden

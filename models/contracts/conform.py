@@ -17,7 +17,7 @@ from models.contracts.columns import Fault, named_totals, read_columns
 from models.contracts.doubles import exact_repeats, fold_names, sums_of_others
 from models.contracts.features import Feature, Odd, read_features
 from models.contracts.frames import as_frame
-from models.contracts.headers import Headers, absent, bind, meanings, means
+from models.contracts.headers import Headers, absent, bind, is_unnamed, meanings, means
 from models.contracts.numbers import DecimalMark
 from models.contracts.quarantine import Origin, gather_faults, no_rejects, reject, worst_in_words
 from models.contracts.schemas import (
@@ -176,8 +176,8 @@ def _good_rows(
 
 def _of_headers(headers: Headers, table: Table, contract: Contract, *, source: str) -> list[str]:
     said = []
-    if headers.ignored:
-        said.append(f"{source}: ignored unknown column{_s(headers.ignored)} {', '.join(headers.ignored)}")
+    if ignored := [name for name in headers.ignored if not is_unnamed(name)]:
+        said.append(f"{source}: ignored unknown column{_s(ignored)} {', '.join(ignored)}")
     if table in LOGS and (left_out := [name for name in contract.optional if name not in headers.bound]):
         said.append(f"{source}: no column {', '.join(left_out)}; taken as empty")
     return said
