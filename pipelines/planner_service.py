@@ -15,6 +15,7 @@ import models
 import targeting
 from models.registry import ALIAS, package_copy
 from models.sealed_files import with_seal
+from pipelines.shell import quiet
 from targeting.decision.again import texts_of
 from targeting.decision.verbs import Plan
 
@@ -54,15 +55,16 @@ def save(plan: Plan, *, name: str = NAME) -> str:
         folder.mkdir()
         for file, text in with_seal(texts_of(plan)).items():
             (folder / file).write_bytes(text.encode())
-        info = mlflow.pyfunc.log_model(
-            name="planner",
-            python_model=str(Path(__file__).with_name("planner_pyfunc.py")),
-            artifacts={"files": str(folder)},
-            code_paths=[str(package_copy(package, Path(temporary))) for package in PACKAGES],
-            signature=ModelSignature(inputs=inputs),
-            pip_requirements=[f"{one}=={importlib.metadata.version(one)}" for one in REQUIREMENTS],
-            registered_model_name=name,
-        )
+        with quiet(2):  # MLflow tells on stderr what it registered
+            info = mlflow.pyfunc.log_model(
+                name="planner",
+                python_model=str(Path(__file__).with_name("planner_pyfunc.py")),
+                artifacts={"files": str(folder)},
+                code_paths=[str(package_copy(package, Path(temporary))) for package in PACKAGES],
+                signature=ModelSignature(inputs=inputs),
+                pip_requirements=[f"{one}=={importlib.metadata.version(one)}" for one in REQUIREMENTS],
+                registered_model_name=name,
+            )
     version = str(info.registered_model_version)
     MlflowClient().set_registered_model_alias(name, ALIAS, version)
     return f"models:/{name}/{version}"
