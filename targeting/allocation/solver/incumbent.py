@@ -75,12 +75,6 @@ class Incumbent:
             self.bound, self.prices = bound, lawful
         return top.spend
 
-    def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
-        """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""
-        return polish(
-            program, start, prices, *_pattern_of(program, start), tolerance=SETTINGS.newton_residual
-        )
-
     def improve(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` with its on/off pattern; offers what is found and gives where it ended.
 
