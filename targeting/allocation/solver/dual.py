@@ -17,10 +17,21 @@ from scipy.optimize import minimize
 from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import block_value
+from targeting.allocation.solver.blocks import basic_metrics, block_value
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.polish import lines
 from targeting.allocation.solver.pricing import legal, price
+
+
+def least_value(program: Program) -> float:
+    """No plan earns less, by a hair: a bound below it proves that there is no plan."""
+    worth, ones = program.objective, np.ones(len(program.cell))
+    most = basic_metrics(program, program.upper)
+    most |= {"fans": program.hazard * most["impressions"], "reached": most["impressions"], "active": ones}
+    lost = sum(np.minimum(worth[k], 0.0) @ most[k] for k in worth if k != "spend")
+    paid = float(np.minimum(worth["spend"], 0.0).min()) * program.row_upper[0]
+    size = float(sum(np.abs(worth[k]) @ most[k] for k in worth if k != "spend")) - paid
+    return float(lost + paid - 1e-6 * size)
 
 
 @dataclass
@@ -63,7 +74,8 @@ def descend(program: Program, *, least: float, deadline: Deadline) -> Descent | 
         least: what a plan that is known earns; nothing below it can be a bound.
         deadline: stops early.
     """
-    even = legal(program, np.full(len(program.cell), program.row_upper[0] / len(program.cell)))
+    each = np.full(len(program.cell), program.row_upper[0] / len(program.cell))
+    even = legal(program, np.maximum(each, program.floor_on))
     worth = float(np.abs(block_value(program, program.weights(np.zeros(len(program.row_lower))), even)).sum())
     if not worth > 0:
         return None
