@@ -1,10 +1,10 @@
 """Thirty moves on the planner's page in a real browser: seconds from a key to the new answer on the screen.
 
-    python -m benchmarks.page_moves [--segments 200] [--moves 30] [--pictures docs]
+    python -m benchmarks.page_moves [--segments 200] [--moves 30] [--room 0.7] [--pictures docs]
 
 A console's report of so many segments in two placements is uploaded; then budget and goal are moved in turn.
-A move ends when the figures on the screen are others than before. Needs
-Chromium.
+A move ends when the figures on the screen are others than before. `--room` is how full the live room is on
+the report's dearest day; without it no room has a limit. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -26,20 +26,37 @@ _PORT = 8642
 _FIGURES = "() => [...document.querySelectorAll('[data-testid=stMetric]')].map(m => m.innerText).join('|')"
 
 
-def report(segments: int, *, days: int = 28, seed: int = 0) -> str:
-    """A console's report as CSV: lognormal spend, concave fans, GMV by fan."""
+def report(segments: int, *, days: int = 28, room: float = 0.0, seed: int = 0) -> str:
+    """A console's report as CSV: lognormal spend, concave fans, GMV by fan; entries into a room that fills.
+
+    Args:
+        room: share of its places that is taken on the dearest day; 0 is a room without a limit, whose
+            impressions and entries the report does not tell.
+    """
     rng = np.random.default_rng(seed)
-    rows = ["日期,人群,投放位置,花费,涨粉数,支付金额"]
-    for segment in range(segments):
-        for placement in ("短视频", "直播间"):
-            usual, pull, worth = rng.lognormal(3.5, 0.8), rng.lognormal(-0.5, 0.5), rng.lognormal(2.0, 0.4)
-            for day in range(days):
-                cost = usual * rng.uniform(0.4, 1.6)
-                fans = rng.poisson(pull * cost**0.75)
-                gmv = fans * worth * rng.lognormal(0.0, 0.3)
-                rows.append(
-                    f"2024-05-{day + 1:02d},segment {segment + 1},{placement},{cost:.2f},{fans},{gmv:.2f}"
-                )
+    usual, pull = rng.lognormal(3.5, 0.8, (segments, 2)), rng.lognormal(-0.5, 0.5, (segments, 2))
+    worth = rng.lognormal(2.0, 0.4, (segments, 2))
+    # Days of much and of little money, as a room's limit is learned from.
+    cost = usual[..., None] * rng.uniform(0.4, 1.6, (segments, 2, days))
+    if room:
+        cost *= rng.uniform(0.3, 1.7, days)
+    wanted = 15 * pull[..., None] * cost**0.75
+    let_in = np.ones((2, days))
+    if room:
+        came = wanted[:, 1].sum(0)
+        places = came.max() / -np.log1p(-room)
+        let_in[1] = -np.expm1(-came / places) * places / came
+    entries = rng.poisson(wanted * let_in)
+    fans = rng.binomial(entries, 1 / 15)
+    gmv = fans * worth[..., None] * rng.lognormal(0.0, 0.3, fans.shape)
+    rows = ["日期,人群,投放位置,花费,涨粉数,支付金额" + (",曝光数,直播间进入数" if room else "")]
+    for (segment, at, day), spent in np.ndenumerate(cost):
+        place = ("短视频", "直播间")[at]
+        seen = f",{30 * wanted[segment, at, day]:.0f},{entries[segment, at, day] if at else ''}"
+        rows.append(
+            f"2024-05-{day + 1:02d},segment {segment + 1},{place},{spent:.2f},"
+            f"{fans[segment, at, day]},{gmv[segment, at, day]:.2f}{seen if room else ''}"
+        )
     return "\n".join(rows)
 
 
@@ -73,7 +90,7 @@ def _wait_for_page() -> None:
         time.sleep(0.2)
 
 
-def measure(segments: int, moves: int, pictures: Path | None = None) -> list[float]:
+def measure(segments: int, moves: int, pictures: Path | None = None, *, room: float = 0.0) -> list[float]:
     """Seconds of each move; three pictures of the page, where a folder is given for them."""
     from playwright.sync_api import sync_playwright
 
@@ -87,7 +104,11 @@ def measure(segments: int, moves: int, pictures: Path | None = None) -> list[flo
             page = browser.new_page(viewport={"width": 1360, "height": 1000})
             page.set_default_timeout(120_000)
             page.goto(f"http://127.0.0.1:{_PORT}")
-            sheet = {"name": "report.csv", "mimeType": "text/csv", "buffer": report(segments).encode()}
+            sheet = {
+                "name": "report.csv",
+                "mimeType": "text/csv",
+                "buffer": report(segments, room=room).encode(),
+            }
             page.locator("input[type=file]").wait_for(state="attached")
             _picture(page, pictures, "desk-1-start")
             page.locator("input[type=file]").set_input_files([sheet])
@@ -122,9 +143,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--segments", type=int, default=200)
     parser.add_argument("--moves", type=int, default=30)
+    parser.add_argument("--room", type=float, default=0.0)
     parser.add_argument("--pictures", type=Path)
     asked = parser.parse_args()
-    moves = measure(asked.segments, asked.moves, asked.pictures)
+    moves = measure(asked.segments, asked.moves, asked.pictures, room=asked.room)
     print(" ".join(f"{seconds:.2f}" for seconds in moves))
     taken = sorted(moves)
     print(

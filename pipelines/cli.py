@@ -30,7 +30,7 @@ from pipelines.cli_options import (
     done,
 )
 from pipelines.progress import progress
-from pipelines.shell import emit, execute
+from pipelines.shell import emit, execute, spoken
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +39,11 @@ app = typer.Typer(
     help="Whom to show, where, with how much money, so that the new fans buy most - with a certificate.",
     epilog="Start with: targeting demo --out demo",
 )
+
+
+@app.callback()
+def whole(lang: Language = Lang.en) -> None:
+    """Take `--lang` into the help; it is heard before (see `shell.execute`), wherever it stands."""
 
 
 def _planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -> None:
@@ -56,14 +61,15 @@ def demo(
     out: Annotated[Path, typer.Option(help="Directory for the simulated data and the plan.")] = Path("demo"),
     config: Config = None,
     tracking_uri: Store = None,
-    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Everything below on the simulated jewellery merchant: data, model, plan and report."""
     from pipelines.jobs.demo import run_demo
 
     with progress("demo") as tell:
-        result = run_demo(out=out, config=config, tracking_uri=tracking_uri, language=lang.value, tell=tell)
+        result = run_demo(
+            out=out, config=config, tracking_uri=tracking_uri, language=spoken().language, tell=tell
+        )
     _planned(result, result.plan, json, "demo_written")
 
 
@@ -148,7 +154,6 @@ def plan(
     curves: Annotated[Path | None, typer.Option(help="Response curves from outside.")] = None,
     config: Config = None,
     tracking_uri: Store = None,
-    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Divide the budget, from exactly one source: --data with --scores, --delivery, or --curves."""
@@ -167,7 +172,7 @@ def plan(
             out=out,
             config=config,
             tracking_uri=tracking_uri,
-            language=lang.value,
+            language=spoken().language,
             tell=tell,
         )
     _planned(result, result, json, "plan_written", where=result.out)
@@ -180,7 +185,6 @@ def run(
     out: Out,
     config: Config = None,
     tracking_uri: Store = None,
-    lang: Language = Lang.en,
     json: Json = False,
 ) -> None:
     """Train, score, plan and report in one go."""
@@ -193,7 +197,7 @@ def run(
             out=out,
             config=config,
             tracking_uri=tracking_uri,
-            language=lang.value,
+            language=spoken().language,
             tell=tell,
         )
     _planned(result, result, json, "plan_written", where=result.out)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.shell import emit
+from pipelines.shell import emit, spoken
+from targeting.words import Words
 
 
 class Engine(StrEnum):
@@ -38,10 +39,22 @@ Store = Annotated[
         help="MLflow store; default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in this directory.",
     ),
 ]
-Language = Annotated[Lang, typer.Option("--lang", help="Of the report and of what is printed: en or zh.")]
+Language = Annotated[
+    Lang, typer.Option("--lang", help="Of reports, results and errors; also behind the command: --lang zh.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 def done(result: Any, as_json: bool, headline: str) -> None:
-    """Print a job's result."""
-    emit(asdict(result), as_json=as_json, headline=headline)
+    """Print a job's result, for people in the language of the command."""
+    told, w = asdict(result), spoken()
+    if not as_json:
+        told = {w.result_keys.get(key, key): _told(w, value) for key, value in told.items()}
+    emit(told, as_json=as_json, headline=headline if as_json else w.told(headline))
+
+
+def _told(w: Words, value: Any) -> Any:
+    """Sentences in the command's language; names and numbers as they are."""
+    if isinstance(value, tuple):
+        return tuple(w.told(part) if isinstance(part, str) else part for part in value)
+    return value

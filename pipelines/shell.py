@@ -16,8 +16,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import StringIO
+from itertools import zip_longest
 
 import typer
 from rich.console import Console
@@ -42,6 +45,7 @@ _MACHINE = {
     *(errno.ENAMETOOLONG, errno.ELOOP),
 }
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 4, 130, 143
+_LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
 _CHATTER = ("mlflow", "alembic", "py4j", "matplotlib", "git", "urllib3", "cvxpy", "lightgbm")
 
 
@@ -97,6 +101,13 @@ def quiet(descriptor: int) -> Iterator[None]:
         os.close(kept)
 
 
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Send stderr nowhere: MLflow announces each version that it registers there, past its own switch."""
+    with quiet(2), redirect_stderr(StringIO()):
+        yield
+
+
 def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
     """Print a command's result: one JSON object, or a headline and a small table for people.
 
@@ -114,7 +125,8 @@ def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in result.items():
-        table.add_row(Text(for_terminal(key)), Text(for_terminal(_readable(value))))
+        for name, part in zip_longest([key], _parts(value), fillvalue=""):
+            table.add_row(Text(for_terminal(name)), Text(for_terminal(_readable(part))))
     Console(soft_wrap=True, highlight=False).print(table)
 
 
@@ -125,6 +137,15 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(held) for held in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parts(value: object) -> list[object]:
+    """A sentence a line; anything else is one thing."""
+    if isinstance(value, list | tuple) and any(isinstance(part, str) and len(part) > 30 for part in value):
+        return list(value)
+    return [
+        ", ".join(value) if isinstance(value, tuple) and all(isinstance(p, str) for p in value) else value
+    ]
 
 
 def _readable(value: object) -> str:
@@ -165,11 +186,28 @@ def log_line(event: str, **fields: str) -> None:
     sys.stderr.flush()
 
 
-def _language(arguments: list[str] | None) -> Words:
-    """In which the command was asked to speak; an error may come before its options are read."""
-    given = sys.argv[1:] if arguments is None else arguments
-    said = re.search(r"(?:^| )--lang[= ](\w+)", " ".join(given))
-    return LANGUAGES.get(said[1] if said else "en", LANGUAGES["en"])
+def spoken() -> Words:
+    """The language of this command: `--lang`, wherever it stands among the arguments."""
+    return LANGUAGES[_LANGUAGE.get()]
+
+
+def _without_language(given: list[str]) -> list[str]:
+    """The arguments without `--lang`, which is heard here: an error may come before options are read.
+
+    Raises:
+        ValueError: it names no language.
+    """
+    _LANGUAGE.set("en")
+    rest, left = [], iter(given)
+    for argument in left:
+        option, bound, value = argument.partition("=")
+        if option != "--lang":
+            rest.append(argument)
+        elif (said := value if bound else next(left, "")) in LANGUAGES:
+            _LANGUAGE.set(said)
+        else:
+            raise ValueError(f"--lang: expected one of {', '.join(LANGUAGES)}, got {said!r}")
+    return rest
 
 
 def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
@@ -177,7 +215,11 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     after SIGTERM.
     """
     silence_libraries()
-    words = _language(arguments)  # typer takes the list apart
+    try:
+        arguments = _without_language(sys.argv[1:] if arguments is None else arguments)
+    except ValueError as error:
+        complain(f"{error}. Try 'targeting --help'.")
+        return EXIT_USAGE
     try:
         with terminable(), own_temporary_folder():
             code = app(arguments, prog_name="targeting", standalone_mode=False)
@@ -188,7 +230,7 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         return stop.exit_code
     except TargetingError as error:
         _trace()
-        complain(refused(words, error))
+        complain(refused(spoken(), error))
         return error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
@@ -196,20 +238,21 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
             complain(f"{message} Try 'targeting --help'.")
         return EXIT_USAGE
     except (typer.Abort, KeyboardInterrupt):
-        complain("interrupted; nothing half-written was left behind")
+        complain(spoken().told_fault("interrupted; nothing half-written was left behind"))
         return EXIT_INTERRUPTED
     except Terminated:
-        complain("terminated; nothing half-written was left behind")
+        complain(spoken().told_fault("terminated; nothing half-written was left behind"))
         return EXIT_TERMINATED
-    except BrokenPipeError:
-        # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
+    except (BrokenPipeError, SystemExit):
+        # The reader (`| head`) went away: nothing to tell and nobody to tell it to. Of the first typer makes
+        # the second, with the status of an input that is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, MemoryError) as error:
         _trace()
         if not (why := _of_machine(error)):
             return _of_ours(error)
-        complain(why)
+        complain(spoken().told_fault(why))
         return EXIT_INPUT
     except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback
         # A panic of polars is no `Exception`; whatever else is none is somebody's wish to end.

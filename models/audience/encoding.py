@@ -124,7 +124,7 @@ def _describe_text(column: pl.Series) -> Feature | None:
     counts = text.drop_nulls().value_counts(sort=False, name="rows")
     if counts.height < 2 and text.null_count() == 0:
         return None
-    if counts.height <= AUDIENCE.most_levels:
+    if counts.height <= AUDIENCE.long_levels:
         return Feature(column.name, "category", tuple(sorted(counts[column.name].to_list())))
     frequent = (
         counts.filter(pl.col("rows") >= AUDIENCE.level_rows)

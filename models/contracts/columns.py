@@ -19,12 +19,21 @@ Fault = tuple[pl.Series, str]
 # What takes a row out without anything being wrong with the file, see `quarantine.bad_rows`.
 SET_ASIDE = "set aside"
 _IDS = re.compile(r"_id$")
+_PLAIN_ID = r"^[0-9A-Za-z_-]+$"
+"""What no reading of an id changes or refuses."""
 
 
 def read_columns(
-    raw: pl.DataFrame, contract: Contract, headers: Headers, *, source: str, decimal: DecimalMark
+    raw: pl.DataFrame,
+    contract: Contract,
+    headers: Headers,
+    *,
+    source: str,
+    decimal: DecimalMark,
+    by_cell: bool,
 ) -> tuple[pl.DataFrame, list[Fault]]:
-    """The contract's columns (null where empty or bad) behind a row number, and the faults.
+    """The contract's columns (null where empty or bad) behind a row number, and the faults; `by_cell` as for
+    `values.parse`.
 
     Raises:
         DataError: A column's type as a whole cannot be read.
@@ -35,7 +44,8 @@ def read_columns(
         if name not in headers.bound:
             columns.append(pl.repeat(None, raw.height, dtype=declared.dtype, eager=True).alias(name))
             continue
-        column, found = _read(raw, headers.bound[name], name, contract, source=source, decimal=decimal)
+        binding = headers.bound[name]
+        column, found = _read(raw, binding, name, contract, source=source, decimal=decimal, by_cell=by_cell)
         columns.append(column.alias(name))
         faults += [(row.filter(bad), reason) for bad, reason in found if bad.any()]
     frame = pl.DataFrame(columns)
@@ -63,13 +73,14 @@ def _read(
     *,
     source: str,
     decimal: DecimalMark,
+    by_cell: bool,
 ) -> tuple[pl.Series, list[tuple[pl.Series, str]]]:
     """One column, and masks of its bad cells with their reasons."""
     declared = contract.columns[name]
     held = values.clock_hour(raw[binding.raw]) if name == "hour" else raw[binding.raw]
-    # Users are read in batches and must not depend on them.
-    by_cell = contract.features
     try:
+        if _IDS.search(name):
+            return _identified(held, name)
         parsed = values.parse(
             held,
             declared.dtype,
@@ -78,8 +89,6 @@ def _read(
             decimal=decimal,
             by_cell=by_cell,
         )
-        if _IDS.search(name):
-            return _identified(held, name)
     except values.WrongTypeError as error:
         raise DataError(
             f"{source}: column {binding.raw!r} holds {error}; expected {expected_of(contract, name)}"
@@ -97,6 +106,8 @@ def _read(
 
 def _identified(held: pl.Series, name: str) -> tuple[pl.Series, list[tuple[pl.Series, str]]]:
     """An id; its lost digits are a fault of their own, since the cell is not empty."""
+    if held.dtype == pl.String and held.str.contains(_PLAIN_ID).all():  # a glance at what most are
+        return held, []
     parsed = identifier(held)
     hidden = unseen(held)
     lost = parsed.bad & parsed.values.is_not_null() & ~hidden

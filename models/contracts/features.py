@@ -150,9 +150,11 @@ class Feature:
         """Text of a category, spelt as its level is."""
         if column.dtype == pl.String and (distinct := column.unique()).len() < len(column) // 4:
             # each text is looked at once, and not in every cell that holds it
-            told, _ = self._words(distinct)
+            told, odd = self._words(distinct)
+            if told.equals(distinct, check_names=False) and not odd:  # as most are
+                return column.alias(self.name), ()
             texts = column.replace_strict(distinct, told, return_dtype=pl.String).alias(self.name)
-            return texts, self._of_levels(texts)
+            return texts, self._of_levels(texts) if odd else ()
         texts = as_words(column)
         if self.name == "gender":
             texts = values.gender(texts)

@@ -59,7 +59,7 @@ def as_number(
     if column.dtype == pl.Boolean:
         return column.cast(pl.Float64)
     if column.dtype != pl.String:
-        return column.cast(pl.Float64) * factor
+        return column.cast(pl.Float64) * factor if factor != 1.0 else column.cast(pl.Float64)
     parsed = values.number(column, decimal=decimal, by_cell=True)
     read = parsed.values * factor
     if not parsed.bad.any():

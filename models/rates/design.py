@@ -1,13 +1,15 @@
 """Columns of a line, from coded features. In: a matrix. Out: the design of each row.
 
 Every numeric column enters twice (standardised, and as a normal score of its rank, so that a heavy tail does
-not decide), with a flag for missing where any was; a category enters as one column per level.
+not decide), with a flag for missing where any was; a category enters as one column per
+level, where it has not too many for that (`levels`).
 
 Must not import lightgbm, mlflow, targeting or pipelines.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +18,7 @@ import numpy as np
 
 from models.arrays import FloatArray
 from models.rates.batch import Batch
-from models.rates.compiled import Loop, compiled, grid_of, guide_of, standardised
+from models.rates.compiled import BUCKETS, compiled, grid_of, guide_of, standardised
 from models.rates.settings import RATES
 
 
@@ -75,22 +77,9 @@ class Scale:
         slopes = np.concatenate([[0.0], np.diff(scores) / np.diff(knots), [0.0]])
         return filled_up(knots), knots[start], scores[start], slopes
 
-    @cached_property
-    def _buckets(self) -> tuple[FloatArray, np.ndarray]:
-        """From where the compiled loop searches among the knots."""
-        knots = np.asarray(self.knots)
-        grid = grid_of(knots)
-        return grid, guide_of(knots, grid)
-
-    def expand(self, x: np.ndarray, loop: Loop | None = None) -> list[np.ndarray]:
+    def expand(self, x: np.ndarray) -> list[np.ndarray]:
         """Standardised value, normal score of the rank and, if flagged, whether it is missing, each (n,)."""
         limit = RATES.standardised_limit
-        if loop is not None:
-            found = np.zeros((3, len(x)))
-            grid, guide = self._buckets
-            scale = (self.centre, self.spread, limit)
-            loop(x, x.view(np.int64), scale, grid, guide, *self._lines, found)
-            return list(found) if self.is_flagged else [*found[:2]]
         missing = np.isnan(x)
         if missing.any():
             x = np.where(missing, self.centre, x)
@@ -122,7 +111,8 @@ class Design:
         for j in range(matrix.shape[1]):
             known = matrix[~np.isnan(matrix[:, j]), j]
             if j in categorical:
-                levels[j] = int(known.max(initial=0.0)) + 1
+                if (count := int(known.max(initial=0.0)) + 1) <= RATES.column_levels:
+                    levels[j] = count
             elif known.size and np.ptp(known) > 0:
                 knots = np.unique(np.quantile(known, np.linspace(0, 1, RATES.rank_knots)))
                 numeric[j] = Scale(
@@ -137,29 +127,70 @@ class Design:
             found[:, at] = column
         return found
 
-    def _columns(self, features: np.ndarray, loop: Loop | None = None) -> Iterator[np.ndarray]:
+    def _columns(self, features: np.ndarray) -> Iterator[np.ndarray]:
         """Each column of the design, from features (p, n)."""
         for j, x in enumerate(features):
             if j in self.categorical:
                 yield from (x == level for level in range(self.categorical[j]))
             elif j in self.numeric:
-                yield from self.numeric[j].expand(x, loop)
+                yield from self.numeric[j].expand(x)
+
+    @property
+    def _widths(self) -> dict[int, int]:
+        """Columns of each feature that has any, in their order."""
+        widths = {**self.categorical, **{j: scale.width for j, scale in self.numeric.items()}}
+        return {j: widths[j] for j in sorted(widths)}
 
     @property
     def feature_of(self) -> np.ndarray:
         """Position of the feature behind each column, (q,)."""
-        columns = {**self.categorical, **{j: scale.width for j, scale in self.numeric.items()}}
-        return np.repeat(sorted(columns), [columns[j] for j in sorted(columns)]).astype(int)
+        return np.repeat([*self._widths], [*self._widths.values()]).astype(int)
+
+    @cached_property
+    def key(self) -> str:
+        """Its content, short: rates read from a file have one design each, and all the same."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+    @cached_property
+    def _first_of(self) -> dict[int, int]:
+        """First column of each feature, and how many there are behind them all (-1)."""
+        ends = np.cumsum([0, *self._widths.values()]).tolist()
+        return dict(zip([*self._widths, -1], ends, strict=True))
+
+    @cached_property
+    def _packed(self) -> tuple[np.ndarray, ...]:
+        """The numeric features behind each other, as `compiled.standardised` reads them."""
+        features = sorted(self.numeric)
+        scales = [self.numeric[j] for j in features]
+        knots = [np.asarray(scale.knots) for scale in scales]
+        grids = np.array([grid_of(one) for one in knots]).reshape(-1, 4)
+        guide = [guide_of(one, grid) for one, grid in zip(knots, grids, strict=True)]
+        lines = [scale._lines[1:] for scale in scales]
+        limit = RATES.standardised_limit
+        return (
+            np.array(features, dtype=np.int64),
+            np.array([self._first_of[j] for j in features], dtype=np.int64),
+            np.array([scale.is_flagged for scale in scales], dtype=bool),
+            np.array([(one.centre, one.spread, limit) for one in scales]).reshape(-1, 3),
+            grids,
+            np.array(guide, dtype=np.int64).reshape(-1, BUCKETS + 1),
+            np.cumsum([0, *(len(one) + 1 for one in knots)]),  # there is one line more than knots
+            np.concatenate([np.zeros(0), *(np.append(one, np.inf) for one in knots)]),
+            *(np.concatenate([np.zeros(0), *(line[part] for line in lines)]) for part in range(3)),
+        )
 
     def of(self, batch: Batch) -> FloatArray:
         """The columns for a batch, (q, n), made once for all rates of one design."""
-        made: list[tuple[Design, FloatArray]] = batch.once(Design, list)
-        for design, columns in made:
-            if design is self or design == self:
-                return columns
-        loop = compiled(standardised) if batch.is_of_many else None
-        found = np.empty((len(self.feature_of), len(batch)))
-        for at, column in zip(found, self._columns(batch.columns, loop), strict=True):
-            at[:] = column
-        made.append((self, found))
+        return batch.once(self.key, lambda: self._made(batch))
+
+    def _made(self, batch: Batch) -> FloatArray:
+        found = np.empty((self._first_of[-1], len(batch)))
+        if not batch.is_of_many or not (loop := compiled(standardised)):
+            for at, column in zip(found, self._columns(batch.columns), strict=True):
+                at[:] = column
+            return found
+        for j, levels in self.categorical.items():
+            first = self._first_of[j]
+            np.equal(batch.columns[j], np.arange(levels)[:, None], out=found[first : first + levels])
+        loop(batch.columns, batch.columns.view(np.int64), *self._packed, found)
         return found

@@ -21,7 +21,16 @@ from functools import cached_property
 import numpy as np
 
 from models.arrays import FloatArray
-from models.rates.compiled import BIT_OF, BUCKETS, Loop, compiled, grid_of, guide_of, leaf_sums, leaves_left
+from models.rates.compiled import (
+    BIT_OF,
+    BUCKETS,
+    Loop,
+    compiled,
+    grid_of,
+    guide_of,
+    leaf_sums,
+    leaves_left,
+)
 from models.rates.tree_text import bare_trees
 
 _CATEGORY, _LEFT, _MISSING_ZERO, _MISSING_NAN = 1, 2, 4, 8
@@ -68,9 +77,9 @@ class _Packed:
 
     @classmethod
     def of(cls, tables: Sequence[_Table], kind: np.dtype[np.unsignedinteger], trees: int) -> _Packed:
-        steps = [np.zeros(0) if table.steps is None else table.steps for table in tables]
-        grids = np.array([grid_of(one) for one in steps]).reshape(-1, 3)
-        guide = [guide_of(one, grid) for one, grid in zip(steps, grids, strict=True)]
+        steps = [np.append([] if table.steps is None else table.steps, np.inf) for table in tables]
+        grids = np.array([grid_of(one[:-1]) for one in steps]).reshape(-1, 4)
+        guide = [guide_of(one[:-1], grid) for one, grid in zip(steps, grids, strict=True)]
         words = [table.words for table in tables]
         return cls(
             (
@@ -127,16 +136,14 @@ class Forest:
         """The words that the splits on all features but the last leave of each row, (n, n_trees), from
         contiguous columns, (p, n).
         """
-        left = np.full((columns.shape[1], len(self.leaves) // self._bits), ~self.kind.type(0))
-        self._strike(columns, self._packed[0], left)
-        return left
+        return self._left(columns, self._packed[0])
 
     def sum(self, left: np.ndarray, last: FloatArray) -> FloatArray:
         """Sum of the trees of each row, (n,), from what is left of it and its last feature."""
-        left, total = left.copy(), np.empty(len(left))
-        self._strike(np.ascontiguousarray(last)[None], self._packed[1], left)
+        total = np.empty(len(left))
         loop = compiled(leaf_sums) or leaf_sums
-        loop(left, self.leaves, self._bits, BIT_OF, total)
+        by_last = self._left(np.ascontiguousarray(last)[None], self._packed[1])
+        loop(left, by_last, self.leaves, self._bits, BIT_OF, total)
         return total
 
     @cached_property
@@ -147,9 +154,11 @@ class Forest:
         last = [replace(table, feature=0) for table in self.tables[len(before) :]]
         return _Packed.of(before, self.kind, trees), _Packed.of(last, self.kind, trees)
 
-    def _strike(self, columns: FloatArray, packed: _Packed, left: np.ndarray) -> None:
+    def _left(self, columns: FloatArray, packed: _Packed) -> np.ndarray:
+        left = np.empty((columns.shape[1], len(self.leaves) // self._bits), dtype=self.kind)
         loop: Loop = compiled(leaves_left) or leaves_left
         loop(columns, columns.view(np.int64), *packed.arrays, left.view(np.uint64))
+        return left
 
     @property
     def _bits(self) -> int:

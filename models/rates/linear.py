@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -68,18 +69,18 @@ class LinearTerm:
         # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
         effect, columns = np.zeros(len(batch)), self.design.of(batch)
         if batch.is_of_many and (loop := compiled(line_effects)):
-            loop(
-                columns,
-                np.array(self.coefficients),
-                np.array(self.pairs, dtype=np.int64).reshape(-1, 2),
-                effect,
-            )
+            loop(columns, *self._arrays, effect)
             return self._with_known(effect, known)
         part = np.empty(len(batch))
         products = (columns[i] * columns[j] for i, j in self.pairs)
         for coefficient, column in zip(self.coefficients, chain(columns, products), strict=True):
             effect += np.multiply(column, coefficient, out=part)
         return self._with_known(effect, known)
+
+    @cached_property
+    def _arrays(self) -> tuple[FloatArray, np.ndarray]:
+        """Coefficients and pairs, as `compiled.line_effects` reads them."""
+        return np.array(self.coefficients), np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The same from expanded features (n, q)."""

@@ -5,6 +5,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import numpy as np
 from models.arrays import FloatArray
 from models.rates.batch import Batch, People
 from models.rates.boosting import NO_TREES, Trees
+from models.rates.levels import Levels
 from models.rates.linear import LinearTerm
 from models.rates.settings import RATES
 
@@ -45,6 +47,7 @@ class Rate:
         bases: Rates whose logarithm is a known column of the line.
         groups: Groups with a level of their own in the line (0: none).
         coin: From the rate in the logs to that under a coin.
+        levels: Effects of crowded categories, on top of the line.
     """
 
     constant: float
@@ -53,13 +56,19 @@ class Rate:
     bases: tuple[Rate, ...] = ()
     groups: int = 0
     coin: Shift = NO_SHIFT
+    levels: tuple[Levels, ...] = ()
 
     @cached_property
-    def key(self) -> object:
-        """What its log rate as logged depends on: a copy among the bases of another rate has the same."""
+    def key(self) -> str:
+        """Digest of what its log rate as logged depends on: a copy among the bases of another rate has the
+        same.
+        """
         line = self.linear
-        parts = () if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
-        return (self.constant, parts, self.trees.text, self.trees.weight, *(one.key for one in self.bases))
+        parts = None if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
+        design = None if line is None else line.design.key
+        own = (self.constant, parts, design, self.levels, self.trees, self.groups)
+        made_of = (*own, [one.key for one in self.bases])
+        return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     def log_rate(
         self, people: People, group: FloatArray | None = None, *, threads: int = 1, causal: bool = True
@@ -85,6 +94,8 @@ class Rate:
             return np.full(len(batch), self.constant)
         known = [one.log_rate(batch, threads=threads, causal=False) for one in self.bases]
         f = self.linear.value(batch, known_columns(known, group, self.groups, len(batch)))
+        for one in self.levels:
+            f = f + one.of(batch.matrix[:, one.feature])
         f = f + self.trees.value(batch, f, threads)
         return np.asarray(np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range))
 

@@ -75,6 +75,8 @@ class RateSettings:
         hint_sd: The same where nothing is expected of the related rate (slope around zero). Convention: half.
         group_sd: Prior deviation of a group's level, log units. Convention: a factor of two.
         rank_knots: Quantiles on which a number's rank is read off. Convention.
+        column_levels: Levels of a category up to which each is a column of a line; with more they are fitted
+            apart. Convention: a line of as many more columns takes twice as long.
         standardised_limit: |z| at which a standardised number is held. Derived: P(|z| > 4) = 6e-5.
         linear_steps: Of scoring; each doubles the digits near the optimum. Derived.
         linear_tolerance_nats: Gain of a step that cannot matter to any decision. Convention.
@@ -135,6 +137,7 @@ class RateSettings:
     hint_sd: float = 0.5
     group_sd: float = 0.7
     rank_knots: int = 33
+    column_levels: int = 51
     standardised_limit: float = 4.0
     linear_steps: int = 25
     linear_tolerance_nats: float = 1e-3

@@ -1,6 +1,6 @@
 """The shape of a rate: a line, trees on top, and how much of each held-out rows confirm.
 
-    f(x) = c + a + s_1 (linear(x) - c) + s_2 trees(x, linear(x))
+    f(x) = c + a + s_1 (linear(x) + levels(x) - c) + s_2 trees(x, linear(x) + levels(x))
 
 `linear` is fitted with the prior that the rows choose (`linear`); the trees (LightGBM) start from it and
 have its value as one more column, so that a bend of the whole line is one split and an interaction three.
@@ -25,6 +25,7 @@ from models.arrays import FloatArray
 from models.rates.boosting import Grower, Trees, threads_for
 from models.rates.design import Design
 from models.rates.evidence import Averaged, Prior, average
+from models.rates.levels import Levels, fit_levels, numbered
 from models.rates.likelihood import Rows, fold_of
 from models.rates.linear import Known, LinearFit, LinearTerm, fit_linear, missed_pairs
 from models.rates.rate import Rate, known_columns
@@ -64,6 +65,11 @@ class Fitting:
     def design(self) -> Design:
         """Columns of a line over the users' features."""
         return Design.fit(self.matrix, self.categorical)
+
+    @property
+    def crowded(self) -> tuple[int, ...]:
+        """Positions of categories with too many levels for a column each (`models.rates.levels`)."""
+        return tuple(j for j in self.categorical if j not in self.design.categorical)
 
     @cached_property
     def expanded(self) -> FloatArray:
@@ -142,8 +148,9 @@ def _fit(
     line = task.line()
     pairs = missed_pairs(task.columns, rows, line.whole, task.design.feature_of) if enough else ()
     line = task.line(*pairs) if pairs else line
-    lines = np.concatenate([line.apart[one, k] for k, one in enumerate(folds)])
-    rounds, trees = task.rounds(line.apart) if enough else (0, np.zeros(rows.y.size))
+    on_line, apart = task.levels(line)
+    lines = np.concatenate([apart[one, k] for k, one in enumerate(folds)])
+    rounds, trees = task.rounds(apart) if enough else (0, np.zeros(rows.y.size))
     stack = _stacked(rows, lines - constant, trees, constant)
     level, slope, weight = float(stack.theta[0]), *np.maximum(stack.theta[1:], 0.0)
     beta, k = line.beta, len(known.mean)
@@ -154,15 +161,17 @@ def _fit(
         tuple((slope * beta[1 + k :]).tolist()),
         pairs,
     )
+    levels = tuple(one.times(slope) for one in on_line)
+    of_levels = sum((one.of(fitting.matrix[:, one.feature]) for one in levels), np.zeros(n_users))
     out = constant + level + slope * (lines - constant) + weight * trees
     nobody = None if group is None else np.full(n_users, -1.0)
-    everybody = linear.of(
+    everybody = of_levels + linear.of(
         task.expanded(), known_columns([b.shape.out_of_fold for b in bases], nobody, groups, n_users)
     )
-    at_rows = linear.of(task.expanded()[rows.user], known.columns)
+    at_rows = of_levels[rows.user] + linear.of(task.expanded()[rows.user], known.columns)
     # none where held-out rows give them no weight
     forest = Trees(task.grower(at_rows).text(rounds) if rounds and weight > 0 else "", float(weight))
-    rate = Rate(constant, linear, forest, tuple(b.shape.rate for b in bases), groups)
+    rate = Rate(constant, linear, forest, tuple(b.shape.rate for b in bases), groups, levels=levels)
     everybody = everybody + forest.value(fitting.matrix, everybody, fitting.threads)
     everybody[rows.user] = out
     return Shape(rate, everybody, rounds if forest.text else 0, rows.events, 1.0 - float(stack.weight[-1]))
@@ -210,6 +219,22 @@ class _Task:
         )
         return fit_linear(expanded=columns, rows=self.rows, known=self.known, folds=self.folds)
 
+    def levels(self, line: LinearFit) -> tuple[list[Levels], FloatArray]:
+        """Effects of crowded categories on top of a line, one after the other, and the line out of fold with
+        them, (n, n_folds).
+        """
+        whole, apart, found = line.whole, line.apart, []
+        for feature in self.fitting.crowded if self.enough else ():
+            codes = self.fitting.matrix[:, feature]
+            missing = int(np.nanmax(codes)) + 1
+            code = numbered(codes, missing)[self.rows.user]
+            effects, outside = fit_levels(
+                self.rows, code, whole=whole, apart=apart, folds=self.folds, size=missing + 1
+            )
+            whole, apart = whole + effects[code], apart + outside[code]
+            found.append(Levels(feature, tuple(effects.tolist())))
+        return found, apart
+
     def rounds(self, lines: FloatArray) -> tuple[int, FloatArray]:
         """Number of trees on top of the line of each fold, and their sum out of fold."""
         like, paths = None, []
@@ -224,9 +249,11 @@ class _Task:
         return rounds, np.concatenate([path.at(rounds) for path in paths])
 
     def grower(self, line: FloatArray, held: slice | None = None, like: Grower | None = None) -> Grower:
-        """What grows trees on top of a line."""
+        """What grows trees on top of a line, which knows crowded categories better than 63 bins could."""
+        matrix = np.column_stack([self.fitting.matrix[self.rows.user], line])
+        matrix[:, self.fitting.crowded] = 0.0
         return Grower(
-            np.column_stack([self.fitting.matrix[self.rows.user], line]), self.rows, line,
-            categorical=self.fitting.categorical, seed=self.fitting.seed, held=held, like=like,
+            matrix, self.rows, line,
+            categorical=tuple(self.design.categorical), seed=self.fitting.seed, held=held, like=like,
             threads=threads_for(self.rows.y.size, self.fitting.threads),
         )  # fmt: skip

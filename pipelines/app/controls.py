@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,9 @@ def choice(w: Words, plan: Plan) -> Choice:
     with side.expander(w.desk_limits, expanded=False):
         placements = {p: _range(w, w.placement(p), f"place-{p}") for p in brief.placements}
         picked = _in_words(
-            st.multiselect, w, w.desk_segments, _segments(plan), name="limited", start=[], word=w.segment
-        )
+            partial(st.multiselect, placeholder=w.desk_choose), w, w.desk_segments, _segments(plan),
+            name="limited", start=[], word=w.segment,
+        )  # fmt: skip
         segments = {name: _range(w, w.segment(name), f"segment-{name}") for name in picked}
         spread = st.slider(w.desk_spread, 1, 100, key=_from("spread", 100)) / 100
         ticket = st.number_input(w.desk_ticket, 0.0, key=_from("ticket", brief.min_ticket_cny))
@@ -219,7 +221,7 @@ def _kept(w: Words, plan: Plan) -> tuple[str, ...] | None:
         return None
     return tuple(
         _in_words(
-            st.sidebar.multiselect, w, w.desk_kept, names, name="kept", start=names,
-            word=lambda name: name_of(plan, w, name),
+            partial(st.sidebar.multiselect, placeholder=w.desk_choose), w, w.desk_kept, names,
+            name="kept", start=names, word=lambda name: name_of(plan, w, name),
         )
     )  # fmt: skip

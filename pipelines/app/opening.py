@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipelines.config.briefs import read_brief
 from pipelines.store import disk, read_curves, read_report
 from pipelines.store.plans import read_plan
 from targeting.campaign import Campaign, parse_campaign
+from targeting.decision.again import TEXTS
 from targeting.decision.delivery_plan import plan_delivery
 from targeting.decision.supplied_curves import allocate
 from targeting.decision.verbs import Plan
@@ -72,9 +73,21 @@ def opened(files: Mapping[str, bytes]) -> Opened:
         for file, content in files.items():
             disk.put(folder / _plain(file), content)
         try:
-            return _opened(folder)
+            return _by_name(_opened(folder), folder)
         except TargetingError as error:  # the person knows the file's name, not where we put it
             raise type(error)(str(error).replace(f"{folder}/", "")) from error
+
+
+def _by_name(found: Opened, folder: Path) -> Opened:
+    """Warnings that name the uploaded file, not where it was read."""
+
+    def named(warnings: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(line.replace(f"{folder}/", "") for line in warnings)
+
+    origin = found.plan.provenance
+    plan = replace(found.plan, provenance=replace(origin, warnings=named(origin.warnings)))
+    report = found.report and replace(found.report, warnings=named(found.report.warnings))
+    return Opened(plan, report)
 
 
 def _plain(file: str) -> str:
@@ -88,6 +101,10 @@ def _plain(file: str) -> str:
 def _opened(folder: Path) -> Opened:
     names = sorted(folder.iterdir())
     if (folder / "plan.json").exists():
+        if missing := [name for name in TEXTS if not (folder / name).exists()]:
+            raise DataError(
+                f"{', '.join(missing)}: not uploaded; give all files of the plan's directory together"
+            )
         return Opened(read_plan(folder))
     briefs = [path for path in names if path.suffix.lower() in _BRIEFS]
     tables = [path for path in names if path.suffix.lower() in _TABLES]

@@ -89,7 +89,7 @@ def _scenarios(w: Words, opened: Plan, tried: Plan) -> None:
     if not kept:
         kept[w.desk_opened] = opened
     left, right = st.columns([1, 3])
-    if left.button(w.desk_save):
+    if left.button(w.desk_save) and not any(plan is tried for plan in kept.values()):
         goal = w.objectives[tried.campaign.objective]
         name = w.desk_of.format(objective=goal, budget=w.yuan(tried.budget_cny))
         kept[name if name not in kept else f"{name} ({len(kept)})"] = tried

@@ -55,7 +55,7 @@ def _figure(column: Any, w: Words, opened: Plan, tried: Plan, *, name: str, labe
     told = [w.expected_range.format(range=w.span(now, money=money_))] if now.low is not None else []
     came = tried.realised.get(name)
     told += [w.realised_range.format(range=w.span(came, money=money_))] if came is not None else []
-    column.caption(for_markdown(" · ".join(told)))
+    column.caption("  \n".join(map(for_markdown, told)))
 
 
 def _change(w: Words, difference: float, *, money: bool = True) -> str | None:
@@ -87,12 +87,20 @@ def where_the_money_goes(w: Words, tried: Plan) -> None:
         pl.col("segment").map_elements(w.segment, return_dtype=pl.String),
         pl.col("placement").map_elements(w.placement, return_dtype=pl.String),
         pl.col("reason").map_elements(lambda text: reason(w, text), return_dtype=pl.String),
-        pl.col("spend_cny", "new_fans", "new_fan_gmv_cny").round(1),
-        pl.col("marginal_gmv_per_cny").round(3),
+        *(_readable(told[name]) for name in ("spend_cny", "new_fans", "new_fan_gmv_cny")),
+        pl.col("marginal_gmv_per_cny").round(2),
     )
     known = [n for n in names if said[n].null_count() < max(said.height, 1)]
     with st.expander(w.desk_table, expanded=True):
-        st.dataframe(said.select(known).rename({n: w.columns[n] for n in known}).to_pandas(), hide_index=True)
+        figures = {w.columns[n]: st.column_config.NumberColumn(format="localized") for n in known}
+        named = said.select(known).rename({n: w.columns[n] for n in known})
+        shown = {name: figure for name, figure in figures.items() if named[name].dtype.is_numeric()}
+        st.dataframe(named.to_pandas(), hide_index=True, column_config=shown)
+
+
+def _readable(column: pl.Series) -> pl.Series:
+    """Whole numbers where they are large: nobody reads the tenth of a yuan of thousands."""
+    return column.round(0 if (column.max() or 0) >= 100 else 1)  # type: ignore[operator]
 
 
 def curves_of(w: Words, tried: Plan) -> None:
@@ -156,9 +164,7 @@ def programmes_of(w: Words, tried: Plan) -> None:
 
 def scenarios(w: Words, kept: dict[str, Plan]) -> None:
     """Up to three kept plans side by side."""
-    picked = st.multiselect(
-        w.desk_compare, list(kept), default=list(kept)[-3:], max_selections=3, format_func=for_markdown
-    )
+    picked = st.multiselect(w.desk_compare, list(kept), default=list(kept)[-3:], max_selections=3)
     rows = []
     for name in picked:
         plan = kept[name]

@@ -167,7 +167,8 @@ def _rows(plan: Plan, launch: Launch, packs: list[Pack]) -> list[Row]:
             terms=console_terms(said.get(unit.segment, {}).get("rule")),
             precision=said.get(unit.segment, {}).get("rule_precision"),
             recall=said.get(unit.segment, {}).get("rule_recall"),
-            include=include.get(unit.segment, ""),
+            # A report's segments are the console's own crowds: their name is the targeting.
+            include=unit.segment if plan.audience is None else include.get(unit.segment, ""),
             exclude=exclude,
         )
         for unit in launch.units

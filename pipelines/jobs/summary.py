@@ -49,7 +49,7 @@ def _origin(w: Words, result: PlanResult) -> list[tuple[str, str]]:
     if result.model_uri:
         rows.append(("model", result.model_uri))
     if result.promotion:
-        rows.append(("champion", result.promotion))
+        rows.append(("champion", w.told(result.promotion)))
     rows += [("run", result.run_id), ("report", result.report)]
     warnings = list(result.warnings[:_MOST_WARNINGS])
     if len(result.warnings) > _MOST_WARNINGS:
@@ -84,18 +84,21 @@ def _to_come(w: Words, result: PlanResult) -> list[tuple[str, str]]:
 
 
 def _amount(number: float) -> str:
-    """Three figures of a small number, whole units of a large one.
+    """Three figures of a small number, whole units from ten on.
 
     >>> _amount(12345.6), _amount(25.367), _amount(-0.01234)
-    ('12,346', '25.4', '-0.0123')
+    ('12,346', '25', '-0.0123')
     """
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    return f"{number:,.0f}" if abs(number) >= 10 else f"{number:.3g}"
 
 
 def _price(w: Words, result: PlanResult, constraint: str) -> str:
-    """A constraint with what one more unit of its limit is worth: `total (1.41 per unit)`."""
+    """A limit with what one step more of it brings: `the budget (one yuan more: new-fan GMV +1.41)`."""
     price = result.shadow_prices.get(constraint)
-    return w.fact_per_unit.format(name=constraint, price=f"{price:.3g}") if price else constraint
+    if not price:
+        return w.rule_names["total"] if constraint == "total" else constraint
+    said = w.fact_next_yuan if constraint == "total" else w.fact_next_step
+    return said.format(name=constraint, what=w.objectives[result.objective], price=f"{price:.3g}")
 
 
 def _certificate(w: Words, result: PlanResult) -> str:

@@ -44,7 +44,7 @@ def stream_parquet(
         before = 0
         try:
             with opened(part) as (handle, digest), pq.ParquetFile(handle) as file:
-                for batch in file.iter_batches(batch_size=rows):
+                for batch in file.iter_batches(batch_size=rows, use_threads=False):
                     frame = pl.from_arrow(pa.Table.from_batches([batch]))
                     assert isinstance(frame, pl.DataFrame)
                     below = part.relative_to(path) if path.is_dir() else Path(part.name)

@@ -28,6 +28,7 @@ SCHEMA = {
     "step": pl.Float64,
     "price": pl.Float64,
     "gain": pl.Float64,
+    "status": pl.String,
 }
 
 
@@ -50,8 +51,10 @@ def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
     Returns:
         constraint; unit of its number (of the first, where it gives several), `CNY` for the budget `total`;
         step, in that unit: `small_change` of the budget for yuan, else the natural step (`campaign.steps`);
-        price, the slope at the plan times the step; gain, the objective of the best plan of the looser brief
-        less this plan's, null where it was not solved again in time (many limits, or a plan that takes long).
+        price, the slope at the plan times the step; gain, the objective of the plan of the looser brief less
+        this plan's; status of that plan: within the gap, as where a live room fills, the gain is uncertain by
+        both plans' gaps. Both null where it was not solved again in time (many limits, or a
+        plan that takes long).
     """
     cny = small_change(plan.budget_cny)
     limits = {c.name: c for c in plan.campaign.limits}
@@ -71,23 +74,22 @@ def prices(plan: DecidedPlan, deadline: Deadline | None = None) -> pl.DataFrame:
         )
     found.sort(key=lambda row: -abs(row["price"]))
     deadline, warm = deadline or Deadline.of(SETTINGS.asked_seconds), Warm()
-    gains = [
-        _gain(plan, row["constraint"], cny, warm, deadline)
-        if i < SETTINGS.priced_rules and not deadline.over
-        else None
-        for i, row in enumerate(found)
-    ]
-    return pl.DataFrame([{**row, "gain": gain} for row, gain in zip(found, gains, strict=True)], SCHEMA)
+    for i, row in enumerate(found):
+        if i < SETTINGS.priced_rules and not deadline.over:
+            row.update(_gain(plan, row["constraint"], cny, warm, deadline))
+    return pl.DataFrame(found, SCHEMA)
 
 
-def _gain(plan: DecidedPlan, name: str, cny: float, warm: Warm, deadline: Deadline) -> float | None:
-    """Objective of the best plan of the looser brief less this plan's; None where it has none in time."""
+def _gain(plan: DecidedPlan, name: str, cny: float, warm: Warm, deadline: Deadline) -> dict[str, Any]:
+    """Objective of the plan of the looser brief less this plan's, and its status; nothing where it has none
+    in time.
+    """
     try:
         left_s = deadline.left(SETTINGS.asked_seconds)
         found = solve_or_explain(_looser(plan, name, cny), time_limit_s=left_s, warm=warm)
     except (CampaignError, InfeasibleError):
-        return None
-    return found.value - plan.value if found.status == "optimal" else None
+        return {}
+    return {} if found.status == "time_limit" else {"gain": found.value - plan.value, "status": found.status}
 
 
 def _looser(plan: DecidedPlan, name: str, cny: float) -> Problem:

@@ -92,7 +92,7 @@ def why(plan: DecidedPlan, segment: str, placement: str, slot: int | None = None
     cells = plan.market.cells.with_row_index("cell").filter(here)["cell"].to_list()
     if not cells:
         known = plan.market.cells.select("segment", "placement").unique(maintain_order=True).rows()
-        listed = "; ".join(f"{s}, {p}" for s, p in known[:8])
+        listed = ", ".join(f"{s} x {p}" for s, p in known[:8])
         raise DataError(f"plan: has no cell {segment!r}, {placement!r}; its cells are {listed}")
     return " ".join(words.why(plan.market, plan.problem, plan.solution, cell) for cell in cells)
 

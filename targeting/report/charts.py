@@ -170,7 +170,13 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         "title": words.budget_axis,
         "axis": amounts(words, 3 if width < 500 else 6),
     }
-    y = {**field("value", "quantitative"), "title": axis, "axis": amounts(words, 5)}
+    # Room for the labels above and beneath.
+    y = {
+        **field("value", "quantitative"),
+        "title": axis,
+        "axis": amounts(words, 5),
+        "scale": {"padding": 18},
+    }
     shade = {"condition": {"test": "datum.is_plan", "value": PALETTE[1]}, "value": PALETTE[0]}
     line = {"type": "line", "strokeWidth": 2.4, "color": PALETTE[0]}
     layers: list[Spec] = [
@@ -182,9 +188,10 @@ def budget_curve(points: pl.DataFrame, marks: pl.DataFrame, words: Words, *, axi
         },
     ]
     for mark in marks.to_dicts():
-        # Above the dot, but beneath it where the curve rises: before the best budget, or always if of value.
-        rises = mark["budget_cny"] < marks["budget_cny"].max() or len(marks) == 1
-        text = {"type": "text", "align": "left", "dx": -4, "dy": 20 if rises else -14, "color": INK}
+        # The best budget's above its peak, this plan's beneath the line, towards where the line is higher.
+        falls = mark["is_plan"] and mark["budget_cny"] > marks["budget_cny"].min()
+        side = {"align": "right", "dx": 4} if falls else {"align": "left", "dx": -4}
+        text = {"type": "text", **side, "dy": 20 if mark["is_plan"] else -14, "color": INK}
         label = {"x": x, "y": y, "text": field("label")}
         one = drawing.data(pl.DataFrame([mark]))
         layers.append({"data": one, "mark": {**text, "fontSize": 12, "fontWeight": 600}, "encoding": label})
@@ -214,7 +221,10 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Spec:
         pl.col("segment").map_elements(words.segment, return_dtype=pl.String)
     )
     shown = pl.concat([said, rest.head(1)]) if ranked.height > top else said
-    order, times = shown["segment"].to_list(), [words.old, words.new]
+    # Where nothing moved there is one bar: two that are alike ask what the difference is.
+    moved = (shown["spend_cny"] - shown["old_spend_cny"]).abs().max() or 0.0
+    times = [words.old, words.new] if float(moved) > 0.5 else [words.new]  # type: ignore[arg-type]
+    order = shown["segment"].to_list()
     long = shown.rename({"old_spend_cny": words.old, "spend_cny": words.new}).unpivot(
         times, index="segment", variable_name="time", value_name="spend_cny"
     )
@@ -232,7 +242,7 @@ def old_and_new(units: pl.DataFrame, words: Words, *, top: int = 14) -> Spec:
                 },
                 "y": {**field("segment"), "sort": order, "title": None, "axis": names(order)},
                 "yOffset": {**field("time"), "sort": times},
-                "color": colours("time", times, ["#b4bec4", PALETTE[0]]),
+                "color": colours("time", times, ["#b4bec4", PALETTE[0]][-len(times) :]),
             },
         }
     )

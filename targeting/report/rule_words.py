@@ -183,8 +183,10 @@ def loosened(plan: DecidedPlan, words: Words, step: Mapping[str, Any]) -> str:
         size=amount_of(plan, words, step["step"]) if unit == "value" else
         words.yuan(step["step"]) if unit == "CNY" else f"{step['step']:g}"
     )  # fmt: skip
-    exact = step["gain"] is not None
-    amount = abs(step["gain"] if exact else step["price"])
+    exact = step["status"] == "optimal"
+    # A gain below what both plans leave open may come out with the other sign: then the slope is told.
+    known = step["gain"] is not None and step["gain"] * step["price"] > 0
+    amount = abs(step["gain"] if known else step["price"])
     if set(plan.problem.objective) == {"spend"}:
         gain = words.yuan(amount)
     else:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
+from targeting.words.errors import in_chinese
+
 
 class Notes:
     """English notes: as they are."""
-
-    sentences: tuple[tuple[str, str], ...] = ()
 
     def told(self, text: str) -> str:
         """A note in this language where it is one that we know.
@@ -22,13 +22,20 @@ class Notes:
         >>> Notes().told("users: everybody is already a fan; nobody is eligible")
         'users: everybody is already a fan; nobody is eligible'
         """
-        for pattern, said in self.sentences:
-            text = re.sub(pattern, said, text)
         return text
 
 
 class NotesZh(Notes):
     """Chinese notes."""
+
+    def told(self, text: str) -> str:
+        """A note in Chinese where it is one that we know; the reason of a bad row is told as in an error."""
+        if said := in_chinese(text):
+            return said
+        for pattern, said in self.sentences:
+            text = re.sub(pattern, said, text)
+        before, mark, reason = text.rpartition("：")
+        return before + mark + (in_chinese(reason) or reason)
 
     sentences = (
         # what the claims rest on
@@ -61,7 +68,7 @@ class NotesZh(Notes):
             r": (\d+) rows repeat an earlier row in every cell and are set aside$",
             r"：\1 行与前面某行完全相同，不再计入",
         ),
-        (r": (\d+) rows are set aside: ", r"：\1 行不计入："),
+        (r": (\d+) rows are set aside: (.*?)(, set aside)?$", r"：\1 行不计入：\2"),
         (r": (\d+) rows repeat another row's (.*); they are added up$", r"：\1 行的 \2 与另一行相同，已相加"),
         (r": (\w+) (.*) is also written (.*); taken as one$", r"：\1 \2 也写作 \3，视为同一个"),
         (
@@ -161,6 +168,7 @@ class NotesZh(Notes):
             r"^segments: later purchases show (\d+)% of the differences between people that were promised; .*$",
             r"人群：后来的购买只体现了所承诺差异的 \1%；在更多新粉丝购买之前，请把人群当作猜测",
         ),
+        (r"^([^\s：]+): (?=\d|特征)", r"\1："),
         (r"^segment (.*), placement (.*): ", r"人群 \1，投放位置 \2："),
         (
             r"at the money that was spent its curve gives ([\d.]+) of the (\w+) that came; its days are too different for one curve: plan with care or split the segment$",

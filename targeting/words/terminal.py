@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 
@@ -16,7 +17,7 @@ class Terminal:
             "profit_cny": "profit",
             "to_come": "will come",
             "certificate": "certificate",
-            "binding": "binding",
+            "binding": "at its limit",
             "claims": "claims",
             "bad_rows": "bad rows",
             "model": "model",
@@ -38,7 +39,8 @@ class Terminal:
     fact_gap = "{status}; gap to the best possible {gap}, solved in {seconds} s"
     fact_tiny_gap = "below 1e-6"
     fact_no_binding = "no constraint"
-    fact_per_unit = "{name} ({price} per unit)"
+    fact_next_yuan = "the budget (one yuan more: {what} +{price})"
+    fact_next_step = "{name} (one step looser: {what} +{price})"
     fact_rejected = "{rows} of {table}"
     fact_see = "{rows}: see {where}"
     fact_claim = "{kind} ({why})"
@@ -46,6 +48,36 @@ class Terminal:
     claim_kinds = MappingProxyType({"causal": "causal", "observational": "observational"})
     plan_written = "The plan is in {where}"
     demo_written = "The simulated jewellery merchant's plan"
+    result_keys: Mapping[str, str] = MappingProxyType(
+        {
+            "out": "directory",
+            "run_id": "MLflow run",
+            "format": "format",
+            "units": "units",
+            "planned_cny": "planned, yuan",
+            "launched_cny": "to launch, yuan",
+            "dropped_cny": "below the platform's minimum, yuan",
+            "rounded_cny": "lost to whole yuan",
+            "packs": "lists of people",
+            "warnings": "warnings",
+            "products": "products",
+            "value_cny": "worth of this set, yuan",
+            "plan_value": "worth of the plan as it is",
+            "value_with_set": "worth of the plan for this set",
+            "people": "people",
+            "chosen": "chosen",
+            "status": "status",
+            "value": "worth",
+            "upper_bound": "upper bound",
+            "gap": "gap",
+            "budget_cny": "budget, yuan",
+            "spend_cny": "spend, yuan",
+            "prices": "shadow prices",
+            "engine": "engine",
+            "users": "users",
+            "model_uri": "model",
+        }
+    )
     plan_again = "Identical to run {run}; written to {where}"
 
 
@@ -60,7 +92,7 @@ class TerminalZh(Terminal):
             "profit_cny": "利润",
             "to_come": "实际",
             "certificate": "最优性",
-            "binding": "到边界",
+            "binding": "已到边界",
             "claims": "结论性质",
             "bad_rows": "异常行",
             "model": "模型",
@@ -82,7 +114,8 @@ class TerminalZh(Terminal):
     fact_gap = "{status}；与最优的差距 {gap}，用时 {seconds} 秒"
     fact_tiny_gap = "小于百万分之一"
     fact_no_binding = "没有规则"
-    fact_per_unit = "{name}（每单位 {price}）"
+    fact_next_yuan = "预算（再加 1 元：{what} +{price}）"
+    fact_next_step = "{name}（放宽一步：{what} +{price}）"
     fact_rejected = "{table} {rows} 行"
     fact_see = "{rows}：见 {where}"
     fact_claim = "{kind}（{why}）"
@@ -90,4 +123,34 @@ class TerminalZh(Terminal):
     claim_kinds = MappingProxyType({"causal": "因果", "observational": "观察性"})
     plan_written = "计划在 {where}"
     demo_written = "模拟珠宝商家的计划"
+    result_keys: Mapping[str, str] = MappingProxyType(
+        {
+            "out": "目录",
+            "run_id": "MLflow 运行",
+            "format": "格式",
+            "units": "广告组数",
+            "planned_cny": "计划花费（元）",
+            "launched_cny": "可投放（元）",
+            "dropped_cny": "低于平台下限（元）",
+            "rounded_cny": "取整舍去（元）",
+            "packs": "人群包数",
+            "warnings": "提醒",
+            "products": "商品",
+            "value_cny": "这组商品的价值（元）",
+            "plan_value": "原计划的价值",
+            "value_with_set": "按这组商品规划的价值",
+            "people": "人数",
+            "chosen": "选中",
+            "status": "状态",
+            "value": "价值",
+            "upper_bound": "上界",
+            "gap": "差距",
+            "budget_cny": "预算（元）",
+            "spend_cny": "花费（元）",
+            "prices": "影子价格",
+            "engine": "引擎",
+            "users": "用户数",
+            "model_uri": "模型",
+        }
+    )
     plan_again = "与运行 {run} 完全一致；写入 {where}"

@@ -111,6 +111,7 @@ class Terms:
     or_ = " or "
     comma = ", "
     semicolon = "; "
+    colon = ": "
     stop = "."
     all_people = "everyone"
 
@@ -231,5 +232,6 @@ class TermsZh(Terms):
     or_ = "或"
     comma = "、"
     semicolon = "；"
+    colon = "："
     stop = "。"
     all_people = "全部人群"

@@ -133,6 +133,7 @@ def test_the_files_of_a_plan_are_the_plan(plan_dir):
         ({"a.csv": b"x,y\n1,2\n"}, "a.csv"),
         ({"a.csv": b"", "b.csv": b""}, "one table"),
         ({"..": b""}, "rename it"),
+        ({"plan.json": b"{}"}, "give all files of the plan's directory together"),
     ],
 )
 def test_what_cannot_be_used_is_said_by_its_own_name(files, said):
@@ -140,6 +141,12 @@ def test_what_cannot_be_used_is_said_by_its_own_name(files, said):
         opened(files)
     assert said in str(error.value)
     assert "/tmp" not in str(error.value)
+
+
+def test_what_was_noticed_names_the_uploaded_file():
+    noticed = opened({"r.csv": REPORT.replace("日期", "备注,日期", 1).replace("\n2", "\n,2").encode()})
+    assert [line for line in noticed.plan.provenance.warnings if line.startswith("r.csv: ignored")]
+    assert not any("/tmp" in line for line in noticed.plan.provenance.warnings)
 
 
 @pytest.fixture
@@ -189,6 +196,10 @@ def test_the_page_speaks_chinese_and_keeps_scenarios(page):
     page.button[0].click().run()
     assert not page.exception
     assert "新增粉丝成交额" in page.table[0].value.to_string()
+    assert "\\" not in str(page.multiselect[-1].value), "names are no Markdown there"
+    kept = len(page.table[0].value)
+    page.button[0].click().run()
+    assert len(page.table[0].value) == kept, "the same plan is kept once"
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

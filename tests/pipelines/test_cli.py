@@ -287,3 +287,12 @@ def test_an_error_is_told_in_the_language_that_was_asked_for(cli, own_folder):
     code, out, err = cli(*asked, "--lang=zh")
     assert (code, out) == (3, "")
     assert err.startswith("targeting: 没有计划能同时满足“much”、“little”；放宽其中一条：")
+
+
+def test_an_unknown_language_is_wrong_usage_and_every_command_takes_a_known_one(cli, own_folder):
+    assert cli("schema", "campaign", "--lang", "fr")[0] == 2
+    assert cli("schema", "campaign", "--lang", "zh")[0] == 0
+    code, _, err = cli("export", "--plan", "nowhere", "--format", "csv", "--out", "x", "--lang", "zh")
+    assert code == 1
+    assert err.strip().endswith("nowhere：没有这个目录；应为 `targeting plan` 写出的目录")
+    assert cli("--lang", "zh", "check", "nowhere.csv")[2].startswith("targeting: 输入数据有误")

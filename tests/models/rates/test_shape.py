@@ -189,3 +189,36 @@ def test_a_flag_for_missing_is_a_column_only_where_a_value_is_missing():
     assert design.expand(matrix).shape == (50, 5)
     # one that is missing later is at the mean, as with a flag that had nothing to learn from
     assert design.expand(np.array([[np.nan, 0.0]]))[0, :2].tolist() == [0.0, 0.0]
+
+
+def crowded(levels=400, n=16_000, sd=0.8, seed=5):
+    """A category of hundreds of levels beside a number, and what each level is worth."""
+    rng = np.random.default_rng(seed)
+    worth = sd * rng.normal(size=levels)
+    code = rng.integers(0, levels, n).astype(float)
+    matrix = np.column_stack([rng.normal(size=n), code])
+    return matrix, -2.5 + 0.5 * matrix[:, 0] + worth[code.astype(int)], rng
+
+
+def test_a_category_of_hundreds_of_levels_is_found():
+    matrix, truth, rng = crowded()
+    rows = rows_of(truth, rng)
+    found = fit(matrix, rows)
+    assert found.rate.levels[0].feature == 1
+    assert np.corrcoef(found.out_of_fold, truth)[0, 1] > 0.8  # the number alone: 0.5
+    asked = np.array([[0.0, np.nan], [0.0, 399.0]])
+    again = read_back(Rate, found.rate)
+    np.testing.assert_array_equal(again.log_rate(asked), found.rate.log_rate(asked))
+
+
+def test_levels_that_differ_by_chance_are_drawn_together():
+    matrix, truth, rng = crowded(sd=0.0)
+    found = fit(matrix, rows_of(truth, rng)).rate
+    assert np.std(found.levels[0].effects) < 0.1
+
+
+def test_levels_of_amounts():
+    matrix, truth, rng = crowded()
+    y = truth + rng.normal(size=truth.size)
+    found = fit(matrix, AmountRows(np.arange(truth.size), y, np.ones(truth.size), 1.0))
+    assert np.corrcoef(found.out_of_fold, truth)[0, 1] > 0.9

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jewellery_shop
+import numpy as np
+import polars as pl
 import pytest
 
+from targeting.allocation.problem import Rooms
 from targeting.campaign.constraints import KINDS, BaseConstraint, parse_constraints
 from targeting.campaign.steps import _NUMBERS, loosened, steps_of
+from targeting.decision.again import decide_again
+from targeting.decision.supplied_curves import allocate
 
 NO_NUMBERS = {"kind", "of", "to", "measure", "level", "metric"}
 
@@ -61,6 +68,28 @@ def test_the_gain_is_that_of_the_looser_brief():
             )
         assert row["gain"] == pytest.approx(jewellery_shop.plan(brief).value - plan.value, rel=1e-3, abs=0.05)
         assert row["price"] == pytest.approx(row["gain"], rel=0.2), "a round step is near the slope here"
+
+
+def test_where_a_live_room_fills_the_gain_is_told_with_its_status():
+    curves = pl.DataFrame(
+        {
+            "segment": ["a", "a", "b", "b"],
+            "placement": ["video", "live"] * 2,
+            "top": [900.0, 1500.0, 700.0, 1200.0],
+            "half_spend_cny": [120.0, 60.0, 90.0, 80.0],
+            "slope": [1.0] * 4,
+        }
+    )
+    plan = allocate(curves, budget_cny=300)
+    live = (plan.market.cells["placement"] == "live").to_numpy()
+    rooms = Rooms(of=np.where(live, 0, -1), places=np.array([800.0]))
+    entry = np.where(live, 1.0, 0.0)
+    full = decide_again(plan, plan.campaign, market=replace(plan.market, rooms=rooms, entry=entry))
+    [row] = full.prices().to_dicts()
+    more = decide_again(full, plan.campaign.model_copy(update={"budget_cny": 300 + row["step"]}))
+    assert row["status"] in ("optimal", "within_gap")
+    doubt = full.upper_bound - full.value + more.upper_bound - more.value
+    assert row["gain"] == pytest.approx(more.value - full.value, abs=doubt + 1e-9)
 
 
 def test_one_more_cell_is_told_by_the_plan_with_one_more_cell():
