@@ -16,9 +16,10 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import StringIO
 from itertools import zip_longest
 
 import typer
@@ -98,6 +99,13 @@ def quiet(descriptor: int) -> Iterator[None]:
     finally:
         os.dup2(kept, descriptor)
         os.close(kept)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Send stderr nowhere: MLflow announces each version that it registers there, past its own switch."""
+    with quiet(2), redirect_stderr(StringIO()):
+        yield
 
 
 def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
@@ -235,8 +243,9 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except Terminated:
         complain(spoken().told_fault("terminated; nothing half-written was left behind"))
         return EXIT_TERMINATED
-    except BrokenPipeError:
-        # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
+    except (BrokenPipeError, SystemExit):
+        # The reader (`| head`) went away: nothing to tell and nobody to tell it to. Of the first typer makes
+        # the second, with the status of an input that is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, MemoryError) as error:
