@@ -28,9 +28,11 @@ def make(folder: Path) -> None:
 
 
 class Hashing(io.RawIOBase):
-    """A file that knows the sha256 of what was written into it, whatever the disk makes of it."""
+    """A file that knows the sha256 of what was written into it, whatever the disk makes of it; without one,
+    nothing is kept of it.
+    """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO | None = None) -> None:
         self._file, self._digest = file, hashlib.sha256()
 
     @property
@@ -45,7 +47,7 @@ class Hashing(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Write bytes behind the others."""
         self._digest.update(data)
-        return self._file.write(data)
+        return len(data) if self._file is None else self._file.write(data)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:

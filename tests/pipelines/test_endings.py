@@ -179,3 +179,13 @@ def test_a_second_sigterm_does_not_stop_the_letting_go():
     with pytest.raises(Terminated):
         job()
     assert let_go == [True]
+
+
+def test_a_reader_who_went_away_is_no_wrong_input():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "schema", "campaign"], stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,5 +1,7 @@
 """A plan's planner behind `mlflow models serve`, asked over HTTP."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -54,7 +56,11 @@ def asked(plan, new_store, tmp_path_factory):
     (folder / "plan").mkdir()
     write_files(plan.files(html=False), folder / "plan")
     store, port = new_store(folder), free_port()
-    uri = run_register(plan=folder / "plan", tracking_uri=store).model_uri
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        uri = run_register(plan=folder / "plan", tracking_uri=store).model_uri
+    assert said.getvalue() == "", "MLflow was heard"
+    asked = next(folder.rglob("requirements.txt")).read_text().splitlines()
+    assert all("--hash=sha256:" in line for line in asked)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
     # MLflow looks for its server on the path, and the model must need no checkout of ours.
     environment = {
