@@ -92,7 +92,6 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "cells": Mechanism("cells off the level", CELLS, {"cell_sd": (NONE,)}),
     "selection": Mechanism("hidden selection of ranked rows", CELLS, {"selection_odds": NONE}),
     "lean": Mechanism("spend that follows demand", SUPPLY, {"lean_sd": NONE}),
-    "form": Mechanism("the price curve's form learned, not Hill's", SUPPLY, {"form_sd": NONE}),
     "day prices": Mechanism("a price of each day", SUPPLY, _supply_sd(2)),
     "cell capacity": Mechanism("a capacity of each cell", SUPPLY, _supply_sd(3)),
     "robust": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER), "day_freedom": float(NEVER)}),

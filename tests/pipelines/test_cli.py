@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import jsonschema
+import polars as pl
 import pytest
 import yaml
 
@@ -17,6 +18,7 @@ import pipelines
 from models.errors import InfeasibleError, SolverError
 from pipelines import shell
 from pipelines.cli import app
+from pipelines.jobs import check
 from pipelines.progress import USUAL, progress
 from targeting.evaluation import walk_forward
 
@@ -160,6 +162,34 @@ def test_simulate_prints_one_json_object_and_is_repeatable(cli, tmp_path):
     assert cli("simulate", "--out", "two", "--users", "400", "--seed", "3")[0] == 0
     for name in ("users", "exposures", "orders"):
         assert Path("one", f"{name}.parquet").read_bytes() == Path("two", f"{name}.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "a file: cannot be used: No space left",
+        ),
+        (
+            pl.exceptions.ComputeError("parquet: IO error: (os error 28)"),
+            1,
+            "a file: cannot be used: No space",
+        ),
+        (MemoryError(), 1, "out of memory"),
+        (pl.exceptions.ComputeError("division"), 4, "internal error, ComputeError: division"),
+        (ValueError("os error 28"), 4, "internal error, ValueError"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_fault_of_ours(cli, monkeypatch, error, code, told):
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(check, "check", refused)
+    ended, out, err = cli("check", "data")
+    assert (ended, out) == (code, "")
+    assert err.startswith(f"targeting: {told}")
 
 
 def test_check_says_what_the_data_hold(cli, data_dir):
@@ -307,3 +337,10 @@ def test_an_unknown_language_is_wrong_usage_and_every_command_takes_a_known_one(
     assert code == 1
     assert err.strip().endswith("nowhere：没有这个目录；应为 `targeting plan` 写出的目录")
     assert cli("--lang", "zh", "check", "nowhere.csv")[2].startswith("targeting: 输入数据有误")
+
+
+def test_files_are_named_in_utf8_whatever_the_locale():
+    code = "import sys; from pipelines import cli; cli._in_utf8(); print(sys.getfilesystemencoding())"
+    old = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=old)
+    assert (done.stdout, done.stderr) == ("utf-8\n", "")

@@ -59,6 +59,8 @@ def asked(plan, new_store, tmp_path_factory):
     with contextlib.redirect_stderr(io.StringIO()) as said:
         uri = run_register(plan=folder / "plan", tracking_uri=store).model_uri
     assert said.getvalue() == "", "MLflow was heard"
+    asked = next(folder.rglob("requirements.txt")).read_text().splitlines()
+    assert all("--hash=sha256:" in line for line in asked)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
     # MLflow looks for its server on the path, and the model must need no checkout of ours.
     environment = {
