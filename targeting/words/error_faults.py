@@ -315,7 +315,11 @@ is not a file that can be read twice | 不是可以反复读取的文件
 is no plain CSV | 不是简单的 CSV
 is no text | 不是文本
 has cells over several lines | 有跨行的单元格
-its end is blank, or it has no rows | 末尾是空白，或没有行
+its end is blank | 末尾是空白
+has no rows | 没有行
+is empty, or its first line has no end | 是空的，或第一行没有结尾
+has dates or numbers that only their column explains | 有只看整列才能读懂的日期或数字
+has follows without an hour | 有没有钟点的关注
 {n} is read in one way here and in another there | {} 前后的读法不一致
 is not a saved market ({}) | 不是保存的市场（{}）
 is not a {n} ({}) | 不是 {}（{}）

@@ -32,7 +32,7 @@ constraints {n} and {n} are both called {n} | 规则 {} 和 {} 都名为 {}
 constraints {n} and {n} | 规则 {} 和 {}
 needs at least one of {} | 至少需要以下之一：{}
 needs exactly one of {}, from/to | 恰好需要 {}、from/to 之一
-has {} | 现有 {}
+has {l} | 现有 {}
 # what was expected
 expected {} as its cells | 应与它的单元一致，为 {}
 expected a mapping of keys to values (campaign_id: ...), got {r} | 应为“键: 值”（campaign_id: ...），实为 {}

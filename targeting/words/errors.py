@@ -131,7 +131,7 @@ def _held(slot: str, text: str) -> str | None:
         return re.sub(", | or | and ", "、", text)
     if slot in "nr":
         return text
-    must = slot == "k" or "; " in text or ": " in text
+    must = slot == "k" or "; " in text or ": " in f"{text} "
     return _read(text) or (None if must else text)
 
 
