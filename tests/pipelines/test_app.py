@@ -78,6 +78,7 @@ def test_a_contradiction_is_told_in_chinese_too(plan_dir):
         what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
     told = refused(w, error.value)
     assert told.startswith("没有计划能同时满足“little live”、“直播间 50% 至 100%”；放宽其中一条：")
+    assert told.count(" 元") == 2, "each remedy says its unit"
 
 
 @pytest.mark.parametrize(
