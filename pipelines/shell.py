@@ -16,9 +16,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from io import StringIO
+from itertools import zip_longest
 
 import typer
 from rich.console import Console
@@ -99,6 +101,13 @@ def quiet(descriptor: int) -> Iterator[None]:
         os.close(kept)
 
 
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Send stderr nowhere: MLflow announces each version that it registers there, past its own switch."""
+    with quiet(2), redirect_stderr(StringIO()):
+        yield
+
+
 def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
     """Print a command's result: one JSON object, or a headline and a small table for people.
 
@@ -116,7 +125,8 @@ def emit(result: Mapping[str, object], *, as_json: bool, headline: str) -> None:
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in result.items():
-        table.add_row(Text(for_terminal(key)), Text(for_terminal(_readable(value))))
+        for name, part in zip_longest([key], _parts(value), fillvalue=""):
+            table.add_row(Text(for_terminal(name)), Text(for_terminal(_readable(part))))
     Console(soft_wrap=True, highlight=False).print(table)
 
 
@@ -127,6 +137,15 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_plain(held) for held in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parts(value: object) -> list[object]:
+    """A sentence a line; anything else is one thing."""
+    if isinstance(value, list | tuple) and any(isinstance(part, str) and len(part) > 30 for part in value):
+        return list(value)
+    return [
+        ", ".join(value) if isinstance(value, tuple) and all(isinstance(p, str) for p in value) else value
+    ]
 
 
 def _readable(value: object) -> str:
@@ -224,33 +243,36 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except Terminated:
         complain(spoken().told_fault("terminated; nothing half-written was left behind"))
         return EXIT_TERMINATED
-    except BrokenPipeError:
-        # The reader (`| head`) went away: nothing to tell and nobody to tell it to.
+    except (BrokenPipeError, SystemExit):
+        # The reader (`| head`) went away: nothing to tell and nobody to tell it to. Of the first typer makes
+        # the second, with the status of an input that is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, MemoryError) as error:
-        _trace()
-        if not (why := _of_machine(error)):
-            return _of_ours(error)
-        complain(spoken().told_fault(why))
-        return EXIT_INPUT
     except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback
         # A panic of polars is no `Exception`; whatever else is none is somebody's wish to end.
         if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
             raise
         _trace()
-        return _of_ours(error)
+        if not (why := _of_machine(error)):
+            return _of_ours(error)
+        complain(spoken().told_fault(why))
+        return EXIT_INPUT
 
 
-def _of_machine(error: OSError | MemoryError) -> str | None:
+def number_of(error: BaseException) -> int:
+    """The system's number of what it refused; polars has it in its words only. 0 where there is none."""
+    told = re.search(r"(?:os error |Errno )(\d+)", str(error))
+    return getattr(error, "errno", None) or (int(told[1]) if told else 0)
+
+
+def _of_machine(error: BaseException) -> str | None:
     """What the machine cannot give, and what to do; None where the fault must be ours."""
     if isinstance(error, MemoryError):
         return "out of memory; give the machine more, or fewer rows at a time (part_users)"
-    told = re.search(r"os error (\d+)", str(error))
-    number = error.errno or (int(told[1]) if told else 0)
-    if number not in _MACHINE:
+    is_of_disk = isinstance(error, OSError) or type(error).__module__.startswith("polars")
+    if not is_of_disk or (number := number_of(error)) not in _MACHINE:
         return None
-    where = error.filename or "a file"
+    where = getattr(error, "filename", None) or "a file"
     todo = "free space, check permissions or choose another place"
     return f"{where}: cannot be used: {os.strerror(number)}; {todo}"
 

@@ -24,9 +24,16 @@ _PLAIN_ID = r"^[0-9A-Za-z_-]+$"
 
 
 def read_columns(
-    raw: pl.DataFrame, contract: Contract, headers: Headers, *, source: str, decimal: DecimalMark
+    raw: pl.DataFrame,
+    contract: Contract,
+    headers: Headers,
+    *,
+    source: str,
+    decimal: DecimalMark,
+    by_cell: bool,
 ) -> tuple[pl.DataFrame, list[Fault]]:
-    """The contract's columns (null where empty or bad) behind a row number, and the faults.
+    """The contract's columns (null where empty or bad) behind a row number, and the faults; `by_cell` as for
+    `values.parse`.
 
     Raises:
         DataError: A column's type as a whole cannot be read.
@@ -37,7 +44,8 @@ def read_columns(
         if name not in headers.bound:
             columns.append(pl.repeat(None, raw.height, dtype=declared.dtype, eager=True).alias(name))
             continue
-        column, found = _read(raw, headers.bound[name], name, contract, source=source, decimal=decimal)
+        binding = headers.bound[name]
+        column, found = _read(raw, binding, name, contract, source=source, decimal=decimal, by_cell=by_cell)
         columns.append(column.alias(name))
         faults += [(row.filter(bad), reason) for bad, reason in found if bad.any()]
     frame = pl.DataFrame(columns)
@@ -65,12 +73,11 @@ def _read(
     *,
     source: str,
     decimal: DecimalMark,
+    by_cell: bool,
 ) -> tuple[pl.Series, list[tuple[pl.Series, str]]]:
     """One column, and masks of its bad cells with their reasons."""
     declared = contract.columns[name]
     held = values.clock_hour(raw[binding.raw]) if name == "hour" else raw[binding.raw]
-    # Users are read in batches and must not depend on them.
-    by_cell = contract.features
     try:
         if _IDS.search(name):
             return _identified(held, name)

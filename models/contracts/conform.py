@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from models.contracts.columns import SET_ASIDE, Fault, named_totals, read_columns
+from models.contracts.columns import Fault, named_totals, read_columns
 from models.contracts.doubles import exact_repeats, fold_names, sums_of_others
 from models.contracts.features import Feature, Odd, read_features
 from models.contracts.frames import as_frame
@@ -31,6 +31,7 @@ from models.contracts.schemas import (
     Table,
     reason_of,
 )
+from models.contracts.settling import Counted, first_of_each, set_aside, settle, told
 from models.contracts.unit_names import CELL_OF_UNIT, cells_of_units, column_of_units
 from models.errors import DataError
 
@@ -51,6 +52,7 @@ class Conformed:
         rows: Row number of each good row, to find it again in `origin`.
         origin: Where the rows come from.
         odd: What was met in the features of users; in `warnings` too.
+        counted: What was set aside or settled, and how many rows; in `warnings` too.
         digest: Hash of the files' bytes as they were read; empty for a frame in memory.
     """
 
@@ -61,6 +63,7 @@ class Conformed:
     origin: Origin
     odd: tuple[Odd, ...] = ()
     digest: str = ""
+    counted: tuple[Counted, ...] = ()
 
 
 def conform(
@@ -80,7 +83,9 @@ def conform(
         table: users, exposures, orders, delivery, curves or allocation.
         source: Name for messages and for the quarantine.
         parts: (source, rows) per file where `raw` was read from several.
-        is_part: `raw` is one of many parts that are conformed apart; such a part may have no good row.
+        is_part: `raw` is one of many parts that are conformed apart: such a part may have no good row, no
+            cell of it is read by what others hold, and what takes all rows (spellings of names, repeated ids
+            of logs) is left to whoever puts the parts together.
         features: What a model was trained with: these columns of users are read by its kinds.
         decimal: What begins the fraction of numbers, see `numbers.decimal_mark`.
 
@@ -97,9 +102,11 @@ def conform(
     contract = contract_of(columns, table, source=source)
     headers = bind(columns, table, contract, source=source)
     _refuse_empty(raw, headers, table, source=source)
-    good, faults = _good_rows(raw, contract, headers, source=source, decimal=decimal)
-    good, notes = fold_names(good, source=source)
-    warnings = [*_of_headers(headers, table, contract, source=source), *notes]
+    good, faults = _good_rows(raw, contract, headers, source=source, decimal=decimal, is_part=is_part)
+    warnings = _of_headers(headers, table, contract, source=source)
+    if not is_part:
+        good, notes = fold_names(good, source=source)
+        warnings += notes
     if table == "delivery":
         good, more = _counted_once(good, raw)
         faults += more
@@ -110,9 +117,12 @@ def conform(
     rows, good = good[ROW], good.drop(ROW)
     read = partial(read_features, source=source, known=features, decimal=decimal)
     good, odd = _with_features(raw, good, rows, headers, read=read) if contract.features else (good, ())
-    warnings += [*_of_set_aside(faults, source=source), *(f"{source}: {found.line()}" for found in odd)]
-    good, notes = _settled(good, table, source)
-    return Conformed(good, rejected, (*warnings, *notes), rows, origin, odd)
+    good, counted = settle(good, table)
+    counted = (*set_aside(faults), *counted)
+    warnings += told(source, counted, odd)
+    if table == "orders" and good.is_empty() and not is_part:
+        warnings.append(f"{source}: no orders at all; nothing can be learned about what new fans buy")
+    return Conformed(good, rejected, tuple(warnings), rows, origin, odd, counted=counted)
 
 
 def _with_cells_of_units(raw: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -140,16 +150,27 @@ def _with_features(
 
 
 def _good_rows(
-    raw: pl.DataFrame, contract: Contract, headers: Headers, *, source: str, decimal: DecimalMark
+    raw: pl.DataFrame,
+    contract: Contract,
+    headers: Headers,
+    *,
+    source: str,
+    decimal: DecimalMark,
+    is_part: bool,
 ) -> tuple[pl.DataFrame, list[Fault]]:
     """Typed rows, each id once, without those at fault; and the faults. Totals go, unless nothing is left."""
-    typed, faults = read_columns(raw, contract, headers, source=source, decimal=decimal)
+    # Users are scored in batches and must not depend on them.
+    by_cell = contract.features or is_part
+    typed, faults = read_columns(raw, contract, headers, source=source, decimal=decimal, by_cell=by_cell)
     good, more = _checked(typed, contract)
     faults += more
     totals = named_totals(raw, contract, headers)
-    if len(parts := _without(good, [*faults, *totals])):
+    if len(parts := _without(good, [*faults, *totals])) or is_part:
         good, faults = parts, [*totals, *faults]
-    good, more = _first_of_each(_without(good, faults), contract)
+    good = _without(good, faults)
+    if is_part and not contract.features:
+        return good, faults
+    good, more = first_of_each(good, contract)
     return good, [*faults, *more]
 
 
@@ -159,18 +180,6 @@ def _of_headers(headers: Headers, table: Table, contract: Contract, *, source: s
         said.append(f"{source}: ignored unknown column{_s(ignored)} {', '.join(ignored)}")
     if table in LOGS and (left_out := [name for name in contract.optional if name not in headers.bound]):
         said.append(f"{source}: no column {', '.join(left_out)}; taken as empty")
-    return said
-
-
-def _of_set_aside(faults: Sequence[Fault], *, source: str) -> list[str]:
-    said = []
-    for rows, why in faults:
-        if SET_ASIDE in why and len(rows):
-            said.append(
-                f"{source}: {len(rows)} rows repeat an earlier row in every cell and are set aside"
-                if "repeats" in why
-                else f"{source}: {len(rows)} rows are {SET_ASIDE}: {why}"
-            )
     return said
 
 
@@ -242,59 +251,6 @@ def _checked(typed: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, lis
         rows = details.filter(pl.col(rule) == "invalid")[ROW]
         faults.append((rows, reason_of(contract, rule)))
     return pl.DataFrame(good), faults
-
-
-def _first_of_each(good: pl.DataFrame, contract: Contract) -> tuple[pl.DataFrame, list[Fault]]:
-    """The first good row of each id; and the faults of the repeats."""
-    key = contract.unique
-    if key is None or good.is_empty():
-        return good, []
-    first = good[key].is_first_distinct()
-    if first.all():
-        return good, []
-    kept, repeats = good.filter(first), good.filter(~first)
-    if contract.features:
-        return kept, [(repeats[ROW], f"{key}: expected unique, repeats an earlier row (the first is kept)")]
-    others = [name for name in contract.columns if name != key]
-    beside = repeats.join(kept, on=key, how="left", suffix="_first", maintain_order="left")
-    same = beside.select(
-        pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_first")) for name in others)
-    ).to_series()
-    return kept, [
-        (
-            beside[ROW].filter(same),
-            f"{key}: expected unique, repeats an earlier row exactly (the first is kept)",
-        ),
-        (beside[ROW].filter(~same), f"{key}: expected unique, restates an earlier row (the first is kept)"),
-    ]
-
-
-def _settled(good: pl.DataFrame, table: Table, source: str) -> tuple[pl.DataFrame, list[str]]:
-    """Small settlements that keep a row, each with its warning."""
-    if table == "orders":
-        over = int((good["refund_cny"] > good["gmv_cny"]).sum())
-        if over:
-            good = good.with_columns(pl.min_horizontal("refund_cny", "gmv_cny").alias("refund_cny"))
-            return good, [
-                f"{source}: {over} refunds above gmv_cny (shipping, compensation) counted as gmv_cny"
-            ]
-        if good.is_empty():
-            return good, [f"{source}: no orders at all; nothing can be learned about what new fans buy"]
-    if table == "exposures":
-        untold = (pl.col("placement") == "live") & pl.col("entered_live").is_null()
-        unknown = int(good.select(untold.sum()).item() or 0)
-        if unknown:
-            return good, [
-                f"{source}: {unknown} live rows without entered_live; entries cannot be learned from them"
-            ]
-    if table == "delivery":
-        keys = ["date", "hour", "campaign_id", "segment", "placement"]
-        repeats = good.height - good.select(keys).unique().height
-        if repeats:
-            return good, [
-                f"{source}: {repeats} rows repeat another row's {', '.join(keys)}; they are added up"
-            ]
-    return good, []
 
 
 def _s(names: Sequence[str]) -> str:

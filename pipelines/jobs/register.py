@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import planner_service, tracking
-from pipelines.shell import Tell, silent
+from pipelines.shell import Tell, silent, unheard
 from pipelines.store.plans import read_plan
 
 
@@ -33,6 +33,7 @@ def run_register(
     inputs = {"plan": plan, "name": name}
     with tracking.job_run("register", tracking_uri=tracking_uri, inputs=inputs, fingerprints=prints) as run:
         tell("registering")
-        uri = planner_service.save(decided, name=name)
+        with unheard():
+            uri = planner_service.save(decided, name=name)
     serve = f"mlflow models serve -m {uri} --env-manager local --port 5001"
     return RegisterResult(model_uri=uri, run_id=run.run_id, serve=serve)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass, replace
-from io import StringIO
 from pathlib import Path
 
 from models import registry
@@ -15,7 +13,7 @@ from models.rates.calibration import Reliability
 from pipelines import tracking
 from pipelines.config.job_settings import TrainSettings, load
 from pipelines.jobs.promotion import Verdict, judge, promote
-from pipelines.shell import Tell, quiet, silent
+from pipelines.shell import Tell, silent, unheard
 from pipelines.store import read_dataset
 from pipelines.store.rejects import rejected_counts
 from targeting.campaign import Campaign
@@ -119,8 +117,7 @@ def register(learned: Learned, *, name: str, run: tracking.JobRun, tell: Tell) -
     """
     tell("registering the model")
     planner = learned.planner
-    # MLflow announces each version on stderr, past its own switch for that.
-    with quiet(2), redirect_stderr(StringIO()):
+    with unheard():
         uri = registry.save(planner.model, extra_files=planner.state_files(), name=name, alias=None)
     run.tag(tracking.MODEL_TAG, uri)
     return replace(planner, model_uri=uri)

@@ -1,9 +1,10 @@
-"""Users of a large CSV file a piece at a time, for who needs their ids and what is wrong with them, not their
-features: the memory of one piece and of the ids.
+"""Tables of a large CSV file a piece at a time, for who needs what is wrong with them and not the features of
+users: the memory of one piece and of the good rows.
 
-Every cell of users is read by itself (`models.contracts.columns`), so pieces say what the whole would. Where
-the file is not plain (other encodings, cells over several lines, ragged lines, ids that stand in two pieces),
-there are no pieces, and the whole file is read.
+Every cell is read by itself (`models.contracts.columns`), and what takes all rows is settled when they are
+together, so pieces say what the whole would. Where the file is not plain (other encodings, cells over several
+lines, ragged lines, dates or numbers that only their column explains), there are no pieces, and the whole
+file is read.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
+import polars.selectors as cs
 
-from models.contracts import Conformed, conform
+from models.contracts import Conformed, Table, conform
+from models.contracts.doubles import fold_names
 from models.contracts.features import KEYS, add_up, feature_columns
+from models.contracts.quarantine import gather_faults, reject
+from models.contracts.schemas import CONTRACTS, ROW
+from models.contracts.settling import add_counts, first_of_each, told
+from models.contracts.times import unbelievable
 from models.errors import DataError
 from models.escaping.tables import from_cells
 from pipelines.store import disk
@@ -34,62 +42,128 @@ from pipelines.store.delimited import (
 from pipelines.store.reading import Held, a_file
 
 PIECE_BYTES = 1 << 23
+NAMED = ("campaign_id", "placement")
 _HEAD = 1 << 20
+_OF_COLUMN = r"^\s*\d{1,2}[/.-]\d{1,2}[/.-]\d{4}|\d,\d|\d:\d{2}.*(?:[Zz]|UTC|[+-]\d{2}:?(?:\d{2})?)\s*$"
+"""Days or months first, commas in numbers, hours of other zones: what others in the column decide."""
 
 
-def read_people(path: Path) -> Conformed:
-    """The table `users` after its contract; its features have their names only, every cell is null.
+def read_checked(path: Path, table: Table) -> Conformed:
+    """A table after its contract; features of users have their names only, every cell is null; campaigns and
+    placements are categorical.
 
     Raises:
         DataError: As `read_conformed`.
     """
-    try:
-        pieces = list(_conformed(path)) if path.suffix.lower() == ".csv" and path.is_file() else []
-        found = _together(pieces) if pieces else None
-    except (DataError, OSError, UnicodeDecodeError, pl.exceptions.PolarsError):
-        found = None  # the whole is read, and says it better
-    return found or _named_only(read_conformed(path, "users"))
+    found = None
+    if path.suffix.lower() == ".csv" and path.is_file():
+        try:
+            found = _settled(path, table)
+        except (DataError, OSError, UnicodeDecodeError, pl.exceptions.PolarsError):
+            found = None  # the whole is read, and says it better
+    return found or _lean(read_conformed(path, table))
 
 
-def _together(pieces: list[Conformed]) -> Conformed | None:
-    """One table of its pieces; None where an id stands in two, or none is good."""
-    good = pl.concat([piece.good for piece in pieces], how="vertical")
-    if good.is_empty() or not good["user_id"].is_first_distinct().all():
+def _settled(path: Path, table: Table) -> Conformed | None:
+    """The table of its pieces; None where they do not tell what the whole would."""
+    read = _together(_conformed(path, table))
+    contract = CONTRACTS[table]
+    assert contract.unique is not None
+    if _may_repeat(read.good[contract.unique]):
+        _, faults = first_of_each(read.good.with_columns(read.rows), contract)
+        read = _together(_conformed(path, table, without=gather_faults(faults)))
+    if read.good.is_empty() or _reads_otherwise(read.good, table):
         return None
-    odd = add_up([odd for piece in pieces for odd in piece.odd])
-    said = dict.fromkeys(line for piece in pieces for line in piece.warnings)
-    return Conformed(
-        good,
-        pl.concat([piece.rejected for piece in pieces]),
-        (*said, *(f"{pieces[0].origin.source}: {found.line()}" for found in odd)),
-        pl.concat([piece.rows for piece in pieces]),
-        pieces[0].origin,
-        odd,
+    good, folded = fold_names(read.good, source=str(path))
+    words = (*read.warnings, *folded, *told(str(path), read.counted, read.odd))
+    return replace(read, good=good, warnings=words)
+
+
+def _may_repeat(ids: pl.Series) -> bool:
+    """Whether any stands twice, by their hashes: a set of five million texts takes 0.3 GB."""
+    hashes = np.sort(ids.hash().to_numpy())
+    return bool((hashes[1:] == hashes[:-1]).any())
+
+
+def _reads_otherwise(good: pl.DataFrame, table: Table) -> bool:
+    """Whether a date would not be believed beside all others of its column."""
+    if table == "users":
+        return False
+    return any(unbelievable(column).any() for column in good.get_columns() if column.dtype.is_temporal())
+
+
+def _together(pieces: Iterator[Conformed]) -> Conformed:
+    """One table of its pieces, the words of each once."""
+    read = list(pieces)
+    return replace(
+        read[0],
+        good=pl.concat([piece.good for piece in read]),
+        rejected=pl.concat([piece.rejected for piece in read]),
+        rows=pl.concat([piece.rows for piece in read]),
+        warnings=tuple(dict.fromkeys(line for piece in read for line in piece.warnings)),
+        odd=add_up([odd for piece in read for odd in piece.odd]),
+        counted=add_counts([counted for piece in read for counted in piece.counted]),
     )
 
 
-def _conformed(path: Path) -> Iterator[Conformed]:
-    """Each piece, its rows numbered as in the file and its oddities not yet among the warnings."""
-    before, kinds = 0, dict[str, pl.DataType]()
+def _conformed(path: Path, table: Table, *, without: pl.DataFrame | None = None) -> Iterator[Conformed]:
+    """Each piece, its rows numbered as in the file and what is counted not yet among its warnings.
+
+    Args:
+        path: CSV file.
+        table: What it is.
+        without: Rows that repeat others, and the reason of each.
+    """
+    before, kinds, days = 0, dict[str, pl.DataType](), set[bool]()
     for frame, skipped in _frames(path):
-        read = conform(frame, "users", source=str(path), is_part=True)
-        for name in feature_columns(read.good):
-            column = read.good[name]
-            if column.null_count() < len(column) and kinds.setdefault(name, column.dtype) != column.dtype:
-                raise DataError(f"{path}: {name} is read in one way here and in another there")
-        told = {f"{path}: {odd.line()}" for odd in read.odd}
-        yield replace(
-            _named_only(read),
-            rejected=read.rejected.with_columns(pl.col("row") + before),
-            rows=read.rows + before,
-            warnings=(*skipped, *(line for line in read.warnings if line not in told)),
-        )
+        if table != "users":
+            _refuse_of_column(frame, path)
+        row = pl.int_range(before + 1, before + frame.height + 1, dtype=pl.UInt32, eager=True).alias(ROW)
         before += frame.height
+        faults = gather_faults([]) if without is None else without.filter(pl.col(ROW).is_in(row.implode()))
+        stays = ~row.is_in(faults[ROW].implode())
+        read = conform(frame.filter(stays), table, source=str(path), is_part=True)
+        _refuse_other_kinds(read, kinds, path)
+        _refuse_some_days(read.good, days, path)
+        number = row.filter(stays)
+        rejected = read.rejected.with_columns(number[read.rejected["row"] - 1].cast(pl.Int64).alias("row"))
+        repeats = reject(frame, faults, read.origin, rows=row)
+        counted = told(str(path), read.counted, read.odd)
+        yield replace(
+            _lean(read),
+            rejected=pl.concat([rejected, repeats]).sort("row"),
+            rows=number[read.rows.cast(pl.Int64) - 1],
+            warnings=(*skipped, *(line for line in read.warnings if line not in counted)),
+        )
 
 
-def _named_only(read: Conformed) -> Conformed:
-    nothing = (pl.lit(None).alias(name) for name in feature_columns(read.good))
-    return replace(read, good=read.good.select(*KEYS, *nothing))
+def _refuse_of_column(frame: pl.DataFrame, path: Path) -> None:
+    if frame.select(pl.any_horizontal(pl.all().str.contains(_OF_COLUMN).any())).item():
+        raise DataError(f"{path}: has dates or numbers that only their column explains")
+
+
+def _refuse_other_kinds(read: Conformed, kinds: dict[str, pl.DataType], path: Path) -> None:
+    for name in feature_columns(read.good) if read.origin.table == "users" else ():
+        column = read.good[name]
+        if column.null_count() < len(column) and kinds.setdefault(name, column.dtype) != column.dtype:
+            raise DataError(f"{path}: {name} is read in one way here and in another there")
+
+
+def _refuse_some_days(good: pl.DataFrame, days: set[bool], path: Path) -> None:
+    """`Exposures.followed_within_window` asks whether any follow has an hour: all pieces must agree."""
+    at = good["followed_at"].drop_nulls() if "followed_at" in good.columns else pl.Series(dtype=pl.Datetime)
+    if len(at):
+        days.add(bool((at == at.dt.truncate("1d")).all()))
+        if True in days and (len(days) > 1 or len(at) == 1):
+            raise DataError(f"{path}: has follows without an hour")
+
+
+def _lean(read: Conformed) -> Conformed:
+    """Without the features of users; the few names of logs as numbers with one list of texts."""
+    if read.origin.table == "users":
+        nothing = (pl.lit(None).alias(name) for name in feature_columns(read.good))
+        return replace(read, good=read.good.select(*KEYS, *nothing))
+    return replace(read, good=read.good.cast({cs.by_name(*NAMED, require_all=False): pl.Categorical}))
 
 
 def _frames(path: Path) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
@@ -101,7 +175,10 @@ def _frames(path: Path) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
     with disk.open_file(a_file(path)) as file:
         _refuse_binary(file, path)
         head = file.read(_HEAD)
-        header = header_of(Held(path, head[: head.rfind(b"\n") + 1]), "utf-8-sig")
+        head = head[: head.rfind(b"\n") + 1]
+        if not head.strip():
+            raise DataError(f"{path}: is empty, or its first line has no end")
+        header = header_of(Held(path, head), "utf-8-sig")
         if header.separator != "," or not header.is_plain:
             raise DataError(f"{path}: is no plain CSV")
         file.seek(0)
@@ -113,6 +190,8 @@ def _frames(path: Path) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
 def _bodies(file: BinaryIO, header: Header, path: Path) -> Iterator[tuple[pl.DataFrame, tuple[str, ...]]]:
     said = skipped_lines(header.skipped, path=path)
     block = file.read(PIECE_BYTES) + file.readline()
+    if not block:
+        raise DataError(f"{path}: has no rows")
     while block:
         after = file.read(PIECE_BYTES) + file.readline()
         frame = body_frame(block, header)
@@ -122,7 +201,7 @@ def _bodies(file: BinaryIO, header: Header, path: Path) -> Iterator[tuple[pl.Dat
         if not after:
             frame = without_blank_end(frame)
         if frame.is_empty():
-            raise DataError(f"{path}: its end is blank, or it has no rows")
+            raise DataError(f"{path}: its end is blank")
         yield from_cells(frame), said
         block, said = after, ()
 

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 
+from models.contracts.unit_names import places
 from models.escaping.tables import for_cells
 from pipelines.store import disk
 
@@ -37,6 +38,11 @@ _PARTS = {
         f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>'
     ),
 }
+_HEADER_STAYS = (
+    '<sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft"'
+    ' state="frozen"/></sheetView></sheetViews>'
+)
+_WIDEST = 42
 _FIRST = (1980, 1, 1, 0, 0, 0)  # of ZIP: the same table is the same file
 
 
@@ -56,13 +62,26 @@ def write_workbook(frame: pl.DataFrame, path: Path, *, sheet: str) -> None:
             f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
             f'<sheet name={quoteattr(sheet)} sheetId="1" r:id="rId1"/></sheets></workbook>'
         ),
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData></worksheet>',
+        "xl/worksheets/sheet1.xml": (
+            f'<worksheet xmlns="{_MAIN}">{_HEADER_STAYS}{_widths(rows)}'
+            f"<sheetData>{body}</sheetData></worksheet>"
+        ),
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as book:
         for name, content in parts.items():
             book.writestr(zipfile.ZipInfo(name, _FIRST), _HEAD + content, zipfile.ZIP_DEFLATED)
     disk.put(path, buffer.getvalue())
+
+
+def _widths(rows: list[list[object]]) -> str:
+    """Columns as wide as what they hold, up to a width that a screen can take; a Chinese letter is two."""
+    columns = "".join(
+        f'<col min="{at}" max="{at}" width="{min(max(places(str(cell)) for cell in column) + 2, _WIDEST)}"'
+        ' customWidth="1"/>'
+        for at, column in enumerate(zip(*rows, strict=True), start=1)
+    )
+    return f"<cols>{columns}</cols>" if columns else ""
 
 
 def _cell(value: object) -> str:

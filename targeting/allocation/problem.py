@@ -16,13 +16,14 @@ sum of entry_c a_c(s_c) over them: the one thing that couples blocks and is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from models.chance import Chance
 from models.supply.curves import CurveSet, FloatArray
@@ -144,6 +145,18 @@ class Row:
     aim: bool = False
     per_step: float | Mapping[Metric, FloatArray] = 1.0
     per_budget: float = 0.0
+
+
+def sparse_rows(
+    rows: Sequence[Mapping[Metric, FloatArray]], metric: Metric, n_cells: int
+) -> sparse.csr_matrix:
+    """(len(rows), n_cells) coefficients of one metric: thousands of rows speak of few cells each."""
+    none, given = np.zeros(0, dtype=np.int64), [np.asarray(row.get(metric, 0.0)) for row in rows]
+    at = [np.flatnonzero(c) if c.ndim else (np.arange(n_cells) if c else none) for c in given]
+    values = [c[k] if c.ndim else np.full(len(k), float(c)) for c, k in zip(given, at, strict=True)]
+    ends = np.cumsum([0, *(len(k) for k in at)])
+    parts = np.concatenate([*values, np.zeros(0)]), np.concatenate([*at, none]), ends
+    return sparse.csr_matrix(parts, shape=(len(rows), n_cells))
 
 
 @dataclass(frozen=True)

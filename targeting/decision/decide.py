@@ -23,6 +23,7 @@ from targeting.allocation.explain.words import reasons
 from targeting.allocation.lastplan import last_spend
 from targeting.allocation.moves import marginals
 from targeting.allocation.problem import LI_PER_CNY, Market, Problem, Solution
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.wholeli import rounded
 from targeting.audience import Audience
 from targeting.campaign import Campaign
@@ -67,12 +68,15 @@ def decide(
         CampaignError, InfeasibleError: the brief cannot be met as written.
         SolverError: the optimiser's answer does not pass the independent check.
     """
+    deadline = Deadline.of(time_limit_s)
     _refuse_uncounted(market, campaign=campaign)
     before = last_plan if last_plan is None or isinstance(last_plan, np.ndarray) else as_frame(last_plan)
     limited = any(c.kind == "change_limit" for c in campaign.constraints)
     last = last_spend(market, before) if limited and before is not None else None
     problem = compiled(market, campaign=campaign, last=last)
-    exact = solve_or_explain(problem, gap_tol=SETTINGS.solved_share * gap_tol, time_limit_s=time_limit_s)
+    exact = solve_or_explain(
+        problem, gap_tol=SETTINGS.solved_share * gap_tol, time_limit_s=deadline.left(time_limit_s)
+    )
     solution = in_whole_li(problem, exact, gap_tol=gap_tol)
     _refuse_broken(market, campaign=campaign, solution=solution, exact=exact, last=last)
     told = solution.status, solution.gap, solution.seconds, solution.rounds

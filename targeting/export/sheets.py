@@ -119,6 +119,13 @@ _OURS: _Columns = {
     "include_pack": lambda r: r.include,
     "exclude_pack": lambda r: r.exclude,
 }
+
+
+def _in_its_words(name: str) -> str:
+    """A name with the console's word for its placement; a report that says so is read like one of ours."""
+    return "|".join(_PLACES.get(part, part) for part in name.split("|"))
+
+
 _TERMS: _Columns = {
     "性别": lambda r: _GENDER[r.terms.gender],
     "兴趣": lambda r: "; ".join(r.terms.interests),
@@ -135,9 +142,9 @@ _WHEN: _Columns = {
     "投放结束时间": lambda r: r.unit.schedule.last,
 }
 _KUAISHOU: _Columns = {
-    "广告计划名称": lambda r: r.unit.campaign,
+    "广告计划名称": lambda r: _in_its_words(r.unit.campaign),
     "计划单日预算(元)": lambda r: r.ceiling_cny,
-    "广告组名称": lambda r: r.unit.name,
+    "广告组名称": lambda r: _in_its_words(r.unit.name),
     "投放位置": lambda r: _PLACES.get(r.unit.placement, r.unit.placement),
     "单日预算(元)": lambda r: r.unit.daily_cny,
     "单日预算(厘)": lambda r: 1000 * r.unit.daily_cny,
@@ -152,8 +159,8 @@ _KUAISHOU: _Columns = {
     **_TERMS,
 }
 _OCEAN: _Columns = {
-    "广告组名称": lambda r: r.unit.campaign,
-    "计划名称": lambda r: r.unit.name,
+    "广告组名称": lambda r: _in_its_words(r.unit.campaign),
+    "计划名称": lambda r: _in_its_words(r.unit.name),
     "营销场景": lambda r: _PLACES.get(r.unit.placement, r.unit.placement),
     "预算(元)": lambda r: r.unit.daily_cny,
     **_WHEN,

@@ -76,6 +76,7 @@ class Terminal:
             "engine": "engine",
             "users": "users",
             "model_uri": "model",
+            "serve": "serve it by",
         }
     )
     plan_again = "Identical to run {run}; written to {where}"
@@ -151,6 +152,7 @@ class TerminalZh(Terminal):
             "engine": "引擎",
             "users": "用户数",
             "model_uri": "模型",
+            "serve": "提供服务",
         }
     )
     plan_again = "与运行 {run} 完全一致；写入 {where}"

@@ -9,6 +9,7 @@ solver, which only reports that there is no plan.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from targeting.allocation.solver.stops import solve_with_stops
 
 Judge = Callable[[Problem], bool]
 _ONE = SETTINGS.feasibility_seconds
+_SOLVING = 0.8  # of the time: the rest is for saying why, or for words on the plan
 
 
 def explain(
@@ -44,7 +46,8 @@ def explain(
         time_limit_s: seconds after which names are no longer left out and relaxations no longer sought.
 
     Returns:
-        InfeasibleError with `conflict`, names of a minimal set, and `relaxation`, for each of them alone the
+        InfeasibleError with `conflict`, names of a minimal set (where time was up a larger one, and the
+        message says so), and `relaxation`, for each of them alone the
         least change of its limit, in its unit, that lets a plan exist (missing where no change of it alone
         would).
     """
@@ -53,24 +56,21 @@ def explain(
     def judge(asked: Problem) -> bool:
         return feasible(asked) if feasible else solver_finds_a_plan(asked, time_limit_s=deadline.left(_ONE))
 
-    def may_hold(kept: list[str]) -> bool:
-        return deadline.over or judge(restricted(problem, kept))
-
-    names, linear = all_names(problem), set(linear_names(problem))
-    by_curves = least_slack(problem, names=linear) is not None
+    names, linear = all_names(problem), linear_names(problem)
+    by_curves = _spendable(problem, linear, deadline)
     if not by_curves:
         among = [n for n in names if n in linear]
-        conflict = _shrink(among, lambda kept: least_slack(problem, names=kept) is not None)
+        conflict = _shrink(among, lambda kept: _spendable(problem, kept, deadline))
     elif proven or not judge(problem):
-        conflict = _shrink(names, may_hold)
+        conflict = _shrink(names, lambda kept: deadline.over or judge(restricted(problem, kept)))
     else:
         return InfeasibleError(
             "the solver found no plan, but every constraint can be kept; raise its time limit"
         )
-    relaxation: dict[str, float] = {}
+    relaxation, cut = dict[str, float](), deadline.over and len(conflict) > 1
     for name in conflict:
         if not by_curves:
-            amount = _relaxed_by_limits(problem, conflict, name)
+            amount = _relaxed_by_limits(problem, conflict, name, deadline)
         else:
             known = _relaxed_at_best(problem, name, deadline) if feasible is None else None
             amount = known.amount if known is not None and known.least else None
@@ -79,7 +79,7 @@ def explain(
         if amount is not None:
             relaxation[name] = amount
     return InfeasibleError(
-        one_line(problem, conflict, relaxation), conflict=tuple(conflict), relaxation=relaxation
+        one_line(problem, conflict, relaxation, cut=cut), conflict=tuple(conflict), relaxation=relaxation
     )
 
 
@@ -94,9 +94,11 @@ def solve_or_explain(
     """
     deadline = Deadline.of(time_limit_s)
     try:
-        found = solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
+        found = solve_with_stops(problem, gap_tol=gap_tol, time_limit_s=_SOLVING * time_limit_s, warm=warm)
     except UndecidedError:
-        raise  # time is up
+        if _spendable(problem, linear_names(problem), deadline):
+            raise  # time is up
+        raise explain(problem, proven=True, time_limit_s=deadline.left(time_limit_s)) from None
     except InfeasibleError as error:
         if problem.risk is not None and error.conflict == (problem.risk.name,):
             raise  # the rest can be kept, and by how much the floor is missed is said
@@ -179,12 +181,20 @@ def _shrink(names: list[str], possible: Callable[[list[str]], bool]) -> list[str
     return kept
 
 
-def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str) -> float | None:
+def _spendable(problem: Problem, names: Collection[str], deadline: Deadline) -> bool:
+    """False only where no spend is proven to keep the limits of spend among the names."""
+    with contextlib.suppress(UndecidedError):
+        return deadline.over or least_slack(problem, names=names, seconds=deadline.left(_ONE)) is not None
+    return True
+
+
+def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str, deadline: Deadline) -> float | None:
     """Exact: against all spend limits, else (another conflict stands) against this conflict only."""
-    for names in (linear_names(problem), conflict):
-        found = least_slack(problem, names=names, relaxed=name)
-        if found is not None:
-            return found.amount
+    with contextlib.suppress(UndecidedError):
+        for names in () if deadline.over else (linear_names(problem), conflict):
+            found = least_slack(problem, names=names, relaxed=name, seconds=deadline.left(_ONE))
+            if found is not None:
+                return found.amount
     return None
 
 

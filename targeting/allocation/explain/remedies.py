@@ -12,13 +12,16 @@ from targeting.allocation.problem import Problem, Row
 MOST_SAID = 8  # names in a line: nobody reads more of them
 
 
-def one_line(problem: Problem, conflict: list[str], relaxation: Mapping[str, float]) -> str:
+def one_line(
+    problem: Problem, conflict: list[str], relaxation: Mapping[str, float], *, cut: bool = False
+) -> str:
     """Which constraints no plan keeps together, and by how much each alone would have to give way."""
     said = [_said(problem, name) for name in conflict[:MOST_SAID]]
     said += [f"{len(conflict) - MOST_SAID} more"] if len(conflict) > MOST_SAID else []
     head = said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
     together = " together" if len(said) > 1 else ""
     text = f"no plan keeps {head}{together}"
+    text += " (time was up: perhaps fewer of them clash)" if cut else ""
     if relaxation:
         remedies = [_remedy(problem, n, a) for n, a in [*relaxation.items()][:MOST_SAID]]
         text += f"; relax one: {', or '.join(remedies)}"

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from models.errors import SolverError
+from models.errors import SolverError, UndecidedError
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Row
 from targeting.allocation.settings import SETTINGS
@@ -42,7 +42,13 @@ def linear_names(problem: Problem) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def least_slack(problem: Problem, *, names: Collection[str], relaxed: str | None = None) -> Slack | None:
+def least_slack(
+    problem: Problem,
+    *,
+    names: Collection[str],
+    relaxed: str | None = None,
+    seconds: float = SETTINGS.feasibility_seconds,
+) -> Slack | None:
     """A spend that keeps the named constraints, `relaxed` giving way by as little as possible.
 
     One slack t >= 0 is shared by every limit of the relaxed constraint: cap + t, floor - t, budget + t.
@@ -51,11 +57,13 @@ def least_slack(problem: Problem, *, names: Collection[str], relaxed: str | None
         problem: its linear rows, cell limits and budget are looked at; the rest is ignored.
         names: constraints to keep; `relaxed` counts as kept, less t.
         relaxed: name of the one that may give way, or None (then the amount is 0).
+        seconds: after which HiGHS gives up.
 
     Returns:
         None where no spend does it.
 
     Raises:
+        UndecidedError: time was up.
         SolverError: HiGHS stopped without an answer.
     """
     n, rows = len(problem.market), _gather(problem, set(names), relaxed)
@@ -74,11 +82,13 @@ def least_slack(problem: Problem, *, names: Collection[str], relaxed: str | None
         constraints=LinearConstraint(rows.matrix(2 * n + 1), rows.lower, rows.upper),
         bounds=Bounds(np.zeros(2 * n + 1), top),
         integrality=integral,
-        options={"time_limit": SETTINGS.feasibility_seconds},
+        options={"time_limit": seconds},
     )
     if found.x is None:
         if found.status == 2:
             return None
+        if found.status == 1:
+            raise UndecidedError(f"within {seconds:g} s limits of spend were not compared")
         raise SolverError(
             f"feasibility of the limits: HiGHS gave no answer ({found.message}); please report it"
         )

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import cell_names
@@ -251,17 +250,18 @@ class _Judge:
     def _rows(self, c: int) -> tuple[str, ...]:
         """Binding constraints other than the budget that speak of this cell."""
         named = self.problem.risk.name if self.problem.risk is not None else None
-        speaks = self._speaks
-        return tuple(n for n, of in speaks.items() if n != "total" and (n == named or of[c]))
+        spoken = self._spoken.get(c, set())
+        return tuple(n for n in self.solution.binding if n == named or n in spoken)
 
     @cached_property
-    def _speaks(self) -> dict[str, NDArray[np.bool_]]:
-        """(n_cells,) of every binding constraint: of which cells its rows speak."""
-        found = {name: np.zeros(len(self.problem.market), dtype=bool) for name in self.solution.binding}
-        for row in self.problem.rows:
-            if row.name in found:
+    def _spoken(self) -> dict[int, set[str]]:
+        """Of every cell the binding constraints whose rows speak of it."""
+        found: dict[int, set[str]] = {}
+        for row in self.problem.rows if self.solution.binding else ():
+            if row.name in self.solution.binding:
                 for of_cells in row.coefficients.values():
-                    found[row.name] |= np.asarray(of_cells) != 0
+                    for c in np.flatnonzero(of_cells).tolist():
+                        found.setdefault(c, set()).add(row.name)
         return found
 
 

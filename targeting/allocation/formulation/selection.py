@@ -36,14 +36,15 @@ def select(cells: pl.DataFrame, given: Mapping[str, Sequence[Any]], *, name: str
     chosen = np.ones(len(cells), dtype=bool)
     for key, values in given.items():
         column = cells[key]
-        existing = column.drop_nulls().unique().to_list()
+        here = column.is_in(list(values)).fill_null(False)
+        met = set(column.filter(here).unique())
         for value in values:
-            if value not in existing:
+            if value not in met:
                 raise CampaignError(
                     f"constraint '{name}': {key} {value!r} matches no cell; "
-                    f"expected one of {listed(sorted(existing))}"
+                    f"expected one of {listed(sorted(column.drop_nulls().unique()))}"
                 )
-        chosen &= column.is_in(list(values)).fill_null(False).to_numpy()
+        chosen &= here.to_numpy()
     if not chosen.any():
         words = ", ".join(f"{key}={'|'.join(map(str, values))}" for key, values in given.items())
         raise CampaignError(f"constraint '{name}': no cell has {words} together; widen the selection")

@@ -99,6 +99,11 @@ class Program:
         return {k: sparse.csr_matrix(abs(v)) for k, v in self.matrix.items() if v.nnz}
 
     @cached_property
+    def touching(self) -> tuple[sparse.csr_matrix, ...]:
+        """(r, m) ones where a row speaks of a cell, of each metric that any row uses."""
+        return tuple(sparse.csr_matrix(v.astype(bool), dtype=float) for v in self.absolute.values())
+
+    @cached_property
     def across(self) -> Mapping[str, sparse.csr_matrix]:
         """The transposes (m, r) of `matrix`, of the metrics that any row uses."""
         return {k: sparse.csr_matrix(v.T) for k, v in self.matrix.items() if v.nnz}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from models.errors import InfeasibleError, SolverError
+from models.errors import InfeasibleError, SolverError, UndecidedError
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.problem import relative_gap
 from targeting.allocation.settings import SETTINGS
@@ -50,7 +50,7 @@ def proof_of_none(pool: Pool, deadline: Deadline) -> FloatArray | None:
             return None
         weights = program.weights(relaxed.prices, objective=0.0)
         each = np.full(program.n_blocks, 0.1 * abs(relaxed.estimate) / program.n_blocks)
-        top = ceiling(program, weights, legal(program, relaxed.spend), each)
+        top = ceiling(program, weights, legal(program, relaxed.spend), each, deadline)
         if lagrangian_bound(program, relaxed.prices, top) < -0.1 * SETTINGS.feasible:
             return relaxed.prices
         pool.add(top.spend)
@@ -130,12 +130,16 @@ class _Tree:
     def visit(self, pool: Pool, most: float) -> Relaxed | None:
         """Solve a node's relaxation, take its plans, keep it open with its bound (no more than `most`)."""
         own, root = replace(self.best, bound=np.inf), most == np.inf
+        found = None
         try:
             found = _look(pool, own, self.deadline)
+        except UndecidedError:
+            logger.info("time was up inside a branch")
         except SolverError as error:  # the parent's bound holds for the child
             if root:
                 raise
             logger.warning("a branch was left open: %s", error)
+        if found is None:
             self.closed = max(self.closed, most)
             return None
         self.rounds += found.rounds

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from models.errors import SolverError
+from models.errors import SolverError, UndecidedError
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.highs import maximise
 from targeting.allocation.solver.layout import basic_weights
 from targeting.allocation.solver.newton import jacobian
@@ -41,7 +42,9 @@ class Named:
     yuan_price: float
 
 
-def named_prices(problem: Problem, program: Program, prices: FloatArray, laid: FloatArray) -> Named:
+def named_prices(
+    problem: Problem, program: Program, prices: FloatArray, laid: FloatArray, deadline: Deadline
+) -> Named:
     """Price of every constraint at the plan.
 
     Args:
@@ -49,11 +52,12 @@ def named_prices(problem: Problem, program: Program, prices: FloatArray, laid: F
         program: its layout, as built from it.
         prices: (r,) row prices of the bound, a start for the plan's own.
         laid: (m,) the plan on the grid.
+        deadline: after which prices are taken as they are.
 
     Returns:
         A price for `total` and every row's and binding limit's name, >= 0.
     """
-    spend, own = _multipliers(program, program.lawful(prices), laid)
+    spend, own = _multipliers(program, program.lawful(prices), laid, deadline)
     worth = np.abs(jet(program, program.weights(np.zeros_like(own)), spend).value).sum()
     lhs, size = lines(program, spend)
     own = np.where(np.abs(own) * size > SETTINGS.price_nothing * worth, own, 0.0)
@@ -168,19 +172,21 @@ def _box(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.minimum(low, program.upper), np.where(on, program.upper, 0.0)
 
 
-def _multipliers(program: Program, prices: FloatArray, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _multipliers(
+    program: Program, prices: FloatArray, spend: FloatArray, deadline: Deadline
+) -> tuple[FloatArray, FloatArray]:
     """Spend (m,) and prices (r,) that meet the optimality conditions of the plan's on/off pattern."""
     low, high = _box(program, spend)
-    if _residual(program, prices, spend, low, high) <= SETTINGS.price_exact:
+    if deadline.over or _residual(program, prices, spend, low, high) <= SETTINGS.price_exact:
         return spend, prices
-    done = polish(program, spend, prices, low, high)
+    done = polish(program, spend, prices, low, high, deadline=deadline)
     moved = np.abs(done.spend - spend).sum() / max(np.abs(spend).sum(), 1e-300)
     own = program.lawful(done.prices)
     if moved <= 1e-3 and _residual(program, own, done.spend, low, high) <= SETTINGS.price_exact:
         return done.spend, own
-    if len(spend) > SETTINGS.priced_cells:
+    if len(spend) > SETTINGS.priced_cells or deadline.over:
         return spend, prices
-    return spend, _by_program(program, prices, spend, low, high)
+    return spend, _by_program(program, prices, spend, (low, high), deadline)
 
 
 def _residual(
@@ -205,9 +211,14 @@ def _residual(
 
 
 def _by_program(
-    program: Program, prices: FloatArray, spend: FloatArray, low: FloatArray, high: FloatArray
+    program: Program,
+    prices: FloatArray,
+    spend: FloatArray,
+    box: tuple[FloatArray, FloatArray],
+    deadline: Deadline,
 ) -> FloatArray:
     """Multipliers as the duals of the linear program of small moves, left and right slopes apart (kinks)."""
+    low, high = box
     lhs, size = lines(program, spend)
     ups = np.flatnonzero(np.abs(lhs - program.row_upper) <= 1e-7 * size)
     downs = np.flatnonzero(np.abs(lhs - program.row_lower) <= 1e-7 * size)
@@ -227,9 +238,10 @@ def _by_program(
     rows = sparse.vstack([both[ups], -both[downs]], "csr")
     try:
         dual = maximise(
-            np.concatenate(gains), rows, np.zeros(rows.shape[0]), bounds=np.array([[0.0, 1.0]])
-        ).dual
-    except SolverError:
+            np.concatenate(gains), rows, np.zeros(rows.shape[0]), bounds=np.array([[0.0, 1.0]]),
+            deadline=deadline,
+        ).dual  # fmt: skip
+    except (SolverError, UndecidedError):
         return prices
     counts = np.asarray(abs(program.matrix["active"]).sum(axis=1)).ravel() > 0
     own = np.where(counts, prices, 0.0)

@@ -23,6 +23,7 @@ import numpy as np
 from models.supply.curves import FloatArray
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import block_value
+from targeting.allocation.solver.deadline import NEVER, Deadline
 from targeting.allocation.solver.intervals import Search
 from targeting.allocation.solver.pricing import additive_line
 from targeting.allocation.solver.singles import best_or_none
@@ -48,16 +49,20 @@ def lagrangian_bound(program: Program, prices: Prices, ceiling: Ceiling) -> floa
 
 
 def ceiling(
-    program: Program, weights: Mapping[str, FloatArray], spend: FloatArray, tolerance: FloatArray
+    program: Program,
+    weights: Mapping[str, FloatArray],
+    spend: FloatArray,
+    tolerance: FloatArray,
+    deadline: Deadline = NEVER,
 ) -> Ceiling:
     """Bound every block's price-adjusted maximum from above to `tolerance` (n_blocks,), starting from
-    `spend` (m,).
+    `spend` (m,); looser where time is up.
     """
     if program.additive:
         return _additive(program, weights)
     choices = program.choices
     search = Search(choices, {k: w[choices.at] for k, w in weights.items()}, spend[choices.at], tolerance)
-    bound = choices.most(search.run())
+    bound = choices.most(search.run(deadline))
     spend, value = choices.best(search.spend, search.value)
     return Ceiling(np.maximum(bound, value), spend, value)
 

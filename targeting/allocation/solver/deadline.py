@@ -24,10 +24,13 @@ class Deadline:
         return time.perf_counter() - self.started
 
     def left(self, most: float) -> float:
-        """Seconds for one of several questions: what is left, at most so many, and half a second at least."""
-        return min(max(self.seconds - self.elapsed, 0.5), most)
+        """Seconds for one of several questions: what is left, at most so many, and a twentieth at least."""
+        return min(max(self.seconds - self.elapsed, 0.05), most)
 
     @property
     def over(self) -> bool:
         """Whether the time is used up."""
         return self.elapsed >= self.seconds
+
+
+NEVER = Deadline.of(float("inf"))

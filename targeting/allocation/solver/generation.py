@@ -62,7 +62,7 @@ def generate(
     rounds = 0
     while True:
         rounds += 1
-        mixture = solve_master(pool, penalty=penalty, objective=objective)
+        mixture = solve_master(pool, penalty=penalty, deadline=deadline, objective=objective)
         prices = program.lawful(mixture.prices)
         weights = program.weights(prices, objective=objective)
         average = mixed_spend(pool, mixture)

@@ -12,9 +12,10 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from models.errors import SolverError
+from models.errors import SolverError, UndecidedError
 from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.deadline import NEVER, Deadline
 
 # HiGHS gives up now and then on a program that it solves another way.
 _WAYS = (("highs", True), ("highs-ds", False), ("highs-ipm", True))
@@ -34,11 +35,13 @@ def maximise(
     limits: FloatArray,
     *,
     bounds: FloatArray,
+    deadline: Deadline = NEVER,
     whole: sparse.csr_matrix | None = None,
 ) -> Linear:
     """Maximise gain x with rows x <= limits, whole x = 1 and x within `bounds` (n, 2).
 
     Raises:
+        UndecidedError: time was up.
         SolverError: HiGHS gave no optimal solution.
     """
     within = SETTINGS.highs_tolerance
@@ -47,8 +50,10 @@ def maximise(
     for method, presolve in _WAYS:
         done = linprog(
             -gain, A_ub=rows, b_ub=limits, A_eq=whole, b_eq=ones, bounds=bounds, method=method,
-            options={**tolerances, "presolve": presolve},
+            options={**tolerances, "presolve": presolve, "time_limit": deadline.left(np.inf)},
         )  # fmt: skip
         if done.status == 0:
             return Linear(np.asarray(done.x), np.maximum(-np.asarray(done.ineqlin.marginals), 0.0))
+        if deadline.over:
+            raise UndecidedError(f"time was up before a linear program of {len(gain)} columns was solved")
     raise SolverError(f"allocation: HiGHS found no answer to a linear program ({done.message.strip()})")

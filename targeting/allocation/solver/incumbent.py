@@ -17,6 +17,7 @@ from targeting.allocation.problem import Problem, relative_gap
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.polish import Polished, polish, violation
 from targeting.allocation.solver.pricing import legal
 
@@ -27,6 +28,7 @@ class Incumbent:
 
     problem: Problem
     gap_tol: float
+    deadline: Deadline
     spend: FloatArray | None = None
     value: float = -np.inf
     bound: float = np.inf
@@ -69,17 +71,11 @@ class Incumbent:
         lawful = program.lawful(prices)
         size = abs(self.value) if np.isfinite(self.value) else 1.0
         tolerance = np.full(program.n_blocks, max(0.1 * self.gap_tol * size, within) / program.n_blocks)
-        top = ceiling(program, program.weights(lawful), legal(program, spend), tolerance)
+        top = ceiling(program, program.weights(lawful), legal(program, spend), tolerance, self.deadline)
         bound = lagrangian_bound(program, lawful, top)
         if bound < self.bound:
             self.bound, self.prices = bound, lawful
         return top.spend
-
-    def newton(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
-        """Newton from `start` (m,) with its on/off pattern; proposes, offers nothing."""
-        return polish(
-            program, start, prices, *_pattern_of(program, start), tolerance=SETTINGS.newton_residual
-        )
 
     def improve(self, program: Program, start: FloatArray, prices: FloatArray) -> Polished:
         """Newton from `start` with its on/off pattern; offers what is found and gives where it ended.
@@ -88,10 +84,25 @@ class Incumbent:
             program: the problem, or a part of it.
             start: (m,); prices: (r,).
         """
-        done = polish(program, start, prices, *_pattern_of(program, start))
+        done = polish(program, start, prices, *_pattern_of(program, start), deadline=self.deadline)
         for spend in (done.spend, legal(program, start)):
-            self.offer(program, spend)
+            if not self.offer(program, spend) and self.spend is not None:
+                self.offer(program, _kept(program, spend, self.spend))
         return done
+
+
+def _kept(program: Program, spend: FloatArray, plan: FloatArray) -> FloatArray:
+    """Spend (m,) taken back to a `plan` in the cells of broken rows, as far as those are broken."""
+    share = np.ones(len(spend))
+    for _ in range(SETTINGS.kept_turns):
+        tried = legal(program, plan + share * (spend - plan))
+        broken = np.abs(violation(program, tried))
+        if broken.max(initial=0.0) <= SETTINGS.feasible:
+            break
+        back = sum(m.T @ np.where(broken > SETTINGS.feasible, broken, 0.0) for m in program.touching)
+        share = share * (1.0 - np.where(back > 0, np.clip(1.2 * back + 1e-8, 0.0, 0.5), 0.0))
+        share = np.where(share < 1e-3, 0.0, share)  # a return that no spend brings
+    return tried
 
 
 def _pattern_of(program: Program, start: FloatArray) -> tuple[FloatArray, FloatArray]:

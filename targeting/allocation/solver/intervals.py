@@ -25,6 +25,7 @@ from models.supply.curves import CurveSet, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Choices
 from targeting.allocation.solver.blocks import block_value, phi_jet
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.multipliers import Intervals, Lines, Numbers, Walk
 from targeting.allocation.solver.pricing import legal
 from targeting.allocation.solver.singles import best_or_none
@@ -73,8 +74,8 @@ class Search:
         # (n_blocks,) a multiplier that counts as much as what impressions are worth
         self.span = (worth / np.where(self.rate > 0, self.rate, np.inf)).max(axis=1)
 
-    def run(self) -> FloatArray:
-        """(n_blocks,) bound of the box; improves `spend` and `value` on the way."""
+    def run(self, deadline: Deadline) -> FloatArray:
+        """(n_blocks,) bound of the box; improves `spend` and `value` on the way, until time is up."""
         n = len(self.span)
         left, bound = self._first(), np.full(n, -np.inf)
         for level in range(SETTINGS.interval_halvings):
@@ -85,7 +86,7 @@ class Search:
             left, upper = left[alive], upper[alive]
             if level == SETTINGS.interval_patience:
                 self.jumps[:] = True  # z alone does not close in
-            last = level == SETTINGS.interval_halvings - 1
+            last = deadline.over or level == SETTINGS.interval_halvings - 1
             if last or not len(left) or len(left) > 1000 + SETTINGS.most_intervals * n:
                 np.maximum.at(bound, left.block, upper)
                 break

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from models.errors import DataError
 from models.supply.curves import FloatArray
-from targeting.allocation.problem import Market, Metric, Problem
+from targeting.allocation.problem import Market, Metric, Problem, sparse_rows
 from targeting.allocation.solver.arrays import Program
 
 METRICS: tuple[Metric, ...] = ("spend", "impressions", "entries", "fans", "gmv", "reached", "active")
@@ -100,12 +100,7 @@ def _rows(problem: Problem) -> dict[str, sparse.csr_matrix]:
     )  # fmt: skip
 
     def stacked(metric: Metric) -> sparse.csr_matrix:
-        given = [(i, row[metric]) for i, row in enumerate(rows) if metric in row]
-        if not given:
-            return sparse.csr_matrix((len(rows), n))
-        wide = sparse.vstack([sparse.csr_matrix(np.broadcast_to(c, (1, n))) for _, c in given], "csr")
-        at = (np.ones(len(given)), ([i for i, _ in given], np.arange(len(given))))
-        return sparse.csr_matrix(sparse.csr_matrix(at, shape=(len(rows), len(given))) @ wide)
+        return sparse_rows(rows, metric, n)
 
     return {
         "spend": stacked("spend"),

@@ -23,6 +23,7 @@ from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import basic_metrics
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.highs import maximise
 from targeting.allocation.solver.pricing import legal
 
@@ -143,16 +144,18 @@ def row_scale(program: Program, pool: Pool) -> FloatArray:
     return np.where(size > 0, size, 1.0)
 
 
-def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0) -> Mixture:
+def solve_master(pool: Pool, *, penalty: float, deadline: Deadline, objective: float = 1.0) -> Mixture:
     """Best mixture of the pool's columns.
 
     Args:
         pool: the columns.
         penalty: price of breaking a (scaled) row by its own size, in units of the objective's size.
+        deadline: stops HiGHS.
         objective: 1, or 0 to look for the least violation.
 
     Raises:
         SolverError: HiGHS gave no optimal solution.
+        UndecidedError: time was up.
     """
     program, n = pool.program, pool.n_groups
     gather = sparse.csr_matrix(
@@ -170,7 +173,7 @@ def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0) -> Mixtu
     at = np.argwhere(use)[:, 1]
     convex = sparse.csr_matrix((np.ones(len(at)), (at, np.arange(len(at)))), shape=(n, len(at)))
     gain = objective * values[use] / unit
-    lam, slack, dual = _mixed(gain, rows, limits, convex, penalty * (n if objective else 1.0))
+    lam, slack, dual = _mixed(gain, rows, limits, convex, penalty * (n if objective else 1.0), deadline)
     share, worth = np.zeros(use.shape), np.full(use.shape, -np.inf)
     share[use] = lam
     worth[use] = gain - dual @ rows
@@ -184,7 +187,12 @@ def solve_master(pool: Pool, *, penalty: float, objective: float = 1.0) -> Mixtu
 
 
 def _mixed(
-    gain: FloatArray, rows: sparse.csr_matrix, limits: FloatArray, convex: sparse.csr_matrix, cost: float
+    gain: FloatArray,
+    rows: sparse.csr_matrix,
+    limits: FloatArray,
+    convex: sparse.csr_matrix,
+    cost: float,
+    deadline: Deadline,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """maximise gain lam - cost sum slack with rows lam - slack <= limits and convex lam = 1; gives (lam,
     slack, dual).
@@ -193,8 +201,9 @@ def _mixed(
     soft = sparse.hstack([rows, -sparse.identity(k)], "csr")
     whole = sparse.hstack([convex, sparse.csr_matrix((convex.shape[0], k))], "csr")
     done = maximise(
-        np.r_[gain, np.full(k, -cost)], soft, limits, bounds=np.array([[0.0, np.inf]]), whole=whole
-    )
+        np.r_[gain, np.full(k, -cost)], soft, limits, bounds=np.array([[0.0, np.inf]]), whole=whole,
+        deadline=deadline,
+    )  # fmt: skip
     share = np.maximum(done.x[:n], 0.0)
     share = share / np.maximum(convex.T @ (convex @ share), 1e-300)
     return share, np.maximum(done.x[n:], 0.0), done.dual

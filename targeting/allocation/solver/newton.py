@@ -140,5 +140,7 @@ def _prices(flat: Matrix, through: Matrix, target: FloatArray) -> FloatArray:
     wanted = np.where(live, target, 0.0) / norm
     if not (np.isfinite(scaled).all() and np.isfinite(wanted).all()):
         return np.full(len(target), np.nan)
-    prices: FloatArray = np.linalg.lstsq(scaled, wanted, rcond=1e-12)[0] / norm
+    size, ways = np.linalg.eigh(scaled)
+    seen = np.abs(size) > 1e-12 * np.abs(size).max(initial=0.0)  # rows that say the same share a price
+    prices: FloatArray = ways[:, seen] @ ((wanted @ ways[:, seen]) / size[seen]) / norm
     return prices

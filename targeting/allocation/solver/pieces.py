@@ -18,7 +18,7 @@ from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import block_value, jet
 from targeting.allocation.solver.certificate import ceiling
-from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.deadline import NEVER, Deadline
 
 Piece = tuple[Program, Mapping[str, FloatArray]]  # a draw's curves and what its metrics are worth
 
@@ -73,7 +73,9 @@ def most_of(
     )
     bound = np.full(n, -np.inf)
     for level in range(SETTINGS.tail_cuts):
-        top = _most_in(pieces, boxes, best, np.maximum(each, 0.1 * boxes.excess) / (2 * len(pieces)))
+        top = _most_in(
+            pieces, boxes, best, np.maximum(each, 0.1 * boxes.excess) / (2 * len(pieces)), deadline or NEVER
+        )
         more = top > goal[boxes.block]
         last = level == SETTINGS.tail_cuts - 1 or deadline is None or deadline.over
         if last or more.sum() > SETTINGS.tail_boxes * n:
@@ -87,7 +89,9 @@ def most_of(
     return bound
 
 
-def _most_in(pieces: Sequence[Piece], boxes: _Boxes, best: FloatArray, tolerance: FloatArray) -> FloatArray:
+def _most_in(
+    pieces: Sequence[Piece], boxes: _Boxes, best: FloatArray, tolerance: FloatArray, deadline: Deadline
+) -> FloatArray:
     """(n,) bound of every box: pieces less their gradients at the plan's nearest point, then these."""
     k, block = best.shape[1], boxes.block
     at = (block[:, None] * k + np.arange(k)).ravel()
@@ -104,7 +108,7 @@ def _most_in(pieces: Sequence[Piece], boxes: _Boxes, best: FloatArray, tolerance
         given = jet(part, worth, spend).gradient.ravel()
         given = np.where(np.isfinite(given), given, 0.0)
         worth["spend"] = worth["spend"] - given
-        found = ceiling(part, worth, spend, tolerance)
+        found = ceiling(part, worth, spend, tolerance, deadline)
         top += found.bound + 1e-15 * np.abs(found.bound)
         rest += given
     bottom = np.where(switch, 0.0, low)

@@ -20,6 +20,7 @@ from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import basic_metrics, jet
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.newton import newton_step
 
 
@@ -62,13 +63,14 @@ def polish(
     low: FloatArray,
     high: FloatArray,
     *,
+    deadline: Deadline,
     tolerance: float = 1e-11,
 ) -> Polished:
-    """Newton from (spend, prices) within the box [low, high]; returns the best point met."""
+    """Newton from (spend, prices) within the box [low, high]; the best point met, by the deadline."""
     at = _Point.of(program, spend, prices, low, high)
     best, last_gain = Polished(at.spend, at.prices.copy(), np.inf), 0
     for step in range(SETTINGS.polish_steps):
-        if at.binding.sum() > SETTINGS.most_binding:
+        if at.binding.sum() > SETTINGS.most_binding or (step and deadline.over):
             break
         here = _Conditions.at(at)
         if here.residual < 0.7 * best.residual:

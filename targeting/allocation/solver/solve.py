@@ -1,7 +1,7 @@
 """`solve`: the best plan with a certificate.
 
-    Newton from the last plan, where there is one, else
-    column generation -> Newton polish -> Lagrangian bound -> the tree, where a gap stays open.
+    prices by the dual, or of the last plan -> Newton -> Lagrangian bound
+    -> column generation and the tree, where a gap stays open.
 
 Value and feasibility of what is returned are recomputed from the true curves (`incumbent`).
 """
@@ -17,9 +17,10 @@ from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.branching import close
+from targeting.allocation.solver.branching import close, no_plan
 from targeting.allocation.solver.cellprices import named_prices
 from targeting.allocation.solver.deadline import Deadline
+from targeting.allocation.solver.dual import descend, least_value
 from targeting.allocation.solver.generation import least
 from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.layout import build
@@ -67,35 +68,50 @@ def solve(
         return keep_floor(problem, problem.risk, free, gap_tol=gap_tol, deadline=deadline)
     program = build(problem)
     _check_boxes(problem, program)
-    best = Incumbent(problem, gap_tol)
+    best = Incumbent(problem, gap_tol, deadline)
     warm = warm if warm is not None else Warm()
-    rounds = 0 if _continued(program, best, warm) else _by_columns(program, best, warm, deadline)
+    best.offer(program, least(program))
+    rounds = 0 if _by_prices(program, best, warm, deadline) else _by_columns(program, best, warm, deadline)
     return _finish(program, best, warm, deadline, rounds)
+
+
+def _by_prices(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> bool:
+    """Newton from the last plan and prices, then from the dual's; True where a certificate closes the gap."""
+    last, prices = warm.spend, warm.prices
+    if (
+        last is not None
+        and prices is not None
+        and (len(last), len(prices)) == program.matrix["spend"].shape[::-1]
+    ):
+        done = best.improve(program, legal(program, last), prices)
+        best.bound_at(program, done.prices, done.spend)
+        if best.closed:
+            return True
+    worst = least_value(program) if best.spend is None else best.value
+    found = descend(program, least=worst, deadline=deadline)
+    if found is None:
+        return False
+    if found.lowest < worst and best.spend is None:
+        best.bound_at(program, found.prices, found.spends[-1])
+        if best.bound < worst:
+            raise no_plan(program, found.prices)
+    done = best.improve(program, found.spends[-1], found.prices)
+    best.bound_at(program, done.prices, done.spend)
+    if not best.closed:
+        best.bound_at(program, found.prices, found.spends[-1])
+    warm.sheets = [*warm.sheets, *found.spends]
+    return best.closed
 
 
 def _by_columns(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> int:
     """Column generation from the warm columns, then the tree; gives the rounds it took."""
     pool = Pool.of(program)
-    best.offer(program, least(program))
     free, _value = price(program, program.weights(np.zeros(len(program.row_lower))))
     for spend in (least(program), *warm.sheets, free):
         pool.add(legal(program, spend))
     rounds = close(pool, best, deadline)
     warm.sheets = [s.spend for s in pool.sheets[-SETTINGS.warm_sheets :]]
     return rounds
-
-
-def _continued(program: Program, best: Incumbent, warm: Warm) -> bool:
-    """Newton from the last plan and prices; True where its certificate closes the gap at once."""
-    if warm.spend is None or warm.prices is None:
-        return False
-    if len(warm.spend) != len(program.cell) or len(warm.prices) != len(program.row_lower):
-        return False
-    done = best.newton(program, legal(program, warm.spend), warm.prices)
-    if done.residual > SETTINGS.newton_converged or not best.offer(program, done.spend):
-        return False
-    best.bound_at(program, done.prices, done.spend)
-    return best.closed
 
 
 def _check_boxes(problem: Problem, program: Program) -> None:
@@ -114,13 +130,14 @@ def _check_boxes(problem: Problem, program: Program) -> None:
 
 
 def _finish(program: Program, best: Incumbent, warm: Warm, deadline: Deadline, rounds: int) -> Solution:
-    if best.spend is None or best.prices is None:
+    if best.spend is None:
         raise UndecidedError(
             f"within {deadline.seconds:g} s no plan was found, and none was proven impossible; "
             "raise the time limit or loosen a constraint"
         )
-    warm.spend, warm.prices = best.spend, best.prices
-    named = named_prices(best.problem, program, best.prices, best.spend)
+    prices = np.zeros(len(program.row_lower)) if best.prices is None else best.prices
+    warm.spend, warm.prices = best.spend, prices
+    named = named_prices(best.problem, program, prices, best.spend, deadline)
     spend = np.maximum(program.told(best.spend, len(best.problem.market)), 0.0)
     return Solution(
         status="optimal" if best.closed else "time_limit" if deadline.over else "within_gap",

@@ -19,7 +19,7 @@ from scipy import sparse
 from models.supply.curves import FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.problem import Metric, Problem, Row, Solution, in_cny, in_li
+from targeting.allocation.problem import Metric, Problem, Row, Solution, in_cny, in_li, sparse_rows
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.stops import below_floor
 
@@ -120,12 +120,11 @@ class _Task:
         return np.concatenate([over[None], short])
 
     @cached_property
-    def _coefficients(self) -> dict[Metric, sparse.csr_array]:
-        """(r, n_cells) of every metric that a row speaks of; many rows speak of few cells each."""
-        rows, n = self.problem.rows, len(self.down)
+    def _coefficients(self) -> dict[Metric, sparse.csr_matrix]:
+        """(r, n_cells) of every metric that a row speaks of."""
+        rows = [row.coefficients for row in self.problem.rows]
         return {
-            m: sparse.csr_array(np.array([np.broadcast_to(row.coefficients.get(m, 0.0), n) for row in rows]))
-            for m in dict.fromkeys(m for row in rows for m in row.coefficients)
+            m: sparse_rows(rows, m, len(self.down)) for m in dict.fromkeys(m for row in rows for m in row)
         }
 
     def _shortfall(self, li: FloatArray) -> FloatArray:
@@ -150,10 +149,12 @@ class _Task:
         li = np.where(self.down >= self.least, self.down, self.up)
         rows = (Row("total", {"spend": np.ones(len(li))}), *self.problem.rows)
         missing = self._shortfall(li)
+        if not missing.any():
+            return li
+        effects = self._effects(li, rows)  # a few 厘 more or less change them by next to nothing
         for _ in range(SETTINGS.rounding_repairs):
             if not missing.any():
                 break
-            effects = self._effects(li, rows)
             size = np.maximum(np.abs(effects).max(axis=1, keepdims=True), 1e-300)
             i = int(np.argmax(np.abs(missing) / size[:, 0]))
             gain = np.where(li < self.up, effects[i], 0.0) * np.sign(missing[i])
