@@ -21,8 +21,8 @@ MIN_FOLLOWS = 10
 """Follows below which nothing can be learned."""
 USABLE_BY = ("placement", "impressions", "at_risk", "followed", "exposed_at", "snapshot_at")
 """Columns that tell whether a row is usable."""
-LEARNED_BY = ("user", *USABLE_BY, "followed_at", "entered_live", "randomized", "propensity")
-"""Columns that training and its judges read: ids and amounts beside them are half of the logs' memory."""
+LEARNED_BY = ("user", "user_id", *USABLE_BY, "followed_at", "entered_live", "randomized", "propensity")
+"""Columns that training and its judges read: what is beside them is a third of the logs' memory."""
 ENOUGH_FOLLOWS = 100
 """Follows that make a cleaner subset of the rows (after the snapshot, window closed) good enough to stand
 alone."""
