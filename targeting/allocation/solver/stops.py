@@ -8,9 +8,8 @@ whole constraint where cells are additive, and a relaxation whose bound holds wh
 One floor m for every yuan is the price m on spend: the plan is then the best of value - m spend, and so is
 its certificate: no plan earns more after m a yuan, so `upper_bound` is the value plus what value - m spend
 may miss, and no bound on the value of plans that spend more. Where floors differ, or rows and minimums hold
-a plan
-below them, segments whose placements fall below the floor together are capped where all of them return it;
-what that may cost is in the gap that is reported.
+a plan below them, segments whose placements fall below the floor together are capped where all of them
+return it; what that may cost is in the gap that is reported.
 """
 
 from __future__ import annotations
