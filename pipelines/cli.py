@@ -21,6 +21,7 @@ from pipelines.cli_options import (
     Campaign,
     Config,
     Data,
+    DryRun,
     Engine,
     Json,
     Lang,
@@ -31,7 +32,7 @@ from pipelines.cli_options import (
     done,
 )
 from pipelines.progress import progress
-from pipelines.shell import emit, execute, spoken
+from pipelines.shell import EXIT_INPUT, complain, emit, execute, spoken
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,24 +134,27 @@ def score(
     engine: Annotated[Engine | None, typer.Option(help="Where to run.")] = None,
     config: Config = None,
     tracking_uri: Store = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Score every user for every placement; an interrupted job goes on where it stopped."""
-    from pipelines.jobs.score import intend_score, run_score
-
     where = engine.value if engine else None
     given: dict[str, Any] = {"data": data, "model": model, "out": out, "engine": where, "config": config}
     if dry_run:
+        from pipelines.jobs.intents import intend_score
+
         with progress("score"):
             intent = intend_score(**given, tracking_uri=tracking_uri)
         done(intent, json, f"Would write scores into {intent.out}; nothing was done")
         return
+    from pipelines.jobs.score import run_score
+
     with progress("score") as tell:
         result = run_score(**given, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Scores of {result.users:,} users are in {result.out}")
+    if result.missing:
+        complain(f"{len(result.missing)} parts of the users were left out, first {result.missing[0]}")
+        raise typer.Exit(EXIT_INPUT)
 
 
 @app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")

@@ -96,12 +96,15 @@ def days_of_log(exposures: pl.DataFrame, scores: pl.DataFrame) -> RoomDays | Non
     known = scores.filter(pl.col("p_enter").is_not_null()).select("user_id", "placement", "p_enter")
     size = pl.col("impressions") * pl.col("p_enter").clip(1e-12)
     grouped = (
-        exposures.filter((pl.col("impressions") > 0) & pl.col("entered_live").is_not_null())
-        .join(known, on=["user_id", "placement"], how="inner")
+        exposures.lazy()
+        .filter((pl.col("impressions") > 0) & pl.col("entered_live").is_not_null())
+        .select("user_id", "placement", "impressions", "exposed_at", "entered_live")
+        .join(known.lazy(), on=["user_id", "placement"], how="inner")
         .select(pl.col("exposed_at").dt.date().alias("date"), size.alias("size"), "entered_live")
         .group_by("date", (pl.col("size").log() / ROOM.bin).floor().alias("bin"))
         .agg(pl.len().alias("rows"), pl.col("size").mean(), pl.col("entered_live").sum().alias("entries"))
         .sort("date", "bin")
+        .collect()
     )
     return _days(grouped)
 

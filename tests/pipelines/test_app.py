@@ -266,9 +266,11 @@ def served(plan_dir, request):
 
 
 @pytest.mark.slow
-def test_the_page_ends_with_its_command(served):
+def test_the_page_ends_with_its_command_and_answers_this_machine_only(served):
     with urllib.request.urlopen(f"{served}/_stcore/health", timeout=5) as answer:
         assert answer.status == 200
+    with pytest.raises(urllib.error.URLError):  # loopback too, and heard where all addresses are
+        urllib.request.urlopen(f"{served.replace('127.0.0.1', '127.0.0.2')}/_stcore/health", timeout=5)
 
 
 @pytest.mark.slow

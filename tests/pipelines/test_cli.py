@@ -106,12 +106,14 @@ def test_our_own_faults_are_status_4_with_one_line(cli, monkeypatch, error):
 
 def test_the_traceback_is_one_variable_away(cli, monkeypatch):
     def fail(name):
-        raise ZeroDivisionError("division by zero")
+        raise ZeroDivisionError("division by postgresql://me:open-sesame@host/db")
 
     monkeypatch.setattr("pipelines.config.json_schema.find_schema", fail)
     assert "TARGETING_DEBUG=1" in cli("schema", "campaign")[2]
     monkeypatch.setenv("TARGETING_DEBUG", "1")
-    assert "Traceback" in cli("schema", "campaign")[2]
+    traced = cli("schema", "campaign")[2]
+    assert "Traceback" in traced
+    assert "open-sesame" not in traced
 
 
 def test_ctrl_c_is_status_130(cli, monkeypatch):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jewellery_shop
 import pytest
-from conftest import free_port
 
 import targeting as tg
 from models.errors import DataError
@@ -50,7 +49,7 @@ def test_the_answer_is_the_plan_of_the_changed_brief(plan):
 
 
 @pytest.fixture(scope="module")
-def asked(plan, new_store, tmp_path_factory):
+def asked(plan, new_store, free_port, tmp_path_factory):
     """Asks the served planner: (status, answer)."""
     folder = tmp_path_factory.mktemp("planner")
     (folder / "plan").mkdir()

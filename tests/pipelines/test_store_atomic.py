@@ -292,3 +292,12 @@ def test_a_full_disk_is_told_in_the_systems_words(name, tmp_path, monkeypatch):
         disk.write_table(pl.DataFrame({"x": range(9)}), tmp_path / name)
     end = "cannot be written: No space left on device; free space or choose another place"
     assert str(told.value) == f"{tmp_path / name}: {end}"
+
+
+def test_a_write_that_fails_says_where(tmp_path):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as told:
+        system.write(tmp_path / "part", full)
+    assert told.value.filename == str(tmp_path / "part")
