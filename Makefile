@@ -60,6 +60,7 @@ lock:
 	$(LOCK) pyproject.toml requirements/build.in --extra app -o requirements/app.lock
 	$(LOCK) pyproject.toml requirements/build.in --extra dev -o requirements/dev.lock
 	$(LOCK) requirements/serving.in requirements/build.in -o models/serving.lock
+	$(LOCK) requirements/serving.in requirements/planner.in | awk 'NR == FNR { if (/^[^ ]/) had[$$1]; next } /^[^ ]/ { new = !($$1 in had) } new' models/serving.lock - > pipelines/planner.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO) build mlartifacts mlruns mlflow.db .coverage .*_cache *.egg-info

@@ -72,6 +72,7 @@ class Mechanism:
 
 MECHANISMS: Mapping[str, Mechanism] = {
     "trees": Mechanism("trees on top of the line", RATES, {"max_rounds": 0}),
+    "levels": Mechanism("levels of a long category, each for itself", AUDIENCE, {"most_levels": 50}),
     "penalty": Mechanism("a line's penalty by evidence", RATES, {"penalty_rounds": 0}),
     "stack": Mechanism("slopes of line and trees out of fold", RATES, {"stack": (_AS_FITTED,)}),
     "nobody differs": Mechanism("the hypothesis that a shape is noise", RATES, {"stack": _STACK_OF_SHAPES}),
@@ -86,13 +87,12 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "anyway": Mechanism("what followers had bought before", AUDIENCE, {"anyway_sd": NONE}),
     "fans' orders": Mechanism("what old fans buy", AUDIENCE, {"fan_buyers": NEVER}),
     "late refunds": Mechanism("refunds still to come", AUDIENCE, {"refund_orders": NEVER}),
-    "levels": Mechanism(
+    "cell levels": Mechanism(
         "the scores' level against the logs", CELLS, {"level_sd": NONE, "gmv_level_sd": NONE}
     ),
     "cells": Mechanism("cells off the level", CELLS, {"cell_sd": (NONE,)}),
     "selection": Mechanism("hidden selection of ranked rows", CELLS, {"selection_odds": NONE}),
     "lean": Mechanism("spend that follows demand", SUPPLY, {"lean_sd": NONE}),
-    "form": Mechanism("the price curve's form learned, not Hill's", SUPPLY, {"form_sd": NONE}),
     "day prices": Mechanism("a price of each day", SUPPLY, _supply_sd(2)),
     "cell capacity": Mechanism("a capacity of each cell", SUPPLY, _supply_sd(3)),
     "robust": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER), "day_freedom": float(NEVER)}),

@@ -2,6 +2,7 @@
 
     python -m benchmarks.decisions --kinds jewellery,null --seeds 10 --users 40000
     python -m benchmarks.decisions --kinds random --seeds 0-19 --users 40000
+    python -m benchmarks.decisions --kinds random --seeds alike-10 --users 20000
 
 or on two cores, and the table of both:
 
@@ -24,6 +25,7 @@ from pathlib import Path
 from benchmarks.named_decisions import print_named_row, print_table, run, summary
 from benchmarks.random_decisions import (
     RandomOutcome,
+    alike_seeds,
     judge_random,
     print_header,
     print_row,
@@ -62,7 +64,11 @@ def _print_random(saved: Sequence[Path]) -> None:
 
 
 def chosen_seeds(text: str) -> Sequence[int]:
-    """`10`: the first ten; `0,3,5`: those; `0-19`: from one to the other."""
+    """`10`: the first ten; `0,3,5`: those; `0-19`: from one to the other; `alike-10`: the first ten random
+    worlds where nobody differs.
+    """
+    if text.startswith("alike-"):
+        return alike_seeds(int(text.removeprefix("alike-")))
     if "-" in text:
         first, last = (int(x) for x in text.split("-"))
         return range(first, last + 1)
@@ -73,7 +79,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Plans against the truth of simulated worlds.")
     parser.add_argument("--kinds", default="all", help="comma-separated names, all, or random")
-    parser.add_argument("--seeds", default="10", help="how many, which (0,3,5), or from-to (0-19)")
+    parser.add_argument("--seeds", default="10", help="how many, which (0,3,5), from-to (0-19), or alike-N")
     parser.add_argument("--users", type=int, default=40_000)
     parser.add_argument("--out", type=Path, help="write every outcome as JSON lines")
     parser.add_argument("--verbose", action="store_true", help="every outcome as JSON on stderr")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ from targeting.world import World, baselines, simulate
 from targeting.world.beliefs import from_scores, given_features
 from targeting.world.chance import realised_totals
 from targeting.world.oracle import omniscient, oracle_on, seen, worth_segments
+from targeting.world.random.draw import MECHANISMS_STREAM, draw_kind
 
 GMV = "new_fan_gmv_cny"
 REALISATIONS = 50
@@ -69,6 +71,12 @@ class RandomOutcome:
     fit_s: float
     plan_s: float
     coarse: float = float("nan")
+
+
+def alike_seeds(count: int) -> list[int]:
+    """The first seeds for work (below 1,000), in whose worlds nobody differs."""
+    kinds = ((seed, draw_kind(np.random.default_rng([seed, MECHANISMS_STREAM]))[0]) for seed in range(1000))
+    return list(islice((seed for seed, kind in kinds if kind.differs == 0.0), count))
 
 
 def judge_random(seed: int, *, users: int) -> RandomOutcome:

@@ -12,7 +12,8 @@ obvious way: read by polars, features to a matrix, the lines by numpy and the sa
 predict, columns written by polars, nothing checked, nothing kept for the morning after a crash; and the job
 on Spark local[2]; plain: the table read and written by polars, nothing else. Processor seconds of a process
 of its own each, its children counted, so that neighbours on a shared machine cost little; rows a second are
-what two free cores would give: 2 rows / processor seconds.
+what two free cores would give: 2 rows / processor seconds. The paper figures are these coefficients times a
+hundred million people, nothing else.
 `--memory`: peak resident size of the job by number of people.
 """
 
@@ -22,8 +23,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +32,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks.process_family import measured
 from models.audience.model import AudienceModel
 from models.rates.boosting import Trees
 
+WAY = "benchmarks.scoring"
 FEATURES = 30
 TREES = 100
 
@@ -110,7 +111,7 @@ def write_people(path: Path, rows: int) -> None:
 def by_the_job(model: AudienceModel, users: Path, out: Path, engine: str) -> None:
     """`targeting score` without MLflow."""
     from pipelines.config.job_settings import ScoreSettings, load
-    from pipelines.jobs.score import score_users
+    from pipelines.jobs.scored_users import score_users
     from pipelines.shell import silent
     from pipelines.store import claim
     from pipelines.store.scores import write_scores
@@ -149,17 +150,6 @@ def the_obvious_way(model: AudienceModel, users: Path, out: Path) -> None:
     people.select("user_id").with_columns(**scores).write_parquet(out / "scores.parquet")
 
 
-def measured(*arguments: str) -> tuple[float, float]:
-    """Processor seconds and peak megabytes of this file in a process of its own with these arguments."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scoring", *arguments], check=True, capture_output=True, text=True
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return spent, json.loads(done.stdout.splitlines()[-1])["peak_mb"]
-
-
 def one_way(arguments: Sequence[str]) -> None:
     """Runs one way in this process and prints its peak size."""
     way, users, held, out = arguments
@@ -171,7 +161,9 @@ def one_way(arguments: Sequence[str]) -> None:
         pl.read_parquet(users).write_parquet(Path(out) / "users.parquet")
     elif way != "nothing":
         by_the_job(model, Path(users), Path(out), way)
-    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = used.ru_utime + used.ru_stime
+    print(json.dumps({"seconds": seconds, "peak_mb": used.ru_maxrss / 1024}))
 
 
 def trees(folder: Path) -> None:
@@ -220,19 +212,30 @@ def ends(folder: Path, *, rows: int, leaves: int, spark: bool) -> None:
     if not users.exists():
         write_people(users, rows)
     held = str(folder / f"model-{leaves}")
-    start, _ = measured("--way", "nothing", str(users), held, str(folder / "none"))
+    start, _ = measured(WAY, "--way", "nothing", str(users), held, str(folder / "none"))
     ways = ("local", "obvious", "plain", *(("spark",) if spark else ()))
     spent: dict[str, float] = {}
+    peaks: dict[str, float] = {}
     for way in ways:
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            spent[way], peak = measured("--way", way, str(users), held, f"{out}/scores")
+            spent[way], peaks[way] = measured(WAY, "--way", way, str(users), held, f"{out}/scores")
         print(
             f"{rows:,} rows x {FEATURES} features, {way:8s} {spent[way]:7.1f} s of processor, "
-            f"{2e-6 * rows / (spent[way] - start):.2f} M rows/s on two cores, peak {peak:,.0f} MB, "
+            f"{2e-6 * rows / (spent[way] - start):.2f} M rows/s on two cores, "
+            f"peak {peaks[way]:,.0f} MB, "
             f"{spent[way] / spent['local']:.2f} x local",
             flush=True,
         )
     print(f"of which {start:.1f} s are imports and the model's own checks, in each")
+    ratio = (spent["local"] - start) / (spent["plain"] - start)
+    print(f"the job takes {ratio:.1f} times the processor of a plain read and write of the users")
+    for way, cores, where in (
+        ("local", 2, "this machine's 2 cores"),
+        ("spark", 80, "20 executors of 4 cores"),
+    ):
+        if way in spent:
+            hours = 1e8 * (spent[way] - start) / rows / cores / 3600
+            print(f"on paper, 100,000,000 people on {where}: {hours:.2f} h, {hours * cores:.1f} core hours")
 
 
 def memory(folder: Path, sizes: Sequence[int], *, leaves: int) -> None:
@@ -244,7 +247,7 @@ def memory(folder: Path, sizes: Sequence[int], *, leaves: int) -> None:
             write_people(users, rows)
         with tempfile.TemporaryDirectory(dir=folder) as out:
             spent, peak = measured(
-                "--way", "local", str(users), str(folder / f"model-{leaves}"), f"{out}/scores"
+                WAY, "--way", "local", str(users), str(folder / f"model-{leaves}"), f"{out}/scores"
             )
         print(f"{rows:,} people: peak {peak:,.0f} MB, {spent:.0f} s of processor", flush=True)
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -116,7 +116,7 @@ def save(
             code_paths=[str(package_copy(Path(__file__).parent, Path(temporary)))],
             signature=signature(model),
             input_example=made_up_people(model.features).head(2).to_pandas(),
-            pip_requirements=_requirements(),
+            pip_requirements=pinned(REQUIREMENTS),
             registered_model_name=name,
         )
     version = info.registered_model_version
@@ -129,10 +129,16 @@ def save(
     return f"models:/{name}/{version}"
 
 
-def _requirements() -> list[str]:
-    """What serving needs, as lines of pip: the lock with its hashes, where that is what is installed here."""
-    installed = {name: importlib.metadata.version(name) for name in REQUIREMENTS}
-    locked = resources.files("models").joinpath(LOCK).read_text("utf-8").replace(" \\\n   ", "").splitlines()
+def pinned(names: Sequence[str], *, beside: str = "") -> list[str]:
+    """What serving needs, as lines of pip: the lock with its hashes, where that is what is installed here.
+
+    Args:
+        names: Of distributions.
+        beside: A lock of what is needed besides `LOCK`.
+    """
+    installed = {name: importlib.metadata.version(name) for name in names}
+    text = resources.files("models").joinpath(LOCK).read_text("utf-8") + beside
+    locked = text.replace(" \\\n   ", "").splitlines()
     pins = dict(line.split(" ")[0].split("==") for line in locked)
     if all(pins[name] == version for name, version in installed.items()):
         return locked

@@ -6,6 +6,7 @@ Jobs are imported inside their command, so that `targeting --help` answers at on
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from dataclasses import asdict
 from io import TextIOWrapper
@@ -20,6 +21,7 @@ from pipelines.cli_options import (
     Campaign,
     Config,
     Data,
+    DryRun,
     Engine,
     Json,
     Lang,
@@ -30,7 +32,7 @@ from pipelines.cli_options import (
     done,
 )
 from pipelines.progress import progress
-from pipelines.shell import emit, execute, spoken
+from pipelines.shell import EXIT_INPUT, complain, emit, execute, spoken
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,6 +92,15 @@ def simulate(
     done(result, json, f"Data directory and campaign.yaml are in {result.out}")
 
 
+def _in_words(line: str) -> str:
+    """A line of `check` in the language of the command, as far as it is said there."""
+    w, bare = spoken(), line.lstrip()
+    kind, mark, rest = bare.partition(": ")
+    heads = {**w.result_keys, "warning": w.facts["warning"], "error": w.fact_error}
+    said = f"{heads[kind]}{w.colon}{w.told(rest)}" if mark and kind in heads else w.told(bare)
+    return line[: len(line) - len(bare)] + said
+
+
 @app.command(epilog="Example: targeting check data")
 def check(
     data: Annotated[Path, typer.Argument(help="Data directory, or a delivery or curves file.")],
@@ -100,9 +111,8 @@ def check(
 
     with progress("check"):
         report = check_input(data)
-    emit(
-        report.to_dict() if json else {}, as_json=json, headline="\n".join(map(for_terminal, report.lines()))
-    )
+    told = "\n".join(for_terminal(_in_words(line)) for line in report.lines())
+    emit(report.to_dict() if json else {}, as_json=json, headline=told)
     report.raise_if_unusable()
 
 
@@ -124,24 +134,27 @@ def score(
     engine: Annotated[Engine | None, typer.Option(help="Where to run.")] = None,
     config: Config = None,
     tracking_uri: Store = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Score every user for every placement; an interrupted job goes on where it stopped."""
-    from pipelines.jobs.score import intend_score, run_score
-
     where = engine.value if engine else None
     given: dict[str, Any] = {"data": data, "model": model, "out": out, "engine": where, "config": config}
     if dry_run:
+        from pipelines.jobs.intents import intend_score
+
         with progress("score"):
             intent = intend_score(**given, tracking_uri=tracking_uri)
         done(intent, json, f"Would write scores into {intent.out}; nothing was done")
         return
+    from pipelines.jobs.score import run_score
+
     with progress("score") as tell:
         result = run_score(**given, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Scores of {result.users:,} users are in {result.out}")
+    if result.missing:
+        complain(f"{len(result.missing)} parts of the users were left out, first {result.missing[0]}")
+        raise typer.Exit(EXIT_INPUT)
 
 
 @app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")
@@ -300,8 +313,17 @@ def schema(
     emit(find_schema(name), as_json=True, headline="")
 
 
+def _in_utf8() -> None:
+    """Begin again in UTF-8 where the locale names files otherwise: polars knows no other names of files."""
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding if sys.stdout else "utf-8")
+        os.execv(sys.executable, sys.orig_argv)
+
+
 def main() -> None:
     """Entry point of the `targeting` command."""
+    _in_utf8()
     # Importing makes 450,000 lasting objects that Python looks through for garbage again and again: 1.05 of
     # the 7.7 s of `plan --curves` on eight rows, 0.26 s with this threshold.
     gc.set_threshold(100_000)

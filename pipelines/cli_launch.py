@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli_options import Campaign, Config, Engine, Json, Out, PlanDir, Store, done
+from pipelines.cli_options import Campaign, Config, DryRun, Engine, Json, Out, PlanDir, Store, done
 from pipelines.progress import progress
 
 app = typer.Typer()
@@ -33,23 +33,23 @@ def assign(
     ] = None,
     config: Config = None,
     tracking_uri: Store = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """People one by one: everybody at most one option, within the budget and every further limit."""
+    given: dict[str, Any] = {"scores": scores, "campaign": campaign, "out": out, "plan": plan}
+    given |= {"engine": engine.value if engine else None, "prices": prices, "config": config}
+    if dry_run:
+        from pipelines.jobs.intents import intend_assign
+
+        with progress("assign"):
+            intent = intend_assign(**given)
+        done(intent, json, f"Would write offers into {intent.out}; nothing was done")
+        return
     from pipelines.jobs.assign import run_assign
 
     with progress("assign") as tell:
-        result = run_assign(
-            scores=scores,
-            campaign=campaign,
-            out=out,
-            engine=engine.value if engine else None,
-            plan=plan,
-            prices=prices,
-            config=config,
-            tracking_uri=tracking_uri,
-            tell=tell,
-        )
+        result = run_assign(**given, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Offers to {sum(result.chosen.values()):,} people are in {result.out}")
 
 

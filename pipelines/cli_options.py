@@ -42,6 +42,7 @@ Store = Annotated[
 Language = Annotated[
     Lang, typer.Option("--lang", help="Of reports, results and errors; also behind the command: --lang zh.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 

@@ -6,20 +6,21 @@ market, with digests, and copies of the two packages that decide. It must not im
 
 from __future__ import annotations
 
-import importlib.metadata
 import tempfile
 import warnings
 from pathlib import Path
 
 import models
 import targeting
-from models.registry import ALIAS, package_copy
+from models.registry import ALIAS, package_copy, pinned
 from models.sealed_files import with_seal
 from targeting.decision.again import texts_of
 from targeting.decision.verbs import Plan
 
 NAME = "campaign-planner"
 PACKAGES = tuple(Path(str(one.__file__)).parent for one in (models, targeting))
+LOCK = "planner.lock"
+"""What a served planner needs besides what a served audience model does."""
 REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -60,7 +61,7 @@ def save(plan: Plan, *, name: str = NAME) -> str:
             artifacts={"files": str(folder)},
             code_paths=[str(package_copy(package, Path(temporary))) for package in PACKAGES],
             signature=ModelSignature(inputs=inputs),
-            pip_requirements=[f"{one}=={importlib.metadata.version(one)}" for one in REQUIREMENTS],
+            pip_requirements=pinned(REQUIREMENTS, beside=Path(__file__).with_name(LOCK).read_text("utf-8")),
             registered_model_name=name,
         )
     version = str(info.registered_model_version)

@@ -27,20 +27,27 @@ class Terminated(BaseException):
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Turn the first SIGTERM into `Terminated`, and ignore others while the job lets go."""
+    """Turn the first SIGTERM, or SIGHUP of a closed terminal, into `Terminated`, and ignore others while the
+    job lets go. What was ignored before (`nohup`) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def end(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
+    def end(_number: int, _frame: object) -> None:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         raise Terminated
 
-    before = signal.signal(signal.SIGTERM, end)
+    heard = (signal.SIGTERM, signal.SIGHUP)
+    before = {one: signal.getsignal(one) for one in heard if signal.getsignal(one) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

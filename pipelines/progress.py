@@ -1,9 +1,10 @@
 """What a terminal sees of a long job: its step, how much of it is done, and how long the rest may take.
 
-How much is done is counted where the job counts ("window 2 of 5"). Elsewhere it is the share of the whole
-that usually lies before a step: seconds of the demo's merchant, 40,000 people, on two cores. A job of another
-size divides its time otherwise, so the time left is said with "about". In a pipe nothing is said, unless a
-scheduler asks for lines of JSON (`TARGETING_LOG=json`): then every step, its end and an error are one each.
+How much is done is counted where the job counts ("window 2 of 5"). Elsewhere, for every command, it is the
+share of the whole that usually lies before a step: measured on the demo's merchant, on two cores. A job of
+another size divides its time otherwise, so the time left is said with "about". In a pipe nothing is said,
+unless a scheduler asks for lines of JSON (`TARGETING_LOG=json`): then every step, its end and an error are
+one each.
 """
 
 from __future__ import annotations
@@ -22,41 +23,54 @@ from pipelines.shell import Tell, log_line, logs_json, quiet, silent
 
 _RUN = {
     "reading": 0.0,
-    "learning from the logs": 0.07,
-    "comparing with the champion": 0.81,
+    "learning from the logs": 0.15,
+    "comparing with the champion": 0.82,
     "scoring and segmenting": 0.83,
-    "dividing the budget": 0.86,
-    "registering the model": 0.88,
-    "writing the report": 0.92,
+    "dividing the budget": 0.85,
+    "registering the model": 0.86,
+    "writing the report": 0.93,
 }
-USUAL: Mapping[str, Mapping[str, float | None]] = MappingProxyType(
+USUAL: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "demo": _RUN,
         "run": _RUN,
         "train": {
             "reading": 0.0,
-            "learning from the logs": 0.05,
-            "comparing with the champion": 0.55,
-            "registering the model": 0.95,
+            "learning from the logs": 0.19,
+            "comparing with the champion": 0.59,
+            "registering the model": 0.96,
         },
-        "plan": {"reading": 0.0, "segmenting": 0.31, "dividing the budget": 0.40, "writing the report": 0.46},
-        "score": dict.fromkeys(("loading the model", "users", "writing")),
-        "assign": dict.fromkeys(
-            (
-                "fingerprinting the scores",
-                "dealing people to parts",
-                "making offers",
-                "finding the prices",
-                "writing",
-            )
-        ),
-        "evaluate": dict.fromkeys(("reading", "comparing", "looking for drift")),
-        "replay": dict.fromkeys(("reading the run", "reading the input")) | _RUN,
-        "export": dict.fromkeys(("reading", "making units", "writing")),
-        "products": dict.fromkeys(("reading", "rating", "planning for the set")),
+        "plan": {
+            "reading": 0.32,
+            "learning the curves and dividing the budget": 0.45,
+            "segmenting": 0.54,
+            "dividing the budget": 0.57,
+            "writing the report": 0.60,
+        },
+        "score": {"loading the model": 0.0, "users": 0.5, "writing": 0.97},
+        "assign": {
+            "fingerprinting the scores": 0.01,
+            "dealing people to parts": 0.61,
+            "making offers": 0.62,
+            "finding the prices": 0.64,
+            "writing": 0.98,
+        },
+        "evaluate": {"reading": 0.0, "comparing": 0.18, "looking for drift": 0.26},
+        "replay": {
+            "reading the run": 0.0,
+            "reading the input": 0.36,
+            "learning the curves and dividing the budget": 0.45,
+            "segmenting": 0.54,
+            "scoring and segmenting": 0.63,
+            "dividing the budget": 0.68,
+        },
+        "export": {"reading": 0.0, "making units": 0.77, "writing": 0.97},
+        "register": {"reading": 0.0, "registering": 0.1},
+        "products": {"reading": 0.0, "rating": 0.02, "planning for the set": 0.04},
+        "backtest": {"reading": 0.0, "window": 0.04},
     }
 )
-"""Share of a command's time before each of its steps; None where that hangs on the input alone."""
+"""Share of a command's time before each of its steps, by `python -m benchmarks.steps`."""
 _COUNTED = re.compile(r"([\d,]+) of ([\d,]+)")
 _TOLD_FROM = 0.04
 """Share done from which the time left is guessed: before it, starting up is most of what was seen."""
@@ -66,17 +80,18 @@ def share_before(command: str, stage: str) -> float | None:
     """Share of a command's time that lies before a stage; None where nobody can tell.
 
     >>> share_before("run", "writing the report"), share_before("backtest", "window 3 of 5, from 2020-10-24")
-    (0.92, 0.4)
+    (0.93, 0.4)
     """
+    listed = next((share for step, share in USUAL.get(command, {}).items() if _is_step(step, stage)), None)
     if counted := _COUNTED.search(stage):
         now, of = (int(figure.replace(",", "")) for figure in counted.groups())
-        return (now - 1) / of if 1 <= now <= of else None
-    return USUAL.get(command, {}).get(stage)
+        return (now - 1) / of if 1 < now <= of else listed
+    return listed
 
 
-def _listed(command: str, stage: str) -> list[bool]:
-    """Which of a command's steps it is; figures may follow its name."""
-    return [stage == step or stage.startswith(f"{step} ") for step in USUAL.get(command, {})]
+def _is_step(step: str, stage: str) -> bool:
+    """Whether a stage is a step; figures may follow its name."""
+    return stage == step or stage.startswith(f"{step} ")
 
 
 def step_of(command: str, stage: str) -> str:
@@ -85,7 +100,7 @@ def step_of(command: str, stage: str) -> str:
     >>> step_of("run", "learning from the logs"), step_of("score", "users 1 to 9 of 20"), step_of("app", "x")
     ('step 2 of 7', 'step 2 of 3', '')
     """
-    steps = _listed(command, stage)
+    steps = [_is_step(step, stage) for step in USUAL.get(command, {})]
     return f"step {steps.index(True) + 1} of {len(steps)}" if any(steps) else ""
 
 

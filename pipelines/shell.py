@@ -248,29 +248,31 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
         # the second, with the status of an input that is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, MemoryError) as error:
-        _trace()
-        if not (why := _of_machine(error)):
-            return _of_ours(error)
-        complain(spoken().told_fault(why))
-        return EXIT_INPUT
     except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback
         # A panic of polars is no `Exception`; whatever else is none is somebody's wish to end.
         if not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
             raise
         _trace()
-        return _of_ours(error)
+        if not (why := _of_machine(error)):
+            return _of_ours(error)
+        complain(spoken().told_fault(why))
+        return EXIT_INPUT
 
 
-def _of_machine(error: OSError | MemoryError) -> str | None:
+def number_of(error: BaseException) -> int:
+    """The system's number of what it refused; polars has it in its words only. 0 where there is none."""
+    told = re.search(r"(?:os error |Errno )(\d+)", str(error))
+    return getattr(error, "errno", None) or (int(told[1]) if told else 0)
+
+
+def _of_machine(error: BaseException) -> str | None:
     """What the machine cannot give, and what to do; None where the fault must be ours."""
     if isinstance(error, MemoryError):
         return "out of memory; give the machine more, or fewer rows at a time (part_users)"
-    told = re.search(r"os error (\d+)", str(error))
-    number = error.errno or (int(told[1]) if told else 0)
-    if number not in _MACHINE:
+    is_of_disk = isinstance(error, OSError) or type(error).__module__.startswith("polars")
+    if not is_of_disk or (number := number_of(error)) not in _MACHINE:
         return None
-    where = error.filename or "a file"
+    where = getattr(error, "filename", None) or "a file"
     todo = "free space, check permissions or choose another place"
     return f"{where}: cannot be used: {os.strerror(number)}; {todo}"
 

@@ -64,7 +64,9 @@ def reaching(uri: str, *, or_driver: bool = False) -> Iterator[None]:
     try:
         yield
     except told as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        # SQLAlchemy puts advice to programmers before what the database said.
+        lines = [line for line in str(error).splitlines() if "autoflush" not in line]
+        text = (lines or [type(error).__name__])[0][:200]
         driver = ", install its driver" if isinstance(error, ImportError) else ""
         kept = "" if or_driver else "; what the job has written is kept, its record is not"
         raise DataError(

@@ -89,15 +89,25 @@ def shared_data():
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def free_port():
+    """Gives the number of a port on this machine where nobody listens."""
+
+    def find():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
 @pytest.fixture
-def page_of():
+def page_of(free_port):
     """Starts `targeting app` on a plan, as `with page_of(plan, cwd=..., env=...) as url`, once it answers."""
 
     @contextmanager
     def serve(plan, prefix=(), **where):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [*prefix, sys.executable, "-m", "pipelines", "app", "--plan", str(plan)]
         command += ["--port", str(port), "--no-browser"]
         # A group of its own: whoever watches it (`prefix`) passes no signal on.

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from models.registry import REQUIREMENTS
+from models.registry import REQUIREMENTS, pinned
+from pipelines import planner_service
 
 ROOT = Path(__file__).parents[1]
 LOCKS = [ROOT / name for name in ("requirements/app.lock", "requirements/dev.lock", "models/serving.lock")]
 _ENTRY = re.compile(r"^([\w.\-]+)==(\S+)( ; [^\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.M)
 
 
-DOCS = ROOT / "requirements/docs.lock"
+DOCS, PLANNER = ROOT / "requirements/docs.lock", ROOT / "pipelines" / planner_service.LOCK
 
 
 def normal(name):
@@ -44,7 +45,7 @@ def test_the_docs_add_to_the_locked_environment_and_change_nothing_in_it():
     assert not set(pins(DOCS)) & set(pins(LOCKS[1]))
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, DOCS], ids=lambda path: path.name)
+@pytest.mark.parametrize("lock", [*LOCKS, DOCS, PLANNER], ids=lambda path: path.name)
 def test_no_lock_names_an_index(lock):
     assert not re.search(r"://|--(extra-)?index-url|--find-links", lock.read_text(encoding="utf-8"))
 
@@ -57,6 +58,16 @@ def test_what_a_model_names_is_what_is_locked_for_it():
     asked = (ROOT / "requirements/serving.in").read_text(encoding="utf-8").split()
     assert set(asked) == set(REQUIREMENTS)
     assert set(REQUIREMENTS) <= set(pins(LOCKS[2]))
+
+
+def test_a_served_planner_asks_for_hashes_of_all_that_it_needs():
+    asked = (ROOT / "requirements/planner.in").read_text(encoding="utf-8").split()
+    assert set(asked) == set(planner_service.REQUIREMENTS)
+    assert not set(pins(PLANNER)) & set(pins(LOCKS[2]))
+    assert set(pins(PLANNER)) <= set(pins(LOCKS[0]))
+    lines = pinned(planner_service.REQUIREMENTS, beside=PLANNER.read_text(encoding="utf-8"))
+    assert {line.split("==")[0] for line in lines} == set(pins(PLANNER)) | set(pins(LOCKS[2]))
+    assert all("--hash=sha256:" in line for line in lines)
 
 
 def test_make_installs_nothing_but_what_is_locked():
@@ -94,4 +105,4 @@ def test_an_index_without_advisories_has_not_said_that_all_is_well(tmp_path):
     )
     asked.chmod(0o755)
     done = subprocess.run([ROOT / ".ci/audit", asked], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.count("SKIPPED")) == (0, 2), done.stdout
+    assert (done.returncode, done.stdout.count("SKIPPED")) == (0, 3), done.stdout

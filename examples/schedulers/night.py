@@ -1,9 +1,10 @@
 """One night of one campaign as commands: what the Airflow and the Dagster example run, in this order.
 
 Every (date, campaign) has folders of its own, each replaced as a whole when its command is done: a task that
-is run again gives the same result, and one that was killed while scoring goes on with the parts that it had
+is run again on the same input is done already, and one that was killed goes on with the parts that it had
 finished. `TARGETING_LOG=json` makes the tasks' logs lines of JSON; 1 says that the input or the brief
-is wrong (a retry will not help), 3 that no plan can hold.
+is wrong (a retry will not help; of `score` with `missing` in its result: the other parts are published, mend
+those and run again), 3 that no plan can hold.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from models.audience.evenly import even_rows, not_fans
 from models.audience.funnel import Funnel, PlacementFunnel
 from models.events.event_log import CONTROL, DAY_US, EventLog
 from models.rates.coin import Tossed, coin_shifts, tossed
@@ -37,7 +38,7 @@ class _Logged:
     """What the logs of one placement say, before the coin is asked.
 
     Attributes:
-        rows: Rows with an impression or more.
+        rows: Rows with an impression or more, their age_days and `even` weights.
         baseline: Organic hazard of each row, (n_rows,).
         follow: Hazard of following per impression.
         enter: Hazard of entering, or None.
@@ -117,7 +118,8 @@ def fit_logged(
     found = {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        found[name] = one = _fit_placement(fitting, rows.with_columns(age), unaided, organic, chosen)
+        rows = rows.with_columns(age, even_rows(rows, people=not_fans(log)))
+        found[name] = one = _fit_placement(fitting, rows, unaided, organic, chosen)
         for kind, shape in (("follow", one.follow), ("enter", one.enter)):
             if shape is not None:
                 metrics |= {
@@ -149,7 +151,8 @@ def _fit_placement(
 
 
 def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shift: Shift) -> Trend:
-    """Drift of follows against what a hazard without days (log, by user) expects of the same rows.
+    """Drift of follows against what a hazard without days (log, by user) expects of the same rows, weighed as
+    if everybody had been shown alike.
 
     Ranked rows are held against the logged hazard and randomised ones against that under the coin, or days
     with an experiment would look like worse days. Rows younger than a day may still be followed.
@@ -158,11 +161,11 @@ def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shi
     f = np.where(rows["randomized"].fill_null(False).to_numpy(), shift.apply(f), f)
     hazard = rows["impressions"].to_numpy() * np.exp(f)
     age = rows["age_days"].to_numpy()
-    closed = age >= 1.0
+    closed, even = age >= 1.0, rows["even"].to_numpy()
     return fit_trend(
         age_days=age[closed],
-        observed=(rows["followed"].to_numpy() + np.expm1(-baseline))[closed],
-        expected=(np.exp(-baseline) * -np.expm1(-hazard))[closed],
+        observed=(even * (rows["followed"].to_numpy() + np.expm1(-baseline)))[closed],
+        expected=(even * np.exp(-baseline) * -np.expm1(-hazard))[closed],
     )
 
 

@@ -57,7 +57,7 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
     )
     n = pl.col("impressions").cast(pl.Float64)
     keys = ["campaign_id", "segment", "placement", "randomized_share"]
-    people = rows.group_by("user_id", *keys).agg(n.sum())
+    people = rows.group_by("user", *keys).agg(n.sum())
     ever = people.group_by(keys).agg(
         pl.len().cast(pl.Float64).alias("ever"), (n * (n - 1.0)).sum().alias("ever_pairs")
     )
@@ -68,7 +68,7 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
             n.sum().alias("impressions"),
             entered.alias("entries"),
             pl.col("followed").cast(pl.Float64).sum().alias("new_fans"),
-            pl.col("user_id").n_unique().cast(pl.Float64).alias("reached"),
+            pl.col("user").n_unique().cast(pl.Float64).alias("reached"),
             (n * (n - 1.0)).sum().alias("pairs"),
             (n * (pl.col("everything") - 1.0)).sum().alias("crowd"),
             pl.col("everything").max().alias("most"),
@@ -81,16 +81,21 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
 
 def _shown(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
     """Rows that were shown, with segment, date, randomized_share and `everything` the person saw that day."""
-    shown = log.exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
-    campaign = pl.col("campaign_id") if "campaign_id" in shown.columns else pl.lit("")
+    campaign = pl.col("campaign_id") if "campaign_id" in log.exposures.columns else pl.lit("")
+    entered = ["entered_live"] if "entered_live" in log.exposures.columns else []
+    shown = log.exposures.lazy().filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
+    people = log.users.select("user_id").with_row_index("user").join(assignment, on="user_id", how="inner")
     return (
-        shown.join(assignment.select("user_id", "segment"), on="user_id", how="inner")
-        .with_columns(
-            campaign.fill_null("").alias("campaign_id"),
+        shown.select(
+            *("user", "impressions", "cost_cny", "followed", *entered),
+            pl.col("placement").cast(pl.Categorical),  # names are four times as large as their numbers
+            campaign.fill_null("").cast(pl.Categorical).alias("campaign_id"),
             date=pl.col("exposed_at").dt.date(),
             randomized_share=pl.col("randomized").fill_null(False).cast(pl.Float64),
         )
+        .join(people.lazy().select("user", pl.col("segment").cast(pl.Categorical)), on="user", how="inner")
+        .collect()
         .with_columns(
-            everything=pl.col("impressions").cast(pl.Float64).sum().over("user_id", "placement", "date")
+            everything=pl.col("impressions").cast(pl.Float64).sum().over("user", "placement", "date")
         )
     )

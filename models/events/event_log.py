@@ -21,6 +21,8 @@ import polars as pl
 CONTROL = "none"
 DAY_US = 86_400e6
 FOLLOW_WINDOW = timedelta(hours=24)
+_SETTLED_BY = ("user_id", "exposure_id", "placement", "exposed_at", "followed", "followed_at")
+_REACHED = ((pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)).alias("reached")
 
 
 class Tables(Protocol):
@@ -84,8 +86,7 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
         return tables
     users = tables.users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
     numbered = users.with_row_index("user").select("user", "user_id", "is_fan", "snapshot_at")
-    rows = known_exposures(tables.exposures, as_of).join(numbered, on="user_id", how="inner")
-    exposures = _settled(rows).sort("user", "exposed_at", "placement", "exposure_id")
+    exposures = _sorted_exposures(known_exposures(tables.exposures, as_of), numbered)
     orders = (
         tables.orders.filter(pl.col("ordered_at") < as_of)
         .join(numbered, on="user_id", how="inner")
@@ -95,15 +96,46 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
     return EventLog(users, exposures, follows_of(exposures), orders, as_of)
 
 
+def _sorted_exposures(shown: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """The exposures of people, settled and in order.
+
+    What settles them is worked on apart, and all columns are copied once, by the final order: a join, an
+    expression or a sort of the whole would take its memory again each.
+    """
+    rows = _beside(shown.select(*_SETTLED_BY, _REACHED), people, on="user_id").drop("user_id")
+    known = rows["user"].is_not_null()
+    if not known.all():
+        shown, rows = shown.filter(known), rows.filter(known)
+    rows = _settled(rows)
+    order = rows.select(pl.arg_sort_by("user", "exposed_at", "placement", "exposure_id")).to_series()
+    own = [name for name in rows.columns if name not in ("exposure_id", "placement", "exposed_at")]
+    parts = (shown.drop("followed", "followed_at")[order], rows.select(own)[order])
+    return pl.concat(parts, how="horizontal").select(*shown.columns, "user", "snapshot_at", "at_risk")
+
+
 def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Exposures before a moment; a follow that came later had not happened yet, one without a time is of its
     exposure.
     """
     at = pl.coalesce("followed_at", "exposed_at")
     followed = pl.col("followed").fill_null(False) & (at < as_of)
-    return exposures.filter(pl.col("exposed_at") < as_of).with_columns(
+    return where(exposures, pl.col("exposed_at") < as_of).with_columns(
         followed=followed, followed_at=pl.when(followed).then(at)
     )
+
+
+def where(rows: pl.DataFrame, keep: pl.Expr) -> pl.DataFrame:
+    """The rows that a condition keeps; themselves where it keeps all, as a filter copies what it keeps."""
+    kept = rows.select(keep.fill_null(False)).to_series()
+    return rows if kept.all() else rows.filter(kept)
+
+
+def _beside(rows: pl.DataFrame, known: pl.DataFrame, *, on: str) -> pl.DataFrame:
+    """The rows with what is known of each `on`, once in `known`, as further columns: a join of one column,
+    which does not copy all the others.
+    """
+    found = rows.select(on).join(known, on=on, how="left", maintain_order="left")
+    return rows.with_columns(found.drop(on))
 
 
 def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
@@ -116,10 +148,12 @@ def follows_of(exposures: pl.DataFrame) -> pl.DataFrame:
 def _settled(rows: pl.DataFrame) -> pl.DataFrame:
     """Who could still be won by which row, and the one row that won each person."""
     fan_before = (pl.col("is_fan") & (pl.col("exposed_at") >= pl.col("snapshot_at"))).fill_null(False)
-    reached = (pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)
-    rows = rows.with_columns(at_risk=~fan_before & reached)
+    rows = rows.with_columns(at_risk=~fan_before & pl.col("reached"))
     won = (
-        rows.filter(pl.col("followed") & pl.col("at_risk"))
+        rows.lazy()
+        .filter(pl.col("followed") & pl.col("at_risk"))
+        .select("user", "followed_at", "exposed_at", "exposure_id")
+        .collect()
         .sort("user", "followed_at", "exposed_at", "exposure_id", descending=[False, False, True, False])
         .unique("user", keep="first", maintain_order=True)
         .select("user", won_at="followed_at", winner="exposure_id")
@@ -127,11 +161,11 @@ def _settled(rows: pl.DataFrame) -> pl.DataFrame:
     has_it = (pl.col("exposure_id") == pl.col("winner")).fill_null(False)
     in_time = pl.col("won_at").is_null() | (pl.col("exposed_at") <= pl.col("won_at"))
     return (
-        rows.join(won, on="user", how="left", maintain_order="left")
+        _beside(rows, won, on="user")
         .with_columns(
             followed=has_it,
             followed_at=pl.when(has_it).then("followed_at"),
             at_risk=pl.col("at_risk") & in_time & (~pl.col("followed") | has_it),
         )
-        .drop("won_at", "winner", "is_fan")
+        .drop("won_at", "winner", "is_fan", "reached")
     )

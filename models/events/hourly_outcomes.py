@@ -21,15 +21,17 @@ def hourly_outcomes(log: EventLog, *, horizon_days: int) -> pl.DataFrame:
     value = bought.group_by("exposure_id").agg(value=net)
     at = pl.col("exposed_at")
     when = [at.dt.date().alias("date"), at.dt.hour().cast(pl.Int64).alias("hour")]
-    return (
-        log.exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
-        .join(value, on="exposure_id", how="left")
-        .group_by(*when, "placement", cell="campaign_id")
-        .agg(
-            spend=pl.col("cost_cny").sum(),
-            units=pl.col("impressions").cast(pl.Float64).sum(),
-            fans=pl.col("followed").cast(pl.Float64).sum(),
-            value=pl.col("value").fill_null(0.0).sum(),
-        )
-        .sort("date", "hour", "placement", "cell")
+    keys = ["date", "hour", "placement", "cell"]
+    shown = (
+        log.exposures.lazy()
+        .filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
+        .select(*when, "placement", "cost_cny", "impressions", "followed", "exposure_id", cell="campaign_id")
     )
+    sums = shown.group_by(keys).agg(
+        spend=pl.col("cost_cny").sum(),
+        units=pl.col("impressions").cast(pl.Float64).sum(),
+        fans=pl.col("followed").cast(pl.Float64).sum(),
+    )
+    worth = shown.join(value.lazy(), on="exposure_id", how="inner").group_by(keys).agg(pl.col("value").sum())
+    found = sums.collect().join(worth.collect(), on=keys, how="left", nulls_equal=True)
+    return found.with_columns(pl.col("value").fill_null(0.0)).sort(keys)

@@ -13,7 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from models.errors import DataError
-from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog, follows_of
+from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog, where
 
 MIN_SHOWN_ROWS = 50
 """Shown rows below which nothing can be learned."""
@@ -21,6 +21,8 @@ MIN_FOLLOWS = 10
 """Follows below which nothing can be learned."""
 USABLE_BY = ("placement", "impressions", "at_risk", "followed", "exposed_at", "snapshot_at")
 """Columns that tell whether a row is usable."""
+LEARNED_BY = ("user", *USABLE_BY, "followed_at", "entered_live", "randomized", "propensity")
+"""Columns that training and its judges read: ids and amounts beside them are half of the logs' memory."""
 ENOUGH_FOLLOWS = 100
 """Follows that make a cleaner subset of the rows (after the snapshot, window closed) good enough to stand
 alone."""
@@ -34,15 +36,18 @@ def training_log(log: EventLog, *, placements: tuple[str, ...]) -> EventLog:
         placements: Placements of the brief; rows of other placements (but `none`) are not used.
 
     Returns:
-        Its exposures carry `organic_days` besides: the share of the user-day that the row stands for.
+        Its exposures have the columns of `LEARNED_BY` and `organic_days`: the share of the user-day that the
+        row stands for.
 
     Raises:
         DataError: No usable rows, a placement of the brief without rows, or too few follows.
     """
-    rows, warnings = usable_rows(log.exposures, as_of=log.as_of, placements=placements)
+    rows, warnings = usable_rows(log.exposures.select(LEARNED_BY), as_of=log.as_of, placements=placements)
     day_rows = pl.len().over("user", pl.col("exposed_at").dt.date())
     rows = rows.with_columns((1.0 / day_rows).alias("organic_days"))
-    return replace(log, exposures=rows, follows=follows_of(rows), warnings=(*log.warnings, *warnings))
+    won = rows.filter("followed").select("user")
+    follows = log.follows.join(won, on="user", how="semi", maintain_order="left")
+    return replace(log, exposures=rows, follows=follows, warnings=(*log.warnings, *warnings))
 
 
 def usable_rows(
@@ -55,12 +60,12 @@ def usable_rows(
         as_of: Of the log.
         placements: As for `training_log`.
     """
-    rows = exposures.filter(pl.col("placement").is_in([*placements, CONTROL]))
+    rows = where(exposures, pl.col("placement").is_in([*placements, CONTROL]))
     _require_placements(rows, exposures, placements, as_of)
-    at_risk = rows.filter("at_risk")
-    _require_some_at_risk(at_risk, rows.height)
+    before, rows = rows.height, where(rows, pl.col("at_risk"))
+    _require_some_at_risk(rows, before)
     warnings: list[str] = []
-    rows = _after_snapshot(at_risk, placements, warnings)
+    rows = _after_snapshot(rows, placements, warnings)
     rows = _window_closed(rows, placements, as_of, warnings)
     _require_follows(rows)
     return rows, warnings
@@ -112,7 +117,7 @@ def _follows_each(rows: pl.DataFrame, placements: tuple[str, ...]) -> int:
 
 
 def _after_snapshot(rows: pl.DataFrame, placements: tuple[str, ...], warnings: list[str]) -> pl.DataFrame:
-    after = rows.filter(pl.col("exposed_at") >= pl.col("snapshot_at"))
+    after = where(rows, pl.col("exposed_at") >= pl.col("snapshot_at"))
     if after.height == rows.height:
         return rows
     if _follows_each(after, placements) >= ENOUGH_FOLLOWS:

@@ -29,8 +29,12 @@ def coin_activity(log: EventLog, assignment: pl.DataFrame, placements: tuple[str
         assignment: user_id, segment: h is of people of one segment, because curves are.
         placements: order of the rows.
     """
-    shown = log.exposures.filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0)).join(
-        assignment.select("user_id", "segment"), on="user_id", how="inner"
+    shown = (
+        log.exposures.lazy()
+        .filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
+        .select("user_id", "placement", "impressions", "randomized")
+        .join(assignment.lazy().select("user_id", "segment"), on="user_id", how="inner")
+        .collect()
     )
     coin = pl.col("randomized").fill_null(False)
     n = pl.col("impressions").cast(pl.Float64)

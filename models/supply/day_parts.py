@@ -29,7 +29,7 @@ import polars as pl
 
 from models.arrays import FloatArray, IntArray
 from models.stored import Array
-from models.supply.settings import SUPPLY
+from models.supply.settings import PARTS
 
 Measure = Literal["units", "fans", "value"]
 MEASURES: tuple[Measure, ...] = ("units", "fans", "value")
@@ -67,7 +67,7 @@ class DayParts:
         Without a moment the campaign starts at midnight and has no weekday.
         """
         start = starts_at or datetime(2001, 1, 1)
-        ticks = (np.arange(slots * SUPPLY.slot_ticks) + 0.5) * days * HOURS / (slots * SUPPLY.slot_ticks)
+        ticks = (np.arange(slots * PARTS.ticks) + 0.5) * days * HOURS / (slots * PARTS.ticks)
         at = start.hour + start.minute / 60.0 + ticks
         found = self.hour[:, :, (at % HOURS).astype(np.int64)]
         if starts_at is not None:
@@ -138,7 +138,7 @@ def _multipliers(
         - seen
         - (unit.select(apart).n_unique() - 1 if part == "hour" else 2 * (measure == "units"))
     )
-    if seen < 2 or free < SUPPLY.part_freedom or (part == "weekday" and seen < WEEKDAYS):
+    if seen < 2 or free < PARTS.freedom or (part == "weekday" and seen < WEEKDAYS):
         return np.ones(n)
     at, got = unit[part].cast(pl.Int64).to_numpy(), unit[measure].cast(pl.Float64).to_numpy()
     due = unit["expected"].to_numpy()
@@ -174,10 +174,10 @@ def _pooled(part: IntArray, got: FloatArray, expected: FloatArray, *, n: int, fr
     middle = float(np.average(raw[seen], weights=weight))
     q = float((weight * (raw[seen] - middle) ** 2).sum())
     kinds = int(seen.sum()) - 1
-    if q <= kinds * ratio_of_variances.ppf(SUPPLY.part_certainty, kinds, freedom):
+    if q <= kinds * ratio_of_variances.ppf(PARTS.certainty, kinds, freedom):
         return np.ones(n)
     tau2 = (q - kinds) / (weight.sum() - (weight**2).sum() / weight.sum())
     found = np.ones(n)
     found[seen] = (middle + (raw[seen] - middle) * tau2 / (tau2 + variance)) / middle
-    found = np.maximum(found, SUPPLY.part_least)
+    found = np.maximum(found, PARTS.least)
     return np.asarray(found / found.mean())

@@ -3,9 +3,9 @@
 A unit o (campaign x placement x day x segment) got y impressions for S yuan spread over A people. One
 regression, all placements together:
 
-    log E[y] = log S - log price(S / A; level, bend, form)          price: `models.supply.price`
+    log E[y] = log S - log price(S / A; level, bend)          price: `models.supply.price`
     level = placement + segment + cell + day + lean x control
-    bend  = placement + cell + doubt,   form = placement
+    bend  = placement + cell + doubt
 
 Every term is a block of normal effects around its prior mean; their deviations are learned with the fit
 (empirical Bayes with pseudo-effects that keep them from zero), days are Student-t. The fit is the posterior
@@ -47,7 +47,7 @@ class Block:
     """
 
     name: str
-    part: Literal["level", "bend", "form"]
+    part: Literal["level", "bend"]
     index: IntArray
     at_cell: IntArray | None
     mean: FloatArray
@@ -57,11 +57,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Log price of the first impression, log capacity a head, log theta of every cell: (..., n_cells)."""
+    """Log price of the first impression and log capacity a head of every cell: (..., n_cells)."""
 
     log_price: FloatArray
     log_capacity: FloatArray
-    log_form: FloatArray
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def _blocks(units: Units) -> tuple[Block, ...]:
     def none(index: IntArray) -> FloatArray:
         return np.zeros(int(index.max()) + 1)
 
-    at, forms = units.cell, np.full(len(typical), np.log(SUPPLY.form))
+    at = units.cell
     return (
         Block("placement", "level", place[at], place, typical, SUPPLY.price_sd),
         Block("segment", "level", segment[at], segment, none(segment), segments),
@@ -121,7 +120,6 @@ def _blocks(units: Units) -> tuple[Block, ...]:
         Block("bend", "bend", place[at], place, units.bend_log, SUPPLY.bend_sd),
         Block("doubt", "bend", place[at], None, none(place), units.doubt_sd),
         Block("bend of cell", "bend", at, cells, np.zeros(len(cells)), bends),
-        Block("form", "form", place[at], place, forms, SUPPLY.form_sd),
     )
 
 
@@ -152,7 +150,7 @@ def _cells(units: Units, blocks: tuple[Block, ...], x: FloatArray) -> Parameters
         if b.at_cell is not None:
             parts[b.part] = parts.get(b.part, 0.0) + x[..., at][..., b.at_cell]
     ceiling = units.ceiling_log[units.placement]
-    return Parameters(parts["level"], capacity_of(parts["bend"], parts["form"], ceiling), parts["form"])
+    return Parameters(parts["level"], capacity_of(parts["bend"], ceiling))
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,6 @@ def _linearised(
         np.log(units.spend_cny / units.people),
         level=_summed(blocks, x, "level"),
         bend=_summed(blocks, x, "bend"),
-        form=_summed(blocks, x, "form"),
         ceiling=units.ceiling_log[units.placement[units.cell]],
     )
     mean = np.exp(np.clip(np.log(units.spend_cny) - price.log_price, -30.0, 60.0))
@@ -197,7 +194,7 @@ def _linearised(
     variance = dispersion / mean + noise**2
     pearson = np.abs(relative) / np.sqrt(variance)
     weight = np.minimum(1.0, SUPPLY.huber / np.maximum(pearson, 1e-12)) / variance
-    by = {"level": price.by_level, "bend": price.by_bend, "form": price.by_form}
+    by = {"level": price.by_level, "bend": price.by_bend}
     places, n = _places(blocks), len(mean)
     values = np.column_stack([-by[b.part] * b.slope for b in blocks])
     columns = np.column_stack([b.index + at.start for b, at in zip(blocks, places, strict=True)])

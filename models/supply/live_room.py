@@ -7,7 +7,7 @@ person, times a level c that the days tell. On day d rows of n impressions enter
     log entries_d = log sum(1 - exp(-n e c phi(X_d / rho))) + drift t_d + noise,   X_d = sum n e,   R = c rho,
 
 the noise having variance 1 / entries + tau^2. For each rho the level is profiled, then level and drift are
-integrated out; rho (even on a log scale, by the busiest day: `room_span`) and tau stand on grids. "No limit"
+integrated out; rho (even on a log scale, by the busiest day: `span`) and tau stand on grids. "No limit"
 and "a limit" have equal odds before and are weighed by the evidence. A log whose days are alike tells only
 that the room is not full at once: the draws then hold rooms from the busiest day up, and a busier plan is
 less sure for it. Rates that were learned at the load of the past are those of an empty room times `opened`.
@@ -25,7 +25,7 @@ import polars as pl
 from models.arrays import FloatArray, IntArray
 from models.saturation import saturation
 from models.stored import Array, Limit
-from models.supply.settings import SUPPLY
+from models.supply.settings import ROOM
 
 _MANY = 1e12  # so many rows of next to nothing: counts of visits that do not saturate
 
@@ -96,12 +96,15 @@ def days_of_log(exposures: pl.DataFrame, scores: pl.DataFrame) -> RoomDays | Non
     known = scores.filter(pl.col("p_enter").is_not_null()).select("user_id", "placement", "p_enter")
     size = pl.col("impressions") * pl.col("p_enter").clip(1e-12)
     grouped = (
-        exposures.filter((pl.col("impressions") > 0) & pl.col("entered_live").is_not_null())
-        .join(known, on=["user_id", "placement"], how="inner")
+        exposures.lazy()
+        .filter((pl.col("impressions") > 0) & pl.col("entered_live").is_not_null())
+        .select("user_id", "placement", "impressions", "exposed_at", "entered_live")
+        .join(known.lazy(), on=["user_id", "placement"], how="inner")
         .select(pl.col("exposed_at").dt.date().alias("date"), size.alias("size"), "entered_live")
-        .group_by("date", (pl.col("size").log() / SUPPLY.room_bin).floor().alias("bin"))
+        .group_by("date", (pl.col("size").log() / ROOM.bin).floor().alias("bin"))
         .agg(pl.len().alias("rows"), pl.col("size").mean(), pl.col("entered_live").sum().alias("entries"))
         .sort("date", "bin")
+        .collect()
     )
     return _days(grouped)
 
@@ -141,29 +144,29 @@ def _days(grouped: pl.DataFrame) -> RoomDays | None:
 
 
 def fit_room(days: RoomDays | None, *, rng: np.random.Generator, n_draws: int = 200) -> LiveRoom | None:
-    """The room's places; None where nothing tells (no entries, or fewer than `room_days` days).
+    """The room's places; None where nothing tells (no entries, or fewer than `days` days).
 
     Args:
         days: what was shown and who entered.
         n_draws: joint draws.
     """
-    if days is None or len(days.entries) < SUPPLY.room_days:
+    if days is None or len(days.entries) < ROOM.days:
         return None
     x = days.arrivals
-    low, high = SUPPLY.room_span
-    rho = np.append(x.max() * np.geomspace(low, high, SUPPLY.room_grid), np.inf)
+    low, high = ROOM.span
+    rho = np.append(x.max() * np.geomspace(low, high, ROOM.grid), np.inf)
     levels, fits = zip(*(_fitted(days, saturation(x / r)) for r in rho), strict=True)
     log_odds = np.array(fits) - np.append(np.full(len(rho) - 1, np.log(len(rho) - 1)), 0.0)
     weight = np.exp(log_odds - log_odds.max())
     weight /= weight.sum()
     likely = float(weight[:-1].sum())
     drawn = rng.choice(len(rho), n_draws, p=weight)
-    jitter = np.exp(rng.uniform(-0.5, 0.5, n_draws) * np.log(high / low) / (SUPPLY.room_grid - 1))
+    jitter = np.exp(rng.uniform(-0.5, 0.5, n_draws) * np.log(high / low) / (ROOM.grid - 1))
     rho_drawn = rho[drawn] * jitter
     mean, sd = (np.array([one[i] for one in levels]) for i in (0, 1))
     level_drawn = np.exp(mean[drawn] + sd[drawn] * rng.normal(size=n_draws))
     best, level = np.inf, 1.0
-    if likely >= SUPPLY.room_certainty:
+    if likely >= ROOM.certainty:
         best = float(np.exp(weight[:-1] @ np.log(rho[:-1]) / likely))
         level = float(np.exp(weight[:-1] @ mean[:-1] / likely))
     return LiveRoom(
@@ -185,16 +188,16 @@ def _opened(x: FloatArray, rho: float) -> float:
 def _fitted(days: RoomDays, share: FloatArray) -> tuple[tuple[float, float], float]:
     """Log level (mean, sd) and log evidence where the room let in share (n_days,) of the arrivals."""
     log_level, entries = 0.0, days.entries
-    for _ in range(SUPPLY.room_steps):
+    for _ in range(ROOM.steps):
         due = days.expected(np.exp(log_level) * share)
         log_level += float(np.log((entries.sum() + 0.5) / (due.sum() + 0.5)))
     due = days.expected(np.exp(log_level) * share)
     off = np.log((entries + 0.5) / (due + 0.5))
     span = max(float(np.ptp(days.number)), 1.0)
     design = np.column_stack([np.ones_like(off), (days.number - days.number.mean()) / span])
-    prior = np.array([0.0, SUPPLY.room_drift_sd**-2])
+    prior = np.array([0.0, ROOM.drift_sd**-2])
     found = []
-    for tau in SUPPLY.room_taus:
+    for tau in ROOM.taus:
         spread = 1.0 / (due + 0.5) + tau**2
         gram = design.T @ (design / spread[:, None]) + np.diag(prior)
         moved = np.linalg.solve(gram, design.T @ (off / spread))

@@ -44,8 +44,8 @@ class ResponseModel:
     Attributes:
         cells: segment, placement, size (users, or a scale where users are unknown), observed_max_cny (largest
             logged daily spend, 0 where none), days (paid days seen), seen (false = pooled prediction only).
-        log_price, log_capacity, log_form: (n_cells,) point estimates (see `models.supply.price`).
-        log_price_draws, log_capacity_draws, log_form_draws: (n_draws, n_cells).
+        log_price, log_capacity: (n_cells,) point estimates (see `models.supply.price`).
+        log_price_draws, log_capacity_draws: (n_draws, n_cells).
         per_user: whether `size` counts users, so that curves can be rescaled to other audiences.
         diagnostics: learned deviations, noise, how many units were used.
     """
@@ -53,22 +53,18 @@ class ResponseModel:
     cells: Annotated[pl.DataFrame, Rows(_CELL_SCHEMA)]
     log_price: Array
     log_capacity: Array
-    log_form: Array
     log_price_draws: Array
     log_capacity_draws: Array
-    log_form_draws: Array
     per_user: bool
     diagnostics: Mapping[str, float | str] = field(default_factory=dict)
 
     def curves(self, users: Mapping[str, float] | None = None) -> CurveSet:
         """Curves of one day in the order of `cells`, for the fitted audience or `users` per segment."""
-        return self._curve_set(self.log_price, self.log_capacity, self.log_form, size=self._size(users))
+        return self._curve_set(self.log_price, self.log_capacity, size=self._size(users))
 
     def draws(self, users: Mapping[str, float] | None = None) -> CurveSet:
         """The draws, parameters of shape (n_draws, n_cells), jointly drawn across cells."""
-        return self._curve_set(
-            self.log_price_draws, self.log_capacity_draws, self.log_form_draws, size=self._size(users)
-        )
+        return self._curve_set(self.log_price_draws, self.log_capacity_draws, size=self._size(users))
 
     def observed_max_cny(self, users: Mapping[str, float] | None = None) -> FloatArray:
         """Largest logged spend of one day (n_cells,), in proportion to the audience."""
@@ -88,10 +84,8 @@ class ResponseModel:
             cells=self.cells[index.tolist()],
             log_price=self.log_price[index],
             log_capacity=self.log_capacity[index],
-            log_form=self.log_form[index],
             log_price_draws=self.log_price_draws[:, index],
             log_capacity_draws=self.log_capacity_draws[:, index],
-            log_form_draws=self.log_form_draws[:, index],
         )
 
     def to_json(self) -> str:
@@ -107,7 +101,7 @@ class ResponseModel:
         """
         found = read(_STORED, text, source="response.json", what="supply response")
         n, n_draws = found.cells.height, len(found.log_price_draws)
-        for name in ("log_price", "log_capacity", "log_form"):
+        for name in ("log_price", "log_capacity"):
             for key, shape in ((name, (n,)), (f"{name}_draws", (n_draws, n))):
                 if getattr(found, key).shape != shape:
                     raise DataError(
@@ -130,11 +124,9 @@ class ResponseModel:
         return np.array([float(users[s]) for s in self.cells["segment"].to_list()])
 
     @staticmethod
-    def _curve_set(
-        log_price: FloatArray, log_capacity: FloatArray, log_form: FloatArray, *, size: FloatArray
-    ) -> CurveSet:
-        top, theta = size * np.exp(log_capacity), np.exp(log_form)
-        return CurveSet.of("lomax", top=top, scale_cny=top * theta * np.exp(log_price), shape=theta)
+    def _curve_set(log_price: FloatArray, log_capacity: FloatArray, *, size: FloatArray) -> CurveSet:
+        top = size * np.exp(log_capacity)
+        return CurveSet.of("lomax", top=top, scale_cny=top * np.exp(log_price), shape=np.ones_like(top))
 
 
 _STORED = TypeAdapter(ResponseModel)
@@ -216,10 +208,8 @@ def _model(fit: SupplyFit, *, cells: pl.DataFrame, per_user: bool, units: int) -
         cells=cells,
         log_price=mode.log_price,
         log_capacity=mode.log_capacity,
-        log_form=mode.log_form,
         log_price_draws=drawn.log_price,
         log_capacity_draws=drawn.log_capacity,
-        log_form_draws=drawn.log_form,
         per_user=per_user,
         diagnostics={f"sd of {name}": sd for name, sd in fit.sds.items()}
         | {"noise": fit.noise, "dispersion": fit.dispersion, "lean": fit.lean, "units": float(units)},

@@ -27,9 +27,6 @@ class SupplySettings:
             limit of the platform's: none of five is chance once in 150 times. Derived.
         usual_times: The same as a multiple of the highest pressure that was seen. Convention.
         ceiling_bend: Log units over which log capacity is bent below that. Convention.
-        form: Exponent theta of the curve 1 - (1 + u)^-theta: 1 is Hill, 0 a logarithm. Convention.
-        form_sd: Its deviation: what was bought seldom shows it, and then a wide one only bends the curve too
-            early. Convention.
         price_sd: Deviation of a placement's price around its mean price: what was paid is known. Convention.
         sds: Deviations that the learned ones start from: price of segments, cells and days,
             capacity of cells. Convention.
@@ -67,21 +64,6 @@ class SupplySettings:
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.
         few_days: Paid days of a cell (median) below which it cannot show its own curvature. Convention.
-        room_span: Places of a live room that are looked at, over the arrivals of the busiest day: below, no
-            day would differ from another; above, none would tell. Convention.
-        room_grid: Their number. Derived: steps of a tenth.
-        room_certainty: Probability from which on a limit counts as found: nineteen of twenty. Convention.
-        room_days: Days of live impressions below which nothing is asked. Convention.
-        room_steps: Of finding the level of entries. Derived: rows that saturate need three.
-        room_drift_sd: Deviation of a drift of entries over the logged days. Convention: that of `drift_sd`.
-        room_taus: Deviations of a day's entries beyond chance, equally likely before. Convention.
-        room_bin: Width of the groups of rows by log impressions times rate of entering. Derived: a tenth is
-            exact to a thousandth.
-        slot_ticks: Moments of a slot at which its multipliers are looked up: of a day, every quarter of an
-            hour. Derived.
-        part_freedom: Fewest degrees of freedom behind the scatter of hours or weekdays. Convention.
-        part_certainty: Share of shops without any difference that are told so. Convention.
-        part_least: Least multiplier of an hour: what never got anything is not worth nothing. Convention.
     """
 
     capacity_over_observed: float = 4.0
@@ -91,8 +73,6 @@ class SupplySettings:
     capped_people: float = 5.0
     usual_times: float = 3.0
     ceiling_bend: float = 0.25
-    form: float = 1.0
-    form_sd: float = 0.3
     price_sd: float = 2.0
     sds: tuple[float, float, float, float] = (0.15, 0.15, 0.05, 0.3)
     pseudo: tuple[float, float, float, float] = (2.0, 2.0, 2.0, 10.0)
@@ -115,18 +95,53 @@ class SupplySettings:
     misfit: float = 1.5
     misfit_units: float = 30.0
     few_days: int = 3
-    room_span: tuple[float, float] = (0.03, 30.0)
-    room_grid: int = 70
-    room_certainty: float = 0.95
-    room_days: int = 5
-    room_steps: int = 6
-    room_drift_sd: float = 0.3
-    room_taus: tuple[float, ...] = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.6)
-    room_bin: float = 0.1
-    slot_ticks: int = 96
-    part_freedom: int = 5
-    part_certainty: float = 0.99
-    part_least: float = 0.02
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """Tuning numbers of the live room that fills.
+
+    Attributes:
+        span: Places that are looked at, over the arrivals of the busiest day: below, no
+            day would differ from another; above, none would tell. Convention.
+        grid: Their number. Derived: steps of a tenth.
+        certainty: Probability from which on a limit counts as found: nineteen of twenty. Convention.
+        days: Days of live impressions below which nothing is asked. Convention.
+        steps: Of finding the level of entries. Derived: rows that saturate need three.
+        drift_sd: Deviation of a drift of entries over the logged days. Convention: that of `drift_sd`.
+        taus: Deviations of a day's entries beyond chance, equally likely before. Convention.
+        bin: Width of the groups of rows by log impressions times rate of entering. Derived: a tenth is
+            exact to a thousandth.
+    """
+
+    span: tuple[float, float] = (0.03, 30.0)
+    grid: int = 70
+    certainty: float = 0.95
+    days: int = 5
+    steps: int = 6
+    drift_sd: float = 0.3
+    taus: tuple[float, ...] = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.6)
+    bin: float = 0.1
+
+
+@dataclass(frozen=True)
+class PartSettings:
+    """Tuning numbers of hours and weekdays.
+
+    Attributes:
+        ticks: Moments of a slot at which its multipliers are looked up: of a day, every quarter of an
+            hour. Derived.
+        freedom: Fewest degrees of freedom behind the scatter of hours or weekdays. Convention.
+        certainty: Share of shops without any difference that are told so. Convention.
+        least: Least multiplier of an hour: what never got anything is not worth nothing. Convention.
+    """
+
+    ticks: int = 96
+    freedom: int = 5
+    certainty: float = 0.99
+    least: float = 0.02
 
 
 SUPPLY = SupplySettings()
+ROOM = RoomSettings()
+PARTS = PartSettings()

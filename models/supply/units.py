@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.arrays import FloatArray, IntArray
 from models.errors import DataError
 from models.supply.pressure import Counts
+from models.supply.price import LOG_BEND_OF_ONE
 from models.supply.settings import SUPPLY
 
 KEYS = ("date", "campaign_id", "segment", "placement")
@@ -162,7 +163,7 @@ def build_units(
         size=size,
         segment=segment_of,
         placement=placement_of,
-        bend_log=np.log1p(1.0 / SUPPLY.form) - capacity,
+        bend_log=LOG_BEND_OF_ONE - capacity,
         ceiling_log=np.maximum(ceiling, capacity),
         price_offset=np.zeros(n_cells) if absolute else np.log(rate[placement_of] / own),
         doubt_sd=_doubt_sd(counted=counted, whole=users is not None, apart=apart),

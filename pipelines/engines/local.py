@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import polars as pl
-import pyarrow as pa
 
 from models.audience.model import AudienceModel
+from models.errors import DataError
 from pipelines.engines.part import PART_FORMAT, Pass, score_part
 from pipelines.store import Part, disk, finished_part, part_key, stream_parquet
 from pipelines.store.streams import count_rows
@@ -45,24 +45,35 @@ def score(
         part_users: rows a part.
         tell: progress listener.
     """
-    parts: list[Part] = []
-    waiting: deque[Future[Part]] = deque()
+    done: dict[str, list[tuple[int, Part]]] = {}
+    waiting: deque[tuple[str, int, Future[Part]]] = deque()
     digests: dict[str, str] = {}
+    missing: dict[str, str] = {}
     rows, of_all = 0, _of_all(users)
 
     def finished(source: str, before: int, raw: pl.DataFrame) -> Part:
         key = part_key(PART_FORMAT, model_print, source, before, _content(raw))
         return finished_part(work, key, partial(score_part, model, raw, source=source, first_row=before))
 
+    def settle() -> None:
+        source, height, part = waiting.popleft()
+        done.setdefault(source, []).append((height, part.result()))
+
+    streamed = stream_parquet(users, rows=part_users, table="users", digests=digests, missing=missing)
     with _no_garbage(), ThreadPoolExecutor(model.threads) as pool:
-        for source, before, raw in stream_parquet(users, rows=part_users, table="users", digests=digests):
+        for source, before, raw in streamed:
             tell(f"users {rows + 1:,} to {rows + len(raw):,}{of_all}")
             if len(waiting) == model.threads:  # no more parts in memory than are worked on
-                parts.append(waiting.popleft().result())
-            waiting.append(pool.submit(finished, source, before, raw))
+                settle()
+            waiting.append((source, len(raw), pool.submit(finished, source, before, raw)))
             rows += len(raw)
-        parts += [one.result() for one in waiting]
-    return Pass([part.read for part in parts], rows, digests, sum(part.reused for part in parts))
+        while waiting:
+            settle()
+    # a file is taken whole or not at all
+    kept = [one for source, some in done.items() if source not in missing for one in some]
+    parts = [part for _, part in kept]
+    reused = sum(part.reused for part in parts)
+    return Pass([part.read for part in parts], sum(height for height, _ in kept), digests, reused, missing)
 
 
 @contextmanager
@@ -79,7 +90,7 @@ def _of_all(users: Path) -> str:
     """How many rows there are, by the footers; nothing where one cannot be read: the stream then says why."""
     try:
         return f" of {count_rows(users):,}"
-    except (OSError, pa.ArrowException):
+    except DataError:
         return ""
 
 

@@ -41,12 +41,14 @@ class Pass:
         rows: Of the users, as counted where they were read.
         digests: sha256 of each file of the users, as it was read.
         reused: How many parts an earlier, interrupted job had finished.
+        missing: By file of the users that could not be read, why; nothing of it is in `parts` or `rows`.
     """
 
     parts: Sequence[ReadPart]
     rows: int
     digests: Mapping[str, str] = field(default_factory=dict)
     reused: int = 0
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 def part_schema() -> pa.Schema:

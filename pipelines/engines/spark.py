@@ -36,9 +36,10 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         master: Spark master URL, e.g. `local[2]` or the address of a cluster.
 
     Raises:
-        DataError: pyspark or a Java runtime is missing, or the users were replaced while Spark read them.
+        DataError: pyspark or a Java runtime is missing, a part cannot be read (here all of them are needed),
+            or the users were replaced while Spark read them.
     """
-    before = digests_of(users)
+    rows, before = count_rows(users), digests_of(users)
     arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(part_users)}
     session = open_session(master, "targeting score", arrow)  # before the next line needs what is missing
     from pyspark.errors import PySparkException
@@ -56,7 +57,7 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         session.stop()
     if digests_of(users) != before:
         raise DataError(f"{users}: was changed while it was read; run again when nobody writes to it")
-    return Pass([partial(_read, path) for path in part_files(work)], count_rows(users), before)
+    return Pass([partial(_read, path) for path in part_files(work)], rows, before)
 
 
 def _read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -3,15 +3,21 @@
 The scores (or a table of offers) are dealt to parts that hold whole people; every part's arrays are made
 once, in a work folder beside the output; then the prices of the limits are found in a few passes over the
 parts, and each part writes whom it offers what. The output is replaced as a whole.
+
+A job that was killed once the arrays were there goes on with them. The same scores, brief, plan, prices,
+settings and program again are "already done", and nothing is written; others replace what is there.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,20 +29,18 @@ from models.supply.curves import FloatArray
 from pipelines import tracking
 from pipelines.config.briefs import read_brief
 from pipelines.config.job_settings import AssignSettings, load
-from pipelines.engines.people import PeopleEngine, PeopleParts, open_engine
+from pipelines.engines.people import open_engine
+from pipelines.jobs.assign_people import dealt_people, everybody_of
 from pipelines.jobs.assign_source import Source, source_of
 from pipelines.shell import Tell, silent
-from pipelines.store import Target, claim, disk, write_table
-from pipelines.store.people_parts import read_dealt, write_people
+from pipelines.store import Target, claim, disk, part_key, write_table
+from pipelines.store.people_parts import dealt_folders
 from pipelines.store.reading import hold
 from pipelines.store.scores import scored_digest
 from targeting.assignment.assigned import Judged
 from targeting.assignment.assignment_file import ASSIGNMENT_FILE, AssignmentFile, with_open_ends
 from targeting.assignment.choose import Decision, Tally, at_fixed_prices, decide, judge
 from targeting.assignment.crowd import People, Row
-from targeting.assignment.everybody import Everybody
-from targeting.assignment.limits import rows_of
-from targeting.assignment.offers import Layout, Offers
 from targeting.plan.provenance import versions
 
 ASSIGNMENT, PARTS = "assignment.json", "assignment"
@@ -44,7 +48,12 @@ ASSIGNMENT, PARTS = "assignment.json", "assignment"
 
 @dataclass(frozen=True)
 class AssignResult:
-    """Who is offered what, in numbers, and where the lists are."""
+    """Who is offered what, in numbers, and where the lists are.
+
+    Attributes:
+        already_done: What lies there is what these inputs give; `run_id` is then empty.
+        resumed: With the arrays of a job that was killed.
+    """
 
     out: str
     run_id: str
@@ -59,6 +68,8 @@ class AssignResult:
     spend_cny: float
     prices: dict[str, float]
     warnings: tuple[str, ...] = ()
+    already_done: bool = False
+    resumed: bool = False
 
 
 def run_assign(
@@ -98,27 +109,68 @@ def run_assign(
     with claim(out, inputs=inputs) as target:
         source = source_of(scores, brief, plan, settings)
         tell("fingerprinting the scores")
-        prints = {"scores": scored_digest(source.table), **brief.prints}
+        prints = {"scores": scored_digest(source.table), **brief.prints, **_prints(settings, source, prices)}
+        if (held := _held(out, prints)) is not None:
+            return _result(held, out, settings, source, already_done=True)
         with tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run:
             try:
-                file, gap = _assign(source, target, settings=settings, fixed=fixed, prints=prints, tell=tell)
-            finally:
+                file, resumed = _assign(
+                    source, target, settings=settings, fixed=fixed, prints=prints, tell=tell
+                )
+            except Exception:  # not so a wish to end: the next job goes on with what is there
                 disk.remove(target.work)
+                raise
             run.metrics({name: getattr(file, name) for name in ("value", "upper_bound", "spend_cny")})
-            run.metrics({"people": file.people, "gap": gap})
+            run.metrics({"people": file.people, "gap": _gap(file)})
             run.metrics({f"shadow_price.{for_key(name)}": price for name, price in file.prices.items()})
             run.file(out / ASSIGNMENT)
+    return _result(file, out, settings, source, run_id=run.run_id, resumed=resumed)
+
+
+def _result(
+    file: AssignmentFile, out: Path, settings: AssignSettings, source: Source, **more: Any
+) -> AssignResult:
     told = ("status", "people", "value", "upper_bound", "budget_cny", "spend_cny")
     return AssignResult(
+        **{"run_id": "", **more},
         out=str(out),
-        run_id=run.run_id,
         engine=settings.engine,
         chosen=dict(file.chosen),
-        gap=gap,
+        gap=_gap(file),
         prices=dict(file.prices),
         warnings=(*source.warnings, *_beyond(file)),
         **{name: getattr(file, name) for name in told},
     )
+
+
+def _gap(file: AssignmentFile) -> float:
+    return math.inf if file.gap is None else file.gap
+
+
+def _prints(settings: AssignSettings, source: Source, prices: Path | None) -> dict[str, str]:
+    """Fingerprints of what the lists are made from, beside scores and brief."""
+    # where it runs and in how many parts changes nothing
+    told = settings.model_dump(exclude={"engine", "spark_master", "part_rows"})
+    text = json.dumps([told, source.price_cny, source.start], sort_keys=True)
+    files = {"prices": hold(prices).data} if prices else {}
+    made_from = {"settings": text.encode(), **files}
+    return {name: hashlib.sha256(data).hexdigest()[:32] for name, data in made_from.items()}
+
+
+def _held(out: Path, prints: Mapping[str, str]) -> AssignmentFile | None:
+    """The assignment of these very inputs, in a directory that `claim` found whole."""
+    try:
+        held = read(
+            ASSIGNMENT_FILE, hold(out / ASSIGNMENT).data.decode(), source=ASSIGNMENT, what="assignment"
+        )
+    except (OSError, UnicodeError, DataError):
+        return None
+    is_same = (dict(held.fingerprints), dict(held.versions)) == (dict(prints), _versions())
+    return held if is_same else None
+
+
+def _versions() -> dict[str, str]:
+    return dict(versions(("fan-targeting", "highspy", "numpy", "polars")))
 
 
 def _assign(
@@ -129,11 +181,16 @@ def _assign(
     fixed: Mapping[str, float] | None,
     prints: dict[str, str],
     tell: Tell,
-) -> tuple[AssignmentFile, float]:
-    """Chooses for everybody and publishes the lists; what is in assignment.json, and the gap."""
+) -> tuple[AssignmentFile, bool]:
+    """Chooses for everybody and publishes the lists; what is in assignment.json, and whether the arrays were
+    there.
+    """
     with open_engine(settings.engine, master=settings.spark_master) as where:
-        disk.remove(target.work)
-        everybody = _everybody(source, where, target.work, part_rows=settings.part_rows, tell=tell)
+        work = target.work / part_key(json.dumps([prints, _versions()], sort_keys=True), settings.part_rows)
+        if not (resumed := bool(folders := dealt_folders(work))):
+            disk.remove(target.work)
+            folders = dealt_people(source, where, work, part_rows=settings.part_rows, tell=tell)
+        everybody = everybody_of(source, where, folders)
         if scored_digest(source.table) != prints["scores"]:
             raise DataError(f"{source.table}: was changed while it was read; run again when nobody writes")
         tell("finding the prices")
@@ -150,7 +207,7 @@ def _assign(
             found = judge(everybody, decision, total.tally, gap_tol=settings.gap_tol)
             file = _file(found, source, everybody.size, total.chosen, prints)
             disk.put(folder / ASSIGNMENT, written(ASSIGNMENT_FILE, file).encode())
-    return file, found.gap
+    return file, resumed
 
 
 def _fixed(path: Path) -> Mapping[str, float]:
@@ -180,40 +237,6 @@ def _all_of(prices: Mapping[str, float], rows: tuple[Row, ...]) -> FloatArray:
             f"--prices: has no price of limit '{missing[0]}'; expected those of this brief: assign anew"
         )
     return np.array([prices[row.label] for row in rows])
-
-
-def _everybody(source: Source, where: PeopleEngine, work: Path, *, part_rows: int, tell: Tell) -> Everybody:
-    """The people of the table, dealt to parts with their arrays."""
-    tell("dealing people to parts")
-    dealt = where.deal(source.table, work / "rows", part_rows=part_rows)
-    if source.options is None:
-        layouts = where.ask(partial(_layout, source=source), dealt)
-        layout = reduce(Layout.merged, layouts)
-    else:
-        layout = Layout(tuple((name,) for name in sorted(source.options)), {})
-    tell("making offers")
-    folders = tuple(work / f"people-{number:05d}" for number in range(len(dealt)))
-    limits = where.ask(partial(_arrays, source=source, layout=layout, folders=folders), dealt)
-    disk.remove(work / "rows")
-    everybody = Everybody.over(limits[0], PeopleParts(where, folders))
-    if not everybody.size:
-        raise DataError(f"{source.table}: nobody can be offered anything; expected eligible people")
-    return everybody
-
-
-def _layout(part: Path, number: int, *, source: Source) -> Layout:
-    return source.layout(read_dealt(part))
-
-
-def _arrays(
-    part: Path, number: int, *, source: Source, layout: Layout, folders: tuple[Path, ...]
-) -> tuple[Row, ...]:
-    """Writes the arrays of a part; its limits."""
-    offers = Offers.of(source.offers(read_dealt(part)), layout)
-    rows = rows_of(offers, budget_cny=source.campaign.budget_cny, limits=source.limits)
-    people = People(offers.users, offers.placements, offers.worth, rows=rows, packages=offers.packages)
-    write_people(people.possible(), folders[number])
-    return tuple(replace(row, use=()) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -256,7 +279,7 @@ def _file(
         options=source.options,
         price_cny=source.price_cny,
         fingerprints=prints,
-        versions=versions(("fan-targeting", "highspy", "numpy", "polars")),
+        versions=_versions(),
     )
 
 

@@ -52,12 +52,16 @@ class Hashing(io.RawIOBase):
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
     """A file with what `fill` writes into it, on the disk before this returns; its sha256."""
-    with path.open("wb") as file:
-        hashing = Hashing(file)
-        fill(cast(BinaryIO, hashing))
-        file.flush()
-        os.fsync(file.fileno())
-        return hashing.sha256
+    try:
+        with path.open("wb") as file:
+            hashing = Hashing(file)
+            fill(cast(BinaryIO, hashing))
+            file.flush()
+            os.fsync(file.fileno())
+            return hashing.sha256
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write that fails does not say where
+        raise
 
 
 def put(path: Path, data: bytes) -> str:

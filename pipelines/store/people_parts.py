@@ -8,6 +8,7 @@ they are in memory, so that a pass over them reads at the speed of memory and th
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -15,11 +16,13 @@ import numpy as np
 import polars as pl
 
 from pipelines.store import disk
+from pipelines.store.manifest import content_of
 from pipelines.store.tables import is_parquet, part_files, read_table
 from targeting.assignment.crowd import People, Row
 
 _SALT = 20201111  # of the hash that deals people to parts: any number, always the same
 _WORTH, _USE, _USERS, _ABOUT = "worth.npy", "use.npy", "users.parquet", "about.json"
+_WHOLE = "whole.json"
 _SAID = tuple(field.name for field in fields(Row) if field.name != "use")
 
 
@@ -79,3 +82,24 @@ def read_people(folder: Path) -> People:
         rows=tuple(rows),
         packages=tuple(about["packages"]),
     )
+
+
+def seal_folders(folders: Sequence[Path]) -> None:
+    """Say of parts that they are all there: beside them, the digest of every file."""
+    held = {
+        folder.name: {path.name: content_of(path).sha256 for path in sorted(folder.iterdir())}
+        for folder in folders
+    }
+    disk.put(folders[0].parent / _WHOLE, json.dumps(held).encode())
+
+
+def dealt_folders(work: Path) -> tuple[Path, ...]:
+    """The parts that an earlier job sealed there; none where one is not what it was."""
+    try:
+        held = json.loads(disk.read(work / _WHOLE))
+        for folder, files in held.items():
+            if any(content_of(work / folder / name).sha256 != sha256 for name, sha256 in files.items()):
+                return ()
+    except (OSError, ValueError):
+        return ()
+    return tuple(work / folder for folder in sorted(held))

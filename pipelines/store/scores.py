@@ -40,6 +40,7 @@ class ScoresManifest(BaseModel):
         engine: Where it ran.
         code_version: Of this program.
         users: Distinct people in the table.
+        eligible: Of these, who can still be won (0 in a manifest of before).
         rejected: Rows of the users table that were set aside.
         rows: Of the table: one per person and placement.
         sha256: Of the table's bytes.
@@ -52,6 +53,7 @@ class ScoresManifest(BaseModel):
     engine: str
     code_version: str
     users: int = Field(ge=0)
+    eligible: int = Field(default=0, ge=0)
     rejected: int = Field(ge=0)
     rows: int = Field(ge=0)
     sha256: str
@@ -83,13 +85,14 @@ def write_scores(
         rejected: Rows of the users that were set aside.
         made_by: The manifest's `model_uri`, `fingerprints`, `engine` and `code_version`.
     """
-    rows = people = 0
+    rows = people = eligible = 0
 
     def counted() -> Iterator[pl.DataFrame]:
-        nonlocal rows, people
+        nonlocal rows, people, eligible
         for part in scores:
             rows += part.height
             people += part["user_id"].n_unique()
+            eligible += part.filter("eligible")["user_id"].n_unique()
             yield part
 
     sha256 = write_stream(counted(), folder / _TABLE)
@@ -98,6 +101,7 @@ def write_scores(
         {
             **made_by,
             "users": people,
+            "eligible": eligible,
             "rejected": rejected.height,
             "rows": rows,
             "sha256": sha256,

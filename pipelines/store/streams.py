@@ -19,7 +19,7 @@ from pipelines.store.tables import part_files, with_partitions
 
 
 def stream_parquet(
-    path: Path, *, rows: int, table: Table, digests: dict[str, str]
+    path: Path, *, rows: int, table: Table, digests: dict[str, str], missing: dict[str, str] | None = None
 ) -> Iterator[tuple[str, int, pl.DataFrame]]:
     """The raw rows of a Parquet file or folder of parts, at most `rows` at a time.
 
@@ -28,12 +28,14 @@ def stream_parquet(
         rows: Most rows at a time.
         table: What it is: columns that its contract does not need and a part lacks are empty.
         digests: Filled with the sha256 of each file that was read to its end, as in `RawTable`.
+        missing: Filled with the parts of a folder that cannot be read (to their end: rows may have been
+            given already), and why; None: the first of them is refused.
 
     Yields:
         The file, how many of its rows came before, and the rows.
 
     Raises:
-        DataError: Not readable, or corrupt.
+        DataError: Not readable, or corrupt; where `missing` is asked for, no part is readable.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -53,7 +55,14 @@ def stream_parquet(
                     before += len(frame)
             digests[_name(part, path)] = digest
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{part}: cannot be read as Parquet ({error}); write it again") from error
+            reason = _unreadable(part, error)
+            if missing is None or len(missing) == len(files) - 1:
+                raise DataError(reason) from error
+            missing[str(part)] = reason
+
+
+def _unreadable(part: Path, error: Exception) -> str:
+    return f"{part}: cannot be read as Parquet ({str(error).splitlines()[0]}); write it again"
 
 
 def write_stream(parts: Iterable[pl.DataFrame], path: Path) -> str:
@@ -89,10 +98,21 @@ def digests_of(path: Path) -> dict[str, str]:
 
 
 def count_rows(path: Path) -> int:
-    """Rows of a Parquet file or folder of parts, by their footers."""
+    """Rows of a Parquet file or folder of parts, by their footers.
+
+    Raises:
+        DataError: One has none that can be read.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return sum(pq.read_metadata(part).num_rows for part in part_files(path))
+    rows = 0
+    for part in part_files(path):
+        try:
+            rows += pq.read_metadata(part).num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(_unreadable(part, error)) from error
+    return rows
 
 
 def _name(part: Path, table: Path) -> str:

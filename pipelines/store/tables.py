@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +20,7 @@ from models.contracts.numbers import DecimalMark
 from models.contracts.parts import all_columns, stack
 from models.errors import DataError
 from models.escaping.tables import for_cells, from_cells
-from pipelines.shell import quiet
+from pipelines.shell import number_of, quiet
 from pipelines.store import disk
 from pipelines.store.delimited import TextTable, read_delimited
 from pipelines.store.reading import Held, a_file, hold
@@ -177,9 +176,8 @@ def write_table(frame: pl.DataFrame, path: str | Path) -> str:
         disk.rename(part, path)
         return sha256
     except (OSError, pl.exceptions.PolarsError) as error:
-        # polars names the number of what the system refused, in its own words before it.
-        told = re.search(r"os error (\d+)", str(error))
-        reason = os.strerror(int(told[1])) if told else getattr(error, "strerror", None) or error
+        number = number_of(error)
+        reason = os.strerror(number) if number else error
         raise DataError(f"{path}: cannot be written: {reason}; free space or choose another place") from error
     finally:
         if part.parent.is_dir():

@@ -59,8 +59,11 @@ class Target:
         return self.beside / "work"
 
     @contextlib.contextmanager
-    def replaced(self) -> Iterator[Path]:
+    def replaced(self, *, keep_work: bool = False) -> Iterator[Path]:
         """A folder to write into, which becomes the target when the block ends without an exception.
+
+        Args:
+            keep_work: Keep the finished parts: there is more to come for the same place.
 
         Raises:
             DataError: No space, or somebody put a file into the target while we were working.
@@ -72,7 +75,8 @@ class Target:
             seal(new)
             self._refuse_late()
             self._swap(new)
-            disk.remove(self.work)
+            if not keep_work:
+                disk.remove(self.work)
 
     def _refuse_late(self) -> None:
         now = _stamps(self.path)

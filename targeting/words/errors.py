@@ -1,7 +1,7 @@
 """What went wrong, and what to do, for a reader of another language than the program's own.
 
-An error is written once, in English, where it is found. It is read back by its phrases (`error_faults`,
-`error_frames`); files, columns, keys and numbers stay as they are. An error with a phrase that nobody
+An error is written once, in English, where it is found. It is read back by its phrases (`error_frames`
+and beside it); files, columns, keys and numbers stay as they are. An error with a phrase that nobody
 translated follows its kind in English, whole: half of a sentence in each language helps nobody.
 """
 
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from targeting.words import error_faults, error_frames
+from targeting.words import error_faults, error_frames, error_models, error_remedies
 
 _VALUE = r"(?:'[^']*'|\"[^\"]*\"|`[^`]*`|[^\s;,]*[^\s;,:])"
 _LISTED = r"(?:'[^']*'|[\w./()*…-]+)"
@@ -74,7 +74,8 @@ def in_chinese(text: str) -> str | None:
 def phrases() -> list[tuple[list[str], str, re.Pattern[str], str]]:
     """Fixed words, slots, pattern and Chinese of every phrase, in the order of the files."""
     found = []
-    for line in (error_faults.ZH + error_frames.ZH).splitlines():
+    files = (error_models, error_faults, error_remedies, error_frames)
+    for line in "".join(file.ZH for file in files).splitlines():
         english, bar, chinese = line.partition(" | ")
         if not bar:
             continue
@@ -131,7 +132,7 @@ def _held(slot: str, text: str) -> str | None:
         return re.sub(", | or | and ", "、", text)
     if slot in "nr":
         return text
-    must = slot == "k" or "; " in text or ": " in text
+    must = slot == "k" or "; " in text or ": " in f"{text} "
     return _read(text) or (None if must else text)
 
 

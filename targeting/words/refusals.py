@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from models.errors import InfeasibleError, TargetingError
 from targeting.words.catalogue import Words
 
@@ -22,8 +24,14 @@ def _conflict(w: Words, error: InfeasibleError) -> str:
     def named(name: str) -> str:
         return w.rule_names["total"] if name == _BUDGET else f"“{name}”"
 
+    def told(name: str, amount: float) -> str:
+        """The amount in its unit: the error says which limits are in yuan."""
+        of = "raise the budget" if name == _BUDGET else re.escape(f"'{name}' give way")
+        in_yuan = re.search(rf"{of} by \S+ CNY(?=,|$)", str(error))
+        return w.yuan(amount) if in_yuan else f"{amount:,.6g}"
+
     remedies = [
-        w.desk_remedy.format(name=named(name), amount=f"{amount:,.6g}")
+        w.desk_remedy.format(name=named(name), amount=told(name, amount))
         for name, amount in error.relaxation.items()
     ]
     relax = w.desk_relax.format(remedies=w.or_.join(remedies)) if remedies else ""

@@ -75,6 +75,9 @@ Path("one.yaml").write_text("{campaign_id: c, budget_cny: 50, days: 1}")
 run("assign", "--scores", "scores", "--campaign", "one.yaml", "--plan", "plan", "--out", "lists")
 weeks = "{windows: 1, window_days: 4, train_days: 14, draws: 10, threads: 1, min_audience: 100}"
 run("backtest", "--data", "data", *brief, *settings("weeks.yaml", weeks))
+run("register", "--plan", "plan")
+Path("products.csv").write_text("product_id,price_cny,conversion\\nring,200,0.01\\ntea,50,0.04\\n")
+run("products", "--plan", "plan", "--products", "products.csv", "--k", "1", "--out", "room")
 run("demo", "--out", "demo", *settings("demo.yaml", "users: 2500"))
 """
 API = """
@@ -88,9 +91,14 @@ planner = tg.Planner.load(Path("model").read_text())
 audience = planner.audience(data.users)
 plan = planner.plan({"campaign_id": "c", "budget_cny": 1000, "days": 2}, audience)
 plan.to_html()
+plan._repr_html_()
 # As a data scientist goes on: MLflow would send what it counts from a thread of its own.
 import time
 import mlflow
+# what `mlflow models serve` asks
+served = mlflow.pyfunc.load_model(Path("model").read_text())
+served.predict(data.users.head(5).to_pandas())
+mlflow.pyfunc.load_model("models:/campaign-planner@champion").predict([{"budget_cny": 500.0}])
 mlflow.set_experiment("another")
 with mlflow.start_run():
     pass

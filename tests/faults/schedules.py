@@ -28,7 +28,7 @@ from models.errors import DataError, TargetingError
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.engines import local
 from pipelines.engines.part import score_part
-from pipelines.jobs.score import score_users
+from pipelines.jobs.scored_users import score_users
 from pipelines.shell import silent
 from pipelines.store import claim, read_scored
 from pipelines.store.scores import write_scores

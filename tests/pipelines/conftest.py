@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -55,14 +54,8 @@ def cli(store, capsys):
     return run
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
-def server(new_store, tmp_path_factory):
+def server(new_store, free_port, tmp_path_factory):
     """A real `mlflow server` on loopback with its own sqlite store and artifact proxy."""
     port = free_port()
     folder = tmp_path_factory.mktemp("server")

@@ -78,6 +78,7 @@ def test_a_contradiction_is_told_in_chinese_too(plan_dir):
         what_if(read_plan(plan_dir), Choice(300, placements={"live": (0.5, 1.0)}), w)
     told = refused(w, error.value)
     assert told.startswith("没有计划能同时满足“little live”、“直播间 50% 至 100%”；放宽其中一条：")
+    assert told.count(" 元") == 2, "each remedy says its unit"
 
 
 @pytest.mark.parametrize(
@@ -265,9 +266,11 @@ def served(plan_dir, request):
 
 
 @pytest.mark.slow
-def test_the_page_ends_with_its_command(served):
+def test_the_page_ends_with_its_command_and_answers_this_machine_only(served):
     with urllib.request.urlopen(f"{served}/_stcore/health", timeout=5) as answer:
         assert answer.status == 200
+    with pytest.raises(urllib.error.URLError):  # loopback too, and heard where all addresses are
+        urllib.request.urlopen(f"{served.replace('127.0.0.1', '127.0.0.2')}/_stcore/health", timeout=5)
 
 
 @pytest.mark.slow

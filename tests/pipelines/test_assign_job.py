@@ -199,3 +199,48 @@ def test_scores_that_were_edited_are_refused(desk, own_folder):
     (own_folder / "scores/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match="is not the table that `targeting score` wrote"):
         desk()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(desk, own_folder, cli):
+    desk()
+    before = sorted(own_folder.rglob("*"))
+    options = ("--scores", "scores", "--campaign", "brief.yaml", "--config", "assign.yaml", "--out", "lists")
+    code, out, err = cli("assign", *options, "--dry-run", "--json")
+    said = json.loads(out)
+    assert (code, err, said["rows"], said["parts"], said["would_replace"]) == (0, "", 6000, 1, False)
+    assert said["budget_cny"] == BRIEF["budget_cny"]
+    assert sorted(own_folder.rglob("*")) == before
+    code, _, err = cli("assign", *options[:-1], "scores", "--dry-run")
+    assert (code, len(err.splitlines())) == (1, 1)
+
+
+def test_the_same_again_is_done_already_and_another_brief_replaces_it(desk, own_folder):
+    first = desk()
+    before = {path: path.stat().st_mtime_ns for path in (own_folder / "out").rglob("*")}
+    again = desk(settings={"part_rows": 100})
+    assert (again.already_done, again.run_id) == (True, "")
+    assert (again.value, again.chosen, again.gap) == (first.value, first.chosen, first.gap)
+    assert {path: path.stat().st_mtime_ns for path in (own_folder / "out").rglob("*")} == before
+    other = desk(brief={**BRIEF, "budget_cny": 75.0})
+    assert (other.already_done, other.spend_cny <= 75.0) == (False, True)
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_killed_job_goes_on_with_the_arrays_that_are_whole(desk, own_folder, monkeypatch, damage):
+    from pipelines.jobs import assign as job
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "decide", killed)
+        with pytest.raises(KeyboardInterrupt):
+            desk(settings={"part_rows": 500})
+    arrays = sorted((own_folder / ".out.targeting").rglob("worth.npy"))
+    assert len(arrays) == 12
+    if damage:
+        arrays[3].write_bytes(arrays[3].read_bytes()[:-8] + b"12345678")
+    assert desk(settings={"part_rows": 500}).resumed is not damage
+    assert not (own_folder / ".out.targeting").exists()
+    desk("at_once", settings={"part_rows": 500})
+    assert lists(own_folder / "out").equals(lists(own_folder / "at_once"))

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import jsonschema
+import polars as pl
 import pytest
 import yaml
 
@@ -17,7 +18,9 @@ import pipelines
 from models.errors import InfeasibleError, SolverError
 from pipelines import shell
 from pipelines.cli import app
+from pipelines.jobs import check
 from pipelines.progress import USUAL, progress
+from targeting.evaluation import walk_forward
 
 COMMANDS = (
     "demo",
@@ -103,12 +106,14 @@ def test_our_own_faults_are_status_4_with_one_line(cli, monkeypatch, error):
 
 def test_the_traceback_is_one_variable_away(cli, monkeypatch):
     def fail(name):
-        raise ZeroDivisionError("division by zero")
+        raise ZeroDivisionError("division by postgresql://me:open-sesame@host/db")
 
     monkeypatch.setattr("pipelines.config.json_schema.find_schema", fail)
     assert "TARGETING_DEBUG=1" in cli("schema", "campaign")[2]
     monkeypatch.setenv("TARGETING_DEBUG", "1")
-    assert "Traceback" in cli("schema", "campaign")[2]
+    traced = cli("schema", "campaign")[2]
+    assert "Traceback" in traced
+    assert "open-sesame" not in traced
 
 
 def test_ctrl_c_is_status_130(cli, monkeypatch):
@@ -161,6 +166,34 @@ def test_simulate_prints_one_json_object_and_is_repeatable(cli, tmp_path):
         assert Path("one", f"{name}.parquet").read_bytes() == Path("two", f"{name}.parquet").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "a file: cannot be used: No space left",
+        ),
+        (
+            pl.exceptions.ComputeError("parquet: IO error: (os error 28)"),
+            1,
+            "a file: cannot be used: No space",
+        ),
+        (MemoryError(), 1, "out of memory"),
+        (pl.exceptions.ComputeError("division"), 4, "internal error, ComputeError: division"),
+        (ValueError("os error 28"), 4, "internal error, ValueError"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_fault_of_ours(cli, monkeypatch, error, code, told):
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(check, "check", refused)
+    ended, out, err = cli("check", "data")
+    assert (ended, out) == (code, "")
+    assert err.startswith(f"targeting: {told}")
+
+
 def test_check_says_what_the_data_hold(cli, data_dir):
     code, out, err = cli("check", data_dir, "--json")
     assert (code, err) == (0, "")
@@ -209,17 +242,27 @@ def test_a_terminal_sees_the_step_and_the_time_that_is_left(monkeypatch, capsys)
         time.sleep(0.3)
     shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", capsys.readouterr().err)
     assert "step 1 of 7" in shown
-    assert re.search(r"learning from the logs step 2 of 7 0:00:00 \d+%, about 0:0[3-6] left", shown), shown
+    assert re.search(r"learning from the logs step 2 of 7 0:00:00 \d+%, about 0:0[1-6] left", shown), shown
 
 
-def test_every_step_that_is_listed_is_told_by_a_job():
-    jobs = "".join(path.read_text() for path in (Path(pipelines.__file__).parent / "jobs").glob("*.py"))
-    jobs += (Path(pipelines.__file__).parent / "engines/local.py").read_text()
+SHORT = {"check", "simulate"}
+"""Commands whose time is one step's."""
+
+
+def test_every_step_of_every_longer_command_is_listed_with_its_share():
+    """So the share done and the time left are told for all of them, by one mechanism."""
+    folder, walk = Path(pipelines.__file__).parent, Path(walk_forward.__file__)
+    shells = "".join((folder / name).read_text() for name in ("cli.py", "cli_launch.py"))
+    assert set(re.findall(r'progress\("(\w+)"\)', shells)) - SHORT == set(USUAL)
+    jobs = "".join(
+        path.read_text() for path in (*folder.glob("jobs/*.py"), folder / "engines/local.py", walk)
+    )
     told = [stage for steps in USUAL.values() for stage in steps]
     assert not [stage for stage in told if f'tell("{stage}")' not in jobs and f'tell(f"{stage} ' not in jobs]
+    unlisted = {stage for stage in re.findall(r'tell\("([^"]+)"\)', jobs) if stage not in told}
+    assert unlisted == set()
     for steps in USUAL.values():
-        shares = [share for share in steps.values() if share is not None]
-        assert shares == sorted(shares)
+        assert list(steps.values()) == sorted(steps.values())
 
 
 def test_python_dash_m_is_the_same_command(tmp_path):
@@ -296,3 +339,10 @@ def test_an_unknown_language_is_wrong_usage_and_every_command_takes_a_known_one(
     assert code == 1
     assert err.strip().endswith("nowhere：没有这个目录；应为 `targeting plan` 写出的目录")
     assert cli("--lang", "zh", "check", "nowhere.csv")[2].startswith("targeting: 输入数据有误")
+
+
+def test_files_are_named_in_utf8_whatever_the_locale():
+    code = "import sys; from pipelines import cli; cli._in_utf8(); print(sys.getfilesystemencoding())"
+    old = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=old)
+    assert (done.stdout, done.stderr) == ("utf-8\n", "")

@@ -165,20 +165,33 @@ def test_temporary_folders_of_the_dead_are_cleared(monkeypatch, tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted(["targeting-notes", f"targeting-{identity()}-x"])
 
 
-def test_a_second_sigterm_does_not_stop_the_letting_go():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_does_not_stop_the_letting_go(number):
     let_go = []
 
     def job():
         with processes.terminable():
             try:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
             finally:
                 os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGHUP)
                 let_go.append(True)
 
+    before = signal.getsignal(signal.SIGHUP)
     with pytest.raises(Terminated):
         job()
     assert let_go == [True]
+    assert signal.getsignal(signal.SIGHUP) == before
+
+
+def test_a_job_under_nohup_goes_on_when_the_terminal_closes():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with processes.terminable():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_reader_who_went_away_is_no_wrong_input():

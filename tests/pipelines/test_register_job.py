@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jewellery_shop
 import pytest
-from conftest import free_port
 
 import targeting as tg
 from models.errors import DataError
@@ -50,7 +49,7 @@ def test_the_answer_is_the_plan_of_the_changed_brief(plan):
 
 
 @pytest.fixture(scope="module")
-def asked(plan, new_store, tmp_path_factory):
+def asked(plan, new_store, free_port, tmp_path_factory):
     """Asks the served planner: (status, answer)."""
     folder = tmp_path_factory.mktemp("planner")
     (folder / "plan").mkdir()
@@ -59,6 +58,8 @@ def asked(plan, new_store, tmp_path_factory):
     with contextlib.redirect_stderr(io.StringIO()) as said:
         uri = run_register(plan=folder / "plan", tracking_uri=store).model_uri
     assert said.getvalue() == "", "MLflow was heard"
+    asked = next(folder.rglob("requirements.txt")).read_text().splitlines()
+    assert all("--hash=sha256:" in line for line in asked)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
     # MLflow looks for its server on the path, and the model must need no checkout of ours.
     environment = {

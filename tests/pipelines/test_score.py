@@ -103,6 +103,63 @@ def test_bad_rows_and_users_in_two_parts_are_quarantined(trained, data_dir, tmp_
     assert not read_scores(tmp_path / "scores").select(KEYS).is_duplicated().any()
 
 
+def in_two_parts(data_dir, folder):
+    """The same data, its users in a folder of two parts."""
+    data = Path(shutil.copytree(data_dir, folder))
+    users = pl.read_parquet(data / "users.parquet")
+    (data / "users.parquet").unlink()
+    (data / "users").mkdir()
+    users.head(900).write_parquet(data / "users" / "a.parquet")
+    users.tail(600).write_parquet(data / "users" / "b.parquet")
+    return data
+
+
+@pytest.mark.parametrize("damage", ["emptied", "torn", "rotten"])
+def test_a_part_that_cannot_be_read_does_not_stop_the_others(
+    cli, trained, data_dir, tmp_path, settings, damage
+):
+    data = in_two_parts(data_dir, tmp_path / "data")
+    part, whole = data / "users" / "a.parquet", (data / "users" / "a.parquet").read_bytes()
+    rotten = whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :]
+    part.write_bytes({"emptied": b"", "torn": whole[: len(whole) // 2], "rotten": rotten}[damage])
+    options = ("--data", data, "--model", trained[1], "--tracking-uri", trained[0], "--config", settings)
+    code, out, err = cli("score", *options, "--out", tmp_path / "scores", "--json")
+    said = json.loads(out)
+    assert (code, said["users"], said["rejected"], len(said["missing"])) == (1, 600, 1, 1)
+    assert "a.parquet: cannot be read as Parquet" in err
+    rejected = pl.read_csv(tmp_path / "scores" / "rejected" / "users.csv")
+    assert rejected["source"].to_list() == [str(part)]
+    part.write_bytes(whole)
+    code, out, err = cli("score", *options, "--out", tmp_path / "scores", "--json")
+    assert (code, err, json.loads(out)["reused_parts"]) == (0, "", 2), "only the mended part is scored"
+    score(trained, data, tmp_path / "at_once")
+    assert read_scores(tmp_path / "scores").equals(read_scores(tmp_path / "at_once"))
+
+
+def test_users_of_whom_no_part_can_be_read_are_refused(trained, data_dir, tmp_path):
+    data = in_two_parts(data_dir, tmp_path / "data")
+    for part in (data / "users").iterdir():
+        part.write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        score(trained, data, tmp_path / "scores")
+    assert not (tmp_path / "scores").exists()
+
+
+def test_the_same_again_is_done_already_and_anything_else_replaces_it(trained, data_dir, tmp_path):
+    data, out = Path(shutil.copytree(data_dir, tmp_path / "data")), tmp_path / "scores"
+    first = score(trained, data, out)
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    again = score(trained, data, out)
+    assert (again.already_done, again.users, again.eligible) == (True, first.users, first.eligible)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == stamps
+    logs = pl.read_parquet(data / "exposures.parquet")
+    logs.with_columns(followed=False, followed_at=pl.lit(None, pl.Datetime("us"))).write_parquet(
+        data / "exposures.parquet"
+    )
+    other = score(trained, data, out)
+    assert (other.already_done, other.eligible > first.eligible) == (False, True)
+
+
 def test_a_part_without_a_good_row_does_not_stop_the_others(trained, data_dir, tmp_path, settings):
     (tmp_path / "data" / "users").mkdir(parents=True)
     users = pl.read_parquet(data_dir / "users.parquet")

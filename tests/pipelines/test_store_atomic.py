@@ -1,6 +1,8 @@
 """Output directories that are old or new, never half, whatever kills the writer."""
 
+import errno
 import hashlib
+import io
 import json
 import os
 import random
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import polars as pl
 import pytest
 
 from models.errors import DataError
@@ -273,3 +276,28 @@ def test_kill_9_at_any_moment_leaves_a_whole_directory(tmp_path):
     with disk.atomic_directory(out):
         pass
     assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_a_full_disk_is_told_in_the_systems_words(name, tmp_path, monkeypatch):
+    class Full(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(system, "write", lambda path, fill: fill(Full()))
+    with pytest.raises(DataError) as told:
+        disk.write_table(pl.DataFrame({"x": range(9)}), tmp_path / name)
+    end = "cannot be written: No space left on device; free space or choose another place"
+    assert str(told.value) == f"{tmp_path / name}: {end}"
+
+
+def test_a_write_that_fails_says_where(tmp_path):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as told:
+        system.write(tmp_path / "part", full)
+    assert told.value.filename == str(tmp_path / "part")

@@ -3,7 +3,7 @@ import pytest
 
 from models.errors import DataError
 from pipelines import tracking
-from pipelines.tracking_store import EXPERIMENT, connect
+from pipelines.tracking_store import EXPERIMENT, connect, reaching
 
 INPUTS = {"settings": {"seed": 7, "train": {"threads": 2}}, "campaign": {"campaign_id": "c"}}
 
@@ -110,3 +110,10 @@ def test_a_store_without_its_driver_is_a_word(store):
         DataError, match=r"tracking store postgresql://.*No module named .*install its driver"
     ):
         connect("postgresql://u:p@127.0.0.1:1/x")
+
+
+def test_the_database_is_heard_before_the_advice_of_its_library():
+    advice = "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block)"
+    told = "(sqlite3.OperationalError) attempt to write a readonly database"
+    with pytest.raises(DataError, match="readonly database"), reaching("sqlite:///x.db"):
+        raise mlflow.MlflowException(f"{advice}\n{told}")

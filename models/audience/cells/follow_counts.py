@@ -1,4 +1,4 @@
-"""Follows of shown rows beside the follows that their scores expect.
+"""Follows of shown rows beside the follows that their scores expect, as if everybody had been shown alike.
 
 It must not import targeting, and it draws nothing at random.
 """
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from models.audience.cells.tables import CellTable, by_coin, summed
+from models.audience.evenly import even_rows, not_fans
 from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
 from models.events.orders_since_follow import age_days
 from models.rates.trend import Trend
@@ -39,18 +40,21 @@ def follow_table(
         organic, on="segment", how="left", maintain_order="left"
     )
     paid = paid.with_columns(won=pl.col("observed") - pl.col("organic").fill_null(overall))
-    incremental, expected = by_coin(paid, keys, "won"), by_coin(paid, keys, "expected")
+    raw = {name: by_coin(paid, keys, name) for name in ("won", "expected")}
+    even = paid.with_columns(even_rows(paid, people=not_fans(log)))
+    even = even.with_columns(pl.col("won", "expected", "observed") * pl.col("even"))
+    incremental = by_coin(even, keys, "won")
     return CellTable(
         columns={
             "impressions": summed(paid, keys, "impressions"),
-            "predicted_follows": expected.sum(axis=0),
-            "observed_follows": incremental.sum(axis=0),
-            "randomized_follows": expected[0],
+            "predicted_follows": raw["expected"].sum(axis=0),
+            "observed_follows": raw["won"].sum(axis=0),
+            "randomized_follows": raw["expected"][0],
         },
         observed=incremental,
-        expected=expected,
+        expected=by_coin(even, keys, "expected"),
         # Organic follows are noise on top of the incremental ones.
-        unit=float(np.clip(float(paid["observed"].sum()) / max(incremental.sum(), 1.0), 1.0, 20.0)),
+        unit=float(np.clip(float(even["observed"].sum()) / max(incremental.sum(), 1.0), 1.0, 20.0)),
         diagnostics={
             "held_out_rows": float(held_out.height),
             "organic_follows_per_user_day": overall,

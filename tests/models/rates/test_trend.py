@@ -43,6 +43,7 @@ def test_an_experiment_on_the_last_days_is_no_drift():
             "randomized": coin,
             "impressions": np.ones(age.size),
             "age_days": age,
+            "even": np.ones(age.size),
             "followed": rng.random(age.size) < -np.expm1(-hazard),
         }
     )

@@ -35,7 +35,7 @@ def test_capacities_of_the_stated_size_are_shrunk_best(monkeypatch, name):
     names = tuple(sorted(daily["placement"].unique().to_list()))
 
     def loss(factor):
-        changed = replace(SUPPLY, form_sd=0.05, **{name: factor * getattr(SUPPLY, name)})
+        changed = replace(SUPPLY, **{name: factor * getattr(SUPPLY, name)})
         for module in (units, fit, price):
             monkeypatch.setattr(module, "SUPPLY", changed)
         built = units.build_units(

@@ -17,10 +17,11 @@ def outcome(**changed):
     return RandomOutcome(**(facts | changed))
 
 
-def testchosen_seeds_are_a_number_a_list_or_a_range():
+def test_chosen_seeds_are_a_number_a_list_or_a_range():
     assert list(chosen_seeds("3")) == [0, 1, 2]
     assert list(chosen_seeds("3,7")) == [3, 7]
     assert list(chosen_seeds("5-8")) == [5, 6, 7, 8]
+    assert list(chosen_seeds("alike-3")) == [25, 33, 91]
 
 
 def test_summary_counts_what_was_held(capsys):
