@@ -92,6 +92,15 @@ def simulate(
     done(result, json, f"Data directory and campaign.yaml are in {result.out}")
 
 
+def _in_words(line: str) -> str:
+    """A line of `check` in the language of the command, as far as it is said there."""
+    w, bare = spoken(), line.lstrip()
+    kind, mark, rest = bare.partition(": ")
+    heads = {**w.result_keys, "warning": w.facts["warning"], "error": w.fact_error}
+    said = f"{heads[kind]}{w.colon}{w.told(rest)}" if mark and kind in heads else w.told(bare)
+    return line[: len(line) - len(bare)] + said
+
+
 @app.command(epilog="Example: targeting check data")
 def check(
     data: Annotated[Path, typer.Argument(help="Data directory, or a delivery or curves file.")],
@@ -102,9 +111,8 @@ def check(
 
     with progress("check"):
         report = check_input(data)
-    emit(
-        report.to_dict() if json else {}, as_json=json, headline="\n".join(map(for_terminal, report.lines()))
-    )
+    told = "\n".join(for_terminal(_in_words(line)) for line in report.lines())
+    emit(report.to_dict() if json else {}, as_json=json, headline=told)
     report.raise_if_unusable()
 
 

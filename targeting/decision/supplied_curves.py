@@ -110,13 +110,6 @@ def _of_placements(good: pl.DataFrame, brief: Campaign) -> tuple[pl.DataFrame, t
     return placed.filter(pl.col("placement").is_in(list(brief.placements))), (said,) if others else ()
 
 
-def supplied_market(table: pl.DataFrame) -> Market:
-    """The market of a curves table; its first bad row is an error, because a curve with a hole is another
-    curve.
-    """
-    return market_from_curves(_good(table))
-
-
 def _good(table: pl.DataFrame) -> pl.DataFrame:
     conformed = conform(table, "curves", source="curves")
     if conformed.rejected.height:

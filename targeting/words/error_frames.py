@@ -183,6 +183,9 @@ the output directory of {n} | {} 的输出目录
 a data directory | 数据目录
 a directory | 目录
 # results of a command
+{n}: {n} good, {n} bad rows ({}) | {}：{} 行可用，{} 行有误（{}）
+{}, row {n}, column {n} | {} 第 {} 行 {} 列
+{} ({n} such row) | {}（共 {} 行）
 the first version of its name | 这个名称的第一个版本
 it is the same model as the champion | 与冠军模型相同
 the two cannot be compared ({r}) | 两者无法比较（{}）

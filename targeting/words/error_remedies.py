@@ -1,6 +1,8 @@
 """What to do about an error, in English and Chinese: `error_frames` says how a line is read."""
 
 ZH = """
+# what was found
+found nothing | 此处为空
 # what to do
 put a console's report into one, as delivery.csv | 请把后台报表放进一个目录，命名为 delivery.csv
 call assign for each budget | 请对每个预算各调用一次 assign

@@ -38,6 +38,7 @@ class Terminal:
     fact_no_bound = "{status}; no bound was found within the time limit"
     fact_gap = "{status}; gap to the best possible {gap}, solved in {seconds} s"
     fact_tiny_gap = "below 1e-6"
+    fact_error = "error"
     fact_no_binding = "no constraint"
     fact_next_yuan = "the budget (one yuan more: {what} +{price})"
     fact_next_step = "{name} (one step looser: {what} +{price})"
@@ -76,6 +77,12 @@ class Terminal:
             "engine": "engine",
             "users": "users",
             "model_uri": "model",
+            "rows": "rows",
+            "segments": "segments",
+            "placements": "placements",
+            "dates": "dates",
+            "cost cny": "spend, yuan",
+            "randomized rows": "rows set at random",
             "serve": "serve it by",
         }
     )
@@ -114,6 +121,7 @@ class TerminalZh(Terminal):
     fact_no_bound = "{status}；时间上限内未得到上界"
     fact_gap = "{status}；与最优的差距 {gap}，用时 {seconds} 秒"
     fact_tiny_gap = "小于百万分之一"
+    fact_error = "错误"
     fact_no_binding = "没有规则"
     fact_next_yuan = "预算（再加 1 元：{what} +{price}）"
     fact_next_step = "{name}（放宽一步：{what} +{price}）"
@@ -152,6 +160,12 @@ class TerminalZh(Terminal):
             "engine": "引擎",
             "users": "用户数",
             "model_uri": "模型",
+            "rows": "行数",
+            "segments": "人群数",
+            "placements": "投放位置",
+            "dates": "日期",
+            "cost cny": "花费（元）",
+            "randomized rows": "随机行数",
             "serve": "提供服务",
         }
     )

@@ -65,6 +65,8 @@ def as_exported(folder, kind):
 def test_an_export_as_it_comes_becomes_a_plan_and_a_launch_sheet_in_chinese(cli, own_folder, kind):
     report = as_exported(own_folder, kind)
     (own_folder / "brief.yaml").write_text(BRIEF, encoding="utf-8")
+    said = cli("check", report, "--lang", "zh")[1]
+    assert not re.search("expected|good|warning|set aside", said), said
     asked = ("plan", "--campaign", "brief.yaml", "--delivery", report, "--out", "计划", "--lang", "zh")
     code, out, err = cli(*asked)
     assert (code, err) == (0, "")

@@ -1,9 +1,11 @@
 import jewellery_shop
 import numpy as np
+import polars as pl
 import pytest
 
 from models.errors import CampaignError, DataError
 from targeting.allocation.outcomes import outcomes
+from targeting.allocation.tabled import market_from_curves
 from targeting.market import market_of
 from targeting.plan.market_file import market_from_json, market_to_json
 
@@ -54,17 +56,13 @@ def test_a_market_survives_json_exactly():
 
 
 def test_infinite_users_and_tabulated_curves_survive_json():
-    from targeting.decision.supplied_curves import supplied_market
-
     table = {
         "segment": ["a", "a", "b", "b"],
         "placement": ["x"] * 4,
         "spend_cny": [0.0, 10, 0, 10],
         "value": [0.0, 5, 0, 7],
     }
-    import polars as pl
-
-    market = supplied_market(pl.DataFrame(table))
+    market = market_from_curves(pl.DataFrame(table))
     back = market_from_json(market_to_json(market))
     assert np.isinf(back.users).all()
     np.testing.assert_array_equal(

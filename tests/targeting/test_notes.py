@@ -100,6 +100,7 @@ def test_what_has_a_translation_is_still_written(written, pattern):
 
 
 PUT_TOGETHER = """
+found nothing (1 such row); 7 good, 1 bad rows (x.csv), row 7, column date
 line above the header; [Errno 2]; objective profit needs {gross_margin: ..., fee_rate: ...}
 'date'; add or rename them
 not known; did you mean "x"? expected one of; does not exist; did you mean "x"?

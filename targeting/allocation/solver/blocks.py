@@ -11,10 +11,13 @@ with y = sum a / N and phi(z) = (1 - exp(-z)) / z. Additive blocks have phi = 1.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
 
 from models.saturation import saturation
 from models.supply.curves import FloatArray
@@ -38,11 +41,28 @@ def phi_jet(z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 @dataclass(frozen=True)
 class Jet:
-    """J (n_blocks,), its gradient (n_blocks, k) and Hessian (n_blocks, k, k) in spend."""
+    """J and its derivatives in spend. Cells of a block meet in a few sums only, so its Hessian is a diagonal
+    and a few directions, however many slots there are.
+
+    Attributes:
+        value: (n_blocks,); gradient: (n_blocks, k).
+        own: (n_blocks, k) curvature of each cell alone.
+        ways, mixed: (n_blocks, k, R) and (n_blocks, R, R): the rest of it is ways mixed ways'.
+    """
 
     value: FloatArray
     gradient: FloatArray
-    hessian: FloatArray
+    own: FloatArray
+    ways: FloatArray
+    mixed: FloatArray
+
+    @property
+    def hessian(self) -> FloatArray:
+        """(n_blocks, k, k)."""
+        full = self.ways @ self.mixed @ self.ways.transpose(0, 2, 1)
+        diagonal = np.arange(self.own.shape[1])
+        full[:, diagonal, diagonal] += self.own
+        return full
 
 
 def basic_metrics(program: Program, spend: FloatArray) -> dict[str, FloatArray]:
@@ -80,11 +100,11 @@ def jet(program: Program, weights: Mapping[str, FloatArray], spend: FloatArray) 
     curves, grid = program.curves, program.grid
     a, a1, a2 = (grid(f(spend)) for f in (curves.value, curves.slope, curves.curvature))
     per_user = _per_user(program)
-    h, k = grid(program.hazard), program.width
+    h, none = grid(program.hazard), np.zeros(program.n_blocks)
     active = grid(weights["active"] * (spend > 0)).sum(axis=-1)
     value = (grid(weights["impressions"]) * a + grid(weights["spend"] * spend)).sum(axis=-1) + active
     slope_a = grid(weights["impressions"]).copy()
-    cross = np.zeros((program.n_blocks, k, k))
+    ways, parts = list[FloatArray](), list[FloatArray]()
     for rate, weight in ((h, grid(weights["fans"])), (np.ones_like(h), grid(weights["reached"]))):
         if not weight.any():
             continue
@@ -93,38 +113,44 @@ def jet(program: Program, weights: Mapping[str, FloatArray], spend: FloatArray) 
         p, p1, p2 = phi_jet(z)
         value = value + p * q
         slope_a = slope_a + p[:, None] * w + (p1 * q)[:, None] * r
-        mixed = r[:, :, None] * w[:, None, :]
-        both = p1[:, None, None] * (mixed + mixed.transpose(0, 2, 1))
-        cross = cross + both + (p2 * q)[:, None, None] * (r[:, :, None] * r[:, None, :])
-    gradient = slope_a * a1 + grid(weights["spend"])
-    hessian = cross * a1[:, :, None] * a1[:, None, :]
-    diagonal = np.arange(k)
-    hessian[:, diagonal, diagonal] += slope_a * a2
-    return Jet(value, gradient, hessian)
+        ways += [r * a1, w * a1]
+        parts.append(np.stack([p2 * q, p1, p1, none], axis=-1).reshape(-1, 2, 2))
+    mixed = np.zeros((program.n_blocks, len(ways), len(ways)))
+    for i, part in enumerate(parts):
+        mixed[:, 2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = part
+    wide = np.stack(ways, axis=-1) if ways else np.zeros((*a.shape, 0))
+    return Jet(value, slope_a * a1 + grid(weights["spend"]), slope_a * a2, wide, mixed)
 
 
-def metric_slopes(program: Program, spend: FloatArray, names: Collection[str]) -> dict[str, FloatArray]:
-    """Derivatives of some of the basic metrics within a block.
+def jacobian(program: Program, spend: FloatArray, rows: NDArray[np.int64], *, wide: bool = True) -> Any:
+    """d activity / d spend of some rows (len(rows), m): sparse, or an array where not `wide`."""
+    curves, grid, one = program.curves, program.grid, np.ones(len(spend))
+    a, a1 = curves.value(spend), curves.slope(spend)
+    per_user = np.repeat(_per_user(program)[:, 0], program.width)
+    out: Any = sparse.csr_matrix((len(rows), len(spend))) if wide else np.zeros((len(rows), len(spend)))
+    for name in program.absolute:
+        of: Any = program.matrix[name][rows] if wide else program.matrix[name][rows].toarray()
+        if name in ("spend", "impressions"):
+            out = out + _times(of, one if name == "spend" else a1)
+        elif name != "active":
+            rate = program.hazard if name == "fans" else one
+            p, p1, _ = phi_jet(grid(rate * per_user * a).sum(axis=-1))
+            out = out + _times(of, _wide(program, p) * rate * a1)
+            out = out + _times(_shared(program, _times(of, rate * a), p1), rate * per_user * a1)
+    return sparse.csr_matrix(out) if wide else out
 
-    Returns:
-        metric -> (m, width) where entry [c, d] = d metric_c / d s_d for d in c's block; `active` is left out.
-    """
-    curves, grid, k = program.curves, program.grid, program.width
-    a, a1 = grid(curves.value(spend)), grid(curves.slope(spend))
-    per_user, eye, out = _per_user(program), np.eye(k), {}
-    if "spend" in names:
-        out["spend"] = np.broadcast_to(eye, (program.n_blocks, k, k)).reshape(-1, k)
-    if "impressions" in names:
-        out["impressions"] = (eye * a1[:, :, None]).reshape(-1, k)
-    for name, rate in (("fans", grid(program.hazard)), ("reached", np.ones_like(a))):
-        if name not in names:
-            continue
-        r = rate * per_user
-        p, p1, _ = phi_jet((r * a).sum(axis=-1))
-        full = p[:, None, None] * eye * (rate * a1)[:, :, None]
-        full = full + p1[:, None, None] * (rate * a)[:, :, None] * (r * a1)[:, None, :]
-        out[name] = full.reshape(-1, k)
-    return out
+
+def _times(rows: Any, x: FloatArray) -> Any:
+    return rows @ sparse.diags(x) if sparse.issparse(rows) else rows * x
+
+
+def _shared(program: Program, rows: Any, x: FloatArray) -> Any:
+    """Each block's sum of the rows (r, m) times x (n_blocks,), in all its cells."""
+    if not sparse.issparse(rows):
+        return _wide(program, program.grid(rows).sum(axis=-1) * x)
+    m = rows.shape[1]
+    gather = sparse.csr_matrix((np.ones(m), (np.arange(m), np.arange(m) // program.width)))
+    return rows @ gather @ sparse.diags(x) @ gather.T
 
 
 def _per_user(program: Program) -> FloatArray:

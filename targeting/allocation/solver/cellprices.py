@@ -25,11 +25,10 @@ from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import jet
+from targeting.allocation.solver.blocks import jacobian, jet
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.highs import maximise
 from targeting.allocation.solver.layout import basic_weights
-from targeting.allocation.solver.newton import jacobian
 from targeting.allocation.solver.polish import lines, polish
 
 

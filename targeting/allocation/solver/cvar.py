@@ -25,9 +25,9 @@ from scipy import sparse
 from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import BASIC, Program
-from targeting.allocation.solver.blocks import block_value, jet
+from targeting.allocation.solver.blocks import block_value, jacobian, jet
 from targeting.allocation.solver.deadline import Deadline
-from targeting.allocation.solver.newton import block_diagonal, jacobian
+from targeting.allocation.solver.newton import block_diagonal
 from targeting.allocation.solver.pieces import Piece, most_of
 from targeting.allocation.solver.polish import lines, violation
 
@@ -246,7 +246,7 @@ def bound(
     *,
     safest: bool,
     tolerance: float,
-    deadline: Deadline | None = None,
+    deadline: Deadline,
 ) -> float:
     """No plan that keeps the floor earns more (`safest`: no plan at all has more CVaR).
 
@@ -256,7 +256,7 @@ def bound(
         dual: any (prices, price of the floor >= 0, q with 0 <= q <= 1 / (level n)); q is brought to sum 1.
         safest: leave the objective out.
         tolerance: what the pieces' bounds may be too high by, together.
-        deadline: cut what blocks may spend until it is over, or the bound is close; else look at them whole.
+        deadline: of cutting what blocks may spend.
     """
     program, (prices, y, q) = rows.program, dual
     prices, q = program.lawful(prices), _whole(q, 1.0 / (rows.level * rows.count))

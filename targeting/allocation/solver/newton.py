@@ -7,6 +7,7 @@ must not import cvxpy.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,18 +17,9 @@ from scipy import sparse
 from models.supply.curves import FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import metric_slopes
+from targeting.allocation.solver.blocks import Jet, jacobian
 
 Matrix: TypeAlias = Any  # an array or a sparse matrix: both know `@` and `.T`
-
-
-def jacobian(program: Program, spend: FloatArray, rows: NDArray[np.int64]) -> sparse.csr_matrix:
-    """d activity / d spend of some rows, sparse (len(rows), m)."""
-    slopes = metric_slopes(program, spend, tuple(program.absolute))
-    out = sparse.csr_matrix((len(rows), len(program.cell)))
-    for name, own in slopes.items():
-        out = out + program.matrix[name][rows] @ block_diagonal(own, program.width)
-    return sparse.csr_matrix(out)
 
 
 def block_diagonal(blocks: FloatArray, k: int) -> sparse.csr_matrix:
@@ -37,9 +29,34 @@ def block_diagonal(blocks: FloatArray, k: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((blocks.ravel(), (line, column)), shape=(m, m))
 
 
+@dataclass(frozen=True)
+class Inverse:
+    """Of every block's Hessian: own (n_blocks, k) on the diagonal and ways (n_blocks, k, R) x size (n_blocks,
+    R) x ways'.
+    """
+
+    own: FloatArray
+    ways: FloatArray
+    size: FloatArray
+
+    def __matmul__(self, x: FloatArray) -> FloatArray:
+        """Applied to (..., n_blocks, k)."""
+        along = self.size * np.einsum("nkr,...nk->...nr", self.ways, x)
+        return np.asarray(self.own * x + np.einsum("nkr,...nr->...nk", self.ways, along))
+
+    def across(self, flat: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Applied to the transpose of sparse rows (r, m); gives (m, r)."""
+        n, k, many = self.ways.shape
+        line, block = np.repeat(np.arange(n * k), many), np.repeat(np.arange(n), k * many)
+        at = (line, block * many + np.tile(np.arange(many), n * k))
+        wide = sparse.csr_matrix((self.ways.ravel(), at), shape=(n * k, n * many))
+        plain = sparse.diags(self.own.ravel()) @ flat.T
+        return sparse.csr_matrix(plain + wide @ (sparse.diags(self.size.ravel()) @ (wide.T @ flat.T)))
+
+
 def newton_step(
     program: Program,
-    hessian: FloatArray,
+    here: Jet,
     slope: FloatArray,
     free: NDArray[np.bool_],
     spend: FloatArray,
@@ -51,7 +68,7 @@ def newton_step(
 
     Args:
         program: the problem.
-        hessian: (n_blocks, k, k) of the price-adjusted value; bent until it curves down.
+        here: of the price-adjusted value; bent until it curves down.
         slope: (m,) its gradient, 0 where a cell is held.
         free: (m,) cells that may move.
         spend: (m,) where the rows are linearised.
@@ -59,11 +76,18 @@ def newton_step(
         gap: (len(rows),) limit - left-hand side; size: what it is measured against.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        inverse = bent_inverse(hessian, program.grid(free), _least(hessian), margin=SETTINGS.polish_margin)
-        base = -np.matmul(inverse, program.grid(slope)[:, :, None])[:, :, 0].ravel() * free
+        inverse = bent_inverse(here, program.grid(free), _least(here), margin=SETTINGS.polish_margin)
+        base = -(inverse @ program.grid(slope)).ravel() * free
         ds, dp = base, np.zeros(len(rows))
         if len(rows):
-            flat, through = _coupling(program, inverse, spend, rows, free, 1.0 / size)
+            wide = len(rows) * len(spend) > SETTINGS.dense_entries
+            flat: Matrix = jacobian(program, spend, rows, wide=wide)
+            if wide:
+                flat = sparse.diags(1.0 / size) @ flat @ sparse.diags(free.astype(float))
+                through: Matrix = inverse.across(flat)
+            else:
+                flat = flat / size[:, None] * free
+                through = (inverse @ program.grid(flat)).reshape(len(rows), -1).T
             dp = _prices(flat, through, gap / size - flat @ base)
             ds, dp = (base + through @ dp) * free, dp / size
     if not (np.isfinite(ds).all() and np.isfinite(dp).all()):
@@ -71,61 +95,34 @@ def newton_step(
     return ds, dp
 
 
-def bent_inverse(
-    hessian: FloatArray, free: NDArray[np.bool_], least: FloatArray | float, *, margin: float
-) -> FloatArray:
-    """(n_blocks, k, k) inverse over the free cells (n_blocks, k), 0 elsewhere; bent until it curves down.
+def bent_inverse(here: Jet, free: NDArray[np.bool_], least: FloatArray | float, *, margin: float) -> Inverse:
+    """The inverse over the free cells (n_blocks, k), 0 elsewhere; what does not curve down is turned over.
 
     Args:
-        hessian: (n_blocks, k, k).
+        here: of the blocks.
         free: (n_blocks, k).
         least: a cell's curvature counts as at least this, in size.
-        margin: what is left of the scaled curvature (at most 1 on the diagonal) where it must be bent.
+        margin: what is left at least of the curvature along a direction, in shares of the cells' own.
     """
-    k = free.shape[1]
-    diagonal = np.arange(k)
-    h = hessian * free[:, :, None] * free[:, None, :]
-    own = np.abs(h[:, diagonal, diagonal])
-    scale = free / np.sqrt(np.where(free, np.maximum(own, least), 1.0))
-    h = h * scale[:, :, None] * scale[:, None, :]
-    h[:, diagonal, diagonal] -= ~free
-    if k > 1:
-        top = np.linalg.eigvalsh(h)[:, -1]
-        bend = top + margin * np.maximum(1.0, top)  # in proportion, or rounding would leave nothing of it
-        h = h - np.maximum(0.0, bend)[:, None, None] * np.eye(k)
+    root = free / np.sqrt(np.where(free, np.maximum(np.abs(here.own), least), 1.0))
+    ways = here.ways * root[..., None]
+    if ways.shape[1] <= ways.shape[2]:  # fewer cells than directions
+        bend, straight = np.linalg.eigh(ways @ here.mixed @ ways.transpose(0, 2, 1))
     else:
-        h = -np.maximum(np.abs(h), margin)
-    inverse: FloatArray = np.linalg.inv(h) * scale[:, :, None] * scale[:, None, :]
-    return inverse
+        gram, basis = np.linalg.eigh(ways.transpose(0, 2, 1) @ ways)
+        seen = gram > 1e-14 * gram.max(axis=1, initial=0.0, keepdims=True)
+        even = ways @ (basis / np.sqrt(np.where(seen, gram, np.inf))[:, None, :])  # orthonormal, or 0
+        basis = basis * np.sqrt(np.where(seen, gram, 0.0))[:, None, :]
+        bend, turn = np.linalg.eigh(basis.transpose(0, 2, 1) @ here.mixed @ basis)
+        straight = even @ turn
+    left = np.maximum(np.abs(1.0 - bend), margin)
+    return Inverse(-(root**2), straight * root[..., None], 1.0 - 1.0 / left)
 
 
-def _least(hessian: FloatArray) -> float:
+def _least(here: Jet) -> float:
     """1e-12 of what is typical of the blocks' largest curvatures."""
-    size = np.abs(np.diagonal(hessian, axis1=1, axis2=2)).max(axis=1)
+    size = np.abs(here.own).max(axis=1)
     return 1e-12 * float(np.median(size[size > 0]) if (size > 0).any() else 1.0)
-
-
-def _coupling(
-    program: Program,
-    inverse: FloatArray,
-    spend: FloatArray,
-    rows: NDArray[np.int64],
-    free: NDArray[np.bool_],
-    unit: FloatArray,
-) -> tuple[Matrix, Matrix]:
-    """The scaled rows A (r, m) and H^-1 A' (m, r)."""
-    m, k, n = len(spend), program.width, program.n_blocks
-    if len(rows) * m > SETTINGS.dense_entries:
-        flat = sparse.diags(unit) @ jacobian(program, spend, rows) @ sparse.diags(free.astype(float))
-        return flat, block_diagonal(inverse, k) @ flat.T
-    slopes = metric_slopes(program, spend, tuple(program.absolute))
-    a = np.zeros((len(rows), n, k))
-    for name, own in slopes.items():
-        part = program.matrix[name][rows].toarray().reshape(len(rows), n, 1, k)
-        a += np.matmul(part, own.reshape(n, k, k))[:, :, 0, :]
-    a = a * unit[:, None, None] * program.grid(free)
-    through = np.matmul(inverse, a[..., None])[..., 0].reshape(len(rows), m).T
-    return a.reshape(len(rows), m), through
 
 
 def _prices(flat: Matrix, through: Matrix, target: FloatArray) -> FloatArray:

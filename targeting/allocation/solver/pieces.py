@@ -18,7 +18,7 @@ from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import BASIC, Program
 from targeting.allocation.solver.blocks import block_value, jet
 from targeting.allocation.solver.certificate import ceiling
-from targeting.allocation.solver.deadline import NEVER, Deadline
+from targeting.allocation.solver.deadline import Deadline
 
 Piece = tuple[Program, Mapping[str, FloatArray]]  # a draw's curves and what its metrics are worth
 
@@ -53,16 +53,14 @@ class _Boxes:
         )  # fmt: skip
 
 
-def most_of(
-    pieces: Sequence[Piece], spend: FloatArray, tolerance: float, deadline: Deadline | None
-) -> FloatArray:
+def most_of(pieces: Sequence[Piece], spend: FloatArray, tolerance: float, deadline: Deadline) -> FloatArray:
     """(n_blocks,) bound of the sum of the pieces' price-adjusted values.
 
     Args:
         pieces: the same blocks and limits, each with its curves and weights.
         spend: (m,) the plan.
         tolerance: what the bounds may be too high by, together.
-        deadline: of cutting boxes; without one every block is looked at whole.
+        deadline: of cutting boxes.
     """
     program = pieces[0][0]
     n, grid, each = program.n_blocks, program.grid, tolerance / program.n_blocks
@@ -74,10 +72,10 @@ def most_of(
     bound = np.full(n, -np.inf)
     for level in range(SETTINGS.tail_cuts):
         top = _most_in(
-            pieces, boxes, best, np.maximum(each, 0.1 * boxes.excess) / (2 * len(pieces)), deadline or NEVER
+            pieces, boxes, best, np.maximum(each, 0.1 * boxes.excess) / (2 * len(pieces)), deadline
         )
         more = top > goal[boxes.block]
-        last = level == SETTINGS.tail_cuts - 1 or deadline is None or deadline.over
+        last = level == SETTINGS.tail_cuts - 1 or deadline.over
         if last or more.sum() > SETTINGS.tail_boxes * n:
             more[:] = False
         np.maximum.at(bound, boxes.block[~more], top[~more])

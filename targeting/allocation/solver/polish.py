@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import basic_metrics, jet
+from targeting.allocation.solver.blocks import Jet, basic_metrics, jet
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.newton import newton_step
 
@@ -84,7 +84,7 @@ def polish(
                 break
             continue
         ds, dp = newton_step(
-            program, here.hessian, here.slope, ~here.fixed, at.spend, here.rows, here.gap, at.size[here.rows]
+            program, here.jet, here.slope, ~here.fixed, at.spend, here.rows, here.gap, at.size[here.rows]
         )
         at.move(ds, here.rows, dp, timid=step < 3, dead=step > 8)
     return best
@@ -144,14 +144,14 @@ class _Conditions:
     Attributes:
         rows: the binding ones; gap: (len(rows),) limit - left-hand side.
         fixed: (m,) cells that are held at a limit; slope: (m,) of the others, 0 for those.
-        hessian: (n_blocks, k, k); residual: the largest error.
+        jet: of the price-adjusted value; residual: the largest error.
     """
 
     rows: NDArray[np.int64]
     gap: FloatArray
     fixed: NDArray[np.bool_]
     slope: FloatArray
-    hessian: FloatArray
+    jet: Jet
     residual: float
 
     @classmethod
@@ -168,7 +168,7 @@ class _Conditions:
         other = np.where(above, program.row_lower[rows], program.row_upper[rows])
         gap = np.where(np.isfinite(limit), limit, other) - point.lhs[rows]
         residual = _residual(slope, spend, here.value, gap / point.size[rows])
-        return cls(rows, gap, fixed, slope, here.hessian, residual)
+        return cls(rows, gap, fixed, slope, here, residual)
 
 
 def _residual(slope: FloatArray, spend: FloatArray, value: FloatArray, error: FloatArray) -> float:

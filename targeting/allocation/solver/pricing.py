@@ -135,5 +135,5 @@ def _ascent(program: Program, here: Jet, spend: FloatArray, low: FloatArray, hig
     free = ~(((s <= lo) & (g <= 0)) | ((s >= hi) & (g >= 0)))
     width = np.maximum(hi - lo, 1e-150)
     least = np.minimum(np.abs(g), 1e150) / width  # a straight cell steps no further than its interval
-    inverse = bent_inverse(here.hessian, free, np.maximum(least, 1e-280), margin=SETTINGS.climb_margin)
-    return np.where(free, -np.matmul(inverse, (g * free)[:, :, None])[:, :, 0], 0.0).ravel()
+    inverse = bent_inverse(here, free, np.maximum(least, 1e-280), margin=SETTINGS.climb_margin)
+    return np.asarray(np.where(free, -(inverse @ (g * free)), 0.0)).ravel()

@@ -133,16 +133,14 @@ def keep_floor(
         price = found.duals[-1][1] if found.duals else 0.0
         return _finished(tail, free, found.spend, price, free.upper_bound, gap_tol)
     rows = tail.rows(found.spend, risk.floor)
-    first = [bound(rows, found.spend, d, safest=False, tolerance=tolerance) for d in found.duals]
-    best = found.duals[int(np.argmin(first))]
-    prices, price, _q = best
-    closest = bound(rows, found.spend, best, safest=False, tolerance=tolerance, deadline=deadline)
+    prices, price, _q = found.duals[-1]
+    closest = bound(rows, found.spend, found.duals[-1], safest=False, tolerance=tolerance, deadline=deadline)
     own = program.lawful(prices)
     named = row_prices(problem, own, tail.real(found.spend))
     size = 1e-7 * abs(free.value) / max(problem.budget_cny, 1e-300)  # below is the interior point's rounding
     binding = tuple(n for n, p in named.items() if p > size)
     free = replace(free, shadow_prices=named, binding=binding, yuan_price=float(abs(own[0])))
-    return _finished(tail, free, found.spend, price, min(free.upper_bound, closest, *first), gap_tol)
+    return _finished(tail, free, found.spend, price, min(free.upper_bound, closest), gap_tol)
 
 
 def _reached(
@@ -199,8 +197,9 @@ def _safest(
         best = found.spend
     reached = tail.at(best)
     if reached < risk.floor - SETTINGS.tail_held * abs(risk.floor):
-        most = [bound(rows, best, d, safest=True, tolerance=tolerance) for d in found.duals]
-        proven = risk.measure == "cvar" and min(most, default=np.inf) < risk.floor
+        asked = found.duals[-1:] if risk.measure == "cvar" else []
+        most = [bound(rows, best, d, safest=True, tolerance=tolerance, deadline=deadline) for d in asked]
+        proven = min(most, default=np.inf) < risk.floor
         raise _out_of_reach(risk, reached, "there is no plan" if proven else "no plan found")
     return best
 

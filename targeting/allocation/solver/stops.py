@@ -6,9 +6,10 @@ or at least the spend from which an S-curve is steep enough, at most the spend a
 whole constraint where cells are additive, and a relaxation whose bound holds where placements compete.
 
 One floor m for every yuan is the price m on spend: the plan is then the best of value - m spend, and so is
-its certificate (no plan earns more after m a yuan). Where floors differ, or rows and minimums hold a plan
-below them, segments whose placements fall below the floor together are capped where all of them return it;
-what that may cost is in the gap that is reported.
+its certificate: no plan earns more after m a yuan, so `upper_bound` is the value plus what value - m spend
+may miss, and no bound on the value of plans that spend more. Where floors differ, or rows and minimums hold
+a plan below them, segments whose placements fall below the floor together are capped where all of them
+return it; what that may cost is in the gap that is reported.
 """
 
 from __future__ import annotations

@@ -111,12 +111,6 @@ def affordable_probes(
     return paying.filter(pl.Series(kept, dtype=pl.Boolean))
 
 
-def exploration_budget(information: pl.DataFrame, *, budget_cny: float, max_share: float = 0.1) -> float:
-    """Yuan worth spending on experiments: what the `affordable_probes` cost together."""
-    probes = affordable_probes(information, budget_cny=budget_cny, max_share=max_share)
-    return float(probes["probe_cny"].sum())
-
-
 def _trials(problem: Problem, spend: FloatArray) -> FloatArray:
     """(n_trials, n_cells) allowed spends of each cell, the plan's own first."""
     limits = problem.limits

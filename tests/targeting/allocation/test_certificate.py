@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from random_problems import brute_force, random_problem
 
-from targeting.allocation.solver.blocks import block_value, jet
+from benchmarks.allocation_instances import slotted
+from targeting.allocation.solver.blocks import block_value, jacobian, jet
 from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.layout import build
+from targeting.allocation.solver.newton import bent_inverse
+from targeting.allocation.solver.polish import lines
 from targeting.allocation.solver.pricing import legal, price
 
 
@@ -101,3 +104,23 @@ def test_the_ceiling_closes_where_reach_is_paid_for_and_spending_is_asked_for(se
     top = ceiling(program, weights, start, np.full(program.n_blocks, 1e-5 * np.abs(best).max()))
     assert (top.bound >= best - 1e-9 * np.abs(best)).all()
     assert (top.bound <= np.maximum(best, top.value) + 2e-5 * np.abs(best).max()).all()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_slots_meet_in_a_few_directions_and_nothing_of_the_hessian_is_lost(wide: bool) -> None:
+    """Dense Hessians of 60 cells a segment were most of 42 s of 30 slots x 200 segments x 2."""
+    problem = slotted(3, 6, 0)
+    program = build(problem)
+    rng = np.random.default_rng(1)
+    spend = rng.uniform(0.2, 1.0, len(program.cell)) * problem.budget_cny / len(program.cell)
+    here = jet(program, program.weights(np.zeros(len(program.row_lower))), spend)
+    inverse = bent_inverse(here, np.ones(here.own.shape, dtype=bool), 1e-300, margin=1e-9)
+    along = rng.normal(size=here.own.shape)
+    assert np.allclose(np.einsum("nij,nj->ni", here.hessian, inverse @ along), along, rtol=1e-6, atol=1e-9)
+    rows, step = np.arange(len(program.row_lower)), 1e-6 * spend
+    a = jacobian(program, spend, rows, wide=wide)
+    a = a.toarray() if wide else a
+    for cell in (0, 17, 35):
+        moved = np.where(np.arange(len(spend)) == cell, step, 0.0)
+        slope = (lines(program, spend + moved)[0] - lines(program, spend - moved)[0]) / (2 * step[cell])
+        assert np.allclose(a[:, cell], slope, rtol=1e-5, atol=1e-9 * np.abs(a).max())

@@ -13,7 +13,7 @@ from models.errors import CampaignError
 from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Solution
-from targeting.allocation.whatif.sensitivity import exploration_budget, value_of_information
+from targeting.allocation.whatif.sensitivity import affordable_probes, value_of_information
 
 
 def test_information_is_worth_nothing_where_the_plan_would_not_change():
@@ -82,12 +82,11 @@ def _cell_known(small, cell, d):
     )
 
 
-def test_the_exploration_budget_stays_within_its_share():
+def test_the_experiments_cost_at_most_their_share():
     problem = compile_problem(market(draws=40), budget_cny=1000)
     found = value_of_information(problem, solved(problem), max_draws=20)
-    assert 0.0 <= exploration_budget(found, budget_cny=1000.0) <= 100.0
-    assert exploration_budget(found, budget_cny=1000.0, max_share=0.0) == 0.0
-    assert exploration_budget(found.clear(), budget_cny=1000.0) == 0.0
+    assert affordable_probes(found, budget_cny=1000.0)["probe_cny"].sum() <= 100.0
+    assert affordable_probes(found, budget_cny=1000.0, max_share=0.0).is_empty()
 
 
 def test_it_needs_draws():
