@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from dataclasses import asdict
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from models.escaping.media import for_terminal
-from pipelines import cli_launch
+from pipelines import cli_judging, cli_launch
 from pipelines.cli_options import (
     Campaign,
     Config,
@@ -27,9 +26,9 @@ from pipelines.cli_options import (
     Lang,
     Language,
     Out,
-    PlanDir,
     Store,
     done,
+    planned,
 )
 from pipelines.progress import progress
 from pipelines.shell import EXIT_INPUT, complain, emit, execute, spoken
@@ -48,16 +47,6 @@ def whole(lang: Language = Lang.en) -> None:
     """Take `--lang` into the help; it is heard before (see `shell.execute`), wherever it stands."""
 
 
-def _planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -> None:
-    """The whole result as JSON; for people the message and the plan's summary."""
-    from pipelines.jobs.summary import plan_summary
-    from targeting.words import words_in
-
-    headline = str(getattr(words_in(plan.language), message)).format(**about)
-    told = asdict(result) if as_json else {}
-    emit(told, as_json=as_json, headline=headline if as_json else f"{headline}\n{plan_summary(plan)}")
-
-
 @app.command(epilog="Example: targeting demo --out demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for the simulated data and the plan.")] = Path("demo"),
@@ -72,7 +61,7 @@ def demo(
         result = run_demo(
             out=out, config=config, tracking_uri=tracking_uri, language=spoken().language, tell=tell
         )
-    _planned(result, result.plan, json, "demo_written")
+    planned(result, result.plan, json, "demo_written")
 
 
 @app.command(epilog="Example: targeting simulate --out data --world jewellery --users 40000 --seed 7")
@@ -188,7 +177,7 @@ def plan(
             language=spoken().language,
             tell=tell,
         )
-    _planned(result, result, json, "plan_written", where=result.out)
+    planned(result, result, json, "plan_written", where=result.out)
 
 
 @app.command(epilog="Example: targeting run --data data --campaign brief.yaml --out plan")
@@ -213,76 +202,10 @@ def run(
             language=spoken().language,
             tell=tell,
         )
-    _planned(result, result, json, "plan_written", where=result.out)
+    planned(result, result, json, "plan_written", where=result.out)
 
 
-app.registered_commands.extend(cli_launch.app.registered_commands)
-
-
-@app.command(epilog="Example: targeting evaluate --data data --plan plan")
-def evaluate(
-    data: Data,
-    plan: PlanDir,
-    trained_on: Annotated[
-        Path | None, typer.Option(help="Data directory the plan's model learned from: looks for drift.")
-    ] = None,
-    later: Annotated[
-        list[Path] | None,
-        typer.Option(help="Users table (or data directory) of a later snapshot, for retention; repeatable."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Directory for the page, the JSON and the tables; replaced as a whole."),
-    ] = None,
-    config: Config = None,
-    tracking_uri: Store = None,
-    json: Json = False,
-) -> None:
-    """What a finished campaign really did, against what was promised, by user logs or a delivery report."""
-    from pipelines.jobs.evaluate import run_evaluate
-
-    with progress("evaluate") as tell:
-        result = run_evaluate(
-            data=data,
-            plan=plan,
-            trained_on=trained_on,
-            later=later or (),
-            out=out,
-            config=config,
-            tracking_uri=tracking_uri,
-            tell=tell,
-        )
-    told = {"run_id": result.run_id} | ({"out": result.out} if result.out else {})
-    emit(asdict(result) if json else told, as_json=json, headline=result.headline)
-
-
-@app.command(epilog="Example: targeting backtest --data data --campaign data/campaign.yaml")
-def backtest(
-    data: Data, campaign: Campaign, config: Config = None, tracking_uri: Store = None, json: Json = False
-) -> None:
-    """What plans made on past days would have earned on the days after, judged by randomised rows."""
-    from pipelines.jobs.backtest import run_backtest
-
-    with progress("backtest") as tell:
-        result = run_backtest(
-            data=data, campaign=campaign, config=config, tracking_uri=tracking_uri, tell=tell
-        )
-    emit(asdict(result) if json else {"run_id": result.run_id}, as_json=json, headline=result.headline)
-
-
-@app.command(epilog="Example: targeting replay 0f3c... --out again")
-def replay(
-    run_id: Annotated[str, typer.Argument(help="MLflow run id printed by `plan` or `run`.")],
-    out: Out,
-    tracking_uri: Store = None,
-    json: Json = False,
-) -> None:
-    """Do a logged run again from what it recorded, and compare the two plans to the last li."""
-    from pipelines.jobs.replay import run_replay
-
-    with progress("replay") as tell:
-        result = run_replay(run_id=run_id, out=out, tracking_uri=tracking_uri, tell=tell)
-    _planned(result, result.plan, json, "plan_again", run=run_id, where=result.out)
+app.registered_commands.extend(cli_judging.app.registered_commands + cli_launch.app.registered_commands)
 
 
 @app.command("app", epilog="Example: targeting app --plan demo/plan")

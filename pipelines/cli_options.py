@@ -1,4 +1,4 @@
-"""Options that several commands have, and how a command tells its result. It must not import a job."""
+"""Options that several commands have, and how a command tells its result. Jobs are imported inside only."""
 
 from __future__ import annotations
 
@@ -59,3 +59,13 @@ def _told(w: Words, value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(w.told(part) if isinstance(part, str) else part for part in value)
     return value
+
+
+def planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -> None:
+    """The whole result as JSON; for people the message and the plan's summary."""
+    from pipelines.jobs.summary import plan_summary
+    from targeting.words import words_in
+
+    headline = str(getattr(words_in(plan.language), message)).format(**about)
+    told = asdict(result) if as_json else {}
+    emit(told, as_json=as_json, headline=headline if as_json else f"{headline}\n{plan_summary(plan)}")

@@ -39,7 +39,8 @@ MAY_WAIT = {
 
 # Files whose functions import what they need when they are called: the command line its jobs, and two that
 # run in another process, on Spark's workers and as the code that MLflow keeps beside a model.
-MAY_DEFER = {"pipelines.cli", "pipelines.cli_launch", "pipelines.engines.spark", "models.pyfunc_code"}
+COMMANDS = {f"pipelines.cli{part}" for part in ("", "_judging", "_launch", "_options")}
+MAY_DEFER = COMMANDS | {"pipelines.engines.spark", "models.pyfunc_code"}
 
 # Who may ask the simulators for a world: `tg.simulate` and two jobs. Nothing that learns or decides may.
 MAY_SIMULATE = {"targeting", "pipelines.jobs.simulate"}

@@ -32,11 +32,11 @@ def even_rows(rows: pl.DataFrame, *, people: int) -> pl.Series:
     """`even`: weight of each row; those of a placement's ranked rows sum to as many as they are worth.
 
     Args:
-        rows: user (or user_id), placement, exposed_at, impressions, randomized of shown rows.
+        rows: user_id, placement, exposed_at, impressions, randomized of shown rows.
         people: whom delivery could choose from.
     """
     c, shown = AUDIENCE.pressure_prior, pl.col("impressions").cast(pl.Float64)
-    own = ["user" if "user" in rows.columns else "user_id", "placement"]
+    own = ["user_id", "placement"]
     coin, day = pl.col("randomized").fill_null(False), pl.col("exposed_at").dt.date()
     rows = rows.select(*own, impressions=shown, day=day, coin=coin)
     ranked = rows.filter(~pl.col("coin"))
