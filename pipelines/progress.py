@@ -47,7 +47,12 @@ USUAL: Mapping[str, Mapping[str, float]] = MappingProxyType(
             "dividing the budget": 0.57,
             "writing the report": 0.60,
         },
-        "score": {"loading the model": 0.0, "users": 0.5, "writing": 0.97},
+        "score": {
+            "loading the model": 0.0,
+            "comparing with what is there": 0.45,
+            "users": 0.5,
+            "writing": 0.97,
+        },
         "assign": {
             "fingerprinting the scores": 0.01,
             "dealing people to parts": 0.61,
@@ -98,7 +103,7 @@ def step_of(command: str, stage: str) -> str:
     """`step 2 of 7`; nothing for a command whose steps are not listed.
 
     >>> step_of("run", "learning from the logs"), step_of("score", "users 1 to 9 of 20"), step_of("app", "x")
-    ('step 2 of 7', 'step 2 of 3', '')
+    ('step 2 of 7', 'step 3 of 4', '')
     """
     steps = [_is_step(step, stage) for step in USUAL.get(command, {})]
     return f"step {steps.index(True) + 1} of {len(steps)}" if any(steps) else ""

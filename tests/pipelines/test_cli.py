@@ -252,7 +252,7 @@ SHORT = {"check", "simulate"}
 def test_every_step_of_every_longer_command_is_listed_with_its_share():
     """So the share done and the time left are told for all of them, by one mechanism."""
     folder, walk = Path(pipelines.__file__).parent, Path(walk_forward.__file__)
-    shells = "".join((folder / name).read_text() for name in ("cli.py", "cli_judging.py", "cli_launch.py"))
+    shells = "".join(path.read_text() for path in folder.glob("cli*.py"))
     assert set(re.findall(r'progress\("(\w+)"\)', shells)) - SHORT == set(USUAL)
     jobs = "".join(
         path.read_text() for path in (*folder.glob("jobs/*.py"), folder / "engines/local.py", walk)
