@@ -36,7 +36,8 @@ class InfeasibleError(TargetingError):
     """No plan satisfies every constraint: relax one of those that the message names.
 
     Attributes:
-        conflict: Names, as in the brief, of a minimal set of constraints that cannot hold together.
+        conflict: Names, as in the brief, of a minimal set of constraints that cannot hold together (a larger
+            one where time was up: the message says so).
         relaxation: Smallest change of each limit (its own unit) that would make the set feasible.
     """
 
