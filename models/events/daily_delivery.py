@@ -93,7 +93,12 @@ def _shown(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
             date=pl.col("exposed_at").dt.date(),
             randomized_share=pl.col("randomized").fill_null(False).cast(pl.Float64),
         )
-        .join(people.lazy().select("user", pl.col("segment").cast(pl.Categorical)), on="user", how="inner")
+        .join(
+            people.lazy().select("user", pl.col("segment").cast(pl.Categorical)),
+            on="user",
+            how="inner",
+            maintain_order="left",  # a sum of yuan is of one order
+        )
         .collect()
         .with_columns(
             everything=pl.col("impressions").cast(pl.Float64).sum().over("user", "placement", "date")

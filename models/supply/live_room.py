@@ -99,12 +99,12 @@ def days_of_log(exposures: pl.DataFrame, scores: pl.DataFrame) -> RoomDays | Non
         exposures.lazy()
         .filter((pl.col("impressions") > 0) & pl.col("entered_live").is_not_null())
         .select("user_id", "placement", "impressions", "exposed_at", "entered_live")
-        .join(known.lazy(), on=["user_id", "placement"], how="inner")
+        .join(known.lazy(), on=["user_id", "placement"], how="inner", maintain_order="left")
         .select(pl.col("exposed_at").dt.date().alias("date"), size.alias("size"), "entered_live")
+        .collect()  # in one order and at once: parts summed apart differ from run to run
         .group_by("date", (pl.col("size").log() / ROOM.bin).floor().alias("bin"))
         .agg(pl.len().alias("rows"), pl.col("size").mean(), pl.col("entered_live").sum().alias("entries"))
         .sort("date", "bin")
-        .collect()
     )
     return _days(grouped)
 

@@ -13,6 +13,7 @@ import targeting as tg
 from models.errors import InfeasibleError
 from models.supply.curves import FAMILIES, CurveSet
 from targeting.allocation.problem import Market
+from targeting.allocation.solver.blocks import Jet
 from targeting.allocation.solver.layout import build
 from targeting.allocation.solver.newton import newton_step
 from targeting.allocation.solver.solve import solve
@@ -253,10 +254,13 @@ def test_a_price_of_reach_leaves_no_gap():
 
 def test_next_to_no_curvature_gives_no_step_and_no_warning():
     program = build(random_problem(1))
-    m, k = len(program.cell), program.width
+    m, n, k = len(program.cell), program.n_blocks, program.width
+    next_to_flat = Jet(
+        np.ones(n), np.ones((n, k)), np.full((n, k), -1e-320), np.zeros((n, k, 1)), np.zeros((n, 1, 1))
+    )
     ds, dp = newton_step(
         program,
-        np.full((program.n_blocks, k, k), -1e-320),
+        next_to_flat,
         np.ones(m),
         np.ones(m, dtype=bool),
         0.5 * program.upper,
