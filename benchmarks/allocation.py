@@ -190,17 +190,20 @@ def shadow_prices(runs: int) -> None:
 
 
 def price_error(problem: Problem, middle: Solution) -> float | None:
-    """Relative error of the budget's price; None where other limits bind at a side, or a gap is open."""
-    step = 2e-4 * problem.budget_cny
+    """Relative error of the budget's price beyond what the gaps of both ends leave open (2.5e-5 of the mean
+    return); None where other limits bind at a side, or a gap is open.
+    """
+    step, gap = 2e-4 * problem.budget_cny, 1e-8
     near = [replace(problem, budget_cny=problem.budget_cny + d) for d in (-step, step)]
-    ends = [solve(p, gap_tol=1e-8) for p in near]
+    ends = [solve(p, gap_tol=gap) for p in near]
     if not ends[0].binding == middle.binding == ends[1].binding or max(e.gap for e in ends) > 1e-7:
         return None
     if ((ends[0].spend_cny > 0) != (ends[1].spend_cny > 0)).any():
         return None
     slope = (ends[1].value - ends[0].value) / (2 * step)
     mean = middle.value / problem.budget_cny  # a price of 0 has no size of its own
-    return abs((middle.yuan_price or 0.0) - slope) / max(abs(slope), 1e-6 * mean)
+    off = abs((middle.yuan_price or 0.0) - slope) - gap * abs(middle.value) / (2 * step)
+    return max(off, 0.0) / max(abs(slope), 1e-6 * mean)
 
 
 def say_prices(name: str, found: list[float | None]) -> None:
