@@ -110,7 +110,7 @@ def run_assign(
         source = source_of(scores, brief, plan, settings)
         tell("fingerprinting the scores")
         prints = {"scores": scored_digest(source.table), **brief.prints, **_prints(settings, source, prices)}
-        if (held := _held(out, prints)) is not None:
+        if (held := _held(target, prints)) is not None:
             return _result(held, out, settings, source, already_done=True)
         with tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run:
             try:
@@ -157,13 +157,13 @@ def _prints(settings: AssignSettings, source: Source, prices: Path | None) -> di
     return {name: hashlib.sha256(data).hexdigest()[:32] for name, data in made_from.items()}
 
 
-def _held(out: Path, prints: Mapping[str, str]) -> AssignmentFile | None:
-    """The assignment of these very inputs, in a directory that `claim` found whole."""
+def _held(target: Target, prints: Mapping[str, str]) -> AssignmentFile | None:
+    """The assignment of these very inputs, where its lists are all there."""
+    if (said := target.held(ASSIGNMENT)) is None:
+        return None
     try:
-        held = read(
-            ASSIGNMENT_FILE, hold(out / ASSIGNMENT).data.decode(), source=ASSIGNMENT, what="assignment"
-        )
-    except (OSError, UnicodeError, DataError):
+        held = read(ASSIGNMENT_FILE, said.decode(), source=ASSIGNMENT, what="assignment")
+    except (UnicodeError, DataError):
         return None
     is_same = (dict(held.fingerprints), dict(held.versions)) == (dict(prints), _versions())
     return held if is_same else None

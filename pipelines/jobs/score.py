@@ -28,7 +28,7 @@ from pipelines import tracking
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.jobs.scored_users import model_print, score_users
 from pipelines.shell import Tell, silent
-from pipelines.store import Target, claim, disk, find_table, read_conformed
+from pipelines.store import Target, claim, find_table, read_conformed
 from pipelines.store.reading import print_of
 from pipelines.store.scores import SCORES_MANIFEST, ScoresManifest, write_scores
 from pipelines.store.streams import digests_of
@@ -81,7 +81,7 @@ def run_score(
         tell("loading the model")
         bundle = registry.load(model)
         tell("comparing with what is there")
-        if (held := _held(out, data, users, bundle)) is not None:
+        if (held := _held(target, data, users, bundle)) is not None:
             return _already(held, out=target.shown)
         inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}
         with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints={}) as run:
@@ -89,10 +89,12 @@ def run_score(
             return _score(bundle, data, users, target=target, settings=settings, run=run, tell=tell)
 
 
-def _held(out: Path, data: Path, users: Path, bundle: registry.Bundle) -> ScoresManifest | None:
-    """The manifest of scores of these very inputs, in a directory that `claim` found whole."""
+def _held(target: Target, data: Path, users: Path, bundle: registry.Bundle) -> ScoresManifest | None:
+    """The manifest of scores of these very inputs, where they are all there."""
+    if (said := target.held(SCORES_MANIFEST)) is None:
+        return None
     try:
-        held = ScoresManifest.model_validate_json(disk.read(out / SCORES_MANIFEST))
+        held = ScoresManifest.model_validate_json(said)
         now = {"users": print_of(digests_of(users)), **_logs_print(data)}
     except (OSError, ValidationError, DataError):
         return None
@@ -120,7 +122,7 @@ def _code_version() -> str:
 
 
 def _logs_print(data: Path) -> dict[str, str]:
-    """Fingerprint of the logs that say who is eligible no longer; none where there are none."""
+    """Fingerprint of the logs as they lie there; none where there are none."""
     try:
         return {"exposures": print_of(digests_of(find_table(data, "exposures")))}
     except (OSError, DataError):
@@ -139,12 +141,12 @@ def _score(
 ) -> ScoreResult:
     started = time.perf_counter()
     found = score_users(bundle.model, users=users, work=target.work, settings=settings, tell=tell)
-    followers, warnings = _new_fans(data)
-    still = pl.col("eligible") & ~pl.col("user_id").is_in(followers.implode())
+    logs = _logs(data)
+    still = pl.col("eligible") & ~pl.col("user_id").is_in(logs.new_fans.implode())
     model = {"model": model_print(bundle.model)}
     made_by = {
         "model_uri": bundle.uri,
-        "fingerprints": {"users": found.users_print, **_logs_print(data), **model},
+        "fingerprints": {"users": found.users_print, **logs.prints, **model},
         "engine": settings.engine,
         "code_version": _code_version(),
     }
@@ -167,17 +169,27 @@ def _score(
         eligible=manifest.eligible,
         rejected=manifest.rejected,
         reused_parts=found.reused,
-        warnings=(*(f"{users}: {odd.line()}" for odd in found.odd), *warnings),
+        warnings=(*(f"{users}: {odd.line()}" for odd in found.odd), *logs.warnings),
         missing=tuple(found.missing.values()),
     )
 
 
-def _new_fans(data: Path) -> tuple[pl.Series, tuple[str, ...]]:
-    """Who followed in the logs beside the users and is no longer eligible; what to say."""
+@dataclass(frozen=True)
+class _Logs:
+    """Who followed in the logs beside the users and is no longer eligible, the fingerprint of what was read,
+    and what to say.
+    """
+
+    new_fans: pl.Series
+    prints: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+def _logs(data: Path) -> _Logs:
     try:
-        exposures = read_conformed(find_table(data, "exposures"), "exposures").good
+        found = read_conformed(find_table(data, "exposures"), "exposures")
     except DataError as error:
         # Users alone are enough to score; logs that cannot be read are not worth a lost night.
         nobody = pl.Series("user_id", [], dtype=pl.String)
-        return nobody, (f"is_fan is taken as it stands, new fans cannot be told: {error}",)
-    return exposures.filter(pl.col("followed"))["user_id"].unique(), ()
+        return _Logs(nobody, {}, (f"is_fan is taken as it stands, new fans cannot be told: {error}",))
+    return _Logs(found.good.filter(pl.col("followed"))["user_id"].unique(), {"exposures": found.digest})

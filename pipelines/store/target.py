@@ -32,6 +32,7 @@ from models.errors import DataError
 from pipelines.store import disk
 from pipelines.store.manifest import MANIFEST, files_below, seal, strangers
 from pipelines.store.tables import DATA_TABLES, data_tables
+from targeting.plan.seal import listed_in
 
 _FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 _Stamp = tuple[int, int, int]
@@ -57,6 +58,18 @@ class Target:
     def work(self) -> Path:
         """Folder of finished parts; whoever writes there makes it. It stays until the target is replaced."""
         return self.beside / "work"
+
+    def held(self, name: str) -> bytes | None:
+        """A file that was published here; None where it is not, or another that came with it is gone.
+
+        That none of them was changed is known of a target that was claimed.
+        """
+        try:
+            listed = listed_in(disk.read(self.path / MANIFEST)) or {}
+            is_whole = name in listed and not listed.keys() - set(files_below(self.path))
+            return disk.read(self.path / name) if is_whole else None
+        except OSError:
+            return None
 
     @contextlib.contextmanager
     def replaced(self, *, keep_work: bool = False) -> Iterator[Path]:

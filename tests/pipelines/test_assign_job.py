@@ -225,6 +225,16 @@ def test_the_same_again_is_done_already_and_another_brief_replaces_it(desk, own_
     assert (other.already_done, other.spend_cny <= 75.0) == (False, True)
 
 
+def test_lists_that_are_gone_are_not_done_already(desk, own_folder):
+    first = desk()
+    [part] = sorted((own_folder / "out/assignment").glob("*.parquet"))
+    whole = part.read_bytes()
+    part.unlink()
+    again = desk()
+    assert (again.already_done, again.value, again.chosen) == (False, first.value, first.chosen)
+    assert part.read_bytes() == whole
+
+
 @pytest.mark.parametrize("damage", [False, True])
 def test_a_killed_job_goes_on_with_the_arrays_that_are_whole(desk, own_folder, monkeypatch, damage):
     from pipelines.jobs import assign as job

@@ -15,8 +15,11 @@ import pytest
 from models import registry
 from models.errors import DataError
 from pipelines import tracking
+from pipelines.jobs import score as score_job
 from pipelines.jobs.score import run_score
 from pipelines.store import read_scores, read_users
+from pipelines.store.reading import print_of
+from pipelines.store.streams import digests_of
 
 KEYS = ["user_id", "placement"]
 
@@ -158,6 +161,32 @@ def test_the_same_again_is_done_already_and_anything_else_replaces_it(trained, d
     )
     other = score(trained, data, out)
     assert (other.already_done, other.eligible > first.eligible) == (False, True)
+
+
+def test_scores_that_are_gone_are_not_done_already(trained, data_dir, tmp_path):
+    out = tmp_path / "scores"
+    first = score(trained, data_dir, out)
+    whole = (out / "scores.parquet").read_bytes()
+    (out / "scores.parquet").unlink()
+    again = score(trained, data_dir, out)
+    assert (again.already_done, again.users) == (False, first.users)
+    assert (out / "scores.parquet").read_bytes() == whole
+
+
+def test_the_fingerprint_of_the_logs_is_of_what_was_read(trained, data_dir, tmp_path, monkeypatch):
+    data = Path(shutil.copytree(data_dir, tmp_path / "data"))
+    logs = data / "exposures.parquet"
+    true, read = print_of(digests_of(logs)), score_job.read_conformed
+
+    def replaced_behind(path, table):
+        found = read(path, table)
+        pl.read_parquet(logs).head(10).write_parquet(logs)
+        return found
+
+    monkeypatch.setattr(score_job, "read_conformed", replaced_behind)
+    score(trained, data, tmp_path / "scores")
+    said = json.loads((tmp_path / "scores/manifest.json").read_text(encoding="utf-8"))
+    assert said["fingerprints"]["exposures"] == true
 
 
 def test_a_part_without_a_good_row_does_not_stop_the_others(trained, data_dir, tmp_path, settings):
