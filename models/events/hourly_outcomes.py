@@ -26,12 +26,13 @@ def hourly_outcomes(log: EventLog, *, horizon_days: int) -> pl.DataFrame:
         log.exposures.lazy()
         .filter((pl.col("placement") != CONTROL) & (pl.col("impressions") > 0))
         .select(*when, "placement", "cost_cny", "impressions", "followed", "exposure_id", cell="campaign_id")
+        .collect()  # in one order and at once: parts summed apart differ from run to run
     )
     sums = shown.group_by(keys).agg(
         spend=pl.col("cost_cny").sum(),
         units=pl.col("impressions").cast(pl.Float64).sum(),
         fans=pl.col("followed").cast(pl.Float64).sum(),
     )
-    worth = shown.join(value.lazy(), on="exposure_id", how="inner").group_by(keys).agg(pl.col("value").sum())
-    found = sums.collect().join(worth.collect(), on=keys, how="left", nulls_equal=True)
+    won = shown.join(value, on="exposure_id", how="inner", maintain_order="left")
+    found = sums.join(won.group_by(keys).agg(pl.col("value").sum()), on=keys, how="left", nulls_equal=True)
     return found.with_columns(pl.col("value").fill_null(0.0)).sort(keys)
