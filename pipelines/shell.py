@@ -243,9 +243,11 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except Terminated:
         complain(spoken().told_fault("terminated; nothing half-written was left behind"))
         return EXIT_TERMINATED
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, SystemExit) as error:
         # The reader (`| head`) went away: nothing to tell and nobody to tell it to. Of the first typer makes
-        # the second, with the status of an input that is wrong.
+        # the second, with the status of an input that is wrong; any other end is its maker's.
+        if BrokenPipeError not in (type(error), type(error.__context__)):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BaseException as error:  # the last resort: a person at a prompt gets one line, never a traceback

@@ -12,6 +12,7 @@ from pathlib import Path
 import jsonschema
 import polars as pl
 import pytest
+import typer
 import yaml
 
 import pipelines
@@ -263,6 +264,18 @@ def test_every_step_of_every_longer_command_is_listed_with_its_share():
     assert unlisted == set()
     for steps in USUAL.values():
         assert list(steps.values()) == sorted(steps.values())
+
+
+def test_an_end_that_is_no_closed_pipe_keeps_its_status():
+    other = typer.Typer()
+
+    @other.command()
+    def ends() -> None:
+        sys.exit(3)
+
+    with pytest.raises(SystemExit) as end:
+        shell.execute(other, [])
+    assert end.value.code == 3
 
 
 def test_python_dash_m_is_the_same_command(tmp_path):
