@@ -31,7 +31,7 @@ class Trend:
     """How a rate moved.
 
     Attributes:
-        now: Log of the rate on the last day with rows over its average of all rows; nothing is carried beyond.
+        now: Log of the rate on the last day with rows over its average of all rows; not carried beyond it.
         sd: Posterior deviation of `now`.
         age_days: Days before `as_of` at which `level` is known, the last day first; none: no drift.
         level: Log of the rate at that age over that of the last day.
