@@ -73,7 +73,7 @@ class Days:
         day = np.floor(age_days)
         width = np.ceil((np.ptp(day) + 1.0) / RATES.most_days) if len(day) else 1.0
         found, index = np.unique(np.floor(day / width), return_inverse=True)
-        seen, due = (np.bincount(index, x, len(found)) for x in (observed, expected))
+        seen, due = (np.bincount(index, x, len(found)).astype(np.float64) for x in (observed, expected))
         return cls((found + 0.5) * width, seen, due)
 
     @property
