@@ -21,7 +21,7 @@ from scipy import sparse
 
 from models.errors import SolverError, UndecidedError
 from models.supply.curves import POINTS, FloatArray
-from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
@@ -85,8 +85,7 @@ def row_prices(problem: Problem, prices: FloatArray, spend_cny: FloatArray) -> d
     got = outcomes(problem.market, spend_cny)
     found: dict[str, float] = {"total": float(abs(prices[0]))}
     for row, price in zip(problem.rows, np.abs(prices[1:]).tolist(), strict=True):
-        room = row.per_step if isinstance(row.per_step, float) else total(row.per_step, got)
-        found[row.name] = found.get(row.name, 0.0) + price * float(room)
+        found[row.name] = found.get(row.name, 0.0) + price * row.room(got)
         found["total"] += price * row.per_budget
     return found
 
