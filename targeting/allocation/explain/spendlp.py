@@ -12,7 +12,8 @@ from collections.abc import Collection
 import numpy as np
 from scipy import sparse
 
-from targeting.allocation.problem import CellLimit, Problem, Row, sparse_rows
+from models.supply.curves import FloatArray
+from targeting.allocation.problem import CellLimit, Metric, Problem, Row, sparse_rows
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.highs import maximise_whole
@@ -89,7 +90,8 @@ def _rows_of(source: CellLimit) -> list[Row]:
     """The limit of single cells as rows."""
     found = []
     for c in np.flatnonzero(~np.isnan(source.value)):
-        one, at, limit = {"spend": np.ones(1)}, np.array([c]), float(source.value[c])
+        at, limit = np.array([c]), float(source.value[c])
+        one: dict[Metric, FloatArray] = {"spend": np.ones(1)}
         if source.side == "min_if_used_cny":
             found.append(Row(source.name, {**one, "active": np.full(1, -limit)}, lower=0.0, cells=at))
         elif source.side == "lower_cny":

@@ -51,13 +51,16 @@ def _returns(brief: Brief, constraint: RoiFloor | Target, least: float, where: s
 def ratio(brief: Brief, constraint: Ratio) -> Compiled:
     """spend(of) - max spend(to) <= 0 and spend(of) - min spend(to) >= 0."""
     cells = brief.market.cells
-    of = select(cells, constraint.of.given(), name=constraint.name)
-    to = select(cells, constraint.to.given(), name=constraint.name)
+    of, to = (
+        select(cells, side.given(), name=constraint.name).astype(np.float64)
+        for side in (constraint.of, constraint.to)
+    )
     found: list[Row] = []
     for where, group in parts_of(brief, constraint, constraint.each):
         for key, step in steps_of(constraint).items():
+            size = float(getattr(constraint, key))
             lower, upper = (0.0, np.inf) if key == "min" else (-np.inf, 0.0)
-            apart: dict[Metric, FloatArray] = {"spend": of[group] - getattr(constraint, key) * to[group]}
+            apart: dict[Metric, FloatArray] = {"spend": of[group] - size * to[group]}
             room: dict[Metric, FloatArray] = {"spend": step.size * to[group]}
             found.append(Row(constraint.name, apart, lower, upper, where=where, per_step=room, cells=group))
     return Compiled(rows=tuple(found))
