@@ -36,22 +36,23 @@ $(VENV)/python.stamp:
 	touch $@
 
 # Stamps: an installed environment is installed again only when the pins or the metadata change.
+# Modules are compiled when they are first imported: compiling all of them takes pip 40 s, and most are never asked for.
 # pip takes nothing whose hash is not in the lock, itself and setuptools included; the lock is complete, so nothing is resolved (pip cannot pin extras).
 $(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml requirements/app.lock
 	@echo "installing the locked dependencies into $(VENV) (once, a few minutes)"
-	$(PIP) install --require-hashes --no-deps -r requirements/app.lock
+	$(PIP) install --no-compile --require-hashes --no-deps -r requirements/app.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml requirements/dev.lock
 	@echo "installing the locked dependencies and test tools into $(VENV) (once, a few minutes)"
-	$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
+	$(PIP) install --no-compile --require-hashes --no-deps -r requirements/dev.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $(VENV)/demo.stamp $@
 
 # Sphinx is no part of the product: what it needs beside the locked environment is pure Python, one wheel each.
 $(VENV)/docs.stamp: $(VENV)/dev.stamp requirements/docs.lock
-	$(PIP) install --require-hashes --no-deps -r requirements/docs.lock
+	$(PIP) install --no-compile --require-hashes --no-deps -r requirements/docs.lock
 	touch $@
 
 # The locks from the pins of constraints.txt: every wheel that the index lists, for every platform. Needs uv.

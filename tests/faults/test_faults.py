@@ -10,6 +10,7 @@ from tests.faults.mutations import make_originals, run_mutations
 from tests.faults.schedules import run_schedules
 
 
+@pytest.mark.slow
 def test_no_schedule_of_faults_loses_doubles_or_hides_anything():
     told = run_schedules(500)
     assert sum(told.values()) == 500

@@ -88,9 +88,11 @@ WHOLE = {
 }  # fmt: skip
 
 
-def compared(path, table, monkeypatch):
+def compared(path, table, monkeypatch, *, in_pieces):
     whole = read_conformed(path, table)
     monkeypatch.setattr(pieces, "PIECE_BYTES", 1000)
+    if in_pieces:  # a plain file is never held whole
+        monkeypatch.setattr(pieces, "read_conformed", None)
     found = pieces.read_checked(path, table)
     assert found.good.columns == whole.good.columns
     kept = KEYS if table == "users" else whole.good.columns
@@ -114,17 +116,7 @@ def test_pieces_say_what_the_whole_says(kind, above, tmp_path, monkeypatch):
             pieces.read_checked(path, table)
         assert str(found.value) == str(whole.value)
     else:
-        compared(path, table, monkeypatch)
-
-
-@pytest.mark.parametrize("kind", IN_PIECES)
-def test_plain_files_are_never_held_whole(kind, tmp_path, monkeypatch):
-    table, rows = IN_PIECES[kind]
-    path = tmp_path / f"{table}.csv"
-    path.write_text("\n".join([HEADS[table], *rows]))
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 1000)
-    monkeypatch.setattr(pieces, "read_conformed", None)
-    pieces.read_checked(path, table)
+        compared(path, table, monkeypatch, in_pieces=kind in IN_PIECES and not above)
 
 
 @pytest.mark.parametrize("held", [b"", b"\n\n", b"user_id"])
