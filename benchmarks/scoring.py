@@ -222,7 +222,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--core-hour-cny", type=float, default=0.3, help="of a rented core: put your own")
     parser.add_argument("--memory", type=int, nargs="*", default=[])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "benchmarks-scoring")
-    parser.add_argument(nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
