@@ -43,7 +43,7 @@ def test_capacities_of_the_stated_size_are_shrunk_best(monkeypatch, name):
             outcome="impressions",
         )  # fmt: skip
         fitted = fit.fit_supply(built, rng=np.random.default_rng(0), n_draws=2)
-        found = fitted.mode.log_capacity.reshape(3, -1).mean(axis=0)
+        found = fitted.draws.log_capacity.mean(axis=0).reshape(3, -1).mean(axis=0)
         return float(np.mean((found - truth) ** 2))
 
     assert loss(1.0) < min(loss(1 / right_size.FACTOR), loss(right_size.FACTOR))
