@@ -135,9 +135,7 @@ def _places(blocks: tuple[Block, ...]) -> list[slice]:
 
 def _summed(blocks: tuple[Block, ...], x: FloatArray, part: str) -> FloatArray:
     """(n_units,) sum of the effects on one parameter."""
-    terms = [
-        x[at][b.index] for b, at in zip(blocks, _places(blocks), strict=True) if b.part == part
-    ]
+    terms = [x[at][b.index] for b, at in zip(blocks, _places(blocks), strict=True) if b.part == part]
     return np.asarray(sum(terms))
 
 
@@ -220,7 +218,9 @@ def _day_scatter(
 
     The effects of days are taken out of what was expected: they are a part of it.
     """
-    passing = np.concatenate([x[at] * (b.name == "day") for b, at in zip(blocks, _places(blocks), strict=True)])
+    passing = np.concatenate(
+        [x[at] * (b.name == "day") for b, at in zip(blocks, _places(blocks), strict=True)]
+    )
     expected = state.mean / np.exp(state.jacobian @ passing)  # type: ignore[operator]
     got, due = (np.bincount(units.day, w) for w in (units.got, expected))
     apart = (dispersion + noise**2 * np.bincount(units.day, expected**2) / due) / due

@@ -124,7 +124,9 @@ class Counts:
                 np.log(whole / effective[at]), weights=_sum_by(self.group, self.pairs)[at] + 1.0
             )
             stable = unevenness(total[at], self.ever[at], whole, self.ever_pairs[at])
-            h[self.place == j] = stable**SUPPLY.activity_share * np.exp(np.clip(away, 0.0, np.log(SUPPLY.most_away)))
+            h[self.place == j] = stable**SUPPLY.activity_share * np.exp(
+                np.clip(away, 0.0, np.log(SUPPLY.most_away))
+            )
         return h
 
     def _effective(self, size: FloatArray) -> FloatArray:

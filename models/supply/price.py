@@ -88,5 +88,7 @@ def mean_curve(log_price: FloatArray, log_capacity: FloatArray) -> tuple[FloatAr
         off = np.log(mean) - x[0] - np.log(-np.expm1(-shape * grown))
         slopes = np.stack([np.ones_like(u), -shape * u / (1.0 + u) * ratio, shape * grown * ratio])
         gram = np.einsum("aik,bik->kab", slopes, slopes) + RIDGE * np.eye(3)
-        x = x + np.clip(np.linalg.solve(gram, np.einsum("aik,ik->ka", slopes, off)[..., None])[..., 0].T, -1, 1)
+        x = x + np.clip(
+            np.linalg.solve(gram, np.einsum("aik,ik->ka", slopes, off)[..., None])[..., 0].T, -1, 1
+        )
     return np.exp(x[0]), np.exp(x[1]), np.exp(x[2])

@@ -207,7 +207,10 @@ def _model(fit: SupplyFit, *, cells: pl.DataFrame, per_user: bool, units: int) -
         log_capacity_draws=fit.draws.log_capacity,
         per_user=per_user,
         diagnostics={
-            "noise": fit.noise, "dispersion": fit.dispersion, "scatter of days": fit.days, "units": float(units)
+            "noise": fit.noise,
+            "dispersion": fit.dispersion,
+            "scatter of days": fit.days,
+            "units": float(units),
         },  # fmt: skip
     )
 

@@ -20,7 +20,7 @@ class SupplySettings:
             was seen. Tested.
         usual_a_day: And at least so many impressions of one merchant a day, where people are known.
             Convention.
-        bend_sd: Deviation of that: a factor of 3.3 either way. Tested.
+        bend_sd: Deviation of that: a factor of 2.7 either way. Tested.
         most_a_day: Impressions of one merchant a person sees on a day, whatever is paid, unless the logs show
             more. Convention.
         capped_people: People expected beyond the most that anybody was shown on a day, from whom on that is a
@@ -64,7 +64,7 @@ class SupplySettings:
 
     capacity_over_observed: float = 4.0
     usual_a_day: float = 1.5
-    bend_sd: float = 1.2
+    bend_sd: float = 1.0
     most_a_day: float = 30.0
     capped_people: float = 5.0
     usual_times: float = 3.0

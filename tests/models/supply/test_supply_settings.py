@@ -13,8 +13,8 @@ from models.supply.settings import SUPPLY
 
 
 def placements_that_deliver_more(n, rng, *, days=12, users=1000.0):
-    """Hill curves whose capacity is four times the most delivered, give or take exp(0.8); noisy days."""
-    log_capacity = np.maximum(np.log(4.0) + rng.normal(0.0, 0.8, n), np.log(1.3))
+    """Hill curves whose capacity is four times the most delivered, give or take exp(1.0); noisy days."""
+    log_capacity = np.maximum(np.log(4.0) + rng.normal(0.0, 1.0, n), np.log(1.3))
     rows = []
     for j, top in enumerate(users * np.exp(log_capacity)):
         half_cny = 0.05 * top
