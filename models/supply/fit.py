@@ -8,19 +8,19 @@ regression, all placements together:
     bend  = placement + cell + doubt
 
 Every term is a block of normal effects around its prior mean, their deviations given (`settings`). Those of
-days (Student-t) and campaigns are small: a thousand units of one campaign share what its audience is like and are no thousand
-witnesses of how price rises with pressure. The fit is the posterior mode by Gauss-Newton on a quasi-likelihood with variance
-phi mu + sigma^2 mu^2 and Huber weights. Draws are of
-the normal posterior around it, by perturbing data and priors and solving once (Papandreou & Yuille, NeurIPS
-2010), in pairs around it, so that means over few of them hold: what the units do not say stays as wide as the prior, so doubt grows with distance from the pressures
-that were seen.
+days (Student-t) and campaigns are small: a thousand units of one campaign share what its audience is like and
+are no thousand witnesses of how price rises with pressure. The fit is the posterior mode by Gauss-Newton on a
+quasi-likelihood with variance phi mu + sigma^2 mu^2 and Huber weights. Draws are of the normal posterior
+around it, by perturbing data and priors and solving once (Papandreou & Yuille, NeurIPS 2010), in pairs around
+it, so that means over few of them hold: what the units do not say stays as wide as the prior, so doubt grows
+with distance from the pressures that were seen.
 
 It must not import anything above `models.supply.units`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np

@@ -11,8 +11,8 @@ times, k of mean 1 and E[k^2] = h,
 The first gives pressure, overlapping campaigns added up; the second the unevenness h of each placement, and
 pressure where only reach is known. Unevenness is people's activity, or campaigns that press some harder than
 others: only of the former is a pressure to be cleared, the latter *is* pressure. Half of log h is taken for
-activity. A few pairs say little, so pressures are pooled: over the days of a campaign in a segment, whose audience is taken to stay while its money changes, as
-far as the days' own pairs do not speak against it.
+activity. A few pairs say little, so pressures are pooled: over the days of a campaign in a segment, whose
+audience is taken to stay while its money changes, as far as the days' own pairs do not speak against it.
 
 It must not import anything above numpy and the settings.
 """

@@ -211,7 +211,7 @@ def _model(fit: SupplyFit, *, cells: pl.DataFrame, per_user: bool, units: int) -
             "dispersion": fit.dispersion,
             "scatter of days": fit.days,
             "units": float(units),
-        },  # fmt: skip
+        },
     )
 
 

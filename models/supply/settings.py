@@ -35,8 +35,8 @@ class SupplySettings:
             is not pulled towards them. Cited: Lange, Little & Taylor, JASA 1989 (small fixed values).
         huber: Pearson residual from which a unit weighs less. Cited: Huber 1981, 95 % efficiency at 1.345 to
             near 100 % at 2.5.
-        randomised_units: Units of a report in each placement with randomised money that carry the curve alone.
-            Convention.
+        randomised_units: Units of a report in each placement whose money was randomised that carry the curve
+            alone. Convention.
         iterations: Of the fit. Derived: the spreads settle to 1 %.
         cell_events: Events at its placement's rate added to a cell's own price. Convention.
         pressure_quantile: Of the units' pressures, weighed by money, that the prior of capacity stands on.
@@ -50,12 +50,12 @@ class SupplySettings:
         most_away: Audience of a campaign over those who are there on a day, at most: more than that and it
             has changed its audience. Convention.
         reach_error: Relative error of the reach that gamma-distributed activity implies. Convention.
-        transfer_sds: Deviations between those who were bought and everybody at once: price of a placement and
-            of a cell, capacity of a placement beyond the pressures that were seen, and its log bend. Where it is
-            counted how often people were shown; where the money is known to be spread over everybody; where
-            only a segment's days are known; where rows of one day stand for days (they may address audiences
-            of different size, which makes returns look more constant than they are). The first is calibrated
-            on random worlds of seeds 300-339 and another merchant's, the others are convention.
+        transfer_sds: Deviations between those who were bought and everybody at once: log price of a placement
+            and of a cell, log capacity of a placement beyond the pressures that were seen, and log bend all
+            along. Four cases: it is counted how often people were shown; the money is known to be spread over
+            everybody; only a segment's days are known; rows of one day stand for days (they may address
+            audiences of different size, which makes returns look more constant than they are). The first is
+            calibrated on random worlds of seeds 300-339, the others are convention.
         misfit: Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.

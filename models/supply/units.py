@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from models.arrays import FloatArray, IntArray
 from models.errors import DataError
@@ -37,8 +36,7 @@ class Units:
         price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where
             `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
             saturated one.
-        transfer_sds: deviations between what the units show and what holds for everybody at once: log price of
-            a placement and of a cell, log capacity of a placement beyond what was seen, and all along the curve.
+        transfer_sds: what may differ between the units and everybody at once (`SupplySettings.transfer_sds`).
         dispersion: variance over mean of what is counted, to start from.
     """
 
