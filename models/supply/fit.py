@@ -221,7 +221,7 @@ def _day_scatter(
     passing = np.concatenate(
         [x[at] * (b.name == "day") for b, at in zip(blocks, _places(blocks), strict=True)]
     )
-    expected = state.mean / np.exp(state.jacobian @ passing)  # type: ignore[operator]
+    expected = state.mean / np.exp(state.jacobian @ passing)
     got, due = (np.bincount(units.day, w) for w in (units.got, expected))
     apart = (dispersion + noise**2 * np.bincount(units.day, expected**2) / due) / due
     beyond = np.log((got + 0.5) / (due + 0.5)) ** 2 - apart

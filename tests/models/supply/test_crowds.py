@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 from crowds import crowd
 
-from models.supply import pressure
+from models.supply import fit, pressure
 from models.supply.response import fit_response
 from models.supply.settings import SUPPLY
 
@@ -75,3 +76,41 @@ def test_a_curve_never_promises_more_than_a_person_sees():
     made = crowd(1)
     fitted = fit_response(made.daily, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=50)
     assert np.exp(fitted.log_capacity_draws).max() <= 40.0
+
+
+def test_a_dear_audience_that_is_pressed_hard_does_not_pass_for_saturation(monkeypatch):
+    """One campaign is on everybody; one presses a sixth of them five times as hard and pays 40 % more.
+
+    Neither one's price moves when its own money does.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for day in range(28):
+        for name, people, pressure_, price in (("all", 6_000, 0.1, 0.05), ("few", 1_000, 0.5, 0.07)):
+            for segment in ("s0", "s1"):
+                shown = people * pressure_ * rng.uniform(0.5, 1.5)
+                pairs = shown**2 / people
+                when = date(2020, 10, 1) + timedelta(day)
+                rows.append((when, name, segment, "video", price * shown, shown, 0.9 * shown, pairs, pairs))
+    names = [
+        "date",
+        "campaign_id",
+        "segment",
+        "placement",
+        "cost_cny",
+        "impressions",
+        "reached",
+        "pairs",
+        "crowd",
+    ]
+    daily = pl.DataFrame(rows, schema=names, orient="row")
+
+    def capacity():
+        model = fit_response(
+            daily, users_by_segment={"s0": 6_000.0, "s1": 6_000.0}, rng=np.random.default_rng(0), n_draws=50
+        )
+        return np.exp(model.log_capacity_draws.mean(axis=0)).min()
+
+    told = capacity()
+    monkeypatch.setattr(fit, "SUPPLY", replace(SUPPLY, passing_sd=1e-6))
+    assert told > 1.5 * capacity()

@@ -250,3 +250,16 @@ def test_daily_delivery_adds_up_and_leaves_the_held_out_away():
             made.assignment,
         )
     )
+
+
+def test_the_curve_is_the_mean_of_its_draws():
+    """A plan that maximises expectation needs the curve of what money buys on average, doubt included."""
+    model = fitted(shop(4, spread=1e-9, segments=4), n_draws=200)
+    for share in (0.3, 1.0, 3.0, 10.0, 30.0):
+        spend = share * model.observed_max_cny()
+        mean = model.draws().value(np.tile(spend, (200, 1))).mean(axis=0)
+        assert np.allclose(model.curves().value(spend), mean, rtol=0.05)
+    spend = 10.0 * model.observed_max_cny()
+    price, capacity = (np.exp(x.mean(axis=0)) for x in (model.log_price_draws, model.log_capacity_draws))
+    top = capacity * model.cells["size"].to_numpy()
+    assert (model.curves().value(spend) < top * spend / (spend + top * price)).all()  # Jensen
