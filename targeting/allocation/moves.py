@@ -99,10 +99,7 @@ def marginals(
 
 
 def _by_component(
-    market: Market,
-    spend: FloatArray,
-    coefficients: Mapping[Metric, FloatArray],
-    near: Neighbours,
+    market: Market, spend: FloatArray, coefficients: Mapping[Metric, FloatArray], near: Neighbours
 ) -> FloatArray:
     """(n_trials, n_components)."""
     metrics = outcomes(market, spend)

@@ -131,9 +131,11 @@ class Row:
     "live"). `aim` marks a target: a plan that spends nothing does not reach it.
 
     Attributes:
+        coefficients: of the metrics, each (n_cells,), or (len(cells),) where `cells` is given.
         per_step: room that one natural step of the brief's number gives (`campaign.steps`): so much, or as
             much as these metrics are at the plan (0.1 of a return is 0.1 yuan a yuan spent).
         per_budget: room that one yuan more of budget gives, where the limit is a share of it.
+        cells: numbers of the cells that the row speaks of; None for all. Thousands of rows speak of few each.
     """
 
     name: str
@@ -145,18 +147,47 @@ class Row:
     aim: bool = False
     per_step: float | Mapping[Metric, FloatArray] = 1.0
     per_budget: float = 0.0
+    cells: NDArray[np.int64] | None = None
+
+    def lhs(self, metrics: Mapping[Metric, FloatArray]) -> FloatArray:
+        """(...) sum of coefficient * metric, of metrics (..., n_cells)."""
+        return self._sum(self.coefficients, metrics)
+
+    def room(self, metrics: Mapping[Metric, FloatArray]) -> float:
+        """What a natural step gives at these metrics (n_cells,)."""
+        step = self.per_step
+        return float(self._sum(step, metrics) if isinstance(step, Mapping) else step)
+
+    def _sum(self, weights: Mapping[Metric, FloatArray], metrics: Mapping[Metric, FloatArray]) -> FloatArray:
+        here = slice(None) if self.cells is None else self.cells
+        each = (np.asarray(metrics[m][..., here] * c).sum(axis=-1) for m, c in weights.items())
+        return sum(each, np.asarray(0.0))
+
+    def size(self, metrics: Mapping[Metric, FloatArray]) -> float:
+        """What a violation at metrics (n_cells,) is measured against: the absolute terms, or a limit."""
+        terms = float(self._sum({m: np.abs(c) for m, c in self.coefficients.items()}, metrics))
+        return max(terms, *(abs(x) if np.isfinite(x) else 0.0 for x in (self.lower, self.upper)))
+
+    def spread(self, n_cells: int) -> dict[Metric, FloatArray]:
+        """The coefficients of all cells, each (n_cells,)."""
+        found: dict[Metric, FloatArray] = {}
+        for metric, c in self.coefficients.items():
+            found[metric] = np.zeros(n_cells)
+            found[metric][slice(None) if self.cells is None else self.cells] = c
+        return found
 
 
-def sparse_rows(
-    rows: Sequence[Mapping[Metric, FloatArray]], metric: Metric, n_cells: int
-) -> sparse.csr_matrix:
+def sparse_rows(rows: Sequence[Row], metric: Metric, n_cells: int) -> sparse.csr_matrix:
     """(len(rows), n_cells) coefficients of one metric: thousands of rows speak of few cells each."""
-    none, given = np.zeros(0, dtype=np.int64), [np.asarray(row.get(metric, 0.0)) for row in rows]
-    at = [np.flatnonzero(c) if c.ndim else (np.arange(n_cells) if c else none) for c in given]
-    values = [c[k] if c.ndim else np.full(len(k), float(c)) for c, k in zip(given, at, strict=True)]
+    every = np.arange(n_cells)
+    cells = [every if row.cells is None else row.cells for row in rows]
+    at = [k if metric in row.coefficients else every[:0] for row, k in zip(rows, cells, strict=True)]
+    values = [np.zeros(len(k)) + row.coefficients.get(metric, 0.0) for row, k in zip(rows, at, strict=True)]
     ends = np.cumsum([0, *(len(k) for k in at)])
-    parts = np.concatenate([*values, np.zeros(0)]), np.concatenate([*at, none]), ends
-    return sparse.csr_matrix(parts, shape=(len(rows), n_cells))
+    parts = np.concatenate([*values, np.zeros(0)]), np.concatenate([*at, every[:0]]), ends
+    found = sparse.csr_matrix(parts, shape=(len(rows), n_cells))
+    found.eliminate_zeros()
+    return found
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,9 @@ class Settings:
             Derived: prices are told to 1e-3.
         price_nothing: share of the objective below which a limit's price x size is rounding. Derived.
         priced_cells: cells up to which prices are looked for by a linear program. Measured.
-        stop_rounds, stop_sweeps: solves, and turns of cells given each other, to keep floors. Measured.
-        stop_safe: where placements compete plans keep a marginal floor by this share. Derived: its difference
-            quotient over a millionth of the spend.
+        stop_rounds: solves at prices on spend, to keep floors. Tried on a few sets.
         stop_forgiven: share of a floor that whole 厘 may cost. Derived: a 厘 of 10 yuan.
-        stop_grid, stop_halvings: points and halvings in the search for a stop: 40 x 2^25 is the rounding
-            of a spend. stop_bisections: halvings of an interval. Derived.
+        stop_bisections: halvings of an interval: the rounding of a spend. Derived.
         stop_shift: share of a floor by which it is moved to see what it is worth. Derived: prices are told to
             1e-3.
         crowded: expected follows x per person beyond which a worthless neighbour may raise a last yuan.
@@ -159,12 +156,8 @@ class Settings:
     price_exact: float = 1e-6
     price_nothing: float = 1e-12
     priced_cells: int = 5000
-    stop_rounds: int = 6
-    stop_sweeps: int = 12
-    stop_safe: float = 2e-6
+    stop_rounds: int = 12
     stop_forgiven: float = 1e-4
-    stop_grid: int = 40
-    stop_halvings: int = 25
     stop_bisections: int = 60
     stop_shift: float = 1e-3
     crowded: float = 1.79

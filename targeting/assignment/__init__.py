@@ -25,13 +25,11 @@ one. So rounding costs at most as many offers as there are limits, and less afte
 over those next to a tie (`core`), which also proves small tables optimal. Limits hold exactly: sums are
 made again from the offers chosen, and a choice that breaks a limit is never returned.
 
-`choose` is the way in, `offers` and `limits` read what the caller gives, `crowd` holds it in arrays, `hull`
-has every budget's best at once, `contradiction` says why there is none, `assigned` is what comes back,
-`effort` has every tuning number. No cvxpy, no randomness, no disk, no clock: the answer depends on the
-input alone.
+`choose` is the way in, `offers` and `limits` read what the caller gives, `crowd` holds it in arrays,
+`contradiction` says why there is none, `assigned` is what comes back, `effort` has every tuning number. No
+cvxpy, no randomness, no disk, no clock: the answer depends on the input alone.
 
-Source: E. Sverdrup, H. Wu, S. Athey, S. Wager (2024), Qini curves for multi-armed treatment rules, for one
-budget; P. Sinha, A. Zoltners (1979), The multiple-choice knapsack problem, Operations Research 27, for the
+Source: P. Sinha, A. Zoltners (1979), The multiple-choice knapsack problem, Operations Research 27, for the
 decomposition by person.
 """
 

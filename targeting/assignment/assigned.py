@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
-from models.errors import CampaignError
 from targeting.allocation.problem import relative_gap
 from targeting.assignment.crowd import People
-from targeting.assignment.hull import whole_path
 from targeting.printing import printed
-
-PATH = {
-    "budget_cny": pl.Float64,
-    "spend_cny": pl.Float64,
-    "value": pl.Float64,
-    "upper_bound": pl.Float64,
-    "gap": pl.Float64,
-    "price": pl.Float64,
-}
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +72,7 @@ class Assignment(Judged):
         status: `optimal` (gap within the tolerance asked for) or `within_gap`.
         limits: one row per limit, `total` (the budget) first: name, where, lower, used, upper, price, unit.
         budget_cny: the budget.
-        people: every offer, to ask again.
+        people: every offer.
     """
 
     chosen: pl.DataFrame
@@ -102,39 +90,6 @@ class Assignment(Judged):
     @property
     def _keys(self) -> list[str]:
         return ["placement", "package"] if self.people.packages else ["placement"]
-
-    def path(self, budgets: Iterable[float]) -> pl.DataFrame:
-        """The best assignment for each budget, in one pass over the people.
-
-        Args:
-            budgets: yuan, each >= 0.
-
-        Returns:
-            budget_cny, spend_cny and value of the whole people that fit, in the order of worth per yuan;
-            upper_bound (exact optimum with one person in part: concave in the budget), gap, price (worth of
-            the next yuan). `assign` at a budget fills what is left of it with other people, so its value lies
-            between the two.
-
-        Raises:
-            CampaignError: there are limits besides the budget, or a budget is no finite number >= 0.
-        """
-        if len(self.people.rows) > 1:
-            raise CampaignError(
-                f"path: is for the budget alone, and limit '{self.people.rows[1].label}' stands beside it; "
-                f"call assign for each budget"
-            )
-        wanted = [float(b) for b in budgets]
-        bad = [b for b in wanted if not (np.isfinite(b) and b >= 0)]
-        if bad:
-            raise CampaignError(f"budgets: expected finite numbers >= 0, got {bad[0]}")
-        path = whole_path(self.people)
-        rows = []
-        for budget in wanted:
-            whole, bound, price = path.at(budget)
-            value = float(path.worth[whole])
-            spend = float(path.cost_cny[whole])
-            rows.append((budget, spend, value, bound, relative_gap(bound, value), price))
-        return pl.DataFrame(rows, schema=PATH, orient="row")
 
     def __str__(self) -> str:
         """The totals, a line per placement and a line per limit."""

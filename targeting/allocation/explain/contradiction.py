@@ -21,7 +21,7 @@ from targeting.allocation.explain.remedies import one_line
 from targeting.allocation.explain.spendlp import BUDGET, least_slack, linear_names
 from targeting.allocation.formulation.compile import combine
 from targeting.allocation.moves import trial_gains
-from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import CellLimit, Metric, Problem, Row, Solution
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.deadline import Deadline
@@ -110,15 +110,15 @@ def solve_or_explain(
 def _refuse_nothing(problem: Problem, spend_cny: FloatArray) -> None:
     """A return that no yuan brings is "kept" by spending nothing, which is no plan for a target."""
     for row in problem.rows:
-        least = -np.asarray(row.coefficients.get("spend", 0.0)) + np.zeros(len(spend_cny))
+        spread = row.spread(len(spend_cny))
+        least = -spread.pop("spend", np.zeros(len(spend_cny)))
         here = least > 0
         if not row.aim or not here.any() or (spend_cny[here] > 0).any():
             continue
-        worth: dict[Metric, FloatArray] = {m: x for m, x in row.coefficients.items() if m != "spend"}
         most = np.minimum(problem.limits.upper_cny, problem.budget_cny)
         tried = np.geomspace(1e-6, 1.0, SETTINGS.trial_spends)[:, None] * most
         nothing = np.zeros(len(spend_cny))
-        gains = trial_gains(problem.market, spend_cny=nothing, trials_cny=tried, coefficients=worth)
+        gains = trial_gains(problem.market, spend_cny=nothing, trials_cny=tried, coefficients=spread)
         best = float((gains / np.where(tried > 0, tried, np.inf))[:, here].max(initial=0.0))
         asked, place = float(least[here].max()), f" for {row.where}" if row.where else ""
         raise InfeasibleError(
@@ -194,7 +194,7 @@ def _relaxed_by_limits(problem: Problem, conflict: list[str], name: str, deadlin
         for names in () if deadline.over else (linear_names(problem), conflict):
             found = least_slack(problem, names=names, relaxed=name, seconds=deadline.left(_ONE))
             if found is not None:
-                return found.amount
+                return found
     return None
 
 
@@ -225,8 +225,8 @@ def _relaxed_at_best(problem: Problem, name: str, deadline: Deadline) -> _Enough
         return None
     sign, goal = (-1.0 if up[0] else 1.0), dict[Metric, FloatArray]()
     for row in rows:
-        for metric, x in row.coefficients.items():
-            goal[metric] = goal.get(metric, np.zeros(n)) + sign * np.asarray(x)
+        for metric, x in row.spread(n).items():
+            goal[metric] = goal.get(metric, np.zeros(n)) + sign * x
     rest = restricted(problem, [k for k in all_names(problem) if k != name])
     try:
         found = solve_with_stops(
@@ -236,9 +236,7 @@ def _relaxed_at_best(problem: Problem, name: str, deadline: Deadline) -> _Enough
     except (InfeasibleError, SolverError):
         return None
     metrics = outcomes(problem.market, found.spend_cny)
-    short = [
-        sign * ((r.lower if sign > 0 else r.upper) - float(total(r.coefficients, metrics))) for r in rows
-    ]
+    short = [sign * ((r.lower if sign > 0 else r.upper) - float(r.lhs(metrics))) for r in rows]
     return _Enough(max(0.0, *short) * (1 + 1e-9), least=len(rows) == 1)
 
 

@@ -131,7 +131,7 @@ def value_coefficients(problem: Problem) -> dict[Metric, FloatArray]:
     goals = [
         r for r in problem.rows if np.isfinite(r.lower) and r.lower > 0 and set(r.coefficients) <= set(_UNITS)
     ]
-    return dict(goals[0].coefficients) if goals else dict(problem.worth or {})
+    return goals[0].spread(len(problem.market)) if goals else dict(problem.worth or {})
 
 
 def hurdle(problem: Problem, solution: Solution) -> FloatArray:
@@ -260,7 +260,8 @@ class _Judge:
         for row in self.problem.rows if self.solution.binding else ():
             if row.name in self.solution.binding:
                 for of_cells in row.coefficients.values():
-                    for c in np.flatnonzero(of_cells).tolist():
+                    at = np.flatnonzero(of_cells)
+                    for c in (at if row.cells is None else row.cells[at]).tolist():
                         found.setdefault(c, set()).add(row.name)
         return found
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from models.supply.curves import FloatArray
 from targeting.allocation.formulation.selection import BoolArray, IndexArray, groups, select
 from targeting.allocation.problem import CellLimit, Market, Metric, Row
@@ -42,10 +40,3 @@ def chosen(brief: Brief, constraint: BaseConstraint) -> BoolArray:
 def parts_of(brief: Brief, constraint: BaseConstraint, each: str | None) -> list[tuple[str, IndexArray]]:
     """(where, cell numbers) of each part of the selection that the constraint holds for apart."""
     return groups(brief.market.cells, chosen(brief, constraint), each)
-
-
-def on_cells(brief: Brief, cells: IndexArray, weight: float = 1.0) -> FloatArray:
-    """(n_cells,) weight on the cells, 0 elsewhere."""
-    coefficients = np.zeros(len(brief.market))
-    coefficients[cells] = weight
-    return coefficients

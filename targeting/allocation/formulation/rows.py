@@ -14,7 +14,7 @@ import numpy as np
 
 from models.errors import CampaignError
 from models.supply.curves import FloatArray
-from targeting.allocation.formulation.brief import Brief, Compiled, chosen, on_cells, parts_of
+from targeting.allocation.formulation.brief import Brief, Compiled, chosen, parts_of
 from targeting.allocation.formulation.selection import IndexArray, groups, select
 from targeting.allocation.formulation.spend_limits import bounds, change_limit, trial
 from targeting.allocation.problem import CellLimit, Metric, Row
@@ -34,32 +34,35 @@ from targeting.campaign.steps import steps_of
 
 def _returns(brief: Brief, constraint: RoiFloor | Target, least: float, where: str, cells: IndexArray) -> Row:
     """worth(cells) - least spend(cells) >= 0."""
-    here, [step] = on_cells(brief, cells), steps_of(constraint).values()
-    row: dict[Metric, FloatArray] = {metric: c * here for metric, c in brief.worth.items()}
+    one, [step] = np.ones(len(cells)), steps_of(constraint).values()
+    row: dict[Metric, FloatArray] = {metric: c[cells] for metric, c in brief.worth.items()}
     return Row(
         constraint.name,
-        {**row, "spend": -least * here},
+        {**row, "spend": -least * one},
         lower=0.0,
         unit="value",
         where=where,
         aim=isinstance(constraint, Target),
-        per_step={"spend": step.size * here},
+        per_step={"spend": step.size * one},
+        cells=cells,
     )
 
 
 def ratio(brief: Brief, constraint: Ratio) -> Compiled:
     """spend(of) - max spend(to) <= 0 and spend(of) - min spend(to) >= 0."""
     cells = brief.market.cells
-    of = select(cells, constraint.of.given(), name=constraint.name)
-    to = select(cells, constraint.to.given(), name=constraint.name)
+    of, to = (
+        select(cells, side.given(), name=constraint.name).astype(np.float64)
+        for side in (constraint.of, constraint.to)
+    )
     found: list[Row] = []
     for where, group in parts_of(brief, constraint, constraint.each):
-        here = on_cells(brief, group)
         for key, step in steps_of(constraint).items():
+            size = float(getattr(constraint, key))
             lower, upper = (0.0, np.inf) if key == "min" else (-np.inf, 0.0)
-            apart: dict[Metric, FloatArray] = {"spend": of * here - getattr(constraint, key) * (to * here)}
-            room: dict[Metric, FloatArray] = {"spend": step.size * (to * here)}
-            found.append(Row(constraint.name, apart, lower, upper, where=where, per_step=room))
+            apart: dict[Metric, FloatArray] = {"spend": of[group] - size * to[group]}
+            room: dict[Metric, FloatArray] = {"spend": step.size * to[group]}
+            found.append(Row(constraint.name, apart, lower, upper, where=where, per_step=room, cells=group))
     return Compiled(rows=tuple(found))
 
 
@@ -78,7 +81,12 @@ def max_active(brief: Brief, constraint: MaxActive) -> Compiled:
     """Number of cells with spend <= n."""
     found = [
         Row(
-            constraint.name, {"active": on_cells(brief, cells)}, upper=constraint.n, unit="cells", where=where
+            constraint.name,
+            {"active": np.ones(len(cells))},
+            upper=constraint.n,
+            unit="cells",
+            where=where,
+            cells=cells,
         )
         for where, cells in parts_of(brief, constraint, constraint.each)
         if len(cells) > constraint.n
@@ -113,10 +121,11 @@ def live_capacity(brief: Brief, constraint: LiveCapacity) -> Compiled:
     found = [
         Row(
             constraint.name,
-            {"entries": on_cells(brief, cells)},
+            {"entries": np.ones(len(cells))},
             upper=constraint.viewers,
             unit="viewers",
             where=where,
+            cells=cells,
         )
         for where, cells in groups(brief.market.cells, live, constraint.each or _slot(brief))
     ]
@@ -142,7 +151,8 @@ def fairness_floor(brief: Brief, constraint: FairnessFloor) -> Compiled:
     found, point = [], steps_of(constraint)["min_share"].size
     room: dict[Metric, FloatArray] = {m: point * c * everyone for m, c in metric.items()}
     for where, cells in parts:
-        share = on_cells(brief, cells) - constraint.min_share * everyone
+        share = -constraint.min_share * everyone
+        share[cells] += 1.0
         row: dict[Metric, FloatArray] = {m: c * share for m, c in metric.items()}
         found.append(Row(constraint.name, row, lower=0.0, unit="value", where=where, per_step=room))
     return Compiled(rows=tuple(found))
@@ -158,11 +168,13 @@ def frequency_cap(brief: Brief, constraint: FrequencyCap) -> Compiled:
     found, size = [], steps_of(constraint)["impressions"].size
     for where, cells in parts_of(brief, constraint, constraint.each):
         row: dict[Metric, FloatArray] = {
-            "impressions": on_cells(brief, cells),
-            "reached": on_cells(brief, cells, -constraint.impressions),
+            "impressions": np.ones(len(cells)),
+            "reached": np.full(len(cells), -constraint.impressions),
         }
-        room: dict[Metric, FloatArray] = {"reached": on_cells(brief, cells, size)}
-        found.append(Row(constraint.name, row, upper=0.0, unit="impressions", where=where, per_step=room))
+        room: dict[Metric, FloatArray] = {"reached": np.full(len(cells), size)}
+        found.append(
+            Row(constraint.name, row, upper=0.0, unit="impressions", where=where, per_step=room, cells=cells)
+        )
     return Compiled(rows=tuple(found))
 
 
@@ -177,8 +189,10 @@ def target(brief: Brief, constraint: Target) -> Compiled:
             found.append(_returns(brief, constraint, constraint.value, where, cells))
             continue
         metric, unit = ("fans", "fans") if constraint.metric == "new_fans" else ("gmv", "CNY")
-        row: dict[Metric, FloatArray] = {metric: on_cells(brief, cells)}  # type: ignore[dict-item]
-        found.append(Row(constraint.name, row, lower=constraint.value, unit=unit, where=where, aim=True))
+        row: dict[Metric, FloatArray] = {metric: np.ones(len(cells))}  # type: ignore[dict-item]
+        found.append(
+            Row(constraint.name, row, constraint.value, unit=unit, where=where, aim=True, cells=cells)
+        )
     return Compiled(rows=tuple(found))
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.errors import CampaignError
-from models.supply.curves import FloatArray
-from targeting.allocation.formulation.brief import Brief, Compiled, chosen, on_cells, parts_of
+from targeting.allocation.formulation.brief import Brief, Compiled, chosen, parts_of
 from targeting.allocation.formulation.selection import IndexArray
-from targeting.allocation.problem import CellLimit, Metric, Row, in_cny, in_li
+from targeting.allocation.problem import CellLimit, Row, in_cny, in_li
 from targeting.campaign.constraints import Bounds, ChangeLimit, Trial
 
 
@@ -28,16 +27,18 @@ class _SpendLimit:
     per_step: float = 1.0
     per_budget: float = 0.0
 
-    def row(self, brief: Brief, name: str) -> Row:
+    def row(self, name: str) -> Row:
         """As a coupling row."""
         lower, upper = (self.cny, np.inf) if self.at_least else (-np.inf, self.cny)
-        spend: dict[Metric, FloatArray] = {"spend": on_cells(brief, self.cells)}
-        return Row(name, spend, lower, upper, "CNY", self.where, False, self.per_step, self.per_budget)
+        return Row(
+            name, {"spend": np.ones(len(self.cells))}, lower, upper, where=self.where,
+            per_step=self.per_step, per_budget=self.per_budget, cells=self.cells,
+        )  # fmt: skip
 
 
 def _spend_limits(brief: Brief, name: str, parts: list[_SpendLimit]) -> Compiled:
     """A row for each limit on several cells; those on one cell each become cell limits."""
-    rows = tuple(part.row(brief, name) for part in parts if len(part.cells) > 1)
+    rows = tuple(part.row(name) for part in parts if len(part.cells) > 1)
     limits = []
     for side, at_least in (("lower_cny", True), ("upper_cny", False)):
         alone = [part for part in parts if len(part.cells) == 1 and part.at_least == at_least]

@@ -34,8 +34,8 @@ def phi_jet(z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     dd = (-e - 2.0 * d) / x
     t = np.where(small, z, 0.0)
     ps = 1 - t / 2 * (1 - t / 3 * (1 - t / 4 * (1 - t / 5 * (1 - t / 6 * (1 - t / 7)))))
-    ds = -0.5 + t / 3 - t**2 / 8 + t**3 / 30 - t**4 / 144 + t**5 / 840 - t**6 / 5760
-    dds = 1 / 3 - t / 4 + t**2 / 10 - t**3 / 36 + t**4 / 168 - t**5 / 960 + t**6 / 6480
+    ds = -0.5 + t * (1 / 3 - t * (1 / 8 - t * (1 / 30 - t * (1 / 144 - t * (1 / 840 - t / 5760)))))
+    dds = 1 / 3 - t * (1 / 4 - t * (1 / 10 - t * (1 / 36 - t * (1 / 168 - t * (1 / 960 - t / 6480)))))
     return np.where(small, ps, p), np.where(small, ds, d), np.where(small, dds, dd)
 
 

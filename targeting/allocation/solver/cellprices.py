@@ -21,14 +21,13 @@ from scipy import sparse
 
 from models.errors import SolverError, UndecidedError
 from models.supply.curves import POINTS, FloatArray
-from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.blocks import jacobian, jet
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.highs import maximise
-from targeting.allocation.solver.layout import basic_weights
 from targeting.allocation.solver.polish import lines, polish
 
 
@@ -85,8 +84,7 @@ def row_prices(problem: Problem, prices: FloatArray, spend_cny: FloatArray) -> d
     got = outcomes(problem.market, spend_cny)
     found: dict[str, float] = {"total": float(abs(prices[0]))}
     for row, price in zip(problem.rows, np.abs(prices[1:]).tolist(), strict=True):
-        room = row.per_step if isinstance(row.per_step, float) else total(row.per_step, got)
-        found[row.name] = found.get(row.name, 0.0) + price * float(room)
+        found[row.name] = found.get(row.name, 0.0) + price * row.room(got)
         found["total"] += price * row.per_budget
     return found
 
@@ -127,41 +125,10 @@ def limit_prices(
         for name, room in ((source.name, source.per_step), ("total", source.per_budget)):
             gained = float((worth * room)[binds].sum())
             found[name] = found.get(name, 0.0) + gained if gained else found.get(name, 0.0)
-    found |= _floor_prices(problem, program, laid, at_upper, most)
     by_budget = (at_upper > 0) & (limits.upper_cny > problem.budget_cny)
     by_budget &= np.isclose(most, problem.budget_cny, rtol=1e-9, atol=0.0)
     yuan = float(at_upper[by_budget].sum())
     return {**found, "total": found.get("total", 0.0) + yuan}, yuan
-
-
-def _floor_prices(
-    problem: Problem, program: Program, laid: FloatArray, at_upper: FloatArray, most: FloatArray
-) -> dict[str, float]:
-    """Objective per unit by which marginal floors would be lowered: what stopped cells would gain per yuan
-    times the yuan they would get. Those solve H ds = 1 in every segment, H the worth's Hessian in its stopped
-    cells, the others' spends as planned. 0 at kinks.
-    """
-    limits, n = problem.limits, len(problem.market)
-    stopped = (at_upper > 0) & (limits.marginal_floor > 0) & (most > 0) & (most < problem.budget_cny)
-    for source in limits.sources:
-        if source.side == "upper_cny":
-            stopped &= ~np.isclose(source.value, most, rtol=1e-9, atol=0.0)
-    if not stopped.any():
-        return {}
-    weights = basic_weights(problem.market, problem.worth or problem.objective, program.laid)
-    bend = jet(program, weights, laid).hessian
-    own = np.diagonal(bend, axis1=1, axis2=2)
-    curved = (program.grid(program.laid(stopped.astype(float))) > 0) & (own < 0)
-    scale = np.where(curved, 1.0 / np.sqrt(np.where(curved, -own, 1.0)), 0.0)
-    even = bend * scale[:, :, None] * scale[:, None, :]
-    even -= np.eye(program.width) * ~curved[:, :, None]
-    moved = program.told(np.asarray(-np.linalg.solve(even, scale[:, :, None])[:, :, 0] * scale).ravel(), n)
-    found: dict[str, float] = {}
-    for source in limits.sources:
-        if source.side == "marginal_floor":
-            binds = stopped & (source.value == limits.marginal_floor)
-            found[source.name] = float((at_upper * moved * source.per_step)[binds].sum())
-    return found
 
 
 def _box(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:

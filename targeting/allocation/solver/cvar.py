@@ -240,13 +240,7 @@ def _rows_as_lines(
 
 
 def bound(
-    rows: TailRows,
-    spend: FloatArray,
-    dual: Dual,
-    *,
-    safest: bool,
-    tolerance: float,
-    deadline: Deadline,
+    rows: TailRows, spend: FloatArray, dual: Dual, *, safest: bool, tolerance: float, deadline: Deadline
 ) -> float:
     """No plan that keeps the floor earns more (`safest`: no plan at all has more CVaR).
 

@@ -1,4 +1,4 @@
-"""The one door to a linear program: HiGHS, through scipy, on matrices.
+"""The one door to linear programs, whole numbers or not: HiGHS, through scipy, on matrices.
 
 cvxpy states the same programs, but compiling them is most of a small solve, and columns change from round to
 round, so that nothing compiled could be used again: `python benchmarks/allocation_settings.py` prints both.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from models.errors import SolverError, UndecidedError
 from models.supply.curves import FloatArray
@@ -57,3 +58,31 @@ def maximise(
         if deadline.over:
             raise UndecidedError(f"time was up before a linear program of {len(gain)} columns was solved")
     raise SolverError(f"allocation: HiGHS found no answer to a linear program ({done.message.strip()})")
+
+
+def maximise_whole(
+    gain: FloatArray,
+    rows: sparse.csr_matrix,
+    lower: FloatArray,
+    upper: FloatArray,
+    *,
+    high: FloatArray,
+    whole: NDArray[np.bool_],
+    deadline: Deadline,
+) -> FloatArray | None:
+    """x (n,) within [0, high], some of it whole numbers, that maximises gain x with lower <= rows x <= upper;
+    None where there is none.
+
+    Raises:
+        UndecidedError: time was up.
+        SolverError: HiGHS stopped without an answer.
+    """
+    found = milp(
+        -gain, constraints=LinearConstraint(rows, lower, upper), bounds=Bounds(0.0, high),
+        integrality=whole.astype(int), options={"time_limit": deadline.left(np.inf)},
+    )  # fmt: skip
+    if found.x is None and found.status == 1:
+        raise UndecidedError(f"time was up before {int(whole.sum())} on/off choices were compared")
+    if found.x is None and found.status != 2:
+        raise SolverError(f"limits of spend: HiGHS gave no answer ({found.message}); please report it")
+    return None if found.x is None else np.asarray(found.x)

@@ -85,22 +85,24 @@ class Incumbent:
             start: (m,); prices: (r,).
         """
         done = polish(program, start, prices, *_pattern_of(program, start), deadline=self.deadline)
+        held = False
         for spend in (done.spend, legal(program, start)):
-            if not self.offer(program, spend) and self.spend is not None:
+            held = self.offer(program, spend) or held
+            if not held and self.spend is not None:
                 self.offer(program, _kept(program, spend, self.spend))
         return done
 
 
 def _kept(program: Program, spend: FloatArray, plan: FloatArray) -> FloatArray:
     """Spend (m,) taken back to a `plan` in the cells of broken rows, as far as those are broken."""
-    share = np.ones(len(spend))
-    for _ in range(SETTINGS.kept_turns):
+    share, hurry = np.ones(len(spend)), 1.1  # a return falls by less than the spend does
+    for turn in range(SETTINGS.kept_turns):
         tried = legal(program, plan + share * (spend - plan))
         broken = np.abs(violation(program, tried))
         if broken.max(initial=0.0) <= SETTINGS.feasible:
             break
         back = sum(m.T @ np.where(broken > SETTINGS.feasible, broken, 0.0) for m in program.touching)
-        share = share * (1.0 - np.where(back > 0, np.clip(1.2 * back + 1e-8, 0.0, 0.5), 0.0))
+        share = share * (1.0 - np.where(back > 0, np.clip(hurry**turn * back + 1e-8, 0.0, 0.5), 0.0))
         share = np.where(share < 1e-3, 0.0, share)  # a return that no spend brings
     return tried
 

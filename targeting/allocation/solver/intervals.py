@@ -35,11 +35,7 @@ class Search:
     """Branch and bound over intervals of z, all blocks in all their on/off choices at once."""
 
     def __init__(
-        self,
-        choices: Choices,
-        weights: Mapping[str, FloatArray],
-        spend: FloatArray,
-        tolerance: FloatArray,
+        self, choices: Choices, weights: Mapping[str, FloatArray], spend: FloatArray, tolerance: FloatArray
     ) -> None:
         program, self.choices = choices.program, choices
         grid = program.grid

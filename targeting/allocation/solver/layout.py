@@ -14,7 +14,7 @@ from scipy import sparse
 
 from models.errors import DataError
 from models.supply.curves import FloatArray
-from targeting.allocation.problem import Market, Metric, Problem, sparse_rows
+from targeting.allocation.problem import Market, Metric, Problem, Row, sparse_rows
 from targeting.allocation.solver.arrays import Program
 
 METRICS: tuple[Metric, ...] = ("spend", "impressions", "entries", "fans", "gmv", "reached", "active")
@@ -95,9 +95,7 @@ def basic_weights(
 def _rows(problem: Problem) -> dict[str, sparse.csr_matrix]:
     """Basic metric -> sparse (r, n_cells); row 0 is the budget."""
     n, market = len(problem.market), problem.market
-    rows: tuple[Mapping[Metric, FloatArray], ...] = (
-        {"spend": np.ones(n)}, *(row.coefficients for row in problem.rows),
-    )  # fmt: skip
+    rows = (Row("total", {"spend": np.ones(n)}), *problem.rows)
 
     def stacked(metric: Metric) -> sparse.csr_matrix:
         return sparse_rows(rows, metric, n)

@@ -186,7 +186,7 @@ class _Meeting:
         prices = self.warm.prices
         if prices is not None and len(prices) == 1 + len(self.problem.rows):
             for row, price in zip(self.problem.rows, prices[1:], strict=True):
-                for metric, c in row.coefficients.items() if price else ():
+                for metric, c in row.spread(len(market)).items() if price else ():
                     worth[metric] = worth.get(metric, 0.0) - price * c
         return crowding(market, worth, spend)
 
@@ -194,9 +194,7 @@ class _Meeting:
         """Keep the plan if it keeps every row, and is worth more, at its own load."""
         metrics = outcomes(self.problem.market, found.spend_cny)
         for row in self.problem.rows:
-            lhs = float(total(row.coefficients, metrics))
-            size = float(total({m: np.abs(c) for m, c in row.coefficients.items()}, metrics))
-            size = max(size, *(abs(x) if np.isfinite(x) else 0.0 for x in (row.lower, row.upper)))
+            lhs, size = float(row.lhs(metrics)), row.size(metrics)
             if not row.lower - SETTINGS.room_kept * size <= lhs <= row.upper + SETTINGS.room_kept * size:
                 return
         value = float(total(self.problem.objective, metrics))

@@ -76,7 +76,9 @@ def solve(
 
 
 def _by_prices(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> bool:
-    """Newton from the last plan and prices, then from the dual's; True where a certificate closes the gap."""
+    """Newton from the last plan and prices, then from the dual's; True where a certificate closes the gap, or
+    time is up with a plan.
+    """
     last, prices = warm.spend, warm.prices
     if (
         last is not None
@@ -100,7 +102,7 @@ def _by_prices(program: Program, best: Incumbent, warm: Warm, deadline: Deadline
     if not best.closed:
         best.bound_at(program, found.prices, found.spends[-1])
     warm.sheets = [*warm.sheets, *found.spends]
-    return best.closed
+    return best.closed or (deadline.over and best.spend is not None)
 
 
 def _by_columns(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> int:

@@ -7,13 +7,14 @@ whole constraint where cells are additive, and a relaxation whose bound holds wh
 
 One floor m for every yuan is the price m on spend: the plan is then the best of value - m spend, and so is
 its certificate: no plan earns more after m a yuan, so `upper_bound` is the value plus what value - m spend
-may miss, and no bound on the value of plans that spend more. Where floors differ, or rows and minimums hold
-a plan below them, segments whose placements fall below the floor together are capped where all of them
-return it; what that may cost is in the gap that is reported.
+may miss, and no bound on the value of plans that spend more. Floors of some cells, or beside rows that ask
+for spend, are prices too, cell by cell, found by asking again (`_floored`); what that may cost against the
+limits alone is in the gap that is reported.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,9 +24,10 @@ from models.errors import SolverError
 from models.supply.curves import POINTS, FloatArray
 from targeting.allocation.moves import Neighbours, trial_gains
 from targeting.allocation.outcomes import outcomes, total
-from targeting.allocation.problem import Market, Problem, Solution
+from targeting.allocation.problem import Market, Metric, Problem, Solution
 from targeting.allocation.rooms import fills
 from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.room import solve_in_rooms
 from targeting.allocation.solver.solve import Warm, solve
 
@@ -50,72 +52,99 @@ def solve_with_stops(
         return solve_in_rooms(problem, at_a_load, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
     if not (problem.limits.marginal_floor > 0).any():
         return solve(problem, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
-    near, capped = Neighbours.of(problem.market), stopped(problem)
-    priced = _solve_at_price(problem, near, gap_tol=gap_tol, time_limit_s=time_limit_s)
-    if priced is not None:
-        return priced
-    alone = np.minimum(capped.limits.upper_cny, problem.budget_cny)
-    found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
-    bound = found.upper_bound
-    for _ in range(SETTINGS.stop_rounds):
-        low = below_floor(problem, found.spend_cny, near)
-        if not low.any():
-            return _certified(found, bound=bound, gap_tol=gap_tol)
-        together = np.isin(near.component, near.component[low]) & (problem.limits.marginal_floor > 0)
-        stops = _stopping_together(problem, found.spend_cny, alone, together, near)
-        stops = np.where(
-            low & (found.spend_cny < 0.99 * stops), 0.0, stops
-        )  # below, on its flat start: closed
-        capped = _capped(capped, np.where(together, stops, np.inf))
-        found = solve(capped, gap_tol=gap_tol, time_limit_s=time_limit_s)
-    raise SolverError(
-        "marginal_floor: no plan was found in which every cell stops in time; please report this brief"
+    deadline, near = Deadline.of(time_limit_s), Neighbours.of(problem.market)
+    own = warm if warm is not None else Warm()
+
+    def solved(asked: Problem) -> Solution:
+        return _floored(asked, near, own, gap_tol=gap_tol, deadline=deadline)
+
+    return _with_prices(problem, solved(problem), solved)
+
+
+def _with_prices(problem: Problem, found: Solution, solved: Callable[[Problem], Solution]) -> Solution:
+    """The plan with what floors cost: the slope of the value as all of them move."""
+    limits, shift = problem.limits, SETTINGS.stop_shift
+    lower, higher = (
+        solved(replace(problem, limits=replace(limits, marginal_floor=share * limits.marginal_floor))).value
+        for share in (1.0 - shift, 1.0 + shift)
     )
-
-
-def _solve_at_price(
-    problem: Problem, near: Neighbours, *, gap_tol: float, time_limit_s: float
-) -> Solution | None:
-    """The best plan of value - floor x spend; None where that is not the same question, or breaks a floor."""
-    price = _price_of_floor(problem)
-    if price is None or near.seat.max(initial=0) == 0:  # cells that stand alone stop exactly (`stopped`)
-        return None
-    floor, warm = float(problem.limits.marginal_floor[0]), Warm()
-
-    def solved(share: float) -> tuple[Solution, float]:
-        spend = np.minimum(problem.objective.get("spend", 0.0), -share * price)
-        asked = replace(problem, objective={**problem.objective, "spend": spend + np.zeros(len(near.seat))})
-        found = solve(asked, gap_tol=gap_tol, time_limit_s=time_limit_s, warm=warm)
-        metrics = outcomes(problem.market, found.spend_cny)
-        return found, float(total(problem.objective, metrics))
-
-    found, value = solved(1.0)
-    if below_floor(problem, found.spend_cny, near).any():
-        return None
-    names = [s for s in problem.limits.sources if s.side == "marginal_floor" and floor in s.value]
-    rise = max(solved(1.0 - SETTINGS.stop_shift)[1] - solved(1.0 + SETTINGS.stop_shift)[1], 0.0)
-    held = found.yuan_price or 0.0
+    if not lower - higher > SETTINGS.price_nothing * abs(found.value):
+        return found
     prices, binding = dict(found.shadow_prices), list(found.binding)
-    if held > 0:
-        prices["total"], held = prices["total"] + price, held + price
-    for source in names if rise > SETTINGS.price_nothing * abs(value) else []:
-        per_unit = rise / (2 * SETTINGS.stop_shift * floor)
-        prices[source.name] = per_unit * float(np.max(source.per_step))
-        binding.append(source.name)
-    return replace(
-        found, value=value, upper_bound=value + found.upper_bound - found.value, shadow_prices=prices,
-        binding=tuple(binding), yuan_price=held if found.yuan_price is not None else None,
-    )  # fmt: skip
+    for source in limits.sources:
+        binds = source.value == limits.marginal_floor
+        if source.side == "marginal_floor" and binds.any():
+            per_unit = (lower - higher) / (2 * shift * float(source.value[binds].max()))
+            prices[source.name] = per_unit * float(np.max(source.per_step))
+            binding.append(source.name)
+    return replace(found, shadow_prices=prices, binding=tuple(dict.fromkeys(binding)))
 
 
-def _price_of_floor(problem: Problem) -> float | None:
-    """What the floor is in the objective per yuan, where there is one for all cells; else None."""
-    floor, worth = problem.limits.marginal_floor, problem.worth or problem.objective
-    if problem.risk is not None or len(worth) != 1 or np.ptp(floor) > 0:
-        return None
-    [(metric, each)] = worth.items()
-    kept = np.asarray(problem.objective.get(metric, 0.0)) / np.where(each != 0, each, np.inf)
-    return float(kept[0] * floor[0]) if kept.ndim and kept[0] > 0 and np.ptp(kept) == 0 else None
+def _floored(
+    problem: Problem, near: Neighbours, warm: Warm, *, gap_tol: float, deadline: Deadline
+) -> Solution:
+    """The best plan within what cells alone can keep, or else at prices on the spend of cells.
+
+    A cell whose last yuan returns less than its floor is charged more for a yuan, in the proportion of the
+    two, until it stops there; where the budget or a row charges it already, by so much less.
+    """
+
+    def solved(asked: Problem) -> Solution:
+        left = deadline.left(deadline.seconds)
+        found = solve(asked, gap_tol=gap_tol, time_limit_s=left, warm=warm)
+        value = float(total(problem.objective, outcomes(problem.market, found.spend_cny)))
+        return replace(found, value=value, upper_bound=value + found.upper_bound - found.value)
+
+    floor, each = problem.limits.marginal_floor, _in_objective(problem)
+    one_for_all = problem.risk is None and np.ptp(floor) == 0 and np.ptp(each) == 0 and each[0] > 0
+    bound, best = np.inf, None
+    if not one_for_all or near.seat.max(initial=0) == 0:  # cells that stand alone stop exactly
+        found = solved(stopped(problem))
+        bound = found.upper_bound
+        if not below_floor(problem, found.spend_cny, near).any():
+            return found
+    charged = -np.asarray(problem.objective.get("spend", 0.0)) + np.zeros(len(floor))
+    extra = np.maximum(each * floor - charged, 0.0)
+    for _ in range(SETTINGS.stop_rounds):
+        objective: dict[Metric, FloatArray] = {**problem.objective, "spend": -(charged + extra)}
+        found = solved(replace(problem, objective=objective))
+        paid, spend = found.yuan_price or 0.0, found.spend_cny
+        if not below_floor(problem, spend, near).any():
+            gained = np.inf if best is None else found.value - best.value
+            best = _told(found, bound, least=float(extra.min())) if gained > 0 else best
+            if not (paid > 0 and gained > gap_tol * abs(found.value)):
+                break
+        last = _last_yuan(problem, spend, spend[None, :], near)[0]
+        asks = (charged + extra + paid) * floor / np.where(last > 0, last, np.inf)
+        asks = np.where(np.isfinite(last), asks, each * floor)
+        extra = np.where(floor > 0, np.maximum(asks - charged - paid, 0.0), 0.0)
+    if best is None:
+        raise SolverError(
+            "marginal_floor: no plan was found in which every cell stops in time; please report this brief"
+        )
+    return best
+
+
+def _told(found: Solution, bound: float, *, least: float) -> Solution:
+    """The plan, a yuan's price with what is charged for all of them (`least`), and its bound where one of all
+    plans is known.
+    """
+    paid = found.yuan_price
+    prices = dict(found.shadow_prices)
+    if paid:
+        prices["total"], paid = prices["total"] + least, paid + least
+    most = max(bound, found.value) if np.isfinite(bound) else found.upper_bound
+    return replace(found, shadow_prices=prices, yuan_price=paid, upper_bound=most)
+
+
+def _in_objective(problem: Problem) -> FloatArray:
+    """(n_cells,) what a unit of worth counts in the objective; 0 where it does not."""
+    worth = problem.worth or problem.objective
+    found = np.zeros(len(problem.market))
+    for metric, each in worth.items():
+        kept = np.asarray(problem.objective.get(metric, 0.0))
+        found = np.maximum(found, kept / np.where(each != 0, each, np.inf))
+    return found
 
 
 def stopped(problem: Problem) -> Problem:
@@ -176,45 +205,6 @@ def _steep_from(market: Market, slope: FloatArray) -> FloatArray:
     return start
 
 
-def stopping_spend(
-    problem: Problem,
-    others: FloatArray,
-    most: FloatArray,
-    near: Neighbours,
-    *,
-    enough: float = 1.0 + SETTINGS.stop_safe,
-) -> FloatArray:
-    """(n_cells,) largest spend up to `most` at which the last yuan returns `enough` times the floor, the
-    other cells at `others`; `most` where there is no floor.
-    """
-    floor = problem.limits.marginal_floor
-    trials = np.linspace(0.0, 1.0, SETTINGS.stop_grid)[:, None] * most
-    good = _last_yuan(problem, others, trials, near) >= enough * floor
-    best = np.where(good, trials, 0.0).max(axis=0)
-    top = np.minimum(best + most / (SETTINGS.stop_grid - 1), most)
-    for _ in range(SETTINGS.stop_halvings):
-        middle = 0.5 * (best + top)
-        good = _last_yuan(problem, others, middle[None, :], near)[0] >= enough * floor
-        best, top = np.where(good, middle, best), np.where(good, top, middle)
-    return np.where(floor > 0, best, most)
-
-
-def _stopping_together(
-    problem: Problem, spend: FloatArray, alone: FloatArray, moving: BoolArray, near: Neighbours
-) -> FloatArray:
-    """Spend at which the moving cells return the floor given each other: cell after cell, repeated."""
-    spend = np.array(spend, dtype=float)
-    for _ in range(SETTINGS.stop_sweeps):
-        before = spend
-        for seat in range(int(near.seat.max(initial=-1)) + 1):
-            here = moving & (near.seat == seat)
-            if here.any():
-                spend = np.where(here, stopping_spend(problem, spend, alone, near), spend)
-        if np.abs(spend - before).max(initial=0.0) <= 1e-9 * problem.budget_cny:
-            break
-    return spend
-
-
 def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = None) -> BoolArray:
     """(n_cells,) cells whose last yuan returned less than their floor."""
     if not (problem.limits.marginal_floor > 0).any():
@@ -224,12 +214,6 @@ def below_floor(problem: Problem, spend: FloatArray, near: Neighbours | None = N
         *(_last_yuan(problem, spend, spend[None, :], near, least_step=step)[0] for step in (0.0, FEN))
     )
     return np.asarray(last < problem.limits.marginal_floor * (1 - SETTINGS.stop_forgiven))
-
-
-def _capped(problem: Problem, most: FloatArray) -> Problem:
-    """Upper limits lowered to `most`."""
-    upper = np.minimum(problem.limits.upper_cny, most)
-    return replace(problem, limits=replace(problem.limits, upper_cny=upper))
 
 
 def _last_yuan(
@@ -245,11 +229,3 @@ def _last_yuan(
         for t in (trials, trials - step)
     )
     return np.where(step > 0, (here - before) / np.where(step > 0, step, 1.0), np.inf)
-
-
-def _certified(found: Solution, *, bound: float, gap_tol: float) -> Solution:
-    """The plan with the bound of the relaxation."""
-    whole = replace(found, upper_bound=max(bound, found.value))
-    if whole.status == "optimal" and whole.gap > gap_tol:
-        return replace(whole, status="within_gap")
-    return whole

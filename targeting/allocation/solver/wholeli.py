@@ -122,10 +122,8 @@ class _Task:
     @cached_property
     def _coefficients(self) -> dict[Metric, sparse.csr_matrix]:
         """(r, n_cells) of every metric that a row speaks of."""
-        rows = [row.coefficients for row in self.problem.rows]
-        return {
-            m: sparse_rows(rows, m, len(self.down)) for m in dict.fromkeys(m for row in rows for m in row)
-        }
+        rows, n = self.problem.rows, len(self.down)
+        return {m: sparse_rows(rows, m, n) for m in dict.fromkeys(m for r in rows for m in r.coefficients)}
 
     def _shortfall(self, li: FloatArray) -> FloatArray:
         return self._shortfalls(outcomes(self.problem.market, in_cny(li)))
@@ -138,7 +136,7 @@ class _Task:
             [
                 trial_gains(
                     self.problem.market, spend_cny=spend, trials_cny=more, neighbours=near,
-                    coefficients={m: c for m, c in row.coefficients.items() if m != "active"},
+                    coefficients={m: c for m, c in row.spread(len(li)).items() if m != "active"},
                 )
                 for row in rows
             ]

@@ -113,7 +113,7 @@ def brute_force(problem: Problem, grid: int = GRID) -> Brute:
     metrics = outcomes(problem.market, spend)
     fine = spend.sum(axis=1) <= problem.budget_cny * (1 + 1e-12)
     for row in problem.rows:
-        lhs = total(row.coefficients, metrics)
+        lhs = row.lhs(metrics)
         fine &= (lhs >= row.lower - 1e-9) & (lhs <= row.upper + 1e-9)
     value = np.where(fine, total(problem.objective, metrics), -np.inf)
     k = int(np.argmax(value))
@@ -128,7 +128,10 @@ def worst_violation(problem: Problem, spend: np.ndarray) -> float:
     used = spend > 0
     worst += [float(np.max(np.where(used, lim.min_if_used_cny - spend, 0.0)) / problem.budget_cny)]
     for row in problem.rows:
-        lhs = float(total(row.coefficients, metrics))
-        size = max(sum(float(np.abs(metrics[m] * c).sum()) for m, c in row.coefficients.items()), 1e-12)
+        lhs = float(row.lhs(metrics))
+        size = max(
+            sum(float(np.abs(metrics[m] * c).sum()) for m, c in row.spread(len(metrics["spend"])).items()),
+            1e-12,
+        )
         worst.append(max(row.lower - lhs, lhs - row.upper, 0.0) / size)
     return max(worst)

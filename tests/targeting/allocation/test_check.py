@@ -13,7 +13,7 @@ from targeting.allocation.audit.check import violations
 from targeting.allocation.audit.judgement import lower_tail
 from targeting.allocation.audit.recount import true_outcome
 from targeting.allocation.formulation.compile import compile_problem
-from targeting.allocation.outcomes import outcomes, total
+from targeting.allocation.outcomes import outcomes
 
 MARKET = market(segments=2, slots=2, campaigns=2, draws=20)
 N = len(MARKET)
@@ -78,8 +78,10 @@ def broken_by_the_program(problem, spend, tolerance=1e-6):
         if np.any(given_ & (bad > tolerance * scale)):
             names.add(source.name)
     for row in problem.rows:
-        actual = float(total(row.coefficients, metrics))
-        sizes = {m: float((abs(c) * abs(metrics[m])).sum()) for m, c in row.coefficients.items()}
+        actual = float(row.lhs(metrics))
+        sizes = {
+            m: float((abs(c) * abs(metrics[m])).sum()) for m, c in row.spread(len(metrics["spend"])).items()
+        }
         scale = tolerance * max(sizes.values(), default=0.0)
         if actual > row.upper + scale or actual < row.lower - scale:
             names.add(row.name)

@@ -37,8 +37,8 @@ def test_a_group_becomes_a_row_and_a_single_cell_a_limit():
         {"kind": "bounds", "segment": "s1", "placement": "live", "max_cny": 150},
     )
     least, most = problem.rows
-    assert least.coefficients["spend"].tolist() == [0, 1, 0, 1, 0, 1]
-    assert most.coefficients["spend"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert least.spread(6)["spend"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert most.spread(6)["spend"].tolist() == [0, 1, 0, 1, 0, 1]
     assert (least.lower, least.upper, least.per_step, least.per_budget) == (200.0, np.inf, 10.0, -0.2)
     assert (most.lower, most.upper, most.per_step, most.per_budget) == (-np.inf, 700.0, 1.0, 0.0)
     assert problem.limits.upper_cny.tolist() == [np.inf, np.inf, np.inf, 150, np.inf, np.inf]
@@ -63,16 +63,16 @@ def test_each_makes_one_row_per_group():
 def test_a_ratio_is_one_linear_row_per_side():
     of_to = {"kind": "ratio", "of": {"placement": "video"}, "to": {"placement": "live"}}
     most, least = compiled({**of_to, "max": 2, "min": 0.5}).rows
-    assert most.coefficients["spend"].tolist() == [1, -2, 1, -2, 1, -2]
+    assert most.spread(6)["spend"].tolist() == [1, -2, 1, -2, 1, -2]
     assert most.upper == 0
-    assert least.coefficients["spend"].tolist() == [1, -0.5, 1, -0.5, 1, -0.5]
+    assert least.spread(6)["spend"].tolist() == [1, -0.5, 1, -0.5, 1, -0.5]
     assert least.lower == 0
 
 
 def test_live_capacity_holds_in_each_slot_and_only_where_there_is_a_live_step():
     first, second = compiled({"kind": "live_capacity", "viewers": 50}, on=market(segments=1, slots=2)).rows
-    assert first.coefficients["entries"].tolist() == [0, 1, 0, 0]
-    assert second.coefficients["entries"].tolist() == [0, 0, 0, 1]
+    assert first.spread(4)["entries"].tolist() == [0, 1, 0, 0]
+    assert second.spread(4)["entries"].tolist() == [0, 0, 0, 1]
     with pytest.raises(CampaignError, match="none of the selected cells has live entries"):
         compiled({"kind": "live_capacity", "viewers": 50, "placement": "video"})
 
@@ -81,8 +81,8 @@ def test_live_capacity_holds_in_each_slot_and_only_where_there_is_a_live_step():
 def test_roi_floor_counts_what_the_objective_counts(objective):
     counts = {"new_fans": "fans", "live_entries": "entries"}.get(objective, "gmv")
     (row,) = compiled({"kind": "roi_floor", "min": 3}, objective=objective, economics=Kept(0.4)).rows
-    assert row.coefficients[counts].tolist() == [1.0] * 6
-    assert row.coefficients["spend"].tolist() == [-3.0] * 6
+    assert row.spread(6)[counts].tolist() == [1.0] * 6
+    assert row.spread(6)["spend"].tolist() == [-3.0] * 6
 
 
 def test_profit_is_margin_less_fee_times_gmv_less_spend_by_campaign():
@@ -103,7 +103,7 @@ def test_targets_change_the_objective_as_documented():
     assert marginal.objective["spend"].tolist() == [0, -2, 0, -2, 0, -2]
     assert marginal.rows == ()
     flexible = compiled({"kind": "target", "metric": "roi", "value": 4})
-    assert flexible.rows[0].coefficients["spend"].tolist() == [-4.0] * 6
+    assert flexible.rows[0].spread(6)["spend"].tolist() == [-4.0] * 6
     assert list(flexible.objective) == ["gmv"]
 
 

@@ -2,7 +2,6 @@ import logging
 import subprocess
 import sys
 
-import numpy as np
 import offered_people
 import pandas as pd
 import polars as pl
@@ -145,33 +144,6 @@ def test_the_log_says_how_it_went(caplog):
     with caplog.at_level(logging.INFO, logger="targeting.assignment"):
         tg.assign(offered_people.offers(20), budget_cny=5)
     assert "20 people" in caplog.text
-
-
-def test_a_path_says_what_every_budget_brings():
-    table = offered_people.offers(2000, seed=6)
-    found = tg.assign(table, budget_cny=200)
-    budgets = [0.0, 50.0, 100.0, 150.0, 200.0, 1e6]
-    path = found.path(budgets)
-    assert path["budget_cny"].to_list() == budgets
-    assert (path["spend_cny"] <= path["budget_cny"] + 1e-9).all()
-    assert (path["value"] <= path["upper_bound"] * (1 + 1e-12)).all()
-    assert (np.diff(path["price"].to_numpy()) <= 0).all()
-    slopes = np.diff(path["upper_bound"].to_numpy()) / np.diff(path["budget_cny"].to_numpy())
-    assert (np.diff(slopes) <= 1e-9).all()
-    at = path.row(4, named=True)
-    assert at["upper_bound"] == pytest.approx(found.upper_bound, rel=1e-12)
-    assert at["value"] <= found.value + 1e-9
-
-
-def test_a_path_is_for_the_budget_alone():
-    table = offered_people.offers(20)
-    limited = tg.assign(table, budget_cny=5, limits=[{"kind": "bounds", "placement": "live", "max_cny": 2}])
-    with pytest.raises(
-        CampaignError, match=r"path: is for the budget alone, and limit 'bounds-1' stands beside"
-    ):
-        limited.path([1.0])
-    with pytest.raises(CampaignError, match="budgets: expected finite numbers >= 0, got -1"):
-        tg.assign(table, budget_cny=5).path([-1.0])
 
 
 @pytest.mark.parametrize("budget", [-1.0, float("nan"), float("inf"), "much", True, None])

@@ -2,14 +2,12 @@
 
 import numpy as np
 import offered_people
-import polars as pl
 import pytest
 
 import targeting as tg
 from benchmarks.assignment import relaxed_optimum
 from models.errors import InfeasibleError
-from targeting.assignment import hull, prices
-from targeting.assignment.choose import decide
+from targeting.assignment import prices
 from targeting.assignment.everybody import Everybody, reply
 
 
@@ -82,37 +80,6 @@ def test_the_bound_holds_at_any_prices_of_the_right_sign():
     for _ in range(50):
         prices = offered_people.random_prices(found.people, rng)
         assert reply(Everybody.of(found.people), prices).bound >= found.value * (1 - 1e-12)
-
-
-def test_the_hull_and_the_cutting_planes_agree_on_one_limit():
-    table = offered_people.offers(3000, 2, seed=4)
-    people = tg.assign(table, budget_cny=300).people
-    whole, bound, price = (path := hull.whole_path(people)).at(300)
-    everybody = Everybody.of(people)
-    priced = prices.best_prices(everybody)
-    assert priced.reply.bound == pytest.approx(bound, rel=1e-9)
-    assert priced.reply.prices == pytest.approx([price], rel=1e-9)
-    worth = people.value(decide(everybody, gap_tol=1e-7).choice(people, 0))
-    assert path.worth[whole] <= worth <= bound
-    assert worth == pytest.approx(bound, rel=2e-5)
-
-
-def test_offers_on_one_line_are_taken_in_their_order():
-    rng = np.random.default_rng(1)
-    worth, cost = rng.lognormal(0, 1, 3000), rng.uniform(0.1, 1, 3000)
-    users = [f"u{i:04d}" for i in range(3000)]
-    table = pl.concat(
-        pl.DataFrame({"user_id": users, "worth": worth * m, "cost_cny": cost * m}).with_columns(
-            placement=pl.lit("live"), package=pl.lit(f"x{m}")
-        )
-        for m in (0.1, 0.3, 0.7, 1.1, 1.3)  # (w m2 - w m1) / (c m2 - c m1) is w / c but for rounding
-    )
-    found = tg.assign(table, budget_cny=585.0)
-    path = hull.whole_path(found.people)
-    after = [found.people.rows[0].use[to][user] for user, to in zip(path.user, path.to, strict=True)]
-    steps = pl.DataFrame({"user": path.user, "cost_cny": after})
-    assert steps.select((pl.col("cost_cny").diff() < 0).any().over("user")).to_series().sum() == 0
-    assert found.gap <= 1e-6
 
 
 def test_a_crowd_with_equal_offers_is_split_by_number_not_person_by_person():
