@@ -128,12 +128,15 @@ class PartSettings:
             hour. Derived.
         freedom: Fewest degrees of freedom behind the scatter of hours or weekdays. Convention.
         certainty: Share of shops without any difference that are told so. Convention.
+        most_sd: Most deviation between hours or weekdays that is believed before they are asked one by one:
+            yuan of a dozen buyers differ by any factor. Convention.
         least: Least multiplier of an hour: what never got anything is not worth nothing. Convention.
     """
 
     ticks: int = 96
     freedom: int = 5
     certainty: float = 0.99
+    most_sd: float = 0.3
     least: float = 0.02
 
 
