@@ -172,7 +172,7 @@ def plan(
     from pipelines.jobs.plan import Source, run_plan
 
     source = Source(data=data, scores=scores, delivery=delivery, curves=curves)
-    with progress("plan") as tell:
+    with progress("plan", given[0]) as tell:
         result = run_plan(
             campaign=campaign,
             source=source,
