@@ -16,7 +16,7 @@ from targeting.campaign.constraints import Parsed, parse_constraints
 from targeting.campaign.steps import loosened, steps_of
 
 STEP = 2e-4  # of a limit's size
-SECONDS = 1.0  # a solve that is cut off has a wide bound: then nothing is compared
+SECONDS = 3.0  # a solve that is cut off has a wide bound: then nothing is compared
 GAP = 3e-9  # 6e-5 of a price, seen over a step of STEP: below what the comparison allows
 KINDS = (
     "bounds", "cell", "ratio", "roi_floor", "live_capacity", "frequency_cap", "change_limit",
