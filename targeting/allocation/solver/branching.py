@@ -143,7 +143,8 @@ class _Tree:
             self.closed = max(self.closed, most)
             return None
         self.rounds += found.rounds
-        self.best.spend, self.best.value = own.spend, own.value
+        if own.value > self.best.value:  # prices of a part are none of the whole
+            self.best.spend, self.best.value, self.best.polished = own.spend, own.value, None
         if self.best.prices is None or (root and own.bound < self.best.bound):
             self.best.prices = own.prices
         bound = min(own.bound, most)
