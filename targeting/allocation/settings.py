@@ -36,8 +36,6 @@ class Settings:
         node_rounds: each time that a node is relaxed. Measured.
         node_looks: times that a node is relaxed again with what its bound has seen. Tried on a few sets.
         inexact: of what the mixture is above the best plan, that its columns may miss. Tried on a few sets.
-        poor: share of what a mixture promises that the best plan must miss to be no measure of how exact the
-            mixture must be: where no better plan comes of it, it is made exact. Convention.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
         most_groups: of blocks in the master; keeps its linear program below 10,000 columns. Measured.
@@ -122,7 +120,6 @@ class Settings:
     node_rounds: int = 12
     node_looks: int = 4
     inexact: float = 0.05
-    poor: float = 0.5
     first_penalty: float = 1e3
     kept_columns: int = 6
     kept_sheets: int = 3
