@@ -82,7 +82,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
     "coin": Mechanism("from logged to randomised", RATES, {"corrections": ((NONE,) * 3,)}),
     "coin apart": Mechanism("rates off the shift that they share", RATES, {"corrections": _coin(own=NONE)}),
     "coin tilt": Mechanism("the coin's slope", RATES, {"corrections": _coin(tilt=NONE)}),
-    "trend": Mechanism("drift to the last logged day", RATES, {"drift_sd": NONE}),
+    "trend": Mechanism("drift to the last logged day", RATES, {"drift_sd": NONE, "wave_sd": NONE}),
     "order size": Mechanism("new fans' own order size", RATES, {"order_sd": NONE}),
     "anyway": Mechanism("what followers had bought before", AUDIENCE, {"anyway_sd": NONE}),
     "fans' orders": Mechanism("what old fans buy", AUDIENCE, {"fan_buyers": NEVER}),

@@ -114,14 +114,13 @@ def by_the_job(model: AudienceModel, users: Path, out: Path, engine: str) -> Non
     from pipelines.jobs.scored_users import score_users
     from pipelines.shell import silent
     from pipelines.store import claim
-    from pipelines.store.scores import write_scores
 
     settings = load(ScoreSettings, None, engine=engine)
     with claim(out, inputs=(users.parent,)) as target:
         found = score_users(model, users=users, work=target.work, settings=settings, tell=silent)
         made_by = {"model_uri": "", "engine": engine, "code_version": "", "fingerprints": {}}
         with target.replaced() as folder:
-            write_scores(found.scores(), folder, rejected=found.rejected, made_by=made_by)
+            found.write(folder, made_by)
 
 
 def the_obvious_way(model: AudienceModel, users: Path, out: Path) -> None:

@@ -121,6 +121,12 @@ def score(
     model: Annotated[str, typer.Option(help="Model URI, e.g. models:/new-fan-gmv@champion.")],
     out: Out,
     engine: Annotated[Engine | None, typer.Option(help="Where to run.")] = None,
+    last: Annotated[
+        Path | None,
+        typer.Option(
+            help="Scores of before, taken over where users are the same; without it those in --out."
+        ),
+    ] = None,
     config: Config = None,
     tracking_uri: Store = None,
     dry_run: DryRun = False,
@@ -139,7 +145,7 @@ def score(
     from pipelines.jobs.score import run_score
 
     with progress("score") as tell:
-        result = run_score(**given, tracking_uri=tracking_uri, tell=tell)
+        result = run_score(**given, last=last, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Scores of {result.users:,} users are in {result.out}")
     if result.missing:
         complain(f"{len(result.missing)} parts of the users were left out, first {result.missing[0]}")

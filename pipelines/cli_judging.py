@@ -5,15 +5,13 @@ Options and nothing else, as in `cli`, which adds them to its own.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Campaign, Config, Data, Json, Out, PlanDir, Store, planned
+from pipelines.cli_options import Campaign, Config, Data, Json, Out, PlanDir, Store, judged, planned
 from pipelines.progress import progress
-from pipelines.shell import emit
 
 app = typer.Typer()
 
@@ -51,8 +49,7 @@ def evaluate(
             tracking_uri=tracking_uri,
             tell=tell,
         )
-    told = {"run_id": result.run_id} | ({"out": result.out} if result.out else {})
-    emit(asdict(result) if json else told, as_json=json, headline=result.headline)
+    judged(result, json, run_id=result.run_id, out=result.out)
 
 
 @app.command(epilog="Example: targeting backtest --data data --campaign data/campaign.yaml")
@@ -66,7 +63,7 @@ def backtest(
         result = run_backtest(
             data=data, campaign=campaign, config=config, tracking_uri=tracking_uri, tell=tell
         )
-    emit(asdict(result) if json else {"run_id": result.run_id}, as_json=json, headline=result.headline)
+    judged(result, json, run_id=result.run_id)
 
 
 @app.command(epilog="Example: targeting replay 0f3c... --out again")

@@ -54,6 +54,14 @@ def done(result: Any, as_json: bool, headline: str) -> None:
     emit(told, as_json=as_json, headline=headline if as_json else w.told(headline))
 
 
+def judged(result: Any, as_json: bool, **about: str | None) -> None:
+    """The whole result as JSON; for people its sentences in the language of the command, and `about`."""
+    w = spoken()
+    said = "\n".join(w.told(line) for line in result.headline.split("\n"))
+    told = {w.result_keys[key]: value for key, value in about.items() if value}
+    emit(asdict(result) if as_json else told, as_json=as_json, headline=said)
+
+
 def _told(w: Words, value: Any) -> Any:
     """Sentences in the command's language; names and numbers as they are."""
     if isinstance(value, tuple):

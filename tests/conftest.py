@@ -16,15 +16,17 @@ from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).resolve().parent
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items):
-    """Slow tests run without the coverage tracer: they ask lines that quick tests reach once again, and the
-    tracer adds 43 % to 58 % to the CPU of a test.
+    """Whole runs, laws, faults and whatever is slow are asked without the coverage tracer: they reach
+    lines that the quick tests of a room reach too, and the tracer adds 43 % to 58 % to the CPU of a test.
     """
     for item in items:
-        if item.get_closest_marker("slow"):
+        room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if room in ("e2e", "faults", "fuzz", "properties") or item.get_closest_marker("slow"):
             item.add_marker("no_cover")
 
 

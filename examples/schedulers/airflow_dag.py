@@ -18,7 +18,7 @@ with DAG(
     default_args={"retries": 1, "retry_delay": timedelta(minutes=5)},
 ):
     before = None
-    for name, command in commands("{{ ds }}", CAMPAIGN).items():
+    for name, command in commands("{{ ds }}", CAMPAIGN, before="{{ macros.ds_add(ds, -1) }}").items():
         task = BashOperator(
             task_id=name,
             bash_command=" ".join(word if "{{" in word else shlex.quote(word) for word in command),

@@ -13,13 +13,14 @@ ENVIRONMENT = {"TARGETING_LOG": "json"}
 
 
 def commands(
-    date: str, campaign: str, *, root: str = "/data", model: str = "new-fan-gmv"
+    date: str, campaign: str, *, before: str | None = None, root: str = "/data", model: str = "new-fan-gmv"
 ) -> dict[str, list[str]]:
     """The commands by task, each depending on the one before.
 
     Args:
         date: Of the tables, `YYYY-MM-DD`.
         campaign: Name of the brief `<root>/briefs/<campaign>.yaml`.
+        before: Date of the night before: its scores are taken over where users have not changed.
         root: Where the tables of a date (`<root>/tables/<date>`) and the results are.
         model: Registered name.
     """
@@ -28,7 +29,10 @@ def commands(
     scores, plan = f"{out}/scores", f"{out}/plan"
     return {
         "check": ["targeting", "check", data, "--json"],
-        "score": ["targeting", "score", "--data", data, "--model", champion, "--out", scores, "--json"],
+        "score": [
+            *("targeting", "score", "--data", data, "--model", champion, "--out", scores, "--json"),
+            *(["--last", f"{root}/nights/{before}/{campaign}/scores"] if before else []),
+        ],
         "plan": [
             *("targeting", "plan", "--campaign", brief, "--data", data),
             *("--scores", scores, "--out", plan, "--json"),

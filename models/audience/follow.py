@@ -30,7 +30,7 @@ from models.rates.coin import Tossed, coin_shifts, tossed
 from models.rates.log_rows import hazard_rows
 from models.rates.rate import NO_SHIFT, Rate, Shift
 from models.rates.shape import Base, Fitting, Shape, fit_shape
-from models.rates.trend import Trend, fit_trend
+from models.rates.trend import Days, fit_trends
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,14 @@ class LoggedFunnel:
     def corrected(self, shifts: Mapping[str, Shift]) -> Funnel:
         """The funnel under the coin, as of the end of the logs."""
         found, metrics = {}, dict(self.metrics)
+        trends = fit_trends(
+            {
+                name: _days(one.rows, one.baseline, one.follow.out_of_fold, shifts.get(f"follow {name}"))
+                for name, one in self.placements.items()
+            }
+        )
         for name, one in self.placements.items():
-            shift = shifts.get(f"follow {name}", NO_SHIFT)
-            trend = _fit_trend(one.rows, one.baseline, one.follow.out_of_fold, shift)
+            shift, trend = shifts.get(f"follow {name}", NO_SHIFT), trends[name]
             enter = (
                 None
                 if one.enter is None
@@ -150,19 +155,19 @@ def _fit_placement(
     return _Logged(rows, baseline, fit_shape(fitting, follows, bases=bases), enter)
 
 
-def _fit_trend(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shift: Shift) -> Trend:
-    """Drift of follows against what a hazard without days (log, by user) expects of the same rows, weighed as
-    if everybody had been shown alike.
+def _days(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shift: Shift | None) -> Days:
+    """Follows of each day beside those that a hazard without days (log, by user) expects of the same rows,
+    weighed as if everybody had been shown alike.
 
     Ranked rows are held against the logged hazard and randomised ones against that under the coin, or days
     with an experiment would look like worse days. Rows younger than a day may still be followed.
     """
     f = logged[rows["user"].to_numpy()]
-    f = np.where(rows["randomized"].fill_null(False).to_numpy(), shift.apply(f), f)
+    f = np.where(rows["randomized"].fill_null(False).to_numpy(), (shift or NO_SHIFT).apply(f), f)
     hazard = rows["impressions"].to_numpy() * np.exp(f)
     age = rows["age_days"].to_numpy()
     closed, even = age >= 1.0, rows["even"].to_numpy()
-    return fit_trend(
+    return Days.of(
         age_days=age[closed],
         observed=(even * (rows["followed"].to_numpy() + np.expm1(-baseline)))[closed],
         expected=(even * np.exp(-baseline) * -np.expm1(-hazard))[closed],

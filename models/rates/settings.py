@@ -112,8 +112,14 @@ class RateSettings:
         min_other_orders: Orders of others below which they say nothing about size: c/sqrt(20) with c = 1.3 is
             as wide as `order_sd`. Derived.
         slope_sd: Prior deviation around one of the slope of what came on what was promised. Tested.
-        drift_sd: Prior deviation of the log change over the window, where there is drift. Tested.
+        drift_sd: Prior deviation of the log change over the window, where there is drift. Convention.
+        wave_sd: The same of a season's height, where there is one. Convention: a fifth.
+        drift_alike: Correlation of these between placements. Convention: apart, or one season for all.
+        wave_days: Days over which a wave keeps much of its height. Convention: a fortnight.
+        day_luck: Deviations of a day's own log rate, each a hypothesis. Convention: from none to a festival.
         min_days: Days below which a line is drawn through luck. Convention.
+        most_days: Days, or groups of days, that a trend is drawn through. Convention: longer logs are read
+            week by week, because the work grows with the cube.
     """
 
     log_range: float = 12.0
@@ -170,7 +176,12 @@ class RateSettings:
     min_other_orders: int = 20
     slope_sd: float = 0.5
     drift_sd: float = 0.4
+    wave_sd: float = 0.2
+    drift_alike: tuple[float, ...] = (0.0, 0.9)
+    wave_days: float = 15.0
+    day_luck: tuple[float, ...] = (0.0, 0.07, 0.2, 0.5)
     min_days: int = 10
+    most_days: int = 60
 
 
 RATES = RateSettings()

@@ -1,22 +1,22 @@
-"""Drift of a rate over the logged days. In: events observed and expected by age. Out: where it stands today.
+"""Drift of rates over the logged days. In: events observed and expected by age. Out: where they stand today.
 
-Videos wear out, a shop becomes known, and whoever follows easily has followed already: people who are left
-are not like those of a month ago even where their features are. Averaged over the window, a rate is that of
-its middle; a plan needs that of its end. With O_d events on day d and E_d expected by a rate that knows no
-days,
+Videos wear out, a shop becomes known, seasons come and go, and whoever follows easily has followed already.
+Averaged over the window, a rate is that of its middle; a plan needs that of its end. With O events on a day
+of a placement and E expected by a rate that knows no days,
 
-    log((O_d + 1/2) / (E_d + 1/2)) = a + beta x_d + e_d,     Var(e_d) = 1 / (E_d + 1/2) + tau^2,
+    y = log((O + 1/2) / (E + 1/2)) = a + g(day) + e,     Var(e) = 1 / (E + 1/2) + tau^2,
 
-x_d in units of the window, so that beta is the change from its first day to its last; tau^2, the days' own
-luck (festivals, ranking), is what the residuals vary more than counts would (method of moments). Two
-hypotheses of equal odds before, no drift (beta = 0) and drift (beta ~ N(0, drift_sd^2)), are averaged by how
-well they explain the days; the level a stays what it was.
+g is nothing, a line over the window, or a smooth wave (a Gaussian process with a Matern kernel of 3/2;
+Rasmussen & Williams 2006, 4.2.1), of each placement apart or of nearly all alike, because a season is one for
+all of them; tau is the days' own luck (festivals, ranking), half of it common to a day. All these hypotheses
+are averaged by how well they explain the days. A line alone took a wave that had passed for one that lasts.
 
 It must not import anything above numpy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,74 +28,124 @@ from models.rates.settings import RATES
 
 @dataclass(frozen=True)
 class Trend:
-    """A log-linear trend over the logged days, in days before `as_of`.
+    """How a rate moved.
 
     Attributes:
-        per_day: Log change per day.
-        middle_days: Age of the day (days before `as_of`) at which the window's average rate holds.
-        end_days: Age of the last day with rows: nothing is carried beyond it.
+        now: Log of the rate on the last day with rows over its average of all rows; not carried beyond it.
         sd: Posterior deviation of `now`.
+        age_days: Days before `as_of` at which `level` is known, the last day first; none: no drift.
+        level: Log of the rate at that age over that of the last day.
     """
 
-    per_day: float = 0.0
-    middle_days: float = 0.0
-    end_days: float = 0.0
+    now: float = 0.0
     sd: float = 0.0
+    age_days: tuple[float, ...] = ()
+    level: tuple[float, ...] = ()
 
-    @property
-    def now(self) -> float:
-        """Log of the rate at the end of the window over its average."""
-        return self.per_day * (self.middle_days - self.end_days)
+    def at(self, age_days: FloatArray) -> FloatArray:
+        """Log of the rate at an age over that of the last day with rows, same shape."""
+        if not self.age_days:
+            return np.zeros(age_days.shape)
+        return np.asarray(np.interp(age_days, self.age_days, self.level))
 
 
 NO_TREND = Trend()
 
 
-def fit_trend(*, age_days: FloatArray, observed: FloatArray, expected: FloatArray) -> Trend:
-    """The trend of observed over expected events.
+@dataclass(frozen=True)
+class Days:
+    """What came and what was expected, summed over days (over as many as it takes to have `most_days`).
 
-    Args:
-        age_days: Age of each row in days, (n,), whole days are told apart.
-        observed: Events of each row, organic ones taken off, (n,).
-        expected: Events that a rate without days expects of it, (n,).
-
-    Returns:
-        No trend where fewer than `min_days` days have anything to say.
+    Attributes:
+        age_days: Middle of each, (n,), ascending.
+        observed, expected: Events.
     """
-    days, index = np.unique(np.floor(age_days), return_inverse=True)
-    seen, due = (np.bincount(index, x, len(days)) for x in (observed, expected))
-    if len(days) < RATES.min_days or due.sum() <= 0 or seen.sum() <= 0:
-        return NO_TREND
-    span = float(np.ptp(days)) + 1.0
-    x = -days / span
-    level = seen.sum() / due.sum()
-    y = np.log((np.maximum(seen, 0.0) + 0.5) / (level * due + 0.5))
-    counted = 1.0 / (level * due + 0.5)
-    tau2 = _excess(x, y, counted)
-    weight = 1.0 / (counted + tau2)
-    centre = float(np.average(x, weights=weight))
-    information = float((weight * (x - centre) ** 2).sum())
-    slope = float((weight * (x - centre) * y).sum()) / information
-    free = information / (information + RATES.drift_sd**-2)
-    found = 0.5 * (slope**2 * information * free + np.log(1.0 - free))
-    drifts = float(posterior_weights(np.array([0.0, found]))[1])
-    shrunk = drifts * free * slope
-    variance = drifts * (free / information + (free * slope - shrunk) ** 2) + (1.0 - drifts) * shrunk**2
-    return Trend(
-        per_day=shrunk / span,
-        middle_days=-centre * span,
-        end_days=float(days.min()),
-        sd=float(np.sqrt(variance)) * float(x.max() - centre),
+
+    age_days: FloatArray
+    observed: FloatArray
+    expected: FloatArray
+
+    @classmethod
+    def of(cls, *, age_days: FloatArray, observed: FloatArray, expected: FloatArray) -> Days:
+        """The sums of rows: age in days, events (organic ones taken off), events that a rate without days
+        expects; each (n_rows,).
+        """
+        day = np.floor(age_days)
+        width = np.ceil((np.ptp(day) + 1.0) / RATES.most_days) if len(day) else 1.0
+        found, index = np.unique(np.floor(day / width), return_inverse=True)
+        seen, due = (np.bincount(index, x, len(found)).astype(np.float64) for x in (observed, expected))
+        return cls((found + 0.5) * width, seen, due)
+
+    @property
+    def tell(self) -> bool:
+        """Whether there are days and events enough to draw anything through."""
+        return len(self.age_days) >= RATES.min_days and self.expected.sum() > 0 and self.observed.sum() > 0
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Days of all placements, one after the other: (n,) each."""
+
+    y: FloatArray
+    counted: FloatArray
+    age: FloatArray
+    place: FloatArray
+
+
+def fit_trends(days: Mapping[str, Days]) -> dict[str, Trend]:
+    """The trend of observed over expected events of each placement; none where `Days.tell` is false."""
+    told = {name: one for name, one in days.items() if one.tell}
+    if not told:
+        return dict.fromkeys(days, NO_TREND)
+    due = [one.observed.sum() / one.expected.sum() * one.expected + 0.5 for one in told.values()]
+    seen = [np.maximum(one.observed, 0.0) + 0.5 for one in told.values()]
+    cells = _Cells(
+        y=np.concatenate([np.log(o / e) for o, e in zip(seen, due, strict=True)]),
+        counted=1.0 / np.concatenate(due),
+        age=np.concatenate([one.age_days for one in told.values()]),
+        place=np.repeat(np.arange(float(len(told))), [len(one.age_days) for one in told.values()]),
     )
+    paths = _paths(cells)
+    fits = [_fit(cells, path, tau) for path in paths for tau in RATES.day_luck]
+    odds = np.repeat([len(paths) - 1.0, *np.ones(len(paths) - 1)], len(RATES.day_luck))
+    weight = posterior_weights(np.array([evidence for *_, evidence in fits]), odds=odds)
+    path = np.einsum("k,kn->n", weight, np.array([mean for mean, *_ in fits]))
+    covariance = sum(
+        w * (inside + np.outer(mean - path, mean - path))
+        for w, (mean, inside, _) in zip(weight, fits, strict=True)
+    )
+    found = dict.fromkeys(days, NO_TREND)
+    for j, name in enumerate(told):
+        mine = np.flatnonzero(cells.place == j)
+        share = due[j] / due[j].sum()
+        since = path[mine] - path[mine[0]]
+        over = np.eye(len(mine))[0] - share
+        found[name] = Trend(
+            now=float(-np.log(share @ np.exp(since))),
+            sd=float(np.sqrt(max(over @ np.asarray(covariance)[np.ix_(mine, mine)] @ over, 0.0))),
+            age_days=tuple(cells.age[mine].tolist()),
+            level=tuple(since.tolist()),
+        )
+    return found
 
 
-def _excess(x: FloatArray, y: FloatArray, counted: FloatArray) -> float:
-    """Variance of the days around a line beyond that of counts (DerSimonian-Laird)."""
-    weight = 1.0 / counted
-    design = np.column_stack([np.ones_like(x), x])
-    gram = design.T @ (design * weight[:, None])
-    beta = np.linalg.solve(gram, design.T @ (weight * y))
-    q = float((weight * (y - design @ beta) ** 2).sum())
-    leverage = np.linalg.solve(gram, design.T @ (design * (weight**2)[:, None]))
-    free = weight.sum() - float(np.trace(leverage))
-    return max(0.0, float((q - (len(x) - 2)) / free))
+def _paths(cells: _Cells) -> list[FloatArray]:
+    """Covariance of g under each hypothesis, (n, n): none; a line and a wave, apart or alike."""
+    position = (cells.age - cells.age.min()) / (np.ptp(cells.age) + 1.0) - 0.5
+    apart = np.sqrt(3.0) * np.abs(cells.age[:, None] - cells.age) / RATES.wave_days
+    line = RATES.drift_sd**2 * np.outer(position, position)
+    wave = RATES.wave_sd**2 * (1.0 + apart) * np.exp(-apart)
+    own = cells.place[:, None] == cells.place
+    moves = [shape * np.where(own, 1.0, alike) for shape in (line, wave) for alike in RATES.drift_alike]
+    return [np.zeros_like(line), *moves]
+
+
+def _fit(cells: _Cells, path: FloatArray, tau: float) -> tuple[FloatArray, FloatArray, float]:
+    """Posterior mean and covariance of g on the days, and the log evidence up to a constant."""
+    level = 1.0 * (cells.place[:, None] == cells.place)
+    luck = 0.5 * np.eye(len(cells.y)) + 0.5 * (cells.age[:, None] == cells.age)
+    lower = np.linalg.cholesky(path + level + tau**2 * luck + np.diag(cells.counted))
+    half = np.linalg.solve(lower, np.column_stack([path, cells.y]))
+    explained, z = half[:, :-1], half[:, -1]
+    evidence = -0.5 * float(z @ z) - float(np.log(np.diag(lower)).sum())
+    return explained.T @ z, path - explained.T @ explained, evidence

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,25 @@ import polars as pl
 import pyarrow as pa
 
 from models.errors import DataError
-from pipelines.engines.part import Pass, part_schema
+from pipelines.engines.finished import Pass, finish
+from pipelines.engines.part import ScoredPart, part_schema
 from pipelines.shell import quiet
-from pipelines.store import part_files
+from pipelines.store import part_files, part_key
+from pipelines.store.manifest import content_of
 from pipelines.store.streams import count_rows, digests_of
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
 
 
-def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users: int, master: str) -> Pass:
+def score(
+    model_files: Mapping[str, str],
+    *,
+    users: Path,
+    work: Path,
+    part_users: int,
+    master: str,
+    new_fans: pl.Series,
+) -> Pass:
     """Score `users` on Spark, which writes its parts (schema `part_schema`) into the folder `work`.
 
     Args:
@@ -34,6 +43,7 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         work: folder to write, replaced if it exists.
         part_users: rows an Arrow batch.
         master: Spark master URL, e.g. `local[2]` or the address of a cluster.
+        new_fans: ids of those who followed in the logs.
 
     Raises:
         DataError: pyspark or a Java runtime is missing, a part cannot be read (here all of them are needed),
@@ -57,12 +67,17 @@ def score(model_files: Mapping[str, str], *, users: Path, work: Path, part_users
         session.stop()
     if digests_of(users) != before:
         raise DataError(f"{users}: was changed while it was read; run again when nobody writes to it")
-    return Pass([partial(_read, path) for path in part_files(work)], rows, before)
-
-
-def _read(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """A part as Spark wrote it."""
-    return pl.read_parquet(path, columns=None if columns is None else list(columns), glob=False)
+    made = ((path, pl.read_parquet(path, glob=False)) for path in part_files(work))
+    parts = [
+        finish(
+            ScoredPart.of_merged(part),
+            work.parent / "parts",
+            part_key(content_of(path).sha256),
+            new_fans=new_fans,
+        )
+        for path, part in made
+    ]
+    return Pass(parts, rows, before)
 
 
 def of_worker(error: Exception) -> Exception:
@@ -82,7 +97,7 @@ def _scorer(files: dict[str, str], source: str) -> Any:
         for batch in batches:
             raw = pl.from_arrow(pa.Table.from_batches([batch]))
             assert isinstance(raw, pl.DataFrame)
-            yield from score_part(model, raw, source=source, first_row=None).to_batches()
+            yield from score_part(model, raw, source=source, first_row=None).merged().to_batches()
 
     return run
 

@@ -26,11 +26,11 @@ from models import registry
 from models.errors import DataError
 from pipelines import tracking
 from pipelines.config.job_settings import ScoreSettings, load
-from pipelines.jobs.scored_users import model_print, score_users
+from pipelines.jobs.scored_users import NOBODY, model_print, score_users
 from pipelines.shell import Tell, silent
 from pipelines.store import Target, claim, find_table, read_conformed
 from pipelines.store.reading import print_of
-from pipelines.store.scores import SCORES_MANIFEST, ScoresManifest, write_scores
+from pipelines.store.scores import SCORES_MANIFEST, ScoresManifest
 from pipelines.store.streams import digests_of
 from pipelines.tracking_store import connect
 from targeting.plan.provenance import versions
@@ -66,9 +66,21 @@ def run_score(
     engine: str | None = None,
     config: Path | None = None,
     tracking_uri: str | None = None,
+    last: Path | None = None,
     tell: Tell = silent,
 ) -> ScoreResult:
     """Write `scores.parquet`, `manifest.json` and `rejected/` into `out`.
+
+    Args:
+        data: directory of the users, and of the logs where there are any.
+        model: URI of the model.
+        out: directory to write.
+        engine: `local` or `spark`; None as the settings say.
+        config: settings.
+        tracking_uri: MLflow store.
+        last: directory of scores of before (None: `out`), whose parts are taken over where their users, the
+            model and the program are the same.
+        tell: progress listener.
 
     Raises:
         DataError: the users or the model cannot be used, or `out` cannot be written.
@@ -86,7 +98,9 @@ def run_score(
         inputs = {"data": data, "model_uri": bundle.uri, "settings": settings}
         with tracking.job_run("score", tracking_uri=tracking_uri, inputs=inputs, fingerprints={}) as run:
             run.tag(tracking.MODEL_TAG, bundle.uri)
-            return _score(bundle, data, users, target=target, settings=settings, run=run, tell=tell)
+            return _score(
+                bundle, data, users, target=target, settings=settings, run=run, last=last, tell=tell
+            )
 
 
 def _held(target: Target, data: Path, users: Path, bundle: registry.Bundle) -> ScoresManifest | None:
@@ -137,12 +151,21 @@ def _score(
     target: Target,
     settings: ScoreSettings,
     run: tracking.JobRun,
+    last: Path | None,
     tell: Tell,
 ) -> ScoreResult:
     started = time.perf_counter()
-    found = score_users(bundle.model, users=users, work=target.work, settings=settings, tell=tell)
     logs = _logs(data)
-    still = pl.col("eligible") & ~pl.col("user_id").is_in(logs.new_fans.implode())
+    found = score_users(
+        bundle.model,
+        users=users,
+        work=target.work,
+        settings=settings,
+        tell=tell,
+        new_fans=logs.new_fans,
+        last=last or target.path,
+        code=_code_version(),
+    )
     model = {"model": model_print(bundle.model)}
     made_by = {
         "model_uri": bundle.uri,
@@ -152,8 +175,7 @@ def _score(
     }
     tell("writing")
     with target.replaced(keep_work=bool(found.missing)) as folder:
-        scores = (part.with_columns(still) for part in found.scores())
-        manifest = write_scores(scores, folder, rejected=found.rejected, made_by=made_by)
+        manifest = found.write(folder, made_by)
     counts = {"users": manifest.users, "eligible": manifest.eligible, "rejected": manifest.rejected}
     run.fingerprints(manifest.fingerprints)
     seconds = max(time.perf_counter() - started, 1e-9)
@@ -190,6 +212,5 @@ def _logs(data: Path) -> _Logs:
         found = read_conformed(find_table(data, "exposures"), "exposures")
     except DataError as error:
         # Users alone are enough to score; logs that cannot be read are not worth a lost night.
-        nobody = pl.Series("user_id", [], dtype=pl.String)
-        return _Logs(nobody, {}, (f"is_fan is taken as it stands, new fans cannot be told: {error}",))
+        return _Logs(NOBODY, {}, (f"is_fan is taken as it stands, new fans cannot be told: {error}",))
     return _Logs(found.good.filter(pl.col("followed"))["user_id"].unique(), {"exposures": found.digest})

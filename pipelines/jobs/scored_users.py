@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,15 @@ from models.contracts.quarantine import refuse_many, worst
 from models.errors import DataError
 from pipelines.config.job_settings import ScoreSettings
 from pipelines.engines import local, spark
-from pipelines.engines.part import Beside, Pass, ReadPart, refuse_lost, scores_of
+from pipelines.engines.finished import Finished, ids_of, without
+from pipelines.engines.part import refuse_lost
 from pipelines.shell import Tell
 from pipelines.store import is_parquet, read_users, write_table
 from pipelines.store.reading import print_of
 from pipelines.store.repeats import Hashes
+from pipelines.store.scores import TABLE, ScoresManifest, write_scores
+
+NOBODY = pl.Series("user_id", [], dtype=pl.String)
 
 
 @dataclass(frozen=True)
@@ -33,37 +37,46 @@ class ScoredUsers:
     """All users after an engine, still in parts: nothing here grows with them but their rejects.
 
     Attributes:
-        parts: Read one part of the scores each.
+        parts: On the disk, each person in one of them.
         rejected: Rows that were set aside, schema `REJECTED`.
         odd: What was met in the features, added up.
         users_print: fingerprint of the users' files as they were read.
-        reused: parts that were found finished.
-        gone: by part, who stands in an earlier part already.
         missing: by file that could not be read, why.
     """
 
-    parts: Sequence[ReadPart]
+    parts: Sequence[Finished]
     rejected: pl.DataFrame
     odd: tuple[Odd, ...]
     users_print: str
-    reused: int
-    gone: Mapping[int, Sequence[str]]
     missing: Mapping[str, str]
 
-    def scores(self) -> Iterator[pl.DataFrame]:
-        """The scores part by part, each person once."""
-        for number, read in enumerate(self.parts):
-            scores = scores_of(read())
-            if number in self.gone:
-                gone = pl.Series(self.gone[number], dtype=pl.String)
-                first = pl.struct("user_id", "placement").is_first_distinct()
-                known = pl.col("user_id").is_in(gone.implode())
-                scores = scores.filter(~known & first)
-            yield scores
+    @property
+    def reused(self) -> int:
+        """Parts that were found finished."""
+        return sum(one.part.reused for one in self.parts)
+
+    def write(self, folder: Path, made_by: Mapping[str, object]) -> ScoresManifest:
+        """Publishes the parts and what was set aside into the folder of a `Target`."""
+        told = {
+            "users": sum(len(one.people) for one in self.parts),
+            "eligible": sum(one.eligible for one in self.parts),
+            "taken_over": self.reused,
+        }
+        return write_scores(
+            [one.part for one in self.parts], folder, rejected=self.rejected, made_by={**made_by, **told}
+        )
 
 
 def score_users(
-    model: AudienceModel, *, users: Path, work: Path, settings: ScoreSettings, tell: Tell
+    model: AudienceModel,
+    *,
+    users: Path,
+    work: Path,
+    settings: ScoreSettings,
+    tell: Tell,
+    new_fans: pl.Series = NOBODY,
+    last: Path | None = None,
+    code: str = "",
 ) -> ScoredUsers:
     """Score the users table at `users` through an engine.
 
@@ -73,59 +86,52 @@ def score_users(
         work: folder for finished parts.
         settings: engine and part size.
         tell: progress listener.
+        new_fans: ids of those who followed in the logs and can no longer be won.
+        last: directory of scores of before, whose parts are taken over where their users have not changed.
+        code: version of the program: parts of another are made again.
 
     Raises:
         DataError: no row is usable, or too few are.
     """
     source, before = _as_parquet(model, users, work)
-    read = _by_engine(model, users=source, work=work, settings=settings, tell=tell)
-    people, hashes = 0, Hashes(work / "hashes")
-    rejects = [no_rejects()]
-    odd: list[Odd] = []
-    for part in read.parts:
-        beside = Beside.of(part, placement=model.placements[0])
-        hashes.add(beside.people)
-        people += len(beside.people)
-        rejects.append(beside.rejected)
-        odd += beside.odd
-    refuse_lost(read.rows, scored=people, rejected=sum(map(len, rejects)), source=str(users))
-    if before is not None:
-        rejects, odd = [before.rejected, *rejects], [*before.odd, *odd]
-    rejected = pl.concat(rejects)
-    if not people:
-        [(reason, count)] = worst(rejected) or [("no data rows", 0)]
-        raise DataError(f"{users}: no row of table users is usable; {count} of {rejected.height}: {reason}")
-    gone, repeated = _repeats(read.parts, hashes.repeated(), placement=model.placements[0])
-    refuse_many(str(users), people - len(repeated), rejected, ceiling=settings.max_rejected_share)
-    return ScoredUsers(
-        parts=read.parts,
-        rejected=pl.concat([rejected, _told(repeated, source=str(users)), _unread(read.missing)]),
-        odd=add_up(odd),
-        users_print=print_of(read.digests) if before is None else before.digest,
-        reused=read.reused,
-        gone=gone,
-        missing=read.missing,
-    )
-
-
-def _by_engine(model: AudienceModel, *, users: Path, work: Path, settings: ScoreSettings, tell: Tell) -> Pass:
-    """Every part of the users, scored on Spark or here."""
     if settings.engine == "spark":
         tell(f"spark at {settings.spark_master}")
-        return spark.score(
+        read = spark.score(
             model.to_files(),
-            users=users,
+            users=source,
             work=work / "spark",
             part_users=settings.part_users,
             master=settings.spark_master,
+            new_fans=new_fans,
         )
-    return local.score(
-        model,
-        model_print=model_print(model),
-        users=users,
-        work=work / "parts",
-        part_users=settings.part_users,
-        tell=tell,
+    else:
+        read = local.score(
+            model,
+            made_by=f"{model_print(model)} {code}",
+            users=source,
+            work=work / "parts",
+            last=None if last is None else last / TABLE,
+            part_users=settings.part_users,
+            new_fans=new_fans,
+            tell=tell,
+        )
+    parts, repeated = _each_once(read.parts, work)
+    rejects, odd = [one.rejected for one in read.parts], [odd for one in read.parts for odd in one.odd]
+    people = sum(len(one.people) for one in read.parts)
+    refuse_lost(read.rows, scored=people, rejected=sum(map(len, rejects)), source=str(users))
+    if before is not None:
+        rejects, odd = [before.rejected, *rejects], [*before.odd, *odd]
+    rejected = pl.concat([no_rejects(), *rejects])
+    if not people:
+        [(reason, count)] = worst(rejected) or [("no data rows", 0)]
+        raise DataError(f"{users}: no row of table users is usable; {count} of {rejected.height}: {reason}")
+    refuse_many(str(users), people - len(repeated), rejected, ceiling=settings.max_rejected_share)
+    return ScoredUsers(
+        parts=parts,
+        rejected=pl.concat([rejected, _told(repeated, source=str(users)), _unread(read.missing)]),
+        odd=add_up(odd),
+        users_print=print_of(read.digests) if before is None else before.digest,
+        missing=read.missing,
     )
 
 
@@ -141,23 +147,27 @@ def _as_parquet(model: AudienceModel, users: Path, work: Path) -> tuple[Path, Co
     return work / "users.parquet", conformed
 
 
-def _repeats(
-    parts: Sequence[ReadPart], hashes: pl.Series, *, placement: str
-) -> tuple[dict[int, list[str]], list[str]]:
-    """By part, who stands in an earlier one; and everybody who stands twice, in order."""
-    gone: dict[int, list[str]] = {}
-    first: set[str] = set()
-    twice: dict[str, None] = {}
-    for number, read in enumerate(parts if len(hashes) else ()):
-        ids = Beside.of(read, placement=placement).people
+def _each_once(parts: Sequence[Finished], work: Path) -> tuple[list[Finished], list[str]]:
+    """The parts without who stands in an earlier one; and everybody who stands twice, in order."""
+    hashes = Hashes(work / "hashes")
+    for one in parts:
+        hashes.add(one.people)
+    if not len(repeated := hashes.repeated()):
+        return list(parts), []
+    kept, first, twice = [], set[str](), dict[str, None]()
+    for one in parts:
+        ids = ids_of(one.part.read(["user_id", "placement"]))
         here: set[str] = set()
-        for user in ids.filter(ids.hash().is_in(hashes.implode())):
+        gone = []
+        is_once = True
+        for user in ids.filter(ids.hash().is_in(repeated.implode())):
             if user in first or user in here:
-                twice[user] = None
-                gone.setdefault(number, []).extend([user] if user in first else [])
+                twice[user], is_once = None, False
+                gone += [user] if user in first else []
             here.add(user)
         first |= here
-    return gone, list(twice)
+        kept.append(one if is_once else without(one, gone, work / "parts"))
+    return kept, list(twice)
 
 
 def _told(twice: Sequence[str], *, source: str) -> pl.DataFrame:

@@ -64,7 +64,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
         raise
 
 
-def put(path: Path, data: bytes) -> str:
+def put(path: Path, data: bytes | memoryview) -> str:
     """`write` of bytes that are at hand."""
     return write(path, lambda file: file.write(data))
 
@@ -104,6 +104,15 @@ def sync(path: Path) -> None:
 def rename(old: Path, new: Path) -> None:
     """Give a file or folder another name; a file that has it is replaced in the same step."""
     os.rename(old, new)
+
+
+def link(old: Path, new: Path) -> None:
+    """Give a file a second name; a copy of it where the file system has no such names."""
+    try:
+        os.link(old, new)
+    except OSError:
+        with open_file(old) as file:
+            write(new, lambda copy: shutil.copyfileobj(file, copy))
 
 
 def exchange(one: Path, other: Path) -> bool:

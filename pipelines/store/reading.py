@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -58,18 +59,54 @@ def hold(path: Path) -> Held:
     return Held(path, disk.read(a_file(path)))
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A file that is read piece by piece.
+
+    Attributes:
+        path: Where it is.
+        handle: Of its bytes.
+        digest: Of all of them, before the first piece.
+        stamp: When it was written to last, and its size.
+    """
+
+    path: Path
+    handle: BinaryIO
+    digest: str
+    stamp: tuple[int, int]
+
+    def refuse_changed(self) -> None:
+        """What was read until now has the digest.
+
+        Raises:
+            DataError: Somebody wrote to the file.
+        """
+        if _stamp(self.handle) != self.stamp:
+            raise _changed(self.path)
+
+
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+def opened(path: Path) -> Iterator[Opened]:
     """A file to read piece by piece, and its digest, which it must still have when the block ends.
 
     Raises:
         DataError: It was written to while it was read, or is a pipe or a device.
     """
     with disk.open_file(a_file(path)) as file:
-        digest = _digest(file)
-        yield file, digest
-        if _digest(file) != digest:
-            raise DataError(f"{path}: was changed while it was read; run again when nobody writes to it")
+        stamp = _stamp(file)  # before the digest
+        found = Opened(path, file, _digest(file), stamp)
+        yield found
+        if _digest(file) != found.digest:
+            raise _changed(path)
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    stat = os.fstat(file.fileno())
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(f"{path}: was changed while it was read; run again when nobody writes to it")
 
 
 def print_of(digests: Mapping[str, str]) -> str:

@@ -29,17 +29,17 @@ class Hashes:
     """
 
     folder: Path
-    _held: list[pl.Series] = field(default_factory=list)
+    _held: list[np.ndarray] = field(default_factory=list)
     _laid_down: dict[int, list[Part]] = field(default_factory=dict)
 
-    def add(self, ids: pl.Series) -> None:
-        """The people of another part."""
-        self._held.append(ids.hash())
+    def add(self, hashes: np.ndarray) -> None:
+        """Of the people of another part, (n,)."""
+        self._held.append(hashes)
         if sum(map(len, self._held)) >= _RANGE:
-            for number, hashes in enumerate(_by_range(self._held)):
-                if len(hashes):
-                    key = part_key("hashes", hashes.tobytes())
-                    table = pl.DataFrame({"hash": hashes}).to_arrow
+            for number, of_range in enumerate(_by_range(self._held)):
+                if len(of_range):
+                    key = part_key("hashes", of_range.tobytes())
+                    table = pl.DataFrame({"hash": of_range}).to_arrow
                     self._laid_down.setdefault(number, []).append(finished_part(self.folder, key, table))
             self._held = []
 
@@ -54,7 +54,7 @@ class Hashes:
         return pl.Series("hash", np.concatenate(twice))
 
 
-def _by_range(hashes: list[pl.Series]) -> list[np.ndarray]:
+def _by_range(hashes: list[np.ndarray]) -> list[np.ndarray]:
     """Those of each range, sorted."""
-    whole = np.sort(np.concatenate([np.zeros(0, dtype=np.uint64), *(one.to_numpy() for one in hashes)]))
+    whole = np.sort(np.concatenate([np.zeros(0, dtype=np.uint64), *hashes]))
     return np.split(whole, np.searchsorted(whole >> np.uint64(58), np.arange(1, _RANGES)))

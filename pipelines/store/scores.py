@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.contracts.headers import missing_message
 from models.errors import DataError
 from pipelines.store import disk
+from pipelines.store.parts import Part
 from pipelines.store.reading import print_of
 from pipelines.store.rejects import write_rejected
-from pipelines.store.streams import digests_of, write_stream
+from pipelines.store.streams import digests_of
 from pipelines.store.tables import RawTable, read_raw
 
 SCORES = {
@@ -27,7 +28,7 @@ SCORES = {
     "eligible": pl.Boolean,
 }
 SCORES_MANIFEST = "manifest.json"
-_TABLE = "scores.parquet"
+TABLE = "scores.parquet"
 _SHARES = ("p_follow", "p_precise")
 
 
@@ -43,7 +44,9 @@ class ScoresManifest(BaseModel):
         eligible: Of these, who can still be won (0 in a manifest of before).
         rejected: Rows of the users table that were set aside.
         rows: Of the table: one per person and placement.
-        sha256: Of the table's bytes.
+        parts: Of the table (1 in a manifest of before).
+        taken_over: How many of them an earlier job had made of the same users by the same model and program.
+        sha256: Of the table's bytes; of a folder, the fingerprint of those of its files.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
@@ -56,6 +59,8 @@ class ScoresManifest(BaseModel):
     eligible: int = Field(default=0, ge=0)
     rejected: int = Field(ge=0)
     rows: int = Field(ge=0)
+    parts: int = Field(default=1, ge=0)
+    taken_over: int = Field(default=0, ge=0)
     sha256: str
 
 
@@ -75,41 +80,45 @@ class Scored:
 
 
 def write_scores(
-    scores: Iterable[pl.DataFrame], folder: Path, *, rejected: pl.DataFrame, made_by: Mapping[str, object]
+    parts: Sequence[Part], folder: Path, *, rejected: pl.DataFrame, made_by: Mapping[str, object]
 ) -> ScoresManifest:
-    """Write `scores.parquet`, `manifest.json` and `rejected/` into `folder`.
+    """Publish finished parts as `scores.parquet` (a file where there is one part, else a folder of them, in
+    their order), and write `manifest.json` and `rejected/`.
 
     Args:
-        scores: One row per person and placement, a person's rows in one part, each person once.
+        parts: One row per person and placement, a person's rows in one part, each person once.
         folder: Of a `Target`.
         rejected: Rows of the users that were set aside.
-        made_by: The manifest's `model_uri`, `fingerprints`, `engine` and `code_version`.
+        made_by: What else the manifest says.
+
+    Raises:
+        DataError: A part was changed since it was made.
     """
-    rows = people = eligible = 0
-
-    def counted() -> Iterator[pl.DataFrame]:
-        nonlocal rows, people, eligible
-        for part in scores:
-            rows += part.height
-            people += part["user_id"].n_unique()
-            eligible += part.filter("eligible")["user_id"].n_unique()
-            yield part
-
-    sha256 = write_stream(counted(), folder / _TABLE)
+    table = folder / TABLE
+    if len(parts) > 1:
+        disk.make(table)
+        paths = [part.linked(table / part.named(number)) for number, part in enumerate(parts)]
+    else:
+        paths = [part.linked(table) for part in parts]
+    digests = {
+        "" if path == table else path.name: part.sha256 for path, part in zip(paths, parts, strict=True)
+    }
     write_rejected(rejected, folder)
-    manifest = ScoresManifest.model_validate(
-        {
-            **made_by,
-            "users": people,
-            "eligible": eligible,
-            "rejected": rejected.height,
-            "rows": rows,
-            "sha256": sha256,
-        }
-    )
+    told = {
+        "rejected": rejected.height,
+        "rows": sum(part.rows for part in parts),
+        "parts": len(parts),
+        "sha256": _table_print(digests),
+    }
+    manifest = ScoresManifest.model_validate({**made_by, **told})
     text = json.dumps(manifest.model_dump(), indent=2) + "\n"
     disk.put(folder / SCORES_MANIFEST, text.encode())
     return manifest
+
+
+def _table_print(digests: Mapping[str, str]) -> str:
+    """Of a file its sha256, of a folder the fingerprint of its files'."""
+    return digests[""] if list(digests) == [""] else print_of(digests)
 
 
 def read_scored(folder: Path) -> Scored:
@@ -125,7 +134,7 @@ def read_scored(folder: Path) -> Scored:
         raise _damaged(path) from error
     raw = _raw(folder)
     scores = as_scores(raw.frame, source=raw.source)
-    held = {"rows": scores.height, "users": scores["user_id"].n_unique(), "sha256": raw.digests.get("")}
+    held = {"rows": scores.height, "users": scores["user_id"].n_unique(), "sha256": _table_print(raw.digests)}
     wrong = [name for name, value in held.items() if value != getattr(manifest, name)]
     if wrong:
         raise DataError(
@@ -161,7 +170,7 @@ def scored_digest(table: Path) -> str:
         return print_of(digests)
     except (OSError, ValidationError) as error:
         raise _damaged(table.parent / SCORES_MANIFEST) from error
-    if digests.get("", manifest.sha256) != manifest.sha256:
+    if _table_print(digests) != manifest.sha256:
         raise DataError(f"{table}: is not the table that `targeting score` wrote; score again")
     return print_of(digests)
 
@@ -173,7 +182,7 @@ def _damaged(path: Path) -> DataError:
 
 
 def _raw(folder: Path) -> RawTable:
-    path = folder / _TABLE if (folder / _TABLE).exists() else folder
+    path = folder / TABLE if (folder / TABLE).exists() else folder
     if path.is_dir() and path == folder and not any(folder.glob("*.parquet")):
         raise DataError(f"{folder}: no scores.parquet; expected the output directory of `targeting score`")
     return read_raw(path)

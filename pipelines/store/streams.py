@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -18,24 +19,49 @@ from pipelines.store.reading import opened
 from pipelines.store.tables import part_files, with_partitions
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a file that was hashed before any of them was read.
+
+    Attributes:
+        source: The file.
+        below: Its path below the table: folders on the way may hold values.
+        digest: sha256 of its bytes.
+        before: Rows of it before these.
+        rows: How many these are, by its footer.
+        filled: Columns that are empty because the file lacks them and others have them.
+    """
+
+    source: str
+    below: str
+    digest: str
+    before: int
+    rows: int
+    filled: tuple[str, ...] = ()
+
+
 def stream_parquet(
-    path: Path, *, rows: int, table: Table, digests: dict[str, str], missing: dict[str, str] | None = None
-) -> Iterator[tuple[str, int, pl.DataFrame]]:
-    """The raw rows of a Parquet file or folder of parts, at most `rows` at a time.
+    path: Path,
+    *,
+    rows: int,
+    table: Table,
+    known: Callable[[Piece], bool],
+    digests: dict[str, str],
+    missing: dict[str, str],
+) -> Iterator[tuple[Piece, pl.DataFrame]]:
+    """The raw rows of a Parquet file or folder of parts, `rows` at a time, then the rest of a file.
 
     Args:
         path: File or folder.
-        rows: Most rows at a time.
+        rows: Rows at a time.
         table: What it is: columns that its contract does not need and a part lacks are empty.
+        known: Whether these rows need not be read; a file of which all are known is hashed alone.
         digests: Filled with the sha256 of each file that was read to its end, as in `RawTable`.
-        missing: Filled with the parts of a folder that cannot be read (to their end: rows may have been
-            given already), and why; None: the first of them is refused.
-
-    Yields:
-        The file, how many of its rows came before, and the rows.
+        missing: Filled with the parts of a folder that cannot be read (to their end: rows may have been given
+            already), and why.
 
     Raises:
-        DataError: Not readable, or corrupt; where `missing` is asked for, no part is readable.
+        DataError: No part is readable, or one was written to while it was read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -43,22 +69,37 @@ def stream_parquet(
     files = part_files(path)
     optional = optional_columns(_schemas(files), table) if len(files) > 1 else {}
     for part in files:
-        before = 0
+        below = part.relative_to(path) if path.is_dir() else Path(part.name)
         try:
-            with opened(part) as (handle, digest), pq.ParquetFile(handle) as file:
-                for batch in file.iter_batches(batch_size=rows, use_threads=False):
-                    frame = pl.from_arrow(pa.Table.from_batches([batch]))
-                    assert isinstance(frame, pl.DataFrame)
-                    below = part.relative_to(path) if path.is_dir() else Path(part.name)
-                    frame = with_partitions(frame, below)
-                    yield str(part), before, with_empty(frame, optional, table, source=str(part))
-                    before += len(frame)
-            digests[_name(part, path)] = digest
+            with opened(part) as file, pq.ParquetFile(file.handle) as parquet:
+                nobody = with_partitions(_nobody(parquet), below)
+                filled = with_empty(nobody, optional, table, source=str(part)).columns[nobody.width :]
+                of_file, all_rows = (str(part), below.as_posix(), file.digest), parquet.metadata.num_rows
+                pieces = [
+                    Piece(*of_file, at, min(rows, all_rows - at), tuple(filled))
+                    for at in range(0, all_rows, rows)
+                ]
+                wanted = {piece for piece in pieces if not known(piece)}
+                batches = parquet.iter_batches(batch_size=rows, use_threads=False) if wanted else ()
+                for piece, batch in zip(pieces, batches, strict=False):
+                    file.refuse_changed()  # what was read until now is of the digest
+                    if piece in wanted:
+                        frame = pl.from_arrow(pa.Table.from_batches([batch]))
+                        assert isinstance(frame, pl.DataFrame)
+                        frame = with_partitions(frame, below)
+                        yield piece, with_empty(frame, optional, table, source=str(part))
+            digests[_name(part, path)] = file.digest
         except (OSError, pa.ArrowException) as error:
-            reason = _unreadable(part, error)
-            if missing is None or len(missing) == len(files) - 1:
-                raise DataError(reason) from error
-            missing[str(part)] = reason
+            missing[str(part)] = _unreadable(part, error)
+            if len(missing) == len(files):
+                raise DataError(missing[str(part)]) from error
+
+
+def _nobody(parquet: Any) -> pl.DataFrame:
+    """A file's columns."""
+    found = pl.from_arrow(parquet.schema_arrow.empty_table())
+    assert isinstance(found, pl.DataFrame)
+    return found
 
 
 def _unreadable(part: Path, error: Exception) -> str:

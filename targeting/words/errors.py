@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from targeting.words import error_faults, error_frames, error_models, error_remedies
+from targeting.words import error_faults, error_frames, error_judgements, error_models, error_remedies
 
 _VALUE = r"(?:'[^']*'|\"[^\"]*\"|`[^`]*`|[^\s;,]*[^\s;,:])"
 _LISTED = r"(?:'[^']*'|[\w./()*…-]+)"
@@ -74,7 +74,7 @@ def in_chinese(text: str) -> str | None:
 def phrases() -> list[tuple[list[str], str, re.Pattern[str], str]]:
     """Fixed words, slots, pattern and Chinese of every phrase, in the order of the files."""
     found = []
-    files = (error_models, error_faults, error_remedies, error_frames)
+    files = (error_models, error_faults, error_remedies, error_frames, error_judgements)
     for line in "".join(file.ZH for file in files).splitlines():
         english, bar, chinese = line.partition(" | ")
         if not bar:

@@ -43,9 +43,9 @@ class FaultyDisk:
         self.names: list[tuple[Path, Path | None]] = []
         self.locks: set[int] = set()
         self.real = {
-            name: getattr(disk, name) for name in ("make", "write", "read", "sync", "rename", "exchange")
+            name: getattr(disk, name) for name in ("make", "write", "read", "sync", "rename", "link")
         }
-        self.real |= {name: getattr(disk, name) for name in ("remove", "lock", "unlock")}
+        self.real |= {name: getattr(disk, name) for name in ("exchange", "remove", "lock", "unlock")}
 
     def mounted(self):
         """The disk in the place of the real one."""
@@ -89,6 +89,11 @@ class FaultyDisk:
         self.real["rename"](old, new)
         self.names = [(new if path == old else path, back) for path, back in self.names]
         self.names.append((new, old))
+
+    def link(self, old, new):
+        self._step(new)
+        self.real["link"](old, new)
+        self.names.append((new, None))
 
     def exchange(self, one, other):
         self._step(other)

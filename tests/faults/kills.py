@@ -86,7 +86,8 @@ def digest_of(out: Path) -> str | None:
         "rejected",
         "scores.parquet",
     }
-    return hashlib.sha256((out / "scores.parquet").read_bytes()).hexdigest()
+    parts = sorted(path for path in (out / "scores.parquet").rglob("*"))
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
 
 
 def run_kills(kills: int, folder: Path, *, seed: int = 0) -> dict[str, int]:

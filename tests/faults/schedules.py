@@ -21,17 +21,15 @@ from pathlib import Path
 from unittest import mock
 
 import polars as pl
-import pyarrow as pa
 
 from models.audience.score_table import SCORE_COLUMNS
 from models.errors import DataError, TargetingError
 from pipelines.config.job_settings import ScoreSettings, load
 from pipelines.engines import local
-from pipelines.engines.part import score_part
+from pipelines.engines.part import ScoredPart, score_part
 from pipelines.jobs.scored_users import score_users
 from pipelines.shell import silent
 from pipelines.store import claim, read_scored
-from pipelines.store.scores import write_scores
 from tests.faults.faulty_disk import FAULTS, FaultyDisk, Killed
 
 USERS, PART_USERS = 30, 10
@@ -73,7 +71,7 @@ def job(model: MadeUpModel, data: Path, out: Path) -> None:
         made_by = {"model_uri": f"models:/m/{model.version}", "engine": "local", "code_version": "0"}
         made_by["fingerprints"] = {"users": found.users_print}
         with target.replaced() as folder:
-            write_scores(found.scores(), folder, rejected=found.rejected, made_by=made_by)
+            found.write(folder, made_by)
 
 
 @cache
@@ -100,7 +98,7 @@ def _published() -> Path:
     return folder / "out"
 
 
-_PARTS: dict[tuple[int, int | None], pa.Table] = {}
+_PARTS: dict[tuple[int, int | None], ScoredPart] = {}
 
 
 def _remembered(model, raw, *, source, first_row):

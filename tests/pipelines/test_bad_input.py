@@ -147,6 +147,7 @@ def test_run_refuses_bad_input(cli, data, spoil, told):
     assert not list(Path().glob(".plan*"))
 
 
+@pytest.mark.slow
 def test_a_few_bad_rows_are_counted_and_kept_with_their_reasons(cli, data, tmp_path):
     def spoil(table):
         row = pl.int_range(pl.len())

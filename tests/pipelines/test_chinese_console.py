@@ -75,6 +75,7 @@ def test_every_shape_of_an_export_is_the_same_table(cli, own_folder, kind):
     assert held.good.drop("row", strict=False).equals(expected.good.drop("row", strict=False))
 
 
+@pytest.mark.slow
 def test_an_export_as_it_comes_becomes_a_plan_and_a_launch_sheet_in_chinese(cli, own_folder):
     report = as_exported(own_folder, "gbk")
     (own_folder / "brief.yaml").write_text(BRIEF, encoding="utf-8")

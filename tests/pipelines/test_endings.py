@@ -75,6 +75,7 @@ def test_what_comes_after_the_alias_takes_nothing_back(train_once, store, monkey
     assert [*runs().values()] == ["FINISHED"]
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_published_names_a_version_that_stays(cli, store, data_dir, tmp_path, monkeypatch):
     publish = run.publish
 

@@ -1,6 +1,7 @@
 """`evaluate` with a coin and with the training data: the plan's own verdicts, and what has drifted."""
 
 import json
+import re
 from datetime import date, timedelta
 
 import mlflow
@@ -127,6 +128,16 @@ def test_a_plan_from_a_report_is_judged_by_a_later_report(delivered, tmp_path):
     assert result.evaluation["totals"]["new_fans"]["realised"] == pytest.approx(3 * (10 + 11))
     assert (tmp_path / "judged" / "evaluation.html").exists()
     assert mlflow.get_run(result.run_id).data.metrics["new_fans.realised"] > 0
+
+
+def test_a_reader_of_chinese_is_told_in_chinese(delivered, capsys):
+    plan, data, store = delivered
+    command = ["evaluate", "--data", str(data), "--plan", str(plan), "--tracking-uri", store, "--lang", "zh"]
+    assert execute(app, command) == 0
+    told = capsys.readouterr().out
+    assert "涨粉数：承诺" in told
+    assert "MLflow 运行" in told
+    assert not re.search("promised|realised|report|drift", told), told
 
 
 def test_rows_of_the_report_that_break_the_contract_are_told(delivered, tmp_path):

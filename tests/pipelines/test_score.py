@@ -295,13 +295,13 @@ def test_a_killed_job_goes_on_where_it_was_stopped(trained, data_dir, tmp_path):
 
 def score_and_die(trained, data, out, settings, monkeypatch):
     """A job that ends when all parts are finished, and before anything is published."""
-    from pipelines.jobs import score as job
+    from pipelines.jobs import scored_users as job
 
     def killed(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(job, "write_scores", killed)
+        patch.setattr(job.ScoredUsers, "write", killed)
         with pytest.raises(KeyboardInterrupt):
             score(trained, data, out, config=settings)
 
@@ -434,3 +434,41 @@ def test_a_scheduler_reads_lines_of_json(cli, trained, data_dir, monkeypatch):
     told = json.loads(err.splitlines()[-1])
     assert (code, told["event"]) == (1, "error")
     assert "nowhere" in told["message"]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_the_next_night_unchanged_parts_are_taken_over(
+    trained, data_dir, tmp_path, settings, monkeypatch, dies
+):
+    from pipelines.engines import local
+
+    data, last, out = in_two_parts(data_dir, tmp_path / "data"), tmp_path / "monday", tmp_path / "tuesday"
+    score(trained, data, last, config=settings)
+    held = {path.name: path.read_bytes() for path in (last / "scores.parquet").iterdir()}
+    logs = pl.read_parquet(data / "exposures.parquet")
+    new = pl.read_parquet(data / "users" / "a.parquet")["user_id"][450]
+    won = pl.col("followed") | (pl.col("user_id") == new)
+    logs.with_columns(followed=won).write_parquet(data / "exposures.parquet")
+    changed = data / "users" / "b.parquet"
+    pl.read_parquet(changed).reverse().write_parquet(changed)
+    made, real, stops = [], local.score_part, [dies]
+
+    def counted(model, raw, **given):
+        if stops[0] and made:
+            raise KeyboardInterrupt
+        made.append(given["source"])
+        return real(model, raw, **given)
+
+    monkeypatch.setattr(local, "score_part", counted)
+    given = {"config": settings, "last": last}
+    if dies:
+        with pytest.raises(KeyboardInterrupt):
+            score(trained, data, out, **given)
+        stops[0] = False
+    assert score(trained, data, out, **given).reused_parts == 3 + dies
+    assert made == [str(changed)] * 2
+    said = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert (said["parts"], said["taken_over"]) == (5, 3 + dies)
+    score(trained, data, tmp_path / "at_once", config=settings)
+    assert read_scores(out).equals(read_scores(tmp_path / "at_once"))
+    assert {path.name: path.read_bytes() for path in (last / "scores.parquet").iterdir()} == held

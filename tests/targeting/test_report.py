@@ -238,6 +238,7 @@ def test_a_frontier_that_fails_does_not_sink_the_report(monkeypatch, caplog):
     assert "no frontier is shown" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_limit_in_yuan_that_a_smaller_budget_could_not_keep_does_not_sink_the_report():
     ticket = [{"kind": "min_if_used", "min_cny": 6_000}]
     text = words(jewellery_shop.plan(jewellery_shop.campaign(constraints=ticket)).to_html())
@@ -257,6 +258,7 @@ def test_the_cheapest_plan_tells_what_a_lower_goal_would_save():
     assert re.fullmatch(r"loosening it by 1 fan would save ¥[\d.,]+", said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("objective", "step", "least"),
     [("new_fan_gmv", "0.1", 3.8), ("new_fans", "0.01", 0.056), ("live_entries", "0.01", 0.42)],

@@ -36,7 +36,7 @@ def follow_table(
     organic = _organic_follow(
         held_out.join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
     )
-    paid = _paid_rows(rows, scored, hazard=_hazard_of_the_day(log, trends)).join(
+    paid = _paid_rows(rows.with_columns(_drifted(log, rows, trends)), scored).join(
         organic, on="segment", how="left", maintain_order="left"
     )
     paid = paid.with_columns(won=pl.col("observed") - pl.col("organic").fill_null(overall))
@@ -64,29 +64,27 @@ def follow_table(
     )
 
 
-def _paid_rows(rows: pl.DataFrame, scored: pl.DataFrame, *, hazard: pl.Expr) -> pl.DataFrame:
+def _paid_rows(rows: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     """Shown rows of scored people with their segment, the follows expected of them and those observed."""
     score = scored.select("user_id", "placement", "segment", "p_follow")
     return (
         rows.filter(pl.col("placement") != CONTROL)
         .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
         .with_columns(
-            expected=1.0 - (-pl.col("impressions") * hazard).exp(),
+            expected=1.0 - (-pl.col("impressions") * pl.col("p_follow").clip(0.0) * pl.col("drifted")).exp(),
             observed=pl.col("followed").cast(pl.Float64),
         )
     )
 
 
-def _hazard_of_the_day(log: EventLog, trends: Mapping[str, Trend]) -> pl.Expr:
-    """p_follow taken back from `as_of` to the row's day along the placement's trend."""
-    per_day, end_days = (
-        pl.col("placement").replace_strict(
-            {name: getattr(one, part) for name, one in trends.items()}, default=0.0, return_dtype=pl.Float64
-        )
-        for part in ("per_day", "end_days")
-    )
-    age = age_days(pl.lit(log.as_of), "exposed_at")
-    return pl.col("p_follow").clip(0.0) * (-per_day * (age - end_days)).exp()
+def _drifted(log: EventLog, rows: pl.DataFrame, trends: Mapping[str, Trend]) -> pl.Series:
+    """Hazard of each row's day over that of `as_of`, along the placement's trend."""
+    age = rows.select(age_days(pl.lit(log.as_of), "exposed_at")).to_series().to_numpy()
+    factor = np.ones(rows.height)
+    for name, trend in trends.items():
+        mine = (rows["placement"] == name).to_numpy()
+        factor[mine] = np.exp(trend.at(age[mine]))
+    return pl.Series("drifted", factor)
 
 
 def _organic_follow(held_out: pl.DataFrame) -> pl.DataFrame:

@@ -81,6 +81,7 @@ def test_the_kinds_of_the_whole_table():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     order=st.permutations(range(N)),
     cuts=st.sets(st.integers(1, N - 1), max_size=12),

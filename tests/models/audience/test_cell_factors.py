@@ -46,7 +46,7 @@ def test_scores_that_are_wrong_for_one_placement_are_corrected_there():
 
 def test_scores_of_today_are_judged_by_the_hazard_of_each_day():
     made = logs(2, people=6000)
-    falling = {"video": Trend(per_day=-0.02, middle_days=55.0, sd=0.1)}
+    falling = {"video": Trend(now=-1.1, sd=0.1, age_days=(0.0, 200.0), level=(0.0, 4.0))}
     factors = [
         cell_factors(
             read_events(made, as_of=made.as_of), made.assignment, made.scores, horizon_days=30,

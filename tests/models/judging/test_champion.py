@@ -67,7 +67,7 @@ def test_the_same_model_is_not_better_than_itself():
 def test_a_copy_with_twice_the_hazard_is_worse_calibrated():
     model = fitted()
     loud = {
-        name: replace(one, trend=Trend(per_day=np.log(2.0), middle_days=1.0))
+        name: replace(one, trend=Trend(now=float(np.log(2.0))))
         for name, one in model.funnel.placements.items()
     }
     twice = replace(model, funnel=replace(model.funnel, placements=loud))

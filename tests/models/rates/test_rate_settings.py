@@ -9,7 +9,7 @@ import right_size
 
 from models.audience.settings import AudienceSettings, CellSettings
 from models.judging.settings import JudgingSettings
-from models.rates import pooling, trend
+from models.rates import pooling
 from models.rates.coin import Tossed, coin_shifts
 from models.rates.likelihood import HazardRows
 from models.rates.settings import RateSettings, TreeSettings
@@ -29,19 +29,6 @@ def test_every_number_says_what_it_is_and_where_it_is_from(kind):
     for name, start, end in zip(names, starts, [*starts[1:], len(text)], strict=True):
         source = [word for word in ("Derived", "Cited", "Tested", "Convention") if word in text[start:end]]
         assert source, f"{name}: derived, cited, tested, or a convention?"
-
-
-def test_drifts_of_the_stated_size_are_shrunk_best(monkeypatch):
-    days, rng = 28, np.random.default_rng(0)
-    changes = np.where(rng.random(250) < 0.5, 0.0, rng.normal(0.0, 0.4, 250))
-    age = np.arange(days) + 0.5
-    seen = rng.poisson(3.0 * np.exp(changes[:, None] * (0.5 - age / days))).astype(float)
-
-    def loss():
-        found = [trend.fit_trend(age_days=age, observed=o, expected=np.full(days, 3.0)).now for o in seen]
-        return np.mean((np.array(found) - changes / 2) ** 2)
-
-    right_size.check(monkeypatch, trend, "RATES", "drift_sd", loss)
 
 
 def test_slopes_of_the_stated_spread_are_shrunk_best(monkeypatch):

@@ -53,16 +53,19 @@ def test_prices_prove_that_there_is_no_plan():
         solve(replace(problem, rows=(*problem.rows, row)))
 
 
-@pytest.mark.parametrize("slope", [(0.6, 1.0), (1.2, 4.0)])
-def test_when_time_is_up_the_best_plan_so_far_is_told_with_its_bound(monkeypatch, slope):
-    """Was an error, or a plan of nothing, until the master had been solved."""
+@pytest.mark.parametrize(
+    ("slope", "known", "bound"), [((0.6, 1.0), 2871.016, 2871.242), ((1.2, 4.0), 3055.401, 3079.426)]
+)
+def test_when_time_is_up_the_best_plan_so_far_is_told_with_its_bound(monkeypatch, slope, known, bound):
+    """Was an error, or a plan of nothing, until the master had been solved. A plan of the `known` worth and
+    the `bound` on all are what `solve` gave within 20 s.
+    """
     problem = capped(300, 60, slope=slope)
     problem = replace(problem, limits=replace(problem.limits, min_if_used_cny=np.full(300, 5.0)))
-    best = solve(problem, gap_tol=1e-3, time_limit_s=20.0)
     looks = iter(range(10**6))
     monkeypatch.setattr(Deadline, "over", property(lambda self: next(looks) > 30))
     cut = solve(problem)
     assert cut.status == "time_limit"
     assert worst_violation(problem, cut.spend_cny) <= 1e-8
-    assert 0.5 * best.value <= cut.value <= best.upper_bound * (1 + 1e-9)
-    assert best.value * (1 - 1e-9) <= cut.upper_bound < np.inf
+    assert 0.5 * known <= cut.value <= bound
+    assert known <= cut.upper_bound < np.inf

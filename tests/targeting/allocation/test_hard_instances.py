@@ -236,6 +236,7 @@ def test_spends_are_halved_where_halving_follows_does_not_close_in(seed):
     assert solve(random_problem(seed), time_limit_s=20.0).gap <= 1e-6
 
 
+@pytest.mark.slow
 def test_a_price_of_reach_leaves_no_gap():
     """Halving follows and spends in turn left 0.6 % after a minute."""
     rng, n = np.random.default_rng(44), 7

@@ -34,6 +34,7 @@ def plan(measure, level, floor, on=MARKET):
     return problem, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("measure", "level"), [("cvar", 0.1), ("quantile", 0.1), ("chance", 0.9)])
 def test_a_binding_floor_is_kept_and_costs_value(measure, level):
     problem, free = plan(measure, level, 1.0)

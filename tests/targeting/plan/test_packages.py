@@ -112,6 +112,7 @@ def test_the_lists_hold_eligible_people_of_the_plans_segments_once_per_placement
     assert "whole segments" in str(packages)
 
 
+@pytest.mark.slow
 def test_exclusive_packages_share_nobody(plan, packages):
     alone = plan.packages(exclusive=True)
     assert not alone.chosen["user_id"].is_duplicated().any()
@@ -135,6 +136,7 @@ def test_a_room_of_the_brief_stays_closed_to_more():
     assert "live_capacity-1" in packages.limits["name"].to_list()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["new_fans", "live_entries", "profit"])
 def test_people_are_chosen_for_what_the_brief_counts(objective):
     plan = made(objective=objective, economics={"gross_margin": 0.5, "fee_rate": 0.05}, budget_cny=60)

@@ -128,6 +128,7 @@ def believed(truth, beliefs, impressions):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 6, 9])
 def test_no_plan_made_from_features_beats_the_best(seed):
     truth = simulate("random", users=2_000, seed=seed).truth
