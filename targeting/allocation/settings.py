@@ -113,7 +113,7 @@ class Settings:
     interval_shrink: float = 0.1
     interval_patience: int = 9
     interval_halvings: int = 40
-    multiplier_steps: int = 9
+    multiplier_steps: int = 6
     most_intervals: int = 60
     multiplier_gain: float = 0.1
     generation_rounds: int = 60
