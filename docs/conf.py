@@ -13,5 +13,6 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 html_theme = "alabaster"
 html_theme_options = {"description": "Whom to show, where, with how much money", "fixed_sidebar": True}
+html_static_path, html_css_files = ["_static"], ["site.css"]
 html_show_sourcelink = False
 suppress_warnings = ["myst.xref_missing"]  # links to README, SECURITY and code outside this folder

@@ -76,6 +76,15 @@ USUAL: Mapping[str, Mapping[str, float]] = MappingProxyType(
     }
 )
 """Share of a command's time before each of its steps, by `python -m benchmarks.steps`."""
+_LEARNT = "learning the curves and dividing the budget"
+NOT_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "--data": (_LEARNT,),
+        "--delivery": ("segmenting", "dividing the budget"),
+        "--curves": (_LEARNT, "segmenting"),
+    }
+)
+"""Steps that a plan from this source does not have."""
 _COUNTED = re.compile(r"([\d,]+) of ([\d,]+)")
 _TOLD_FROM = 0.04
 """Share done from which the time left is guessed: before it, starting up is most of what was seen."""
@@ -99,13 +108,20 @@ def _is_step(step: str, stage: str) -> bool:
     return stage == step or stage.startswith(f"{step} ")
 
 
-def step_of(command: str, stage: str) -> str:
+def step_of(command: str, stage: str, source: str = "") -> str:
     """`step 2 of 7`; nothing for a command whose steps are not listed.
+
+    Args:
+        command, stage: Which command is in which step.
+        source: What a plan is made from, a key of `NOT_OF`.
 
     >>> step_of("run", "learning from the logs"), step_of("score", "users 1 to 9 of 20"), step_of("app", "x")
     ('step 2 of 7', 'step 3 of 4', '')
+    >>> step_of("plan", "writing the report", "--delivery"), step_of("plan", "segmenting", "--data")
+    ('step 3 of 3', 'step 2 of 4')
     """
-    steps = [_is_step(step, stage) for step in USUAL.get(command, {})]
+    listed = (step for step in USUAL.get(command, {}) if step not in NOT_OF.get(source, ()))
+    steps = [_is_step(step, stage) for step in listed]
     return f"step {steps.index(True) + 1} of {len(steps)}" if any(steps) else ""
 
 
@@ -122,10 +138,10 @@ class _Left(ProgressColumn):
 
 
 @contextmanager
-def progress(command: str) -> Iterator[Tell]:
+def progress(command: str, source: str = "") -> Iterator[Tell]:
     """A listener that shows the step on a terminal, logs it as JSON where asked, and is silent elsewhere.
 
-    While it is open, only stderr is written to.
+    While it is open, only stderr is written to. `source` as for `step_of`.
     """
     console = Console(stderr=True)
     with quiet(1):
@@ -147,7 +163,7 @@ def progress(command: str) -> Iterator[Tell]:
                 bar.update(
                     task,
                     description=f"{command}: {for_terminal(stage)}",
-                    step=step_of(command, stage),
+                    step=step_of(command, stage, source),
                     before=share_before(command, stage),
                     at=bar.tasks[0].elapsed or 0.0,
                 )

@@ -17,7 +17,6 @@ from collections.abc import Iterable
 
 import polars as pl
 
-NAME_PLACES = 100
 _PART_PLACES = 36  # two such parts, a placement and slots stay within 100
 _HASH = 8
 _NAME = r"^(?P<campaign_id>[^|]+)\|(?P<segment>[^|]+)\|(?P<placement>[^|]+?)(?:\|t\d+(?:-\d+)?)?$"

@@ -117,9 +117,10 @@ class RateSettings:
         drift_alike: Correlation of these between placements. Convention: apart, or one season for all.
         wave_days: Days over which a wave keeps much of its height. Convention: a fortnight.
         day_luck: Deviations of a day's own log rate, each a hypothesis. Convention: from none to a festival.
+        weekday_luck: The same of a weekday, of logs that are read day by day. Convention: none or an eighth.
         min_days: Days below which a line is drawn through luck. Convention.
         most_days: Days, or groups of days, that a trend is drawn through. Convention: longer logs are read
-            week by week, because the work grows with the cube.
+            by groups of days, because the work grows with the cube.
     """
 
     log_range: float = 12.0
@@ -180,6 +181,7 @@ class RateSettings:
     drift_alike: tuple[float, ...] = (0.0, 0.9)
     wave_days: float = 15.0
     day_luck: tuple[float, ...] = (0.0, 0.07, 0.2, 0.5)
+    weekday_luck: tuple[float, ...] = (0.0, 0.12)
     min_days: int = 10
     most_days: int = 60
 

@@ -8,8 +8,9 @@ of a placement and E expected by a rate that knows no days,
 
 g is nothing, a line over the window, or a smooth wave (a Gaussian process with a Matern kernel of 3/2;
 Rasmussen & Williams 2006, 4.2.1), of each placement apart or of nearly all alike, because a season is one for
-all of them; tau is the days' own luck (festivals, ranking), half of it common to a day. All these hypotheses
-are averaged by how well they explain the days. A line alone took a wave that had passed for one that lasts.
+all of them; tau is the days' own luck (festivals, ranking), half of it common to a day, beside which weekdays
+may differ, alike in all placements. All these hypotheses are averaged by how well they explain the days. A
+line alone took a wave that had passed for one that lasts.
 
 It must not import anything above numpy.
 """
@@ -106,8 +107,9 @@ def fit_trends(days: Mapping[str, Days]) -> dict[str, Trend]:
         place=np.repeat(np.arange(float(len(told))), [len(one.age_days) for one in told.values()]),
     )
     paths = _paths(cells)
-    fits = [_fit(cells, path, tau) for path in paths for tau in RATES.day_luck]
-    odds = np.repeat([len(paths) - 1.0, *np.ones(len(paths) - 1)], len(RATES.day_luck))
+    noises = _noises(cells)
+    fits = [_fit(cells.y, path, noise) for path in paths for noise in noises]
+    odds = np.repeat([len(paths) - 1.0, *np.ones(len(paths) - 1)], len(noises))
     weight = posterior_weights(np.array([evidence for *_, evidence in fits]), odds=odds)
     path = np.einsum("k,kn->n", weight, np.array([mean for mean, *_ in fits]))
     covariance = sum(
@@ -140,12 +142,20 @@ def _paths(cells: _Cells) -> list[FloatArray]:
     return [np.zeros_like(line), *moves]
 
 
-def _fit(cells: _Cells, path: FloatArray, tau: float) -> tuple[FloatArray, FloatArray, float]:
+def _noises(cells: _Cells) -> list[FloatArray]:
+    """Covariance of y around g under each hypothesis, (n, n): levels, counts, the luck of days, weekdays."""
+    same_day = cells.age[:, None] == cells.age
+    level = 1.0 * (cells.place[:, None] == cells.place) + np.diag(cells.counted)
+    luck = 0.5 * np.eye(len(cells.y)) + 0.5 * same_day
+    weekday = np.floor(cells.age) % 7.0
+    alike = 1.0 * (weekday[:, None] == weekday)
+    return [level + tau**2 * luck + sd**2 * alike for tau in RATES.day_luck for sd in RATES.weekday_luck]
+
+
+def _fit(y: FloatArray, path: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray, float]:
     """Posterior mean and covariance of g on the days, and the log evidence up to a constant."""
-    level = 1.0 * (cells.place[:, None] == cells.place)
-    luck = 0.5 * np.eye(len(cells.y)) + 0.5 * (cells.age[:, None] == cells.age)
-    lower = np.linalg.cholesky(path + level + tau**2 * luck + np.diag(cells.counted))
-    half = np.linalg.solve(lower, np.column_stack([path, cells.y]))
+    lower = np.linalg.cholesky(path + noise)
+    half = np.linalg.solve(lower, np.column_stack([path, y]))
     explained, z = half[:, :-1], half[:, -1]
     evidence = -0.5 * float(z @ z) - float(np.log(np.diag(lower)).sum())
     return explained.T @ z, path - explained.T @ explained, evidence

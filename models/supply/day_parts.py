@@ -176,7 +176,7 @@ def _pooled(part: IntArray, got: FloatArray, expected: FloatArray, *, n: int, fr
     kinds = int(seen.sum()) - 1
     if q <= kinds * ratio_of_variances.ppf(PARTS.certainty, kinds, freedom):
         return np.ones(n)
-    tau2 = (q - kinds) / (weight.sum() - (weight**2).sum() / weight.sum())
+    tau2 = min((q - kinds) / (weight.sum() - (weight**2).sum() / weight.sum()), PARTS.most_sd**2)
     found = np.ones(n)
     found[seen] = (middle + (raw[seen] - middle) * tau2 / (tau2 + variance)) / middle
     found = np.maximum(found, PARTS.least)

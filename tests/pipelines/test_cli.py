@@ -20,7 +20,7 @@ from models.errors import InfeasibleError, SolverError
 from pipelines import shell
 from pipelines.cli import app
 from pipelines.jobs import check
-from pipelines.progress import USUAL, progress
+from pipelines.progress import NOT_OF, USUAL, progress
 from targeting.evaluation import walk_forward
 
 COMMANDS = (
@@ -254,7 +254,7 @@ def test_every_step_of_every_longer_command_is_listed_with_its_share():
     """So the share done and the time left are told for all of them, by one mechanism."""
     folder, walk = Path(pipelines.__file__).parent, Path(walk_forward.__file__)
     shells = "".join(path.read_text() for path in folder.glob("cli*.py"))
-    assert set(re.findall(r'progress\("(\w+)"\)', shells)) - SHORT == set(USUAL)
+    assert set(re.findall(r'progress\("(\w+)"', shells)) - SHORT == set(USUAL)
     jobs = "".join(
         path.read_text() for path in (*folder.glob("jobs/*.py"), folder / "engines/local.py", walk)
     )
@@ -264,6 +264,7 @@ def test_every_step_of_every_longer_command_is_listed_with_its_share():
     assert unlisted == set()
     for steps in USUAL.values():
         assert list(steps.values()) == sorted(steps.values())
+    assert {step for steps in NOT_OF.values() for step in steps} <= set(USUAL["plan"])
 
 
 def test_an_end_that_is_no_closed_pipe_keeps_its_status():

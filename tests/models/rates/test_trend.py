@@ -59,6 +59,15 @@ def test_placements_tell_each_other_of_a_season():
     assert np.mean(miss["together"]) < 0.8 * np.mean(miss["alone"])
 
 
+def test_weekdays_do_not_hide_a_drift():
+    """A rate that fell, under weekdays that differ by a fifth: without knowing them it passes for luck."""
+    weekday = np.exp(0.2 * np.array([1.0, -1.0, 0.5, -0.5, 1.0, -1.5, 0.5]))
+    rows = logged(-0.6, per_day=200.0)
+    rows["observed"] = rows["observed"] * np.tile(weekday, 4)
+    assert trend_of(**rows).now == pytest.approx(-0.3, abs=0.06)
+    assert trend_of(**rows).sd < 0.1
+
+
 def test_an_experiment_on_the_last_days_is_no_drift():
     """Ranked rows follow 1.5 times as often as randomised ones, which are there in the last ten days only."""
     rng = np.random.default_rng(4)

@@ -231,6 +231,7 @@ def test_the_page_needs_nothing_else(plan):
     from targeting.evaluation.evaluation_page import render
 
     page = render(evaluate_campaign(plan, logs()), plan)
+    assert "print-color-adjust: exact" in page, "the bars are there on paper too"
     assert page.startswith("<!doctype html>")
     assert "<script" not in page
     assert "http" not in page
