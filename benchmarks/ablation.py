@@ -53,14 +53,6 @@ def _coin(**pinned: float) -> tuple[tuple[float, float, float], ...]:
     )
 
 
-def _supply_sd(block: int) -> dict[str, object]:
-    """A block of the supply fit without deviation, and so sure of it that it is not learned."""
-    return {
-        "sds": tuple(NONE if i == block else sd for i, sd in enumerate(SUPPLY.sds)),
-        "pseudo": tuple(float(NEVER) if i == block else n for i, n in enumerate(SUPPLY.pseudo)),
-    }
-
-
 @dataclass(frozen=True)
 class Mechanism:
     """What is switched off: fields of a settings object, and the values at which they do nothing."""
@@ -92,9 +84,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
     ),
     "cells": Mechanism("cells off the level", CELLS, {"cell_sd": (NONE,)}),
     "selection": Mechanism("hidden selection of ranked rows", CELLS, {"selection_odds": NONE}),
-    "lean": Mechanism("spend that follows demand", SUPPLY, {"lean_sd": NONE}),
-    "day prices": Mechanism("a price of each day", SUPPLY, _supply_sd(2)),
-    "cell capacity": Mechanism("a capacity of each cell", SUPPLY, _supply_sd(3)),
+    "passing": Mechanism("a price of each day and campaign", SUPPLY, {"passing_sd": NONE}),
+    "cell capacity": Mechanism("a capacity of each cell", SUPPLY, {"sds": (*SUPPLY.sds[:2], NONE)}),
     "robust": Mechanism("odd days weigh less", SUPPLY, {"huber": float(NEVER), "day_freedom": float(NEVER)}),
     "many segments": Mechanism("more than six segments", SEGMENTS, {"most_segments": 6}),
     "few segments": Mechanism(

@@ -25,7 +25,6 @@ from models.errors import DataError
 from models.events.event_log import Tables, read_events
 from models.events.hourly_outcomes import hourly_outcomes
 from models.stored import File, Rows, read, written
-from models.supply.activity import coin_activity
 from models.supply.day_parts import DayParts, fit_day_parts
 from models.supply.live_room import LiveRoom, days_of_log, fit_room
 from models.supply.response import ResponseModel, daily_delivery, fit_response
@@ -193,9 +192,8 @@ def learn_state(
     reachable = _reachable(dataset, found, everyone)
     days = model.horizon_days
     response = fit_response(
-        daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements,
-        activity=coin_activity(events, everyone, model.placements),
-    )  # fmt: skip
+        daily, users_by_segment=reachable, rng=rng, n_draws=n_draws, placements=model.placements
+    )
     evidence = cell_factors(
         events, everyone, scores, horizon_days=days, rng=rng, n_draws=n_draws, trends=model.funnel.trends,
         keener=1.0 if model.value is None else model.value.keener,

@@ -114,7 +114,7 @@ class ExpSat(Smooth):
 
 
 class Lomax(Smooth):
-    """1 - (1 + u)^-m: what m = 1 makes Hill, a large m bends at once and a small m never quite fills."""
+    """1 - (1 + u)^-m: Hill's curve for m = 1, the mean of Hill curves of unequal capacity for m < 1."""
 
     def value(self, u: FloatArray) -> FloatArray:
         """f(u)."""

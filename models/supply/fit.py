@@ -4,22 +4,23 @@ A unit o (campaign x placement x day x segment) got y impressions for S yuan spr
 regression, all placements together:
 
     log E[y] = log S - log price(S / A; level, bend)          price: `models.supply.price`
-    level = placement + segment + cell + day + lean x control
+    level = placement + segment + cell + day + campaign
     bend  = placement + cell + doubt
 
-Every term is a block of normal effects around its prior mean; their deviations are learned with the fit
-(empirical Bayes with pseudo-effects that keep them from zero), days are Student-t. The fit is the posterior
-mode by Gauss-Newton on a quasi-likelihood with variance phi mu + sigma^2 mu^2 and Huber weights. Draws are of
-the normal posterior around it, by perturbing data and priors and solving once (Papandreou & Yuille, NeurIPS
-2010): what the units do not say stays as wide as the prior, so doubt grows with distance from the pressures
-that were seen.
+Every term is a block of normal effects around its prior mean, their deviations given (`settings`). Those of
+days (Student-t) and campaigns are small: a thousand units of one campaign share what its audience is like and
+are no thousand witnesses of how price rises with pressure. The fit is the posterior mode by Gauss-Newton on a
+quasi-likelihood with variance phi mu + sigma^2 mu^2 and Huber weights. Draws are of the normal posterior
+around it, by perturbing data and priors and solving once (Papandreou & Yuille, NeurIPS 2010), in pairs around
+it, so that means over few of them hold: what the units do not say stays as wide as the prior, so doubt grows
+with distance from the pressures that were seen.
 
 It must not import anything above `models.supply.units`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -28,8 +29,6 @@ from models.arrays import FloatArray, IntArray
 from models.supply.price import capacity_of, price_at
 from models.supply.settings import SUPPLY
 from models.supply.units import Units
-
-LEARNED = ("segment", "cell", "day", "bend of cell")
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,9 @@ class Block:
         name: what they are.
         part: which parameter of the price they add to.
         index: (n_units,) effect of each unit.
-        at_cell: (n_cells,) effect of each cell; None for what passes (days, lean, doubt).
+        at_cell: (n_cells,) effect of each cell; None for what passes (days, campaigns, doubt).
         mean: (n_effects,) prior mean.
         sd: prior deviation.
-        slope: (n_units,) what the effect is multiplied with.
     """
 
     name: str
@@ -52,7 +50,6 @@ class Block:
     at_cell: IntArray | None
     mean: FloatArray
     sd: float
-    slope: FloatArray | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,14 +62,12 @@ class Parameters:
 
 @dataclass(frozen=True)
 class SupplyFit:
-    """The mode, draws around it (n_draws, n_cells), learned deviations, dispersion, noise and lean."""
+    """Draws (n_draws, n_cells) around the mode, dispersion, noise, scatter of days."""
 
-    mode: Parameters
     draws: Parameters
-    sds: dict[str, float]
     dispersion: float
     noise: float
-    lean: float
+    days: float
 
 
 def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> SupplyFit:
@@ -83,29 +78,32 @@ def fit_supply(units: Units, *, rng: np.random.Generator, n_draws: int) -> Suppl
     for _ in range(SUPPLY.iterations):
         state = _linearised(units, blocks, x, dispersion=dispersion, noise=noise)
         x = x + np.clip(state.solve(state.pull), -1.0, 1.0)
-        blocks = _learned(blocks, x, state.information)
         dispersion, noise = _split_noise(units, state, blocks, old=(dispersion, noise))
     state = _linearised(units, blocks, x, dispersion=dispersion, noise=noise)
-    drawn = x + state.solve(state.perturbation(rng, n_draws)).T
-    lean = next(x[at][0] for b, at in zip(blocks, _places(blocks), strict=True) if b.name == "lean")
-    sds = {b.name: b.sd for b in blocks if b.name in LEARNED}
+    half, places = -(-n_draws // 2), int(units.placement.max()) + 1
+    drawn = x + _paired(state.solve(state.perturbation(rng, half)).T, n_draws)
     cells = _cells(units, blocks, drawn)
-    common, single, room = SUPPLY.transfer_sds[0 if units.counted else 1]
-    shared = rng.normal(size=(2, n_draws, int(units.placement.max()) + 1))[..., units.placement]
-    transfer = rng.normal(0.0, single, cells.log_price.shape)
-    draws = replace(
-        cells,
-        log_price=cells.log_price + common * shared[0] + transfer,
-        log_capacity=np.minimum(cells.log_capacity + room * shared[1], units.ceiling_log[units.placement]),
+    common, single, room, _ = units.transfer_sds
+    price, filled = (_paired(rng.normal(size=(half, places)), n_draws)[:, units.placement] for _ in "pc")
+    alone = _paired(rng.normal(size=(half, len(units.size))), n_draws)
+    draws = Parameters(
+        log_price=cells.log_price + common * price + single * alone,
+        log_capacity=np.minimum(cells.log_capacity + room * filled, units.ceiling_log[units.placement]),
     )
-    return SupplyFit(_cells(units, blocks, x), draws, sds, dispersion, noise, float(lean))
+    days = _day_scatter(units, blocks, x, state, dispersion=dispersion, noise=noise)
+    return SupplyFit(draws, dispersion, noise, days)
+
+
+def _paired(half: FloatArray, n_draws: int) -> FloatArray:
+    """The first `n_draws` of `half` and its mirror image."""
+    return np.concatenate([half, -half])[:n_draws]
 
 
 def _blocks(units: Units) -> tuple[Block, ...]:
     cells = np.arange(len(units.size))
     place, segment = units.placement, units.segment
     typical = _typical_log_price(units)
-    segments, cell_of, days, bends = SUPPLY.sds
+    segments, cell_of, bends = SUPPLY.sds
 
     def none(index: IntArray) -> FloatArray:
         return np.zeros(int(index.max()) + 1)
@@ -115,10 +113,10 @@ def _blocks(units: Units) -> tuple[Block, ...]:
         Block("placement", "level", place[at], place, typical, SUPPLY.price_sd),
         Block("segment", "level", segment[at], segment, none(segment), segments),
         Block("cell", "level", at, cells, units.price_offset, cell_of),
-        Block("day", "level", units.day, None, none(units.day), days),
-        Block("lean", "level", 0 * at, None, np.zeros(1), SUPPLY.lean_sd, units.control),
+        Block("day", "level", units.day, None, none(units.day), SUPPLY.passing_sd),
+        Block("campaign", "level", units.campaign, None, none(units.campaign), SUPPLY.passing_sd),
         Block("bend", "bend", place[at], place, units.bend_log, SUPPLY.bend_sd),
-        Block("doubt", "bend", place[at], None, none(place), units.doubt_sd),
+        Block("doubt", "bend", place[at], None, none(place), units.transfer_sds[3]),
         Block("bend of cell", "bend", at, cells, np.zeros(len(cells)), bends),
     )
 
@@ -137,9 +135,7 @@ def _places(blocks: tuple[Block, ...]) -> list[slice]:
 
 def _summed(blocks: tuple[Block, ...], x: FloatArray, part: str) -> FloatArray:
     """(n_units,) sum of the effects on one parameter."""
-    terms = [
-        x[at][b.index] * b.slope for b, at in zip(blocks, _places(blocks), strict=True) if b.part == part
-    ]
+    terms = [x[at][b.index] for b, at in zip(blocks, _places(blocks), strict=True) if b.part == part]
     return np.asarray(sum(terms))
 
 
@@ -196,7 +192,7 @@ def _linearised(
     weight = np.minimum(1.0, SUPPLY.huber / np.maximum(pearson, 1e-12)) / variance
     by = {"level": price.by_level, "bend": price.by_bend}
     places, n = _places(blocks), len(mean)
-    values = np.column_stack([-by[b.part] * b.slope for b in blocks])
+    values = np.column_stack([-by[b.part] for b in blocks])
     columns = np.column_stack([b.index + at.start for b, at in zip(blocks, places, strict=True)])
     rows = np.repeat(np.arange(n), len(blocks))
     jacobian = csr_array((values.ravel(), (rows, columns.ravel())), shape=(n, len(x)))
@@ -215,18 +211,21 @@ def _precision(block: Block, x: FloatArray) -> FloatArray:
     return (SUPPLY.day_freedom + 1.0) / (SUPPLY.day_freedom * block.sd**2 + x**2)
 
 
-def _learned(blocks: tuple[Block, ...], x: FloatArray, information: FloatArray) -> tuple[Block, ...]:
-    """Empirical Bayes update of the deviations, each with pseudo-effects of its starting size."""
-    out = []
-    for b, at in zip(blocks, _places(blocks), strict=True):
-        if b.name in LEARNED:
-            k = LEARNED.index(b.name)
-            weight = _precision(b, x[at]) * b.sd**2
-            squares = (weight * ((x[at] - b.mean) ** 2 + 1.0 / information[at])).sum()
-            start, pseudo = SUPPLY.sds[k], SUPPLY.pseudo[k]
-            b = replace(b, sd=float(np.sqrt((squares + pseudo * start**2) / (len(x[at]) + pseudo))))
-        out.append(b)
-    return tuple(out)
+def _day_scatter(
+    units: Units, blocks: tuple[Block, ...], x: FloatArray, state: _Linear, *, dispersion: float, noise: float
+) -> float:
+    """Deviation of the log of a placement's day around the curves, beyond what its units scatter apart.
+
+    The effects of days are taken out of what was expected: they are a part of it.
+    """
+    passing = np.concatenate(
+        [x[at] * (b.name == "day") for b, at in zip(blocks, _places(blocks), strict=True)]
+    )
+    expected = state.mean / np.exp(state.jacobian @ passing)
+    got, due = (np.bincount(units.day, w) for w in (units.got, expected))
+    apart = (dispersion + noise**2 * np.bincount(units.day, expected**2) / due) / due
+    beyond = np.log((got + 0.5) / (due + 0.5)) ** 2 - apart
+    return float(np.sqrt(max(np.average(beyond, weights=due), 0.0)))
 
 
 def _split_noise(

@@ -10,10 +10,9 @@ times, k of mean 1 and E[k^2] = h,
 
 The first gives pressure, overlapping campaigns added up; the second the unevenness h of each placement, and
 pressure where only reach is known. Unevenness is people's activity, or campaigns that press some harder than
-others: only of the former is a pressure to be cleared, the latter *is* pressure. A coin tells how much of it
-is activity (`activity`); without one it is half of it, give or take. A few pairs say little, so pressures are
-pooled: over the days of a campaign in a segment, whose audience is taken to stay while its money changes, as
-far as the days' own pairs do not speak against it.
+others: only of the former is a pressure to be cleared, the latter *is* pressure. Half of log h is taken for
+activity. A few pairs say little, so pressures are pooled: over the days of a campaign in a segment, whose
+audience is taken to stay while its money changes, as far as the days' own pairs do not speak against it.
 
 It must not import anything above numpy and the settings.
 """
@@ -88,12 +87,11 @@ class Counts:
         met = self.crowd - self.pairs
         return replace(self, pairs=pairs, crowd=pairs + np.where(known, grown, 1.0) * met)
 
-    def audiences(self, size: FloatArray, activity: FloatArray) -> FloatArray:
+    def audiences(self, size: FloatArray) -> FloatArray:
         """People that each unit's money was spread over, (n_units,): its impressions over their pressure.
 
         Args:
             size: People of the segment, (n_units,): the audience is never larger. Infinite where unknown.
-            activity: what a coin says of each placement (`activity.coin_activity`), (n_placements, 2).
         """
         expected = _two_way(self.shown, self.group, self.buy)
         shown = expected * _kept(self.shown, expected, noise=1.0)
@@ -104,10 +102,10 @@ class Counts:
         met = np.maximum(self.crowd - self.pairs, 0.0)
         others = rivals * _ratio(self.group, met, self.shown * rivals)
         others = others * _kept(met, self.shown * others, noise=2.0)
-        uneven = self._unevenness(effective, activity)
+        uneven = self._unevenness(effective)
         return np.asarray(np.minimum(self.shown * uneven / (own + others), size))
 
-    def _unevenness(self, effective: FloatArray, activity: FloatArray) -> FloatArray:
+    def _unevenness(self, effective: FloatArray) -> FloatArray:
         """h of people's activity on one day for each unit, (n_units,), from those whom a campaign showed.
 
         Over all its days a campaign reaches most of its audience, and what is still missing depends little on
@@ -126,8 +124,9 @@ class Counts:
                 np.log(whole / effective[at]), weights=_sum_by(self.group, self.pairs)[at] + 1.0
             )
             stable = unevenness(total[at], self.ever[at], whole, self.ever_pairs[at])
-            own = np.exp(of_people(np.log(stable), *activity[j]))
-            h[self.place == j] = own * np.exp(np.clip(away, 0.0, np.log(SUPPLY.most_away)))
+            h[self.place == j] = stable**SUPPLY.activity_share * np.exp(
+                np.clip(away, 0.0, np.log(SUPPLY.most_away))
+            )
         return h
 
     def _effective(self, size: FloatArray) -> FloatArray:
@@ -166,20 +165,6 @@ def _kept(count: FloatArray, expected: FloatArray, *, noise: float) -> FloatArra
     excess = ((count - expected) ** 2 - noise * expected).sum() / max((expected**2).sum(), 1e-12)
     trust = noise / min(max(excess, 1e-4), 4.0)
     return np.asarray((count + trust) / (expected + trust))
-
-
-def of_people(uneven: float, told: float, error: float) -> float:
-    """What of `uneven`, log h of all showings, is people's activity: the posterior mean.
-
-    Args:
-        uneven: log h.
-        told, error: log h of activity by a coin and its standard error; NaN without one.
-    """
-    mean, sd = (share * uneven for share in SUPPLY.activity_share)
-    if not np.isfinite(told):
-        return mean
-    trust = (sd**2 + SUPPLY.activity_sd**2) / (sd**2 + SUPPLY.activity_sd**2 + error**2)
-    return max(mean + trust * (told - mean), 0.0)
 
 
 def unevenness(shown: FloatArray, reached: FloatArray, effective: FloatArray, pairs: FloatArray) -> float:

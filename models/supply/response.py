@@ -23,6 +23,8 @@ from models.events.daily_delivery import DAILY_SCHEMA, daily_delivery
 from models.stored import Array, Rows, read, written
 from models.supply.curves import CurveSet
 from models.supply.fit import SupplyFit, fit_supply
+from models.supply.price import mean_curve
+from models.supply.settings import SUPPLY
 from models.supply.units import Units, build_units, paid_units
 
 __all__ = ["DAILY_SCHEMA", "ResponseModel", "daily_delivery", "fit_response"]
@@ -44,27 +46,30 @@ class ResponseModel:
     Attributes:
         cells: segment, placement, size (users, or a scale where users are unknown), observed_max_cny (largest
             logged daily spend, 0 where none), days (paid days seen), seen (false = pooled prediction only).
-        log_price, log_capacity: (n_cells,) point estimates (see `models.supply.price`).
-        log_price_draws, log_capacity_draws: (n_draws, n_cells).
+        log_price_draws, log_capacity_draws: (n_draws, n_cells) (see `models.supply.price`).
         per_user: whether `size` counts users, so that curves can be rescaled to other audiences.
-        diagnostics: learned deviations, noise, how many units were used.
+        diagnostics: noise, scatter of days, how many units were used.
     """
 
     cells: Annotated[pl.DataFrame, Rows(_CELL_SCHEMA)]
-    log_price: Array
-    log_capacity: Array
     log_price_draws: Array
     log_capacity_draws: Array
     per_user: bool
     diagnostics: Mapping[str, float | str] = field(default_factory=dict)
 
     def curves(self, users: Mapping[str, float] | None = None) -> CurveSet:
-        """Curves of one day in the order of `cells`, for the fitted audience or `users` per segment."""
-        return self._curve_set(self.log_price, self.log_capacity, size=self._size(users))
+        """Curves of one day in the order of `cells`, for the fitted audience or `users` per segment.
+
+        They are the means of the draws: what the money buys in expectation.
+        """
+        top, scale, shape = mean_curve(self.log_price_draws, self.log_capacity_draws)
+        size = self._size(users)
+        return CurveSet.of("lomax", top=size * top, scale_cny=size * scale, shape=shape)
 
     def draws(self, users: Mapping[str, float] | None = None) -> CurveSet:
         """The draws, parameters of shape (n_draws, n_cells), jointly drawn across cells."""
-        return self._curve_set(self.log_price_draws, self.log_capacity_draws, size=self._size(users))
+        top = self._size(users) * np.exp(self.log_capacity_draws)
+        return CurveSet.of("lomax", top=top, scale_cny=top * np.exp(self.log_price_draws))
 
     def observed_max_cny(self, users: Mapping[str, float] | None = None) -> FloatArray:
         """Largest logged spend of one day (n_cells,), in proportion to the audience."""
@@ -74,7 +79,7 @@ class ResponseModel:
     @property
     def day_scatter(self) -> tuple[float, float]:
         """Deviation of the log of a day's delivery around the curve: of all cells together, of one apart."""
-        together, apart = (self.diagnostics.get(key, 0.0) for key in ("sd of day", "noise"))
+        together, apart = (self.diagnostics.get(key, 0.0) for key in ("scatter of days", "noise"))
         return float(together), float(apart)
 
     def take(self, index: NDArray[np.int64]) -> ResponseModel:
@@ -82,8 +87,6 @@ class ResponseModel:
         return replace(
             self,
             cells=self.cells[index.tolist()],
-            log_price=self.log_price[index],
-            log_capacity=self.log_capacity[index],
             log_price_draws=self.log_price_draws[:, index],
             log_capacity_draws=self.log_capacity_draws[:, index],
         )
@@ -100,14 +103,13 @@ class ResponseModel:
             DataError: it is not such a text, or its arrays do not fit its cells.
         """
         found = read(_STORED, text, source="response.json", what="supply response")
-        n, n_draws = found.cells.height, len(found.log_price_draws)
-        for name in ("log_price", "log_capacity"):
-            for key, shape in ((name, (n,)), (f"{name}_draws", (n_draws, n))):
-                if getattr(found, key).shape != shape:
-                    raise DataError(
-                        f"response.json: {key} has shape {getattr(found, key).shape}, expected {shape} as its"
-                        " cells; train again"
-                    )
+        shape = len(found.log_price_draws), found.cells.height
+        for key in ("log_price_draws", "log_capacity_draws"):
+            if getattr(found, key).shape != shape:
+                raise DataError(
+                    f"response.json: {key} has shape {getattr(found, key).shape}, expected {shape} as its"
+                    " cells; train again"
+                )
         return found
 
     def _size(self, users: Mapping[str, float] | None) -> FloatArray:
@@ -123,11 +125,6 @@ class ResponseModel:
             raise DataError(f"response: no user count for segment {absent[0]!r}; give one for every segment")
         return np.array([float(users[s]) for s in self.cells["segment"].to_list()])
 
-    @staticmethod
-    def _curve_set(log_price: FloatArray, log_capacity: FloatArray, *, size: FloatArray) -> CurveSet:
-        top = size * np.exp(log_capacity)
-        return CurveSet.of("lomax", top=top, scale_cny=top * np.exp(log_price), shape=np.ones_like(top))
-
 
 _STORED = TypeAdapter(ResponseModel)
 
@@ -141,7 +138,6 @@ def fit_response(
     placements: tuple[str, ...] | None = None,
     outcome: str = "impressions",
     apart: bool = False,
-    activity: FloatArray | None = None,
 ) -> ResponseModel:
     """Fit the one-day supply curves.
 
@@ -156,8 +152,6 @@ def fit_response(
         outcome: what the money buys (column of `daily`).
         apart: campaigns of one cell and day share its people evenly instead of all addressing all of them:
             for data in which money never varies from day to day.
-        activity: what a coin says of how unequal people's activity is (`models.supply.activity`), by
-            placement.
 
     Raises:
         DataError: no paid delivery at all, or none in one of `placements`, or values that are not finite.
@@ -174,7 +168,6 @@ def fit_response(
         users=users_by_segment,
         outcome=outcome,
         apart=apart,
-        activity=activity,
     )
     fit = fit_supply(units, rng=rng, n_draws=n_draws)
     cells = _cells(paid, units, segments=segments, placements=names)
@@ -182,15 +175,20 @@ def fit_response(
 
 
 def _chosen_by_money(paid: pl.DataFrame) -> pl.DataFrame:
-    """The units without those whose *people* a coin chose, where others have most of a placement's money.
+    """The units whose money tells what money buys, as far as a coin tells them apart.
 
-    An experiment shows everybody in it at least once, so how often they were shown is no pressure that money
-    made. (A report knows no people: its coin set the money.)
+    Logs: without those whose *people* a coin chose, where others have most of a placement's money: an
+    experiment shows everybody in it at least once, so how often they were shown is no pressure that money
+    made. Reports know no people, and their coin set the money: where it set enough of every placement's, the
+    rest, which may have followed demand, is left out.
     """
-    money = pl.col("cost_cny").sum().over("placement")
-    by_coin = pl.col("cost_cny").filter("coin").sum().over("placement")
-    odd = pl.col("coin") & pl.col("ever").is_not_null() & (by_coin < 0.5 * money)
-    return paid.filter(~odd)
+    if paid["ever"].null_count() == 0:
+        money = pl.col("cost_cny").sum().over("placement")
+        by_coin = pl.col("cost_cny").filter("coin").sum().over("placement")
+        return paid.filter(~(pl.col("coin") & (by_coin < 0.5 * money)))
+    enough = pl.col("coin").sum().over("placement") >= SUPPLY.randomised_units
+    decided = paid.filter(enough.all() & pl.col("coin"))
+    return decided if decided.height else paid
 
 
 def _require_delivery(paid: pl.DataFrame, placements: tuple[str, ...], *, outcome: str) -> None:
@@ -203,16 +201,17 @@ def _require_delivery(paid: pl.DataFrame, placements: tuple[str, ...], *, outcom
 
 
 def _model(fit: SupplyFit, *, cells: pl.DataFrame, per_user: bool, units: int) -> ResponseModel:
-    mode, drawn = fit.mode, fit.draws
     return ResponseModel(
         cells=cells,
-        log_price=mode.log_price,
-        log_capacity=mode.log_capacity,
-        log_price_draws=drawn.log_price,
-        log_capacity_draws=drawn.log_capacity,
+        log_price_draws=fit.draws.log_price,
+        log_capacity_draws=fit.draws.log_capacity,
         per_user=per_user,
-        diagnostics={f"sd of {name}": sd for name, sd in fit.sds.items()}
-        | {"noise": fit.noise, "dispersion": fit.dispersion, "lean": fit.lean, "units": float(units)},
+        diagnostics={
+            "noise": fit.noise,
+            "dispersion": fit.dispersion,
+            "scatter of days": fit.days,
+            "units": float(units),
+        },
     )
 
 

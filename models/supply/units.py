@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from models.arrays import FloatArray, IntArray
 from models.errors import DataError
@@ -30,16 +29,14 @@ class Units:
     Attributes:
         spend_cny, got: (n_units,) both as delivered; spend > 0, got >= 0.
         people: (n_units,) whom the money was spread over.
-        cell, day: (n_units,) indices; days of each placement are numbered apart.
-        control: (n_units,) log money against the cell's mean where nobody randomised it, else 0.
+        cell, day, campaign: (n_units,) indices; those of each placement are numbered apart.
         size: (n_cells,) people of the cell, or what it delivered at most where people are not known.
         segment, placement: (n_cells,) indices.
         bend_log, ceiling_log: (n_placements,) prior mean of log bend, largest log capacity.
         price_offset: (n_cells,) log price of a cell against its placement's that is known beforehand: where
             `size` comes from the cell's own delivery its price must too, or a good cell would pass for a
             saturated one.
-        doubt_sd: deviation of log bend between what the units show and what holds for everybody at once.
-        counted: whether it is counted how often people were shown.
+        transfer_sds: what may differ between the units and everybody at once (`SupplySettings.transfer_sds`).
         dispersion: variance over mean of what is counted, to start from.
     """
 
@@ -48,15 +45,14 @@ class Units:
     people: FloatArray
     cell: IntArray
     day: IntArray
-    control: FloatArray
+    campaign: IntArray
     size: FloatArray
     segment: IntArray
     placement: IntArray
     bend_log: FloatArray
     ceiling_log: FloatArray
     price_offset: FloatArray
-    doubt_sd: float
-    counted: bool
+    transfer_sds: tuple[float, float, float, float]
     dispersion: float
 
 
@@ -111,7 +107,6 @@ def build_units(
     users: Mapping[str, float] | None,
     outcome: str,
     apart: bool = False,
-    activity: FloatArray | None = None,
 ) -> Units:
     """Index the units, find their audiences and set the priors.
 
@@ -121,7 +116,6 @@ def build_units(
         users: people of each segment, where known.
         outcome: what the money bought.
         apart: rows of one cell and day are of campaigns that share its people evenly.
-        activity: what a coin says of how unequal people's activity is (`activity.coin_activity`).
     """
     segment_of, placement_of = (x.ravel() for x in np.indices((len(segments), len(placements))))
     place = _numbered(paid["placement"], placements)
@@ -140,10 +134,7 @@ def build_units(
     limit = np.full(n_places, np.inf)
     if counted:
         known = size if users is not None else np.full(n_cells, np.inf)
-        people, limit = _addressed(
-            paid, got, place=place, size=known[cell], together=together,
-            activity=np.full((n_places, 2), np.nan) if activity is None else activity,
-        )  # fmt: skip
+        people, limit = _addressed(paid, got, place=place, size=known[cell], together=together)
     else:
         people = size[cell] * (1.0 / np.bincount(together)[together] if apart else spend / money)
     if users is None and counted:
@@ -159,15 +150,14 @@ def build_units(
         people=people,
         cell=cell,
         day=_ranked(paid, "date", "placement"),
-        control=_control(spend / people, paid["coin"].to_numpy() & (not counted), cell, n_cells),
+        campaign=_ranked(paid, "campaign_id", "coin", "placement"),
         size=size,
         segment=segment_of,
         placement=placement_of,
         bend_log=LOG_BEND_OF_ONE - capacity,
         ceiling_log=np.maximum(ceiling, capacity),
         price_offset=np.zeros(n_cells) if absolute else np.log(rate[placement_of] / own),
-        doubt_sd=_doubt_sd(counted=counted, whole=users is not None, apart=apart),
-        counted=counted,
+        transfer_sds=SUPPLY.transfer_sds[0 if counted else 1 if users is not None else 3 if apart else 2],
         dispersion=unit,
     )
 
@@ -179,14 +169,13 @@ def _addressed(
     place: IntArray,
     size: FloatArray,
     together: IntArray,
-    activity: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """People whom each unit's money was spread over, and the most showings a day of each placement."""
     limit = np.full(int(place.max()) + 1, np.inf)
     if np.isfinite(size).all():
         limit = _caps(paid, shown, place=place, size=size, together=together)
     counts = _counts(paid, shown, place=place).unlimited(np.isfinite(limit[place]))
-    return counts.audiences(size, activity), limit
+    return counts.audiences(size), limit
 
 
 def _counts(paid: pl.DataFrame, shown: FloatArray, *, place: IntArray) -> Counts:
@@ -273,23 +262,3 @@ def _high(pressure: FloatArray, spend: FloatArray) -> float:
     order = np.argsort(pressure)
     spent = np.cumsum(spend[order])
     return float(pressure[order][np.searchsorted(spent, SUPPLY.pressure_quantile * spent[-1])])
-
-
-def _control(pressure: FloatArray, coin: NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
-    """Log money a head against the cell's mean where nobody randomised it.
-
-    Used only where randomised rows can carry the curve (`randomised_units`): the difference in slope between
-    the two kinds of rows is then credited to demand and kept out of the curve. Without them it would only
-    cost precision.
-    """
-    if coin.sum() < SUPPLY.randomised_units or coin.all():
-        return np.zeros(len(pressure))
-    log = np.log(pressure)
-    mean = np.bincount(cell, log, n_cells) / np.maximum(np.bincount(cell, minlength=n_cells), 1)
-    return np.where(coin, 0.0, log - mean[cell])
-
-
-def _doubt_sd(*, counted: bool, whole: bool, apart: bool) -> float:
-    """How far the units' bend may be from that of the curve, by how their audiences are known."""
-    counts, everybody, days, rows = SUPPLY.doubt_sds
-    return counts if counted else everybody if whole else rows if apart else days

@@ -13,7 +13,6 @@ from models.contracts import gather
 from models.events.daily_delivery import daily_delivery
 from models.events.event_log import EventLog, read_events
 from models.events.hourly_outcomes import hourly_outcomes
-from models.supply.activity import coin_activity
 from models.supply.live_room import days_of_log
 
 
@@ -39,10 +38,6 @@ def days(log):
     return daily_delivery(log, segments(log))
 
 
-def uneven(log):
-    return pl.DataFrame(coin_activity(log, segments(log), ("live", "video")))
-
-
 def visits(log):
     entering = (pl.col("user_id").hash(seed=1) % 1000) / 1e4 + 0.01
     scores = log.users.select("user_id", placement=pl.lit("live"), p_enter=entering)
@@ -50,7 +45,7 @@ def visits(log):
     return pl.DataFrame({"size": found.size, "day": found.day, "rows": found.rows})
 
 
-@pytest.mark.parametrize("summed", [hours, days, uneven, visits])
+@pytest.mark.parametrize("summed", [hours, days, visits])
 def test_the_same_rows_give_the_same_sums(log, summed):
     first = summed(log)
     assert all(summed(log).equals(first) for _ in range(6))

@@ -48,15 +48,6 @@ class Crowd:
     price: np.ndarray
     cost: object
 
-    @property
-    def activity(self):
-        """What a large coin would tell: log h of people's activity within segments, per placement."""
-        h = np.zeros(2)
-        for one in np.unique(self.segment):
-            inside = self.available[self.segment == one]
-            h += np.log((inside**2).mean(axis=0) / inside.mean(axis=0) ** 2) * len(inside) / len(self.segment)
-        return np.column_stack([h, np.full(2, 0.03)])
-
     def delivered(self, cells: pl.DataFrame, spend):
         """True impressions a day for `spend` (n_cells,), everybody in the segment at one pressure."""
         grid = np.concatenate([np.linspace(0, 0.9, 500), 1 - np.geomspace(0.1, 1e-4, 500)[1:]])

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 from crowds import crowd
 
-from models.supply import pressure
-from models.supply.activity import coin_activity
+from models.supply import fit, pressure
 from models.supply.response import fit_response
 from models.supply.settings import SUPPLY
 
 
-def answers(made, factors, n_draws=100, coin=True):
+def answers(made, factors, n_draws=100):
     """Per factor: promised over true impressions of each placement, and how often the interval holds."""
     fitted = fit_response(
-        made.daily, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=n_draws,
-        activity=made.activity if coin else None,
-    )  # fmt: skip
+        made.daily, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=n_draws
+    )
     days = made.daily["date"].n_unique()
     paid = dict(made.daily.group_by("placement").agg(pl.col("cost_cny").sum() / days).rows())
     people = sum(made.users.values())
@@ -50,34 +48,9 @@ def test_packs_that_cut_across_segments_do_not_pass_for_saturation(cost):
 def test_people_pressed_harder_do_not_pass_for_active_ones(monkeypatch):
     """A platform that shows to the same people again pays more for them: the pressure is theirs."""
     made = crowd(0, stable=True, favour=0.7, activity=0.1, idle=0.0)
-    told, blind = (answers(made, (1, 5), coin=coin)[:, :2] for coin in (True, False))
-    monkeypatch.setattr(pressure, "SUPPLY", replace(SUPPLY, activity_share=(1.0, 0.0)))
-    all_activity = answers(made, (1, 5), coin=False)[:, :2]
-    assert np.abs(told[0] - 1).max() < 0.15, told.round(2)
-    assert (all_activity < blind).all()
-    assert (blind < told).all(), (all_activity.round(2), blind.round(2), told.round(2))
-
-
-def test_a_coin_tells_activity_from_pressure():
-    """Ranked campaigns press some people three times as hard; the coin shows only who is there more."""
-    rng = np.random.default_rng(0)
-    n = 4_000
-    active, pressed = np.exp(0.6 * rng.normal(size=n)), np.where(rng.random(n) < 0.3, 3.0, 1.0)
-    by_coin, ranked = 1 + rng.poisson(0.6 * active), rng.poisson(2.0 * active * pressed)
-    person = [f"u{i}" for i in range(n)]
-    shown = pl.DataFrame(
-        {
-            "user_id": person * 2,
-            "placement": "video",
-            "impressions": np.concatenate([by_coin, ranked]),
-            "randomized": np.repeat([True, False], n),
-        }
-    )
-    segments = pl.DataFrame({"user_id": person, "segment": np.where(rng.random(n) < 0.5, "a", "b")})
-    told = coin_activity(SimpleNamespace(exposures=shown), segments, ("live", "video"))
-    assert np.isnan(told[0]).all()
-    assert told[1, 0] == pytest.approx(0.36, abs=2.5 * told[1, 1])
-    assert 0.01 < told[1, 1] < 0.08
+    half = answers(made, (1, 5))[:, :2]
+    monkeypatch.setattr(pressure, "SUPPLY", replace(SUPPLY, activity_share=1.0))
+    assert (answers(made, (1, 5))[:, :2] < half).all()
 
 
 def test_zeros_are_corrected_for():
@@ -103,3 +76,41 @@ def test_a_curve_never_promises_more_than_a_person_sees():
     made = crowd(1)
     fitted = fit_response(made.daily, users_by_segment=made.users, rng=np.random.default_rng(0), n_draws=50)
     assert np.exp(fitted.log_capacity_draws).max() <= 40.0
+
+
+def test_a_dear_audience_that_is_pressed_hard_does_not_pass_for_saturation(monkeypatch):
+    """One campaign is on everybody; one presses a sixth of them five times as hard and pays 40 % more.
+
+    Neither one's price moves when its own money does.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for day in range(28):
+        for name, people, pressure_, price in (("all", 6_000, 0.1, 0.05), ("few", 1_000, 0.5, 0.07)):
+            for segment in ("s0", "s1"):
+                shown = people * pressure_ * rng.uniform(0.5, 1.5)
+                pairs = shown**2 / people
+                when = date(2020, 10, 1) + timedelta(day)
+                rows.append((when, name, segment, "video", price * shown, shown, 0.9 * shown, pairs, pairs))
+    names = [
+        "date",
+        "campaign_id",
+        "segment",
+        "placement",
+        "cost_cny",
+        "impressions",
+        "reached",
+        "pairs",
+        "crowd",
+    ]
+    daily = pl.DataFrame(rows, schema=names, orient="row")
+
+    def capacity():
+        model = fit_response(
+            daily, users_by_segment={"s0": 6_000.0, "s1": 6_000.0}, rng=np.random.default_rng(0), n_draws=50
+        )
+        return np.exp(model.log_capacity_draws.mean(axis=0)).min()
+
+    told = capacity()
+    monkeypatch.setattr(fit, "SUPPLY", replace(SUPPLY, passing_sd=1e-6))
+    assert told > 1.5 * capacity()

@@ -13,8 +13,8 @@ from models.supply.settings import SUPPLY
 
 
 def placements_that_deliver_more(n, rng, *, days=12, users=1000.0):
-    """Hill curves whose capacity is four times the most delivered, give or take exp(0.8); noisy days."""
-    log_capacity = np.maximum(np.log(4.0) + rng.normal(0.0, 0.8, n), np.log(1.3))
+    """Hill curves whose capacity is four times the most delivered, give or take exp(1.0); noisy days."""
+    log_capacity = np.maximum(np.log(4.0) + rng.normal(0.0, 1.0, n), np.log(1.3))
     rows = []
     for j, top in enumerate(users * np.exp(log_capacity)):
         half_cny = 0.05 * top
@@ -43,7 +43,7 @@ def test_capacities_of_the_stated_size_are_shrunk_best(monkeypatch, name):
             outcome="impressions",
         )  # fmt: skip
         fitted = fit.fit_supply(built, rng=np.random.default_rng(0), n_draws=2)
-        found = fitted.mode.log_capacity.reshape(3, -1).mean(axis=0)
+        found = fitted.draws.log_capacity.mean(axis=0).reshape(3, -1).mean(axis=0)
         return float(np.mean((found - truth) ** 2))
 
     assert loss(1.0) < min(loss(1 / right_size.FACTOR), loss(right_size.FACTOR))
