@@ -1,7 +1,7 @@
 """Scoring: trees by tables and by walking, Parquet to scores beside the obvious way and Spark, and memory.
 
     python -m benchmarks.scoring --trees
-    python -m benchmarks.scoring --ends [--rows 4000000] [--spark]
+    python -m benchmarks.scoring --ends [--rows 4000000] [--spark] [--core-hour-cny 0.3]
     python -m benchmarks.scoring --memory 1000000 16000000
 
 A shop of 20,000 people with 30 features (the jeweller's, and further numbers), the model that is learned of
@@ -12,20 +12,21 @@ obvious way: read by polars, features to a matrix, the lines by numpy and the sa
 predict, columns written by polars, nothing checked, nothing kept for the morning after a crash; and the job
 on Spark local[2]; plain: the table read and written by polars, nothing else. Processor seconds of a process
 of its own each, its children counted, so that neighbours on a shared machine cost little; rows a second are
-what two free cores would give: 2 rows / processor seconds. The paper figures are these coefficients times a
-hundred million people, nothing else.
+what two free cores would give: 2 rows / processor seconds. `assign`: the job on these scores, with three
+options. The paper figures are these coefficients times a hundred million people, nothing else: 20 executors
+are taken to divide the work of the job on Spark where that was run, else of the job here, without loss;
+memory is that of one worker.
 `--memory`: peak resident size of the job by number of people.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from benchmarks.process_family import measured
 from models.audience.model import AudienceModel
 from models.rates.boosting import Trees
 
-WAY = "benchmarks.scoring"
+WAY = "benchmarks.scoring_ways"
 FEATURES = 30
 TREES = 100
 
@@ -91,7 +92,8 @@ def widened(users: pl.DataFrame, *, seed: int) -> pl.DataFrame:
 
 def write_people(path: Path, rows: int) -> None:
     """A Parquet file of so many people, written part by part."""
-    from pipelines.store.streams import write_stream
+    import pyarrow.parquet as pq
+
     from targeting.world import simulate
 
     some = simulate("jewellery", users=20_000, seed=2).users
@@ -105,64 +107,12 @@ def write_people(path: Path, rows: int) -> None:
             yield widened(taken.with_columns(("u" + ids).alias("user_id")), seed=start)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_stream(parts(), path)
-
-
-def by_the_job(model: AudienceModel, users: Path, out: Path, engine: str) -> None:
-    """`targeting score` without MLflow."""
-    from pipelines.config.job_settings import ScoreSettings, load
-    from pipelines.jobs.scored_users import score_users
-    from pipelines.shell import silent
-    from pipelines.store import claim
-
-    settings = load(ScoreSettings, None, engine=engine)
-    with claim(out, inputs=(users.parent,)) as target:
-        found = score_users(model, users=users, work=target.work, settings=settings, tell=silent)
-        made_by = {"model_uri": "", "engine": engine, "code_version": "", "fingerprints": {}}
-        with target.replaced() as folder:
-            found.write(folder, made_by)
-
-
-def the_obvious_way(model: AudienceModel, users: Path, out: Path) -> None:
-    """Whole table at once, LightGBM's predict, no check of any cell, nothing that survives a kill."""
-    people = pl.read_parquet(users)
-    matrix = np.empty((people.height, len(model.encoder.columns)))
-    for j, feature in enumerate(model.encoder.columns):
-        column = people[feature.name]
-        if feature.kind == "category":
-            codes = {level: float(i) for i, level in enumerate(feature.levels)}
-            column = column.replace_strict(codes, default=None, return_dtype=pl.Float64)
-        matrix[:, j] = column.cast(pl.Float64).to_numpy()
-    assert model.value is not None
-    rates = {"follow": [f.follow for f in model.funnel.placements.values()], "buy": [model.value.buy] * 2}
-    scores, expanded = {}, None  # all rates have one design
-    for name, several in rates.items():
-        for j, rate in enumerate(several):
-            assert rate.linear is not None
-            expanded = rate.linear.design.expand(matrix) if expanded is None else expanded
-            line = rate.linear.intercept + expanded @ np.asarray(rate.linear.coefficients)
-            if rate.trees.text:
-                booster = rate.trees._loaded
-                line = line + booster.predict(np.column_stack([matrix, line]), raw_score=True, num_threads=2)
-            scores[f"{name}_{j}"] = np.exp(line)
-    out.mkdir(parents=True)
-    people.select("user_id").with_columns(**scores).write_parquet(out / "scores.parquet")
-
-
-def one_way(arguments: Sequence[str]) -> None:
-    """Runs one way in this process and prints its peak size."""
-    way, users, held, out = arguments
-    model = AudienceModel.from_files({path.name: path.read_text() for path in Path(held).iterdir()})
-    if way == "obvious":
-        the_obvious_way(model, Path(users), Path(out))
-    elif way == "plain":
-        Path(out).mkdir(parents=True)
-        pl.read_parquet(users).write_parquet(Path(out) / "users.parquet")
-    elif way != "nothing":
-        by_the_job(model, Path(users), Path(out), way)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = used.ru_utime + used.ru_stime
-    print(json.dumps({"seconds": seconds, "peak_mb": used.ru_maxrss / 1024}))
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for part in parts():
+            table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd"))
+            writer.write_table(table)
 
 
 def trees(folder: Path) -> None:
@@ -204,20 +154,21 @@ def fastest(call: Callable[[], object]) -> float:
     return min(spent)
 
 
-def ends(folder: Path, *, rows: int, leaves: int, spark: bool) -> None:
+def ends(folder: Path, *, rows: int, leaves: int, spark: bool, price: float) -> None:
     """Parquet to scores."""
     model_of(folder, leaves=leaves)
     users = folder / f"users-{rows}" / "users.parquet"
     if not users.exists():
         write_people(users, rows)
     held = str(folder / f"model-{leaves}")
-    start, _ = measured(WAY, "--way", "nothing", str(users), held, str(folder / "none"))
-    ways = ("local", "obvious", "plain", *(("spark",) if spark else ()))
+    start, _ = measured(WAY, "nothing", str(users), held, str(folder / "none"))
+    ways = ("local", "assign", "obvious", "plain", *(("spark",) if spark else ()))
     spent: dict[str, float] = {}
     peaks: dict[str, float] = {}
+    kept = tempfile.TemporaryDirectory(dir=folder)
     for way in ways:
-        with tempfile.TemporaryDirectory(dir=folder) as out:
-            spent[way], peaks[way] = measured(WAY, "--way", way, str(users), held, f"{out}/scores")
+        read = f"{kept.name}/local" if way == "assign" else str(users)
+        spent[way], peaks[way] = measured(WAY, way, read, held, f"{kept.name}/{way}")
         print(
             f"{rows:,} rows x {FEATURES} features, {way:8s} {spent[way]:7.1f} s of processor, "
             f"{2e-6 * rows / (spent[way] - start):.2f} M rows/s on two cores, "
@@ -228,13 +179,24 @@ def ends(folder: Path, *, rows: int, leaves: int, spark: bool) -> None:
     print(f"of which {start:.1f} s are imports and the model's own checks, in each")
     ratio = (spent["local"] - start) / (spent["plain"] - start)
     print(f"the job takes {ratio:.1f} times the processor of a plain read and write of the users")
+    kept.cleanup()
+    on_paper({way: (spent[way] - start) / rows for way in spent}, peaks, price=price)
+
+
+def on_paper(each: Mapping[str, float], peaks: Mapping[str, float], *, price: float) -> None:
+    """A night of a hundred million people at these processor seconds a person: nobody ran it."""
     for way, cores, where in (
         ("local", 2, "this machine's 2 cores"),
         ("spark", 80, "20 executors of 4 cores"),
     ):
-        if way in spent:
-            hours = 1e8 * (spent[way] - start) / rows / cores / 3600
-            print(f"on paper, 100,000,000 people on {where}: {hours:.2f} h, {hours * cores:.1f} core hours")
+        scored, chosen = (1e8 * each.get(name, each["local"]) / 3600 for name in (way, "assign"))
+        # here parts are scored side by side and assigned one after the other
+        hours = scored / cores + chosen / (1 if way == "local" else cores)
+        print(
+            f"on paper, 100,000,000 people on {where}: score {scored:.2f} and assign {chosen:.2f} core "
+            f"hours, {hours:.2f} h, {max(peaks['local'], peaks['assign']) / 1e3:.1f} GB a worker, "
+            f"{price * (scored + chosen):.2f} yuan at {price} a core hour"
+        )
 
 
 def memory(folder: Path, sizes: Sequence[int], *, leaves: int) -> None:
@@ -245,9 +207,7 @@ def memory(folder: Path, sizes: Sequence[int], *, leaves: int) -> None:
         if not users.exists():
             write_people(users, rows)
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            spent, peak = measured(
-                WAY, "--way", "local", str(users), str(folder / f"model-{leaves}"), f"{out}/scores"
-            )
+            spent, peak = measured(WAY, "local", str(users), str(folder / f"model-{leaves}"), f"{out}/scores")
         print(f"{rows:,} people: peak {peak:,.0f} MB, {spent:.0f} s of processor", flush=True)
 
 
@@ -259,19 +219,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--leaves", type=int, default=31)
     parser.add_argument("--spark", action="store_true")
+    parser.add_argument("--core-hour-cny", type=float, default=0.3, help="of a rented core: put your own")
     parser.add_argument("--memory", type=int, nargs="*", default=[])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "benchmarks-scoring")
-    parser.add_argument("--way", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if given.way:
-        one_way(given.way)
-        return
     given.folder.mkdir(parents=True, exist_ok=True)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     if given.trees:
         trees(given.folder)
     if given.ends:
-        ends(given.folder, rows=given.rows, leaves=given.leaves, spark=given.spark)
+        ends(given.folder, rows=given.rows, leaves=given.leaves, spark=given.spark, price=given.core_hour_cny)
     memory(given.folder, given.memory, leaves=given.leaves)
 
 

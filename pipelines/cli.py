@@ -28,10 +28,11 @@ from pipelines.cli_options import (
     Out,
     Store,
     done,
+    end_whole,
     planned,
 )
 from pipelines.progress import progress
-from pipelines.shell import EXIT_INPUT, complain, emit, execute, spoken
+from pipelines.shell import emit, execute, spoken
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -147,9 +148,7 @@ def score(
     with progress("score") as tell:
         result = run_score(**given, last=last, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Scores of {result.users:,} users are in {result.out}")
-    if result.missing:
-        complain(f"{len(result.missing)} parts of the users were left out, first {result.missing[0]}")
-        raise typer.Exit(EXIT_INPUT)
+    end_whole(result.missing, "users")
 
 
 @app.command(epilog="Example: targeting plan --campaign brief.yaml --data data --scores scores --out plan")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.cli_options import Campaign, Config, DryRun, Engine, Json, Out, PlanDir, Store, done
+from pipelines.cli_options import Campaign, Config, DryRun, Engine, Json, Out, PlanDir, Store, done, end_whole
 from pipelines.progress import progress
 
 app = typer.Typer()
@@ -51,6 +51,7 @@ def assign(
     with progress("assign") as tell:
         result = run_assign(**given, tracking_uri=tracking_uri, tell=tell)
     done(result, json, f"Offers to {sum(result.chosen.values()):,} people are in {result.out}")
+    end_whole(result.missing, "table")
 
 
 class Format(StrEnum):

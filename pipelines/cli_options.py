@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.shell import emit, spoken
+from pipelines.shell import EXIT_INPUT, complain, emit, spoken
 from targeting.words import Words
 
 
@@ -77,3 +78,10 @@ def planned(result: Any, plan: Any, as_json: bool, message: str, **about: str) -
     headline = str(getattr(words_in(plan.language), message)).format(**about)
     told = asdict(result) if as_json else {}
     emit(told, as_json=as_json, headline=headline if as_json else f"{headline}\n{plan_summary(plan)}")
+
+
+def end_whole(missing: Sequence[str], table: str) -> None:
+    """Status 1 where parts of a table could not be read: a retry does not help, mending them does."""
+    if missing:
+        complain(f"{len(missing)} parts of the {table} were left out, first {missing[0]}")
+        raise typer.Exit(EXIT_INPUT)

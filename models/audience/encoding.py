@@ -68,8 +68,12 @@ class FeatureEncoder:
         """Positions of category columns in the matrix."""
         return tuple(i for i, column in enumerate(self.columns) if column.kind == "category")
 
-    def encode(self, users: pl.DataFrame) -> np.ndarray:
+    def encode(self, users: pl.DataFrame, *, is_read: bool = False) -> np.ndarray:
         """Code a users frame, each column read by its kind in training whatever type it has now.
+
+        Args:
+            users: One row per person.
+            is_read: It came through the door (`conform`) with these features: no cell is looked at again.
 
         Returns:
             Float matrix of shape (n_users, n_columns), each column side by side in memory.
@@ -83,7 +87,8 @@ class FeatureEncoder:
         for position, column in enumerate(self.columns):
             if column.name not in users.columns:
                 raise DataError(_missing(column.name, users.columns))
-            matrix[:, position] = _encode(users[column.name], column, snapshot_at)
+            read = users[column.name] if is_read else _read(users[column.name], column, snapshot_at)
+            matrix[:, position] = _coded(read, column)
         return matrix
 
 
@@ -145,7 +150,7 @@ def _numbers(column: pl.Series) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _encode(column: pl.Series, feature: Feature, snapshot_at: pl.Series | None) -> np.ndarray:
+def _read(column: pl.Series, feature: Feature, snapshot_at: pl.Series | None) -> pl.Series:
     read, odds = feature.read(column, snapshot_at=snapshot_at)
     for odd in odds:
         if odd.what == "unreadable":  # a table that came through the door has none
@@ -153,6 +158,10 @@ def _encode(column: pl.Series, feature: Feature, snapshot_at: pl.Series | None) 
                 f"users: column {feature.name} holds {odd.example!r}, expected a {feature.kind} as in"
                 " training; convert it"
             )
+    return read
+
+
+def _coded(read: pl.Series, feature: Feature) -> np.ndarray:
     if feature.kind != "category":
         return read.cast(pl.Float64).to_numpy()
     coded = read.cast(pl.Enum(feature.levels), strict=False).to_physical().cast(pl.Float64)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -35,6 +36,8 @@ from models.events.event_log import EventLog, Tables, read_events
 from models.events.training_rows import training_log
 from models.rates.batch import Batch
 from models.rates.calibration import Reliability
+from models.rates.linear import LinearTerm
+from models.rates.rate import lines_of
 from models.rates.settings import RATES
 from models.rates.shape import Fitting
 from models.stored import Rows, plain, read
@@ -146,6 +149,14 @@ class AudienceModel:
         scores = earlier.score(past.judged.users)
         return add_outcomes(scores, value=past.value, judged=past.judged, matrix=fitting.matrix)
 
+    @cached_property
+    def _lines(self) -> tuple[LinearTerm, ...]:
+        """Lines of all rates that scoring asks."""
+        value = self.value
+        of_value = (value.buy, value.size, value.organic) if value else ()
+        steps = [rate for one in self.funnel.placements.values() for rate in (one.follow, one.enter)]
+        return lines_of([*steps, self.funnel.organic, *of_value])
+
     @property
     def features(self) -> tuple[Feature, ...]:
         """How scoring reads each feature column: by its kind in training, whatever a batch makes of it."""
@@ -163,12 +174,13 @@ class AudienceModel:
         """
         return self.value is not None
 
-    def score(self, users: pl.DataFrame) -> pl.DataFrame:
+    def score(self, users: pl.DataFrame, *, is_read: bool = False) -> pl.DataFrame:
         """Score users.
 
         Args:
             users: user_id, is_fan (absent: nobody is a fan) and the feature columns; other columns are
             ignored.
+            is_read: They came through the door with the model's features.
 
         Returns:
             One row per user and placement, users in the given order: user_id, placement, p_follow
@@ -181,11 +193,11 @@ class AudienceModel:
         """
         if "user_id" not in users.columns:
             raise DataError("users: column user_id is missing; add it")
-        matrix = self.encoder.encode(users)
+        matrix = self.encoder.encode(users, is_read=is_read)
         scores = {name: np.zeros((users.height, len(self.placements))) for name in NUMBERS}
         for start in range(0, users.height, AUDIENCE.score_rows):
             at = slice(start, start + AUDIENCE.score_rows)
-            batch = Batch(matrix[at], is_of_many=users.height >= RATES.many_rows)
+            batch = Batch(matrix[at], users.height >= RATES.many_rows, self._lines)
             for j, name in enumerate(self.placements):
                 scores["p_enter"][at, j], scores["p_follow"][at, j] = self._follow(batch, name)
                 if self.value:

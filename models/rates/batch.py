@@ -27,10 +27,12 @@ class Batch:
     Attributes:
         matrix: Their features, (n, p).
         is_of_many: So many people are asked about that compiling the loops pays.
+        lines: Those (`linear.LinearTerm`) that will be asked of them: the columns are then read once for all.
     """
 
     matrix: FloatArray
     is_of_many: bool = False
+    lines: tuple[Any, ...] = ()
     _made: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @classmethod

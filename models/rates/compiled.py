@@ -165,18 +165,23 @@ def standardised(
                 out[rows[k] + 2, i] = not is_known
 
 
-def line_effects(columns: FloatArray, coefficients: FloatArray, pairs: np.ndarray, out: FloatArray) -> None:
-    """Sum of the columns, (q, n), and of products of pairs of them, times their coefficients, (n,)."""
-    for start in range(0, out.shape[0], 512):
-        end = min(start + 512, out.shape[0])
-        sums = out[start:end]
+def line_effects(
+    columns: FloatArray, coefficients: FloatArray, pairs: np.ndarray, joint: FloatArray, out: FloatArray
+) -> None:
+    """For each line, (n_lines, n): the sum of the columns, (q, n), times its coefficients, (n_lines, q), and
+    of products of pairs of them (line, one, other) times `joint`.
+    """
+    for start in range(0, out.shape[1], 512):  # the columns and the sums of all lines stay in the cache
+        end = min(start + 512, out.shape[1])
         for k in range(columns.shape[0]):
-            column, by = columns[k, start:end], coefficients[k]
-            for i in range(sums.shape[0]):
-                sums[i] += column[i] * by
+            column = columns[k, start:end]
+            for line in range(out.shape[0]):
+                sums, by = out[line, start:end], coefficients[line, k]
+                for i in range(sums.shape[0]):
+                    sums[i] += column[i] * by
         for k in range(pairs.shape[0]):
-            one, other = columns[pairs[k, 0], start:end], columns[pairs[k, 1], start:end]
-            by = coefficients[columns.shape[0] + k]
+            sums, by = out[pairs[k, 0], start:end], joint[k]
+            one, other = columns[pairs[k, 1], start:end], columns[pairs[k, 2], start:end]
             for i in range(sums.shape[0]):
                 sums[i] += one[i] * other[i] * by
 

@@ -15,6 +15,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -66,11 +67,10 @@ class LinearTerm:
 
     def value(self, batch: Batch, known: np.ndarray) -> np.ndarray:
         """Linear predictor of each row, (n,), from features and known columns (n, k)."""
+        if batch.is_of_many and compiled(line_effects):
+            return self._with_known(self._of_many(batch), known)
         # column by column: BLAS and einsum may change the last digit with the number of rows in a batch
         effect, columns = np.zeros(len(batch)), self.design.of(batch)
-        if batch.is_of_many and (loop := compiled(line_effects)):
-            loop(columns, *self._arrays, effect)
-            return self._with_known(effect, known)
         part = np.empty(len(batch))
         products = (columns[i] * columns[j] for i, j in self.pairs)
         for coefficient, column in zip(self.coefficients, chain(columns, products), strict=True):
@@ -78,9 +78,28 @@ class LinearTerm:
         return self._with_known(effect, known)
 
     @cached_property
-    def _arrays(self) -> tuple[FloatArray, np.ndarray]:
-        """Coefficients and pairs, as `compiled.line_effects` reads them."""
-        return np.array(self.coefficients), np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
+    def key(self) -> str:
+        """Its content, short."""
+        own = (self.intercept, self.slopes, self.coefficients, self.pairs, self.design.key)
+        return hashlib.sha256(repr(own).encode()).hexdigest()
+
+    def _of_many(self, batch: Batch) -> FloatArray:
+        """Its effect on each row, (n,), made with those of the batch's other lines of its design."""
+        design = self.design.key
+        lines = {one.key: one for one in (self, *batch.lines) if one.design.key == design}
+
+        def effects() -> dict[str, FloatArray]:
+            columns = self.design.of(batch)
+            made = np.zeros((len(lines), len(batch)))
+            own = np.array([one.coefficients[: len(columns)] for one in lines.values()])
+            pairs = [(number, *pair) for number, one in enumerate(lines.values()) for pair in one.pairs]
+            joint = [by for one in lines.values() for by in one.coefficients[len(columns) :]]
+            loop = compiled(line_effects) or line_effects
+            loop(columns, own, np.array(pairs, dtype=np.int64).reshape(-1, 3), np.array(joint), made)
+            return dict(zip(lines, made, strict=True))
+
+        found = batch.once((design, "lines"), effects)
+        return found[self.key] if self.key in found else effects()[self.key]
 
     def of(self, expanded: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The same from expanded features (n, q)."""

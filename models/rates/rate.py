@@ -6,7 +6,7 @@ Must not import lightgbm, mlflow, targeting or pipelines.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,10 +63,8 @@ class Rate:
         """Digest of what its log rate as logged depends on: a copy among the bases of another rate has the
         same.
         """
-        line = self.linear
-        parts = None if line is None else (line.intercept, line.slopes, line.coefficients, line.pairs)
-        design = None if line is None else line.design.key
-        own = (self.constant, parts, design, self.levels, self.trees, self.groups)
+        line = None if self.linear is None else self.linear.key
+        own = (self.constant, line, self.levels, self.trees, self.groups)
         made_of = (*own, [one.key for one in self.bases])
         return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
@@ -98,6 +96,18 @@ class Rate:
             f = f + one.of(batch.matrix[:, one.feature])
         f = f + self.trees.value(batch, f, threads)
         return np.asarray(np.clip(f, self.constant - RATES.log_range, self.constant + RATES.log_range))
+
+
+def lines_of(rates: Iterable[Rate | None]) -> tuple[LinearTerm, ...]:
+    """The lines of some rates and of all that they are based on, each once."""
+    found: dict[str, LinearTerm] = {}
+    waiting = [rate for rate in rates if rate is not None]
+    while waiting:
+        rate = waiting.pop()
+        waiting += rate.bases
+        if rate.linear is not None:
+            found[rate.linear.key] = rate.linear
+    return tuple(found.values())
 
 
 def known_columns(logs: Sequence[FloatArray], group: FloatArray | None, groups: int, n: int) -> FloatArray:

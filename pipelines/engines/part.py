@@ -76,7 +76,7 @@ def score_part(model: AudienceModel, raw: pl.DataFrame, *, source: str, first_ro
     """
     conformed = conform(raw, "users", source=source, is_part=True, features=model.features)
     nobody = conformed.good.is_empty()  # every row of this part is bad; other parts may be fine
-    scores = _no_scores() if nobody else model.score(conformed.good)
+    scores = _no_scores() if nobody else model.score(conformed.good, is_read=True)
     refuse_lost(raw.height, scored=conformed.good.height, rejected=conformed.rejected.height, source=source)
     shift = pl.lit(None, dtype=pl.Int64) if first_row is None else pl.col("row") + first_row
     rejected = conformed.rejected.with_columns(shift.alias("row")).cast(REJECTED)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 class PeopleEngine(Protocol):
     """Deals a table to parts and asks them."""
 
-    def deal(self, table: Path, folder: Path, *, part_rows: int) -> list[Path]:
+    def deal(self, files: Sequence[Path], folder: Path, *, part_rows: int) -> list[Path]:
         """Parquet files or folders below `folder`, each with all rows of its people."""
 
     def ask(self, question: Callable[[Path, int], T], parts: Sequence[Path]) -> list[T]:
@@ -39,9 +39,9 @@ class PeopleEngine(Protocol):
 class LocalPeople:
     """One part after the other: memory is that of one part."""
 
-    def deal(self, table: Path, folder: Path, *, part_rows: int) -> list[Path]:
+    def deal(self, files: Sequence[Path], folder: Path, *, part_rows: int) -> list[Path]:
         """By a stream over the table."""
-        rows = scan(table)
+        rows = scan(files)
         return deal(rows, folder, parts=_parts(rows, part_rows))
 
     def ask(self, question: Callable[[Path, int], T], parts: Sequence[Path]) -> list[T]:
@@ -55,11 +55,10 @@ class SparkPeople:
 
     session: Any
 
-    def deal(self, table: Path, folder: Path, *, part_rows: int) -> list[Path]:
+    def deal(self, files: Sequence[Path], folder: Path, *, part_rows: int) -> list[Path]:
         """By a shuffle."""
-        files = part_files(table)
         frame = self.session.read.parquet(*(str(path.resolve()) for path in files))
-        parts = _parts(scan(table), part_rows)
+        parts = _parts(scan(files), part_rows)
         frame.repartition(parts, "user_id").write.mode("overwrite").parquet(str(folder.resolve()))
         return part_files(folder)
 

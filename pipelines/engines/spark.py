@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipelines.engines.part import ScoredPart, part_schema
 from pipelines.shell import quiet
 from pipelines.store import part_files, part_key
 from pipelines.store.manifest import content_of
-from pipelines.store.streams import count_rows, digests_of
+from pipelines.store.streams import count_rows, digests_of, sound_parts
 
 _SPARK_TYPES = {"string": "string", "double": "double", "bool": "boolean", "int64": "bigint"}
 
@@ -46,38 +47,44 @@ def score(
         new_fans: ids of those who followed in the logs.
 
     Raises:
-        DataError: pyspark or a Java runtime is missing, a part cannot be read (here all of them are needed),
-            or the users were replaced while Spark read them.
+        DataError: pyspark or a Java runtime is missing, no part can be read, or the users were replaced while
+            Spark read them.
     """
-    rows, before = count_rows(users), digests_of(users)
+    files, missing = part_files(users), dict[str, str]()
     arrow = {"spark.sql.execution.arrow.maxRecordsPerBatch": str(part_users)}
-    session = open_session(master, "targeting score", arrow)  # before the next line needs what is missing
-    from pyspark.errors import PySparkException
-
-    ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
+    session = open_session(master, "targeting score", arrow)
+    run = partial(_scored, session, dict(model_files), users=users, work=work)
     try:
-        # One part's columns are not those of all: what another has beyond them would be dropped in silence.
-        frame = session.read.option("mergeSchema", "true").parquet(str(users.resolve()))
-        scored = frame.mapInArrow(_scorer(dict(model_files), users.name), ddl)
-        try:
-            scored.write.mode("overwrite").parquet(str(work.resolve()))
-        except PySparkException as error:
+        rows, before = count_rows(users), digests_of(users)
+        run(files)
+    except Exception as error:  # whichever library met a part that cannot be read
+        files, missing = sound_parts(users)
+        if not missing:
             raise of_worker(error) from error
+        rows, before = count_rows(users, files), digests_of(users, files)
+        run(files)
     finally:
         session.stop()
-    if digests_of(users) != before:
+    if digests_of(users, files) != before:
         raise DataError(f"{users}: was changed while it was read; run again when nobody writes to it")
-    made = ((path, pl.read_parquet(path, glob=False)) for path in part_files(work))
-    parts = [
-        finish(
-            ScoredPart.of_merged(part),
-            work.parent / "parts",
-            part_key(content_of(path).sha256),
-            new_fans=new_fans,
-        )
-        for path, part in made
-    ]
-    return Pass(parts, rows, before)
+    parts = []
+    for path in part_files(work):
+        made = ScoredPart.of_merged(pl.read_parquet(path, glob=False))
+        key = part_key(content_of(path).sha256)
+        parts.append(finish(made, work.parent / "parts", key, new_fans=new_fans))
+    return Pass(parts, rows, before, missing)
+
+
+def _scored(session: Any, model: dict[str, str], files: Sequence[Path], *, users: Path, work: Path) -> None:
+    """Has Spark score some files of the users into the folder `work`."""
+    ddl = ", ".join(f"{field.name} {_SPARK_TYPES[str(field.type)]}" for field in part_schema())
+    # One part's columns are not those of all: what another has beyond them would be dropped in silence.
+    reader = session.read.option("mergeSchema", "true")
+    if users.is_dir():  # folders between it and its files may hold values
+        reader = reader.option("basePath", str(users.resolve()))
+    frame = reader.parquet(*(str(path.resolve()) for path in files))
+    scored = frame.mapInArrow(_scorer(model, users.name), ddl)
+    scored.write.mode("overwrite").parquet(str(work.resolve()))
 
 
 def of_worker(error: Exception) -> Exception:

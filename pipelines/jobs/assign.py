@@ -53,6 +53,7 @@ class AssignResult:
     Attributes:
         already_done: What lies there is what these inputs give; `run_id` is then empty.
         resumed: With the arrays of a job that was killed.
+        missing: Parts of the table that could not be read, and why; whoever is in the others was offered.
     """
 
     out: str
@@ -70,6 +71,7 @@ class AssignResult:
     warnings: tuple[str, ...] = ()
     already_done: bool = False
     resumed: bool = False
+    missing: tuple[str, ...] = ()
 
 
 def run_assign(
@@ -109,7 +111,8 @@ def run_assign(
     with claim(out, inputs=inputs) as target:
         source = source_of(scores, brief, plan, settings)
         tell("fingerprinting the scores")
-        prints = {"scores": scored_digest(source.table), **brief.prints, **_prints(settings, source, prices)}
+        read = scored_digest(source.table, source.files)
+        prints = {"scores": read, **brief.prints, **_prints(settings, source, prices)}
         if (held := _held(target, prints)) is not None:
             return _result(held, out, settings, source, already_done=True)
         with tracking.job_run("assign", tracking_uri=tracking_uri, inputs=named, fingerprints=prints) as run:
@@ -139,6 +142,7 @@ def _result(
         gap=_gap(file),
         prices=dict(file.prices),
         warnings=(*source.warnings, *_beyond(file)),
+        missing=tuple(source.missing.values()),
         **{name: getattr(file, name) for name in told},
     )
 
@@ -191,7 +195,7 @@ def _assign(
             disk.remove(target.work)
             folders = dealt_people(source, where, work, part_rows=settings.part_rows, tell=tell)
         everybody = everybody_of(source, where, folders)
-        if scored_digest(source.table) != prints["scores"]:
+        if scored_digest(source.table, source.files) != prints["scores"]:
             raise DataError(f"{source.table}: was changed while it was read; run again when nobody writes")
         tell("finding the prices")
         if fixed is None:

@@ -23,7 +23,7 @@ def dealt_people(
 ) -> tuple[Path, ...]:
     """Folders of the arrays of the people of the table, dealt to parts."""
     tell("dealing people to parts")
-    dealt = where.deal(source.table, work / "rows", part_rows=part_rows)
+    dealt = where.deal(source.files, work / "rows", part_rows=part_rows)
     if source.options is None:
         layouts = where.ask(partial(_layout, source=source), dealt)
         layout = reduce(Layout.merged, layouts)

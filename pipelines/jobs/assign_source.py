@@ -14,10 +14,11 @@ import polars as pl
 from models.errors import CampaignError
 from pipelines.config.briefs import Brief
 from pipelines.config.job_settings import AssignSettings
-from pipelines.store import find_table, has_table
+from pipelines.store import find_table, has_table, is_parquet, part_files
 from pipelines.store.people_parts import scan
 from pipelines.store.plans import read_plan
-from pipelines.store.scores import as_scores
+from pipelines.store.scores import SCORES_MANIFEST, as_scores
+from pipelines.store.streams import sound_parts
 from targeting.assignment.limits import KINDS, Limit, columns_of, parse_limits
 from targeting.assignment.offers import Layout
 from targeting.assignment.options import Options, offers_of_scores, refuse_wrong_options
@@ -30,6 +31,8 @@ class Source:
 
     Attributes:
         table: of scores, or of offers.
+        files: of it that can be read.
+        missing: by file that cannot be read, why.
         options, price_cny: of an impression; None where the table has offers.
         campaign: the brief.
         limits: beside the budget.
@@ -38,6 +41,8 @@ class Source:
     """
 
     table: Path
+    files: tuple[Path, ...]
+    missing: Mapping[str, str]
     options: Options | None
     price_cny: Mapping[str, float] | None
     campaign: Campaign
@@ -83,8 +88,10 @@ def source_of(scores: Path, brief: Brief, plan: Path | None, settings: AssignSet
     decided = None if plan is None else read_plan(plan)
     start = {} if decided is None else dict(decided.shadow_prices)
     if has_table(scores, "offers"):
-        return Source(find_table(scores, "offers"), None, None, campaign, limits, start)
+        table = find_table(scores, "offers")
+        return Source(table, *_readable(table), None, None, campaign, limits, start)
     table = find_table(scores, "scores")
+    files, missing = _readable(table)
     price = dict(settings.price_cny)
     warnings: tuple[str, ...] = ()
     if decided is None:
@@ -92,9 +99,19 @@ def source_of(scores: Path, brief: Brief, plan: Path | None, settings: AssignSet
         warnings = (f"an impression is taken to cost what the settings say ({listed} yuan): put your own",)
     else:
         price |= _paid(decided.allocation)
-    known = scan(table).select(pl.col("placement").unique().sort()).collect()["placement"].to_list()
+    known = scan(files).select(pl.col("placement").unique().sort()).collect()["placement"].to_list()
     refuse_wrong_options(settings.options, known=known, price_cny=price, campaign=campaign, source=str(table))
-    return Source(table, settings.options, price, campaign, limits, start, warnings)
+    return Source(table, files, missing, settings.options, price, campaign, limits, start, warnings)
+
+
+def _readable(table: Path) -> tuple[tuple[Path, ...], Mapping[str, str]]:
+    """The parts of a table that can be read, and why others cannot; of scores that came with a manifest all
+    are needed: a part that is damaged is made again by `score`, which takes over the others.
+    """
+    if not is_parquet(table) or (table.parent / SCORES_MANIFEST).exists():
+        return tuple(part_files(table)), {}
+    files, missing = sound_parts(table)
+    return tuple(files), missing
 
 
 def _paid(allocation: pl.DataFrame) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Everybody in a table of users through an engine, in parts: each person once, every row scored or set aside.
 
-Nothing here grows with the people but their rejects and the hashes that tell who stands twice. It must not
-write a result or log.
+Nothing here grows with the people but their rejects and the hashes, eight bytes each, that tell who stands
+twice. It must not write a result or log.
 """
 
 from __future__ import annotations

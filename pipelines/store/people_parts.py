@@ -26,11 +26,11 @@ _WHOLE = "whole.json"
 _SAID = tuple(field.name for field in fields(Row) if field.name != "use")
 
 
-def scan(table: Path) -> pl.LazyFrame:
-    """The table, streamed where it is Parquet."""
-    if is_parquet(table):
-        return pl.scan_parquet(part_files(table), glob=False, hive_partitioning=False)
-    return read_table(table).lazy()
+def scan(files: Sequence[Path]) -> pl.LazyFrame:
+    """The files of a table, streamed where they are Parquet."""
+    if is_parquet(files[0]):
+        return pl.scan_parquet(list(files), glob=False, hive_partitioning=False)
+    return pl.concat([read_table(file).lazy() for file in files], how="diagonal_relaxed")
 
 
 def deal(table: pl.LazyFrame, folder: Path, *, parts: int) -> list[Path]:

@@ -154,16 +154,17 @@ def read_scores(folder: str | Path) -> pl.DataFrame:
     return as_scores(raw.frame, source=raw.source)
 
 
-def scored_digest(table: Path) -> str:
+def scored_digest(table: Path, files: Sequence[Path] | None = None) -> str:
     """Fingerprint of scores that an engine streams by itself, after a comparison with their manifest.
 
     Args:
         table: In an output directory of `targeting score`, or in another one.
+        files: Of it that are read; None: all.
 
     Raises:
         DataError: The table is not the one that the manifest tells of.
     """
-    digests = digests_of(table)
+    digests = digests_of(table, files)
     try:
         manifest = ScoresManifest.model_validate_json(disk.read(table.parent / SCORES_MANIFEST))
     except FileNotFoundError:  # somebody else's scores

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import polars as pl
 
 from models.contracts import Table
 from models.contracts.parts import optional_columns, with_empty
 from models.errors import DataError
-from pipelines.store import disk
 from pipelines.store.manifest import content_of
 from pipelines.store.reading import opened
 from pipelines.store.tables import part_files, with_partitions
@@ -91,8 +90,35 @@ def stream_parquet(
             digests[_name(part, path)] = file.digest
         except (OSError, pa.ArrowException) as error:
             missing[str(part)] = _unreadable(part, error)
-            if len(missing) == len(files):
-                raise DataError(missing[str(part)]) from error
+            _refuse_none(missing, files)
+
+
+def sound_parts(table: Path) -> tuple[list[Path], dict[str, str]]:
+    """The files of a Parquet table that can be read to their ends, and why the others cannot: for engines
+    that read by themselves.
+
+    Raises:
+        DataError: None can.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files, missing = part_files(table), dict[str, str]()
+    for part in files:
+        try:
+            with pq.ParquetFile(part) as parquet:
+                for _ in parquet.iter_batches(use_threads=False):
+                    pass
+        except (OSError, pa.ArrowException) as error:
+            missing[str(part)] = _unreadable(part, error)
+            _refuse_none(missing, files)
+    return [part for part in files if str(part) not in missing], missing
+
+
+def _refuse_none(missing: Mapping[str, str], files: Sequence[Path]) -> None:
+    """Refuse a table of which no part is readable."""
+    if len(missing) == len(files):
+        raise DataError(next(iter(missing.values())))
 
 
 def _nobody(parquet: Any) -> pl.DataFrame:
@@ -106,40 +132,14 @@ def _unreadable(part: Path, error: Exception) -> str:
     return f"{part}: cannot be read as Parquet ({str(error).splitlines()[0]}); write it again"
 
 
-def write_stream(parts: Iterable[pl.DataFrame], path: Path) -> str:
-    """One Parquet file of frames of the same columns, a row group each; its sha256.
-
-    Raises:
-        DataError: The disk refuses.
-    """
-    import pyarrow.parquet as pq
-
-    def fill(file: BinaryIO) -> None:
-        with contextlib.ExitStack() as stack:
-            writer = None
-            for part in parts:
-                table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
-                # a dictionary of numbers that are all different costs time and saves nothing
-                texts = [name for name, kind in part.schema.items() if kind == pl.String]
-                writer = writer or stack.enter_context(
-                    pq.ParquetWriter(file, table.schema, compression="zstd", use_dictionary=texts)
-                )
-                writer.write_table(table, row_group_size=max(len(part), 1))
-
-    try:
-        return disk.write(path, fill)
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path}: cannot be written: {reason}; free space or choose another place") from error
+def digests_of(path: Path, files: Sequence[Path] | None = None) -> dict[str, str]:
+    """sha256 of each file of a table, or of some, as in `RawTable`, for an engine that reads by itself."""
+    files = part_files(path) if files is None else files
+    return {_name(part, path): content_of(part).sha256 for part in files}
 
 
-def digests_of(path: Path) -> dict[str, str]:
-    """sha256 of each file of a table, as in `RawTable`, for an engine that reads by itself."""
-    return {_name(part, path): content_of(part).sha256 for part in part_files(path)}
-
-
-def count_rows(path: Path) -> int:
-    """Rows of a Parquet file or folder of parts, by their footers.
+def count_rows(path: Path, files: Sequence[Path] | None = None) -> int:
+    """Rows of a Parquet file or folder of parts, or of some of them, by their footers.
 
     Raises:
         DataError: One has none that can be read.
@@ -148,7 +148,7 @@ def count_rows(path: Path) -> int:
     import pyarrow.parquet as pq
 
     rows = 0
-    for part in part_files(path):
+    for part in part_files(path) if files is None else files:
         try:
             rows += pq.read_metadata(part).num_rows
         except (OSError, pa.ArrowException) as error:

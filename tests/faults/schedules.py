@@ -49,7 +49,7 @@ class MadeUpModel:
     def to_files(self) -> dict[str, str]:
         return {"version": str(self.version)}
 
-    def score(self, users: pl.DataFrame) -> pl.DataFrame:
+    def score(self, users: pl.DataFrame, *, is_read: bool = False) -> pl.DataFrame:
         self.made.append(users.height)
         number = users["user_id"].str.slice(1).cast(pl.Float64)
         rows = users.select("user_id").with_columns(

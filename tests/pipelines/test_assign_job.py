@@ -115,6 +115,31 @@ def test_a_pipe_is_no_assignment_of_before(desk, own_folder):
         desk(prices=own_folder / "pipe.json")
 
 
+@pytest.mark.parametrize("engine", ["local", "spark"])
+def test_a_part_that_cannot_be_read_is_set_aside(desk, own_folder, cli, engine):
+    folder = own_folder / "parts"
+    (folder / "scores").mkdir(parents=True)
+    people = scores_of(900)
+    people.head(1200).write_parquet(folder / "scores/a.parquet")
+    people.tail(600).write_parquet(folder / "scores/b.parquet")
+    part, whole = folder / "scores/b.parquet", (folder / "scores/b.parquet").read_bytes()
+    part.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    found = desk(scores=folder, engine=engine)
+    assert [line.partition(":")[0] for line in found.missing] == [str(part)]
+    assert 0 < lists(own_folder / "out").height <= 600
+    options = ("--scores", folder, "--campaign", "brief.yaml", "--config", "assign.yaml", "--out", "out")
+    code, out, err = cli("assign", *options, "--json")
+    assert (code, json.loads(out)["already_done"]) == (1, True)
+    assert "b.parquet: cannot be read as Parquet" in err
+    part.write_bytes(whole)
+    mended = desk(scores=folder, engine=engine)
+    assert (mended.missing, mended.already_done, mended.people > found.people) == ((), False, True)
+    part.write_bytes(b"")
+    (folder / "scores/a.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        desk(scores=folder, engine=engine)
+
+
 def test_people_who_come_later_choose_at_the_prices_of_before(desk, own_folder):
     first = desk()
     late = own_folder / "late"

@@ -139,6 +139,21 @@ def test_a_part_that_cannot_be_read_does_not_stop_the_others(
     assert read_scores(tmp_path / "scores").equals(read_scores(tmp_path / "at_once"))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("damage", ["emptied", "rotten"])
+def test_spark_too_goes_on_without_a_part_that_cannot_be_read(trained, data_dir, tmp_path, damage):
+    data = in_two_parts(data_dir, tmp_path / "data")
+    part, whole = data / "users" / "a.parquet", (data / "users" / "a.parquet").read_bytes()
+    rotten = whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :]
+    part.write_bytes({"emptied": b"", "rotten": rotten}[damage])
+    spark = score(trained, data, tmp_path / "spark", engine="spark")
+    local = score(trained, data, tmp_path / "local")
+    assert (spark.users, spark.rejected, spark.missing) == (600, 1, local.missing)
+    one, other = (read_scores(tmp_path / name).sort(KEYS) for name in ("spark", "local"))
+    assert one.equals(other)
+
+
 def test_users_of_whom_no_part_can_be_read_are_refused(trained, data_dir, tmp_path):
     data = in_two_parts(data_dir, tmp_path / "data")
     for part in (data / "users").iterdir():
