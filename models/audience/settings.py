@@ -89,9 +89,8 @@ class CellSettings:
 
     Attributes:
         level_sd: How far the scores' own level of follows may be off before the logs are asked. Tested.
-        gmv_level_sd: The same of GMV per fan, whose scores were fitted to the same few dozen buyers: what
-            these bought must not be believed twice. Convention.
-        gmv_unknown_sd: The same before these buyers were asked, for the interval. Convention.
+        gmv_level_sd: The same of GMV per fan: a few dozen buyers set it. Convention: with 0.2 promises of 29
+            random worlds were no better.
         cell_sd: How far a cell may be off that; each is a hypothesis of its own. Convention.
         not_selected_sd: How far ranked rows are off randomised ones where nothing is hidden, of a placement
             and of a cell apart. Tested.
@@ -111,8 +110,7 @@ class CellSettings:
     """
 
     level_sd: float = 0.3
-    gmv_level_sd: float = 0.2
-    gmv_unknown_sd: float = 0.45
+    gmv_level_sd: float = 0.45
     cell_sd: tuple[float, ...] = (0.05, 0.15, 0.4)
     not_selected_sd: float = 0.03
     selected_sd: float = 0.25

@@ -71,7 +71,7 @@ def mean_curve(log_price: FloatArray, log_capacity: FloatArray) -> tuple[FloatAr
 
     A mean of Hill curves of unequal capacity starts with the mean slope, bends sooner than the curve of the
     mean capacity and fills more slowly. Hill's is Lomax's curve of shape 1, and one of a smaller shape is
-    that mean: by least squares on its log, within 1 % where log C has a deviation of .5, 3 % where .9.
+    that mean: by least squares on its log, within 1 % where log C has a deviation of .5, 4 % where .9.
 
     Args:
         log_price, log_capacity: (n_draws, n_cells).

@@ -54,8 +54,8 @@ class SupplySettings:
             and of a cell, log capacity of a placement beyond the pressures that were seen, and log bend all
             along. Four cases: it is counted how often people were shown; the money is known to be spread over
             everybody; only a segment's days are known; rows of one day stand for days (they may address
-            audiences of different size, which makes returns look more constant than they are). The first is
-            calibrated on random worlds of seeds 300-339, the others are convention.
+            audiences of different size, which makes returns look more constant than they are). Convention,
+            but for the first, which is calibrated on random worlds of seeds 300-339.
         misfit: Fitted over delivered, summed over a cell's paid days, outside which a word is due: shrinkage
             and the noise of a few days explain a third, not this. Convention.
         misfit_units: Units of delivery below which chance alone may do it. Convention.

@@ -17,9 +17,7 @@ class Settings:
     Attributes:
         enumerated_switches: on/off cells of a block of which every choice is priced apart, 2^n boxes.
             Derived: two placements, each with a least spend, are exact; one more doubles the time of pricing.
-        start_points: points of the coarse grid in a block, shared out over its cells. Measured.
-        gridded_width: cells a block may have for the grid to move them apart. Derived: 2 levels each at 240.
-        start_levels: levels of the grid where cells move together. Measured.
+        start_shares: of a curve's bend, where a climb starts that knows nothing. Tried on a few sets.
         climb_steps: Newton steps of one climb. Derived: each doubles the digits, the rest is for bent curves.
         climb_halvings: shortenings of a step, each to a quarter: 4^-7 of a range is next to no step.
         climb_margin, polish_margin: scaled curvature left after bending a Hessian that does not curve down:
@@ -38,19 +36,18 @@ class Settings:
         node_rounds: each time that a node is relaxed. Measured.
         node_looks: times that a node is relaxed again with what its bound has seen. Tried on a few sets.
         inexact: of what the mixture is above the best plan, that its columns may miss. Tried on a few sets.
-        poor: share of what a mixture promises that the best plan must miss to be no measure of how exact the
-            mixture must be: where no better plan comes of it, it is made exact. Convention.
         first_penalty: price of breaking a whole row, in shares of the objective; times 100 if too low.
         kept_columns, kept_sheets: columns kept per group; newest sheets kept whole. Measured.
         most_groups: of blocks in the master; keeps its linear program below 10,000 columns. Measured.
         highs_tolerance: primal and dual, the least that HiGHS accepts. Cited: HiGHS options, 1e-10.
         polish_steps, polish_patience: Newton steps on the whole problem; of which so many without a better
             point. Measured.
+        far: residual above which Newton's first steps stay off the limits. Tried on a few sets.
         most_binding: rows Newton takes on; a dense system of 3,000 is a second. Derived.
         feasible: relative violation that counts as none. Derived: a whole 厘 of 100,000 yuan.
         dual_looks: at all blocks, in search of prices. Measured.
         kept_turns: of taking back what breaks rows. Tried on a few sets.
-        warm_sheets: sheets that one solve leaves for the next. Measured.
+        kept_answers: to the last prices of the dual, the first columns. Measured.
         most_nodes: of the tree. Derived: 60 s at 30 ms each.
         hardly: share of its ceiling that a cell cut to "on" without a least spend has at least. Derived:
             next to nothing that still counts as on.
@@ -106,9 +103,7 @@ class Settings:
     """
 
     enumerated_switches: int = 3
-    start_points: int = 240
-    gridded_width: int = 8
-    start_levels: int = 12
+    start_shares: tuple[float, ...] = (0.03, 0.3, 1.0)
     climb_steps: int = 40
     climb_halvings: int = 8
     climb_margin: float = 0.05
@@ -118,14 +113,13 @@ class Settings:
     interval_shrink: float = 0.1
     interval_patience: int = 9
     interval_halvings: int = 40
-    multiplier_steps: int = 9
+    multiplier_steps: int = 6
     most_intervals: int = 60
     multiplier_gain: float = 0.1
     generation_rounds: int = 60
     node_rounds: int = 12
     node_looks: int = 4
     inexact: float = 0.05
-    poor: float = 0.5
     first_penalty: float = 1e3
     kept_columns: int = 6
     kept_sheets: int = 3
@@ -133,6 +127,7 @@ class Settings:
     highs_tolerance: float = 1e-10
     polish_steps: int = 60
     polish_patience: int = 12
+    far: float = 1e-2
     most_binding: int = 3000
     feasible: float = 1e-8
     room_steps: int = 14
@@ -149,11 +144,11 @@ class Settings:
     room_halvings: int = 4
     dual_looks: int = 400
     kept_turns: int = 60
-    warm_sheets: int = 12
+    kept_answers: int = 12
     most_nodes: int = 2000
     hardly: float = 1e-30
     price_near: float = 1e-9
-    price_exact: float = 1e-6
+    price_exact: float = 1e-9
     price_nothing: float = 1e-12
     priced_cells: int = 5000
     stop_rounds: int = 12

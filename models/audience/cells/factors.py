@@ -123,8 +123,7 @@ def cell_factors(
     found = agreement(sums, rng=rng, n_draws=n_draws)
     trend_sd = np.array([trends[name].sd if name in trends else 0.0 for name in placements])
     hazard = found.draws[0] * _doubt(trend_sd, rng=rng, n_draws=n_draws)[:, group]
-    level_sd = np.hypot(fans.level_sd, _unknown_sd(float(sums.expected[1].sum())))
-    gmv = found.draws[1] * _doubt(np.array([level_sd]), rng=rng, n_draws=n_draws)
+    gmv = found.draws[1] * _doubt(np.array([fans.level_sd]), rng=rng, n_draws=n_draws)
     cells = keys.with_columns(
         *(pl.Series(name, values) for name, values in {**follows.columns, **fans.columns}.items()),
         pl.Series("hazard_factor", found.mean[0]),
@@ -134,12 +133,6 @@ def cell_factors(
     diagnostics["chance_of_selection"] = found.selected
     by_coin = np.bincount(group, sums.observed[0, 0])
     return CellFactors(cells, hazard, gmv, bool((by_coin >= CELLS.decided_follows).all()), diagnostics)
-
-
-def _unknown_sd(events: float) -> float:
-    """What the level of GMV is less known than `gmv_level_sd` says, which takes the scores' own as known."""
-    wide, narrow = (1.0 / (sd**-2 + events) for sd in (CELLS.gmv_unknown_sd, CELLS.gmv_level_sd))
-    return float(np.sqrt(max(wide - narrow, 0.0)))
 
 
 def _doubt(sd: FloatArray, *, rng: np.random.Generator, n_draws: int) -> FloatArray:

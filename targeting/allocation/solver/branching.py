@@ -1,8 +1,8 @@
 """The outer tree: smaller boxes until mixtures are no better than plans, for any kind of block.
 
 A node is the program on smaller boxes; its bound is the Lagrangian bound on those boxes, so it is as honest
-as the root's. The block whose mixture promises most above the value of its average is cut: an on/off cell
-into off and on, any other at its average spend. Nodes that promise less than the best plan are dropped; the
+as the root's. The block whose mixture is furthest from its average spend is cut: an on/off cell into off
+and on, any other at its average spend. Nodes that promise less than the best plan are dropped; the
 bound of the whole is the largest one still open.
 """
 
@@ -14,7 +14,6 @@ import logging
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import sparse
 
 from models.errors import InfeasibleError, SolverError, UndecidedError
 from models.supply.curves import POINTS, FloatArray
@@ -25,7 +24,7 @@ from targeting.allocation.solver.certificate import ceiling, lagrangian_bound
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.generation import Relaxed, generate
 from targeting.allocation.solver.incumbent import Incumbent
-from targeting.allocation.solver.master import Pool, row_scale, sheet
+from targeting.allocation.solver.master import Pool
 from targeting.allocation.solver.pricing import legal
 
 logger = logging.getLogger(__name__)
@@ -67,10 +66,10 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
         deadline: stops early.
     """
     program, tolerance = pool.program, max(1e-7, 0.1 * own.gap_tol)
-    known, poor = own.value, False
     for attempt in range(SETTINGS.node_looks):
-        beaten = -np.inf if poor else own.value
-        found = generate(pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=beaten)
+        found = generate(
+            pool, deadline, tolerance=tolerance, max_rounds=SETTINGS.node_rounds, beaten=own.value
+        )
         if not attempt and not found.feasible:
             proof = proof_of_none(pool, deadline)
             if proof is not None:
@@ -79,7 +78,6 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
         starts = [found.spend, _countable(program, found.spend)] if program.switch.any() else [found.spend]
         done, *_others = (own.improve(program, start, found.prices) for start in starts)
         over = max(found.estimate - own.value, 0.0)
-        poor = own.value <= known and over > SETTINGS.poor * abs(found.estimate)
         whole = found.estimate - found.mixture.value <= 0.2 * over
         if not (whole and over > 1e-3 * abs(own.value)):
             own.bound_at(program, done.prices, done.spend)  # Newton's prices do not wander
@@ -89,7 +87,7 @@ def _look(pool: Pool, own: Incumbent, deadline: Deadline) -> Relaxed:
             program, found.prices, found.spend, within=0.15 * min(over, abs(found.estimate))
         )
         settled = whole and own.bound - own.value < 1.3 * over
-        if own.spend is None or own.closed or deadline.over or (settled and not poor):
+        if own.spend is None or own.closed or deadline.over or settled:
             break
         pool.add(missed)  # pricing climbs; the certificate has seen a higher hill
     return found
@@ -143,7 +141,8 @@ class _Tree:
             self.closed = max(self.closed, most)
             return None
         self.rounds += found.rounds
-        self.best.spend, self.best.value = own.spend, own.value
+        if own.value > self.best.value:  # prices of a part are none of the whole
+            self.best.spend, self.best.value, self.best.polished = own.spend, own.value, None
         if self.best.prices is None or (root and own.bound < self.best.bound):
             self.best.prices = own.prices
         bound = min(own.bound, most)
@@ -202,27 +201,11 @@ def _where_to_cut(program: Program, pool: Pool, relaxed: Relaxed) -> int | None:
     room = program.upper - program.lower
     score = split + spread / np.maximum(np.atleast_2d(program.curves.scale_cny).max(axis=0), 1e-300)
     score = np.where((room > 1e-9 * np.maximum(program.upper, 1e-300)) & (spread > 0), score, 0.0)
-    grid = program.grid(score)
-    usable = grid.max(axis=1) > 0
-    if not usable.any():
+    block_spread = np.where(program.grid(score).max(axis=1) > 0, program.grid(spread).sum(axis=1), 0.0)
+    if not score.any():
         return None
-    block = int(np.argmax(np.where(usable, _promised(program, pool, relaxed, share), -np.inf)))
-    return block * program.width + int(np.argmax(grid[block]))
-
-
-def _promised(program: Program, pool: Pool, relaxed: Relaxed, share: FloatArray) -> FloatArray:
-    """(n_blocks,) how far each block's mixture is from its average: in the objective, and in every row at its
-    price, or at what a whole row is worth where that is more. A row's price may cancel a value, so that an
-    error in both moves the goal by nothing.
-    """
-    average = sheet(program, legal(program, relaxed.spend))
-    size = row_scale(program, pool)
-    price = np.maximum(np.abs(relaxed.prices), np.abs(average.value).sum() / size)
-    value, rows = -average.value, -average.activity
-    for each, own in zip(pool.sheets, share, strict=False):
-        value = value + own * each.value
-        rows = rows + each.activity @ sparse.diags(own)
-    return np.asarray(np.abs(value) + price @ abs(rows))
+    block = int(np.argmax(block_spread))
+    return block * program.width + int(np.argmax(program.grid(score)[block]))
 
 
 def _most_convex(program: Program) -> int | None:

@@ -25,9 +25,10 @@ from targeting.allocation.outcomes import outcomes
 from targeting.allocation.problem import Problem
 from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
-from targeting.allocation.solver.blocks import jacobian, jet
+from targeting.allocation.solver.blocks import block_value, jacobian, jet
 from targeting.allocation.solver.deadline import Deadline
 from targeting.allocation.solver.highs import maximise
+from targeting.allocation.solver.incumbent import Incumbent
 from targeting.allocation.solver.polish import lines, polish
 
 
@@ -40,23 +41,10 @@ class Named:
     yuan_price: float
 
 
-def named_prices(
-    problem: Problem, program: Program, prices: FloatArray, laid: FloatArray, deadline: Deadline
-) -> Named:
-    """Price of every constraint at the plan.
-
-    Args:
-        problem: its `limits.sources` say who set what.
-        program: its layout, as built from it.
-        prices: (r,) row prices of the bound, a start for the plan's own.
-        laid: (m,) the plan on the grid.
-        deadline: after which prices are taken as they are.
-
-    Returns:
-        A price for `total` and every row's and binding limit's name, >= 0.
-    """
-    spend, own = _multipliers(program, program.lawful(prices), laid, deadline)
-    worth = np.abs(jet(program, program.weights(np.zeros_like(own)), spend).value).sum()
+def named_prices(best: Incumbent, program: Program) -> Named:
+    """A price for `total` and every row's and binding limit's name, >= 0, at the best plan of a program."""
+    problem, (spend, own) = best.problem, _multipliers(best, program)
+    worth = np.abs(block_value(program, program.weights(np.zeros_like(own)), spend)).sum()
     lhs, size = lines(program, spend)
     own = np.where(np.abs(own) * size > SETTINGS.price_nothing * worth, own, 0.0)
     tight = (np.abs(lhs - program.row_upper) <= SETTINGS.price_near * size) | (
@@ -138,42 +126,26 @@ def _box(program: Program, spend: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.minimum(low, program.upper), np.where(on, program.upper, 0.0)
 
 
-def _multipliers(
-    program: Program, prices: FloatArray, spend: FloatArray, deadline: Deadline
-) -> tuple[FloatArray, FloatArray]:
-    """Spend (m,) and prices (r,) that meet the optimality conditions of the plan's on/off pattern."""
+def _multipliers(best: Incumbent, program: Program) -> tuple[FloatArray, FloatArray]:
+    """Spend (m,) and prices (r,) that meet the optimality conditions of the plan's on/off pattern, or the
+    bound's.
+    """
+    assert best.spend is not None
+    spend, done = best.spend, best.polished
+    plain = np.zeros(len(program.row_lower))
+    prices = plain if best.prices is None else program.lawful(best.prices)
     low, high = _box(program, spend)
-    if deadline.over or _residual(program, prices, spend, low, high) <= SETTINGS.price_exact:
+    if best.deadline.over:
         return spend, prices
-    done = polish(program, spend, prices, low, high, deadline=deadline)
-    moved = np.abs(done.spend - spend).sum() / max(np.abs(spend).sum(), 1e-300)
-    own = program.lawful(done.prices)
-    if moved <= 1e-3 and _residual(program, own, done.spend, low, high) <= SETTINGS.price_exact:
-        return done.spend, own
-    if len(spend) > SETTINGS.priced_cells or deadline.over:
+    if not ((high > low) & (program.curves.family == POINTS)).any():  # a kink has two slopes
+        if done is None or done.residual > SETTINGS.price_exact:
+            done = polish(program, spend, prices, low, high, deadline=best.deadline)
+        moved = np.abs(done.spend - spend).sum() / max(np.abs(spend).sum(), 1e-300)
+        if moved <= 1e-3 and done.residual <= SETTINGS.price_exact:
+            return done.spend, program.lawful(done.prices)
+    if len(spend) > SETTINGS.priced_cells:
         return spend, prices
-    return spend, _by_program(program, prices, spend, (low, high), deadline)
-
-
-def _residual(
-    program: Program, prices: FloatArray, spend: FloatArray, low: FloatArray, high: FloatArray
-) -> float:
-    """Largest relative error of the optimality conditions: slopes of free cells, prices of slack rows."""
-    plain = np.zeros_like(prices)
-    gain = jet(program, program.weights(plain), spend).gradient.ravel()
-    slope = jet(program, program.weights(prices), spend).gradient.ravel()
-    size = np.abs(gain) + np.abs(slope - gain)
-    near = SETTINGS.price_near * (high - low)
-    wrong = np.where(spend <= low + near, np.maximum(slope, 0.0), np.abs(slope))
-    wrong = np.where(spend >= high - near, np.maximum(-slope, 0.0), wrong)
-    free = (high > low) & (size > 0)
-    if (free & (program.curves.family == POINTS)).any():
-        return np.inf  # a kink has two slopes
-    off = wrong[free] / size[free]
-    limit = np.where(prices > 0, program.row_upper, program.row_lower)
-    lhs, whole = lines(program, spend)
-    slack = np.where(prices != 0, np.abs(lhs - limit) / whole, 0.0)
-    return float(max(off.max(initial=0.0), slack.max(initial=0.0)))
+    return spend, _by_program(program, prices, spend, (low, high), best.deadline)
 
 
 def _by_program(

@@ -52,7 +52,7 @@ class Descent:
         program, ups, downs = self.program, self.program.ups, self.program.downs
         prices = program.by_row(sides) * self.unit
         spend, value = price(program, program.weights(prices), tuple(self.spends[-1:]))
-        self.spends = [*self.spends[1 - SETTINGS.warm_sheets :], spend]
+        self.spends = [*self.spends[1 - SETTINGS.kept_answers :], spend]
         most = float(value.sum() + program.price_limits(prices))
         if most < self.lowest:
             self.lowest, self.prices = most, prices
@@ -66,11 +66,14 @@ class Descent:
             raise StopIteration
 
 
-def descend(program: Program, *, least: float, deadline: Deadline) -> Descent | None:
+def descend(
+    program: Program, prices: FloatArray | None, *, least: float, deadline: Deadline
+) -> Descent | None:
     """Prices near the best ones; None where nothing is worth anything.
 
     Args:
         program: the problem.
+        prices: (r,) known to be about right, or None.
         least: what a plan that is known earns; nothing below it can be a bound.
         deadline: stops early.
     """
@@ -81,8 +84,9 @@ def descend(program: Program, *, least: float, deadline: Deadline) -> Descent | 
         return None
     _lhs, size = lines(program, even)
     at = Descent(program, least, deadline, worth / size, worth, np.zeros(len(size)))
-    start = np.zeros(len(program.ups) + len(program.downs))
-    start[0] = 1.0  # the budget: a yuan earns what it does where it is spread
+    own = np.zeros(len(size)) if prices is None else program.lawful(prices) / at.unit
+    own[0] += float(prices is None)  # the budget: a yuan earns what it does where it is spread
+    start = np.maximum(np.r_[own[program.ups], -own[program.downs]], 0.0)
     minimize(
         at.look, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(start), callback=at.check,
         options={"maxfun": SETTINGS.dual_looks, "maxcor": 20, "ftol": 1e-9, "gtol": 1e-7},

@@ -24,7 +24,9 @@ from targeting.allocation.solver.pricing import legal
 
 @dataclass
 class Incumbent:
-    """Best plan (in the program's variables), its value, the lowest bound and its prices."""
+    """Best plan (in the program's variables), its value, the lowest bound and its prices; Newton's prices of
+    the plan, where it is Newton's.
+    """
 
     problem: Problem
     gap_tol: float
@@ -33,6 +35,7 @@ class Incumbent:
     value: float = -np.inf
     bound: float = np.inf
     prices: FloatArray | None = None
+    polished: Polished | None = None
 
     @property
     def gap(self) -> float:
@@ -52,7 +55,7 @@ class Incumbent:
         real = np.maximum(program.told(spend, len(self.problem.market)), 0.0)
         value = float(total(self.problem.objective, outcomes(self.problem.market, real)))
         if value > self.value:
-            self.spend, self.value = spend, value
+            self.spend, self.value, self.polished = spend, value, None
         return True
 
     def bound_at(
@@ -85,7 +88,12 @@ class Incumbent:
             start: (m,); prices: (r,).
         """
         done = polish(program, start, prices, *_pattern_of(program, start), deadline=self.deadline)
-        held = False
+        before = self.value
+        held = self.offer(program, done.spend)
+        if self.value > before:
+            self.polished = done
+        if held and done.residual <= SETTINGS.price_exact:
+            return done
         for spend in (done.spend, legal(program, start)):
             held = self.offer(program, spend) or held
             if not held and self.spend is not None:

@@ -86,7 +86,7 @@ def polish(
         ds, dp = newton_step(
             program, here.jet, here.slope, ~here.fixed, at.spend, here.rows, here.gap, at.size[here.rows]
         )
-        at.move(ds, here.rows, dp, timid=step < 3, dead=step > 8)
+        at.move(ds, here.rows, dp, timid=step < 3 and here.residual > SETTINGS.far, dead=step > 8)
     return best
 
 

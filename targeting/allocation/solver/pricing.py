@@ -6,7 +6,6 @@ is never trusted as a bound: that is `certificate`'s work. It must not import cv
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,13 +33,13 @@ def price(
     Args:
         program: the problem in the optimiser's layout.
         weights: what each metric is worth at the master's prices.
-        warm: spends to start from; a coarse grid in every block when there are none.
+        warm: spends to start from; some in every block when there are none.
     """
     if program.additive:
         return _price_additive(program, weights)
     choices, best = program.choices, (np.zeros(0), np.zeros(0))
     wide, worth = choices.program, {k: w[choices.at] for k, w in weights.items()}
-    for start in [w[choices.at] for w in warm] or [_coarse(wide, worth)]:
+    for start in [w[choices.at] for w in warm] or _starts(wide):
         spend, value = climb(wide, worth, start, wide.lower, wide.upper)
         if wide.switch.any():
             spend = legal(wide, spend)
@@ -73,29 +72,14 @@ def _price_additive(program: Program, weights: Mapping[str, FloatArray]) -> tupl
     return best.spend, block_value(program, weights, best.spend)
 
 
-def _coarse(program: Program, weights: Mapping[str, FloatArray]) -> FloatArray:
-    """The best point of a small grid in every block: dense near the scale of the curve, where curves bend.
-
-    In wide blocks the cells move along the grid together.
-    """
-    k = program.width
-    low, high = np.where(program.switch, program.floor_on, program.lower), program.upper
-    together = k > SETTINGS.gridded_width
-    levels = max(2, int(SETTINGS.start_points ** (1.0 if together else 1.0 / k)))
-    levels = min(levels, SETTINGS.start_levels) if together else levels
-    scale = np.atleast_2d(program.curves.scale_cny).mean(axis=0)
-    reach = np.minimum(high, low + 4.0 * scale)
-    ladder = [low + (reach - low) * f for f in np.geomspace(0.01, 1.0, levels)]
-    first = low if k == 1 else low + 1e-3 * (reach - low)
-    ladder = [first, *ladder[1:], high] if k == 1 else [first, *ladder[1:]]
-    grid = [program.grid(x) for x in ladder]
-    steps = range(len(ladder))
-    best = np.zeros(0), np.zeros(0)
-    for choice in ((i,) * k for i in steps) if together else itertools.product(steps, repeat=k):
-        spend = np.stack([grid[i][:, c] for c, i in enumerate(choice)], axis=1).ravel()
-        tried = spend, block_value(program, weights, spend)
-        best = _better(program, best, tried) if len(best[1]) else tried
-    return best[0]
+def _starts(program: Program) -> list[FloatArray]:
+    """Spends (m,) to climb from, dense near the scale of the curve, where curves bend."""
+    low, scale = (
+        np.where(program.switch, program.floor_on, program.lower),
+        np.atleast_2d(program.curves.scale_cny),
+    )
+    reach = np.minimum(program.upper, low + 4.0 * scale.mean(axis=0)) - low
+    return [low + share * reach for share in SETTINGS.start_shares]
 
 
 def climb(

@@ -8,14 +8,13 @@ Value and feasibility of what is returned are recomputed from the true curves (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.errors import CampaignError, InfeasibleError, UndecidedError
 from models.supply.curves import FloatArray
 from targeting.allocation.problem import Problem, Solution
-from targeting.allocation.settings import SETTINGS
 from targeting.allocation.solver.arrays import Program
 from targeting.allocation.solver.branching import close, no_plan
 from targeting.allocation.solver.cellprices import named_prices
@@ -31,11 +30,8 @@ from targeting.allocation.solver.risk import keep_floor
 
 @dataclass
 class Warm:
-    """What a solve leaves for the next one on the same market and rows: columns, plan, prices, and arrivals
-    in rooms that fill.
-    """
+    """What a solve leaves for the next on the same market and rows: plan, prices, arrivals in rooms."""
 
-    sheets: list[FloatArray] = field(default_factory=list)
     spend: FloatArray | None = None
     prices: FloatArray | None = None
     came: FloatArray | None = None
@@ -50,7 +46,7 @@ def solve(
         problem: market, objective, limits and rows.
         gap_tol: relative gap at which to stop, > 0.
         time_limit_s: > 0; what is found by then is returned with its (valid, wider) bound.
-        warm: columns of an earlier solve of the same market and rows; updated in place.
+        warm: of an earlier solve of the same market and rows; updated in place.
 
     Raises:
         CampaignError: `gap_tol` or `time_limit_s` is not positive.
@@ -71,28 +67,30 @@ def solve(
     best = Incumbent(problem, gap_tol, deadline)
     warm = warm if warm is not None else Warm()
     best.offer(program, least(program))
-    rounds = 0 if _by_prices(program, best, warm, deadline) else _by_columns(program, best, warm, deadline)
+    seen, rounds = _by_prices(program, best, warm, deadline), 0
+    if not (best.closed or (deadline.over and best.spend is not None)):
+        pool = Pool.of(program)
+        unpriced, _value = price(program, program.weights(np.zeros(len(program.row_lower))))
+        for column in (least(program), *seen, unpriced):
+            pool.add(legal(program, column))
+        rounds = close(pool, best, deadline)
     return _finish(program, best, warm, deadline, rounds)
 
 
-def _by_prices(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> bool:
-    """Newton from the last plan and prices, then from the dual's; True where a certificate closes the gap, or
-    time is up with a plan.
-    """
+def _by_prices(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> list[FloatArray]:
+    """Newton from the last plan and prices, then from the dual's; gives answers (m,) seen on the way."""
     last, prices = warm.spend, warm.prices
-    if (
-        last is not None
-        and prices is not None
-        and (len(last), len(prices)) == program.matrix["spend"].shape[::-1]
-    ):
+    if last is None or prices is None or (len(prices), len(last)) != program.matrix["spend"].shape:
+        prices = None
+    else:
         done = best.improve(program, legal(program, last), prices)
         best.bound_at(program, done.prices, done.spend)
         if best.closed:
-            return True
+            return []
     worst = least_value(program) if best.spend is None else best.value
-    found = descend(program, least=worst, deadline=deadline)
+    found = descend(program, prices, least=worst, deadline=deadline)
     if found is None:
-        return False
+        return []
     if found.lowest < worst and best.spend is None:
         best.bound_at(program, found.prices, found.spends[-1])
         if best.bound < worst:
@@ -101,19 +99,7 @@ def _by_prices(program: Program, best: Incumbent, warm: Warm, deadline: Deadline
     best.bound_at(program, done.prices, done.spend)
     if not best.closed:
         best.bound_at(program, found.prices, found.spends[-1])
-    warm.sheets = [*warm.sheets, *found.spends]
-    return best.closed or (deadline.over and best.spend is not None)
-
-
-def _by_columns(program: Program, best: Incumbent, warm: Warm, deadline: Deadline) -> int:
-    """Column generation from the warm columns, then the tree; gives the rounds it took."""
-    pool = Pool.of(program)
-    free, _value = price(program, program.weights(np.zeros(len(program.row_lower))))
-    for spend in (least(program), *warm.sheets, free):
-        pool.add(legal(program, spend))
-    rounds = close(pool, best, deadline)
-    warm.sheets = [s.spend for s in pool.sheets[-SETTINGS.warm_sheets :]]
-    return rounds
+    return found.spends
 
 
 def _check_boxes(problem: Problem, program: Program) -> None:
@@ -137,9 +123,8 @@ def _finish(program: Program, best: Incumbent, warm: Warm, deadline: Deadline, r
             f"within {deadline.seconds:g} s no plan was found, and none was proven impossible; "
             "raise the time limit or loosen a constraint"
         )
-    prices = np.zeros(len(program.row_lower)) if best.prices is None else best.prices
-    warm.spend, warm.prices = best.spend, prices
-    named = named_prices(best.problem, program, prices, best.spend, deadline)
+    warm.spend, warm.prices = best.spend, best.prices
+    named = named_prices(best, program)
     spend = np.maximum(program.told(best.spend, len(best.problem.market)), 0.0)
     return Solution(
         status="optimal" if best.closed else "time_limit" if deadline.over else "within_gap",

@@ -259,7 +259,7 @@ def test_the_curve_is_the_mean_of_its_draws():
         spend = share * model.observed_max_cny()
         mean = model.draws().value(np.tile(spend, (200, 1))).mean(axis=0)
         assert np.allclose(model.curves().value(spend), mean, rtol=0.05)
-    spend = 10.0 * model.observed_max_cny()
+    spend = 2.0 * model.observed_max_cny()
     price, capacity = (np.exp(x.mean(axis=0)) for x in (model.log_price_draws, model.log_capacity_draws))
     top = capacity * model.cells["size"].to_numpy()
-    assert (model.curves().value(spend) < top * spend / (spend + top * price)).all()  # Jensen
+    assert (model.curves().value(spend) < top * spend / (spend + top * price)).all()  # before they fill

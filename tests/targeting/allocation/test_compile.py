@@ -193,3 +193,11 @@ def test_a_per_cell_cap_on_many_cells_is_cheap():
     problem = compiled({"kind": "bounds", "each": "cell", "max_cny": 3}, on=market(segments=3000))
     assert len(problem.limits.sources) == 1
     assert problem.rows == ()
+
+
+def test_a_row_holds_the_cells_it_speaks_of_and_no_others():
+    """Ten thousand returns, one a cell, were 3 GB of zeros."""
+    rows = compiled({"kind": "roi_floor", "each": "cell", "min": 3}, on=market(segments=500)).rows
+    assert len(rows) == 1000
+    assert sum(c.nbytes for row in rows for c in row.coefficients.values()) == 2 * 8 * len(rows)
+    assert rows[7].spread(1000)["spend"].nonzero()[0].tolist() == [7]

@@ -46,7 +46,7 @@ def test_prices_prove_that_there_is_no_plan():
     everything = np.ones(100)
     row = Row("worth", {"gmv": everything}, lower=1.01 * float(problem.market.supply.top.sum()))
     program = build(replace(problem, rows=(*problem.rows, row)))
-    found = descend(program, least=least_value(program), deadline=NEVER)
+    found = descend(program, None, least=least_value(program), deadline=NEVER)
     assert found is not None
     assert found.lowest < least_value(program)
     with pytest.raises(InfeasibleError, match="worth"):

@@ -17,11 +17,17 @@ from random_problems import (
     random_problem,
     worst_violation,
 )
+from small_markets import market
 
 from models.errors import CampaignError, InfeasibleError
 from models.supply.curves import CurveSet
+from targeting.allocation.formulation.compile import compile_problem
 from targeting.allocation.outcomes import outcomes, total
 from targeting.allocation.problem import Draws, Problem, Risk, Row
+from targeting.allocation.settings import SETTINGS
+from targeting.allocation.solver.incumbent import _kept
+from targeting.allocation.solver.layout import build
+from targeting.allocation.solver.polish import violation
 from targeting.allocation.solver.risk import draw_totals, lower_tail
 from targeting.allocation.solver.solve import Warm, solve
 
@@ -237,3 +243,14 @@ def test_risk_floors_hold_on_the_draws(measure: str) -> None:
     assert safe.value <= free.upper_bound
     with pytest.raises(InfeasibleError, match="'r'"):
         solve(replace(problem, risk=replace(risk, floor=tail * 100)))
+
+
+def test_a_spend_that_breaks_returns_of_many_cells_is_taken_back_to_a_plan():
+    """It stopped a hair short of most floors, and a solve out of time had no plan but to spend nothing."""
+    on = market(segments=100)
+    brief = [{"kind": "roi_floor", "each": "cell", "min": 20.0}]
+    problem = compile_problem(on, budget_cny=60_000.0, constraints=brief)
+    program = build(problem)
+    kept = _kept(program, np.full(len(program.cell), 300.0), np.zeros(len(program.cell)))
+    assert np.abs(violation(program, kept)).max() <= SETTINGS.feasible
+    assert kept.sum() > 0.2 * problem.budget_cny

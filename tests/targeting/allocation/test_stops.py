@@ -71,3 +71,19 @@ def test_the_price_is_the_slope_of_the_value_in_the_floor(users):
 
 def test_a_floor_that_no_cell_reaches_has_no_price():
     assert solved(market(users=np.inf), 1.0).shadow_prices.get("marginal_floor-1", 0.0) == 0.0
+
+
+def test_floors_of_their_own_in_each_placement_leave_no_better_plan_that_keeps_them():
+    """Prices on spend, cell by cell: capping each where all return their floors lost value here."""
+    on, budget = market(), 1500.0
+    brief = [
+        {"kind": "marginal_floor", "name": "live", "placement": "live", "min": 34.0},
+        {"kind": "marginal_floor", "name": "video", "placement": "video", "min": 26.0},
+    ]
+    found = solve_or_explain(compile_problem(on, budget_cny=budget, constraints=brief))
+    assert not violations(on, budget_cny=budget, constraints=brief, spend_cny=found.spend_cny)
+    rng = np.random.default_rng(3)
+    for spend in found.spend_cny * np.exp(rng.normal(0, 0.05, (200, 6))):
+        tried = spend * min(1.0, budget / spend.sum())
+        if outcomes(on, tried)["gmv"].sum() > found.value * (1 + 1e-6):
+            assert violations(on, budget_cny=budget, constraints=brief, spend_cny=tried)
