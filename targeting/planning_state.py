@@ -142,7 +142,8 @@ def present_users(dataset: Tables) -> pl.DataFrame:
     """`users` with `is_fan` brought up to date: whoever the logs saw follow is a fan now and no longer
     eligible.
     """
-    followers = dataset.exposures.filter(pl.col("followed").fill_null(False))["user_id"].unique()
+    shown = dataset.exposures.select("user_id", "followed")
+    followers = shown.filter(pl.col("followed").fill_null(False))["user_id"].unique()
     return dataset.users.with_columns(pl.col("is_fan") | pl.col("user_id").is_in(followers.implode()))
 
 
@@ -245,7 +246,8 @@ def segment_warnings(segmentation: Segmentation, min_audience: int | None) -> tu
 
 def _reachable(dataset: Dataset, segmentation: Segmentation, everyone: pl.DataFrame) -> dict[str, float]:
     """Users per segment on whom the logged money was spent: not fans yet, or shown to before they were."""
-    shown = dataset.exposures.filter(pl.col("placement") != "none").select("user_id").unique()
+    rows = dataset.exposures.select("user_id", "placement")
+    shown = rows.filter(pl.col("placement") != "none").select("user_id").unique()
     reached = everyone.join(
         pl.concat([segmentation.assignment.select("user_id"), shown]).unique(), on="user_id", how="semi"
     )

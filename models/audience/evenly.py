@@ -32,29 +32,38 @@ def even_rows(rows: pl.DataFrame, *, people: int) -> pl.Series:
     """`even`: weight of each row; those of a placement's ranked rows sum to as many as they are worth.
 
     Args:
-        rows: user_id, placement, exposed_at, impressions, randomized of shown rows.
+        rows: user, placement, exposed_at, impressions, randomized of shown rows.
         people: whom delivery could choose from.
     """
-    c, shown = AUDIENCE.pressure_prior, pl.col("impressions").cast(pl.Float64)
-    own = ["user_id", "placement"]
-    coin, day = pl.col("randomized").fill_null(False), pl.col("exposed_at").dt.date()
-    rows = rows.select(*own, impressions=shown, day=day, coin=coin)
-    ranked = rows.filter(~pl.col("coin"))
+    even, ranked = np.ones(rows.height), ~rows["randomized"].fill_null(False).to_numpy()
+    for name in rows["placement"].unique():
+        at = np.flatnonzero((rows["placement"] == name).to_numpy() & ranked)
+        if at.size:
+            day = rows["exposed_at"].gather(at).dt.date().cast(pl.Int32).to_numpy()
+            user, shown = (rows[of].gather(at).to_numpy() for of in ("user", "impressions"))
+            even[at] = _even(user, day - day.min(), shown.astype(np.float64), people)
+    return pl.Series("even", even)
 
-    def before(*who: str) -> pl.DataFrame:
-        daily = ranked.group_by(*who, "day").agg(pl.col("impressions").sum()).sort(*who, "day")
-        total = pl.col("impressions").cum_sum().over(who) - pl.col("impressions")
-        return daily.select(*who, "day", total.alias("usual" if len(who) == 1 else "before"))
 
-    told = rows.join(before(*own), on=[*own, "day"], how="left", maintain_order="left").join(
-        before("placement"), on=["placement", "day"], how="left", maintain_order="left"
-    )
-    even = ((pl.col("usual") / people + c) / (pl.col("before") + c)).clip(*RATES.inverse_propensity_limits)
-    told = told.select("impressions", "coin", even=even, place=pl.col("placement").rank("dense") - 1)
-    w, n = told["even"].fill_null(0.0).to_numpy() * ~told["coin"].to_numpy(), told["impressions"].to_numpy()
-    place = told["place"].to_numpy().astype(np.int64)  # bincount: a parallel sum differs from run to run
-    worth = np.bincount(place, w * n) / np.maximum(np.bincount(place, w**2 * n), 1e-12)
-    return pl.Series("even", np.where(told["coin"].to_numpy(), 1.0, w * worth[place]))
+def _even(user: np.ndarray, day: np.ndarray, shown: np.ndarray, people: int) -> np.ndarray:
+    """Weights of one placement's ranked rows, (n,): users, days from the first on, impressions."""
+    c, daily = AUDIENCE.pressure_prior, np.bincount(day, shown)
+    usual = (np.cumsum(daily) - daily)[day] / people
+    user_day = user.astype(np.int64) * daily.size + day
+    order = np.argsort(user_day, kind="stable")  # in no time where the log is in its order
+    total = np.cumsum(shown[order]) - shown[order]
+    before = np.empty_like(shown)
+    before[order] = total[_first(user_day[order])] - total[_first(user[order])]
+    w = ((usual + c) / (before + c)).clip(*RATES.inverse_propensity_limits)
+    # row after row: a sum in parallel or in pairs is another in its last digit
+    weighed, squared = (float(np.cumsum(x)[-1]) for x in (w * shown, w**2 * shown))
+    return np.asarray(w * (weighed / max(squared, 1e-12)))
+
+
+def _first(of: np.ndarray) -> np.ndarray:
+    """Position of the first row of each row's group, (n,), groups side by side."""
+    new = np.append(True, of[1:] != of[:-1])
+    return np.asarray(np.maximum.accumulate(np.where(new, np.arange(of.size), 0)))
 
 
 def even_weights(log: EventLog) -> pl.DataFrame:
@@ -64,18 +73,22 @@ def even_weights(log: EventLog) -> pl.DataFrame:
         log: what happened.
     """
     day = pl.col("exposed_at").dt.date().alias("day")
-    shown = log.exposures.filter((pl.col("placement") != CONTROL) & pl.col("at_risk")).with_columns(day)
-    ranked = shown.filter(~pl.col("randomized").fill_null(False))
+    ranked = log.exposures.lazy().filter(
+        (pl.col("placement") != CONTROL) & pl.col("at_risk") & ~pl.col("randomized").fill_null(False)
+    )
     people = not_fans(log)
     usual = (
-        ranked.group_by("placement", "day")
+        ranked.group_by("placement", day)
         .agg(pl.col("impressions").sum() / people)
         .sort("placement", "day")
         .select("placement", "day", usual=pl.col("impressions").cum_sum().over("placement"))
+        .collect()
     )
-    won = ranked.filter("followed").select("user_id", "placement", "day")
+    won = ranked.filter("followed").select("user_id", "placement", day).collect()
     mine = (
-        ranked.select("user_id", "placement", "impressions")
+        ranked.filter(pl.col("user_id").is_in(won["user_id"].unique().implode()))
+        .select("user_id", "placement", "impressions")
+        .collect()
         .join(won, on=["user_id", "placement"], how="inner")
         .group_by("user_id", "placement", "day")
         .agg(pl.col("impressions").sum().cast(pl.Float64))

@@ -123,7 +123,9 @@ def fit_logged(
     found = {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        rows = rows.with_columns(age, even_rows(rows, people=not_fans(log)))
+        rows = rows.with_columns(age, even_rows(rows, people=not_fans(log))).drop(
+            "placement", "exposed_at", "followed_at"
+        )
         found[name] = one = _fit_placement(fitting, rows, unaided, organic, chosen)
         for kind, shape in (("follow", one.follow), ("enter", one.enter)):
             if shape is not None:

@@ -33,14 +33,15 @@ def add_outcomes(
         has come by now) and `gmv_cny` (net GMV of the followers won so far, organic GMV taken off).
     """
     age = (pl.lit(judged.as_of) - pl.col("exposed_at")).dt.total_microseconds() / DAY_US
-    shown = judged.exposures.filter(pl.col("placement") != CONTROL).with_columns(
-        age_days=age.clip(0.0, value.horizon_days)
+    shown = judged.exposures.filter(pl.col("placement") != CONTROL).select(
+        "user", "placement", "impressions", age_days=age.clip(0.0, value.horizon_days)
     )
     matured = shown["impressions"].to_numpy() * value.gmv.at(shown["age_days"].to_numpy())
     impressions = (
         shown.with_columns(matured_impressions=pl.Series(matured))
         .group_by("user", "placement")
         .agg(pl.col("matured_impressions").sum())
+        .with_columns(pl.col("placement").cast(pl.String))
     )
     came = impressions.join(_won(value, judged, matrix), on=["user", "placement"], how="full", coalesce=True)
     rows = judged.users.select("user_id").with_row_index("user")

@@ -22,6 +22,7 @@ CONTROL = "none"
 DAY_US = 86_400e6
 FOLLOW_WINDOW = timedelta(hours=24)
 _SETTLED_BY = ("user_id", "exposure_id", "placement", "exposed_at", "followed", "followed_at")
+_ORDER = ("exposed_at", "placement", "exposure_id")
 _REACHED = ((pl.col("impressions") > 0) | (pl.col("placement") == CONTROL)).alias("reached")
 
 
@@ -96,21 +97,39 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
     return EventLog(users, exposures, follows_of(exposures), orders, as_of)
 
 
+def in_order(exposures: pl.DataFrame) -> pl.DataFrame:
+    """Exposures in the order of every event log, so that each of them shares their columns: else a log of
+    millions copies the table by which it was read.
+    """
+    return exposures[exposures.select(pl.arg_sort_by("user_id", *_ORDER)).to_series()]
+
+
 def _sorted_exposures(shown: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """The exposures of people, settled and in order.
 
-    What settles them is worked on apart, and all columns are copied once, by the final order: a join, an
-    expression or a sort of the whole would take its memory again each.
+    What settles them is worked on apart, and all columns are copied once, by the final order, and not at all
+    where they have it (`in_order`): a join, an expression or a sort of the whole would take its memory again
+    each.
     """
     rows = _beside(shown.select(*_SETTLED_BY, _REACHED), people, on="user_id").drop("user_id")
     known = rows["user"].is_not_null()
     if not known.all():
         shown, rows = shown.filter(known), rows.filter(known)
     rows = _settled(rows)
-    order = rows.select(pl.arg_sort_by("user", "exposed_at", "placement", "exposure_id")).to_series()
     own = [name for name in rows.columns if name not in ("exposure_id", "placement", "exposed_at")]
-    parts = (shown.drop("followed", "followed_at")[order], rows.select(own)[order])
+    parts = (shown.drop("followed", "followed_at"), rows.select(own))
+    if not rows.select(_follow_each_other("user", *_ORDER).all()).item():
+        order = rows.select(pl.arg_sort_by("user", *_ORDER)).to_series()
+        parts = (parts[0][order], parts[1][order])
     return pl.concat(parts, how="horizontal").select(*shown.columns, "user", "snapshot_at", "at_risk")
+
+
+def _follow_each_other(first: str, *others: str) -> pl.Expr:
+    """Whether each row does not come before the one above it in this order."""
+    here, above = pl.col(first), pl.col(first).shift()
+    if not others:
+        return (here >= above).fill_null(True)
+    return ((here > above) | ((here == above) & _follow_each_other(*others))).fill_null(True)
 
 
 def known_exposures(exposures: pl.DataFrame, as_of: datetime) -> pl.DataFrame:

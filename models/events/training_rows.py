@@ -21,7 +21,7 @@ MIN_FOLLOWS = 10
 """Follows below which nothing can be learned."""
 USABLE_BY = ("placement", "impressions", "at_risk", "followed", "exposed_at", "snapshot_at")
 """Columns that tell whether a row is usable."""
-LEARNED_BY = ("user", "user_id", *USABLE_BY, "followed_at", "entered_live", "randomized", "propensity")
+LEARNED_BY = ("user", *USABLE_BY, "followed_at", "entered_live", "randomized", "propensity")
 """Columns that training and its judges read: what is beside them is a third of the logs' memory."""
 ENOUGH_FOLLOWS = 100
 """Follows that make a cleaner subset of the rows (after the snapshot, window closed) good enough to stand
@@ -36,15 +36,16 @@ def training_log(log: EventLog, *, placements: tuple[str, ...]) -> EventLog:
         placements: Placements of the brief; rows of other placements (but `none`) are not used.
 
     Returns:
-        Its exposures have the columns of `LEARNED_BY` and `organic_days`: the share of the user-day that the
-        row stands for.
+        Its exposures have what is read of `LEARNED_BY` (names as numbers, a quarter as large) and
+        `organic_days`: the share of the user-day that the row stands for.
 
     Raises:
         DataError: No usable rows, a placement of the brief without rows, or too few follows.
     """
-    rows, warnings = usable_rows(log.exposures.select(LEARNED_BY), as_of=log.as_of, placements=placements)
+    shown = log.exposures.select(LEARNED_BY).with_columns(pl.col("placement").cast(pl.Categorical))
+    rows, warnings = usable_rows(shown, as_of=log.as_of, placements=placements)
     day_rows = pl.len().over("user", pl.col("exposed_at").dt.date())
-    rows = rows.with_columns((1.0 / day_rows).alias("organic_days"))
+    rows = rows.drop("snapshot_at", "at_risk").with_columns((1.0 / day_rows).alias("organic_days"))
     won = rows.filter("followed").select("user")
     follows = log.follows.join(won, on="user", how="semi", maintain_order="left")
     return replace(log, exposures=rows, follows=follows, warnings=(*log.warnings, *warnings))

@@ -10,6 +10,7 @@ from models.contracts import Conformed, Dataset, Table, assemble, conform
 from models.contracts.features import Feature
 from models.contracts.quarantine import REJECT_CEILING, refuse_many
 from models.errors import DataError
+from models.events.event_log import in_order
 from pipelines.store.reading import print_of
 from pipelines.store.tables import RawTable, find_table, has_table, read_raw
 
@@ -29,19 +30,20 @@ def conform_raw(raw: RawTable, table: Table, *, features: Sequence[Feature] = ()
 
 def read_dataset(folder: str | Path, *, max_rejected_share: float = REJECT_CEILING) -> Dataset:
     """The data directory of DESIGN 3.1: users, exposures and orders, conformed and checked against each
-    other.
+    other; exposures in the order of an event log.
 
     Raises:
         DataError: A table is missing, unreadable, has no usable row or too many bad ones; see `conform` and
             `assemble`.
     """
     paths = {table: find_table(folder, table) for table in ("users", "exposures", "orders")}
-    return assemble(
+    found = assemble(
         read_conformed(paths["users"], "users"),
         read_conformed(paths["exposures"], "exposures"),
         read_conformed(paths["orders"], "orders"),
         ceiling=max_rejected_share,
     )
+    return replace(found, exposures=in_order(found.exposures))
 
 
 def read_report(path: str | Path, *, max_rejected_share: float = REJECT_CEILING) -> Conformed:

@@ -20,6 +20,8 @@ from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
 from models.judging.policy_value import Z95
 from targeting.segments.segment_settings import SETTINGS
 
+_READ = ("exposed_at", "at_risk", "placement", "randomized", "followed", "cost_cny", "user", "impressions")
+
 
 @dataclass(frozen=True)
 class FreeFollows:
@@ -44,7 +46,8 @@ def free_follows(log: EventLog) -> FreeFollows | None:
     """How follows without an impression go with the day's spend; None where no coin held anybody out, or the
     days are too few or too alike to tell.
     """
-    known = log.exposures.filter(pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW)
+    rows = log.exposures.select(_READ)
+    known = rows.filter(pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW)
     held = pl.col("at_risk") & (pl.col("placement") == CONTROL) & pl.col("randomized").fill_null(False)
     days = (
         known.group_by(pl.col("exposed_at").dt.date().alias("date"))

@@ -98,7 +98,7 @@ def _fans(log: EventLog, scored: pl.DataFrame, keys: pl.DataFrame, *, horizon_da
             how="inner",
             maintain_order="left",
         )
-        .join(keys, on=["segment", "placement"], how="semi", maintain_order="left")
+        .join(keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left")
         .join(even_weights(log), on="user_id", how="left", maintain_order="left")
         .with_columns(age=age_days(pl.lit(log.as_of), "followed_at").clip(0.0, float(horizon_days)))
     )

@@ -16,7 +16,7 @@ from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog
 from models.events.orders_since_follow import age_days
 from models.rates.trend import Trend
 
-_COUNTED = ("user_id", "placement", "exposed_at", "impressions", "followed", "randomized")
+_PLACEMENT = pl.col("placement").cast(pl.Categorical)  # names are four times as large as their numbers
 
 
 def follow_table(
@@ -28,21 +28,24 @@ def follow_table(
     day may still come: its rows are left out.
     """
     # Only what is counted: everything else of the logs would be copied with every filter and join.
-    rows = log.exposures.select(*_COUNTED, "at_risk").filter(
-        pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW)
-    )
+    counted = pl.col("user", "exposed_at", "impressions", "followed", "randomized")
+    closed = pl.col("at_risk") & (pl.col("exposed_at") <= log.as_of - FOLLOW_WINDOW)
+    rows = log.exposures.lazy().filter(closed).select(counted, _PLACEMENT).collect()
+    people = log.users.select("user_id").with_row_index("user")
+    scored = people.join(scored.select("user_id", "placement", "segment", "p_follow"), on="user_id")
     held_out = rows.filter(pl.col("placement") == CONTROL)
     overall = float(held_out["followed"].sum()) / max(held_out.height, 1)
-    organic = _organic_follow(
-        held_out.join(scored.select("user_id", "segment").unique(), on="user_id", how="inner")
+    organic = _organic_follow(held_out.join(scored.select("user", "segment").unique(), on="user"))
+    score = (
+        scored.join(keys.with_row_index("cell"), on=["segment", "placement"])
+        .join(organic, on="segment", how="left")
+        .select("user", _PLACEMENT, "p_follow", "cell", pl.col("organic").fill_null(overall))
     )
-    paid = _paid_rows(rows.with_columns(_drifted(log, rows, trends)), scored).join(
-        organic, on="segment", how="left", maintain_order="left"
-    )
-    paid = paid.with_columns(won=pl.col("observed") - pl.col("organic").fill_null(overall))
+    paid = _paid_rows(rows.with_columns(_drifted(log, rows, trends)), score)
+    del rows, score, scored
     raw = {name: by_coin(paid, keys, name) for name in ("won", "expected")}
-    even = paid.with_columns(even_rows(paid, people=not_fans(log)))
-    even = even.with_columns(pl.col("won", "expected", "observed") * pl.col("even"))
+    weight = even_rows(paid, people=not_fans(log))
+    even = paid.select("cell", "randomized", pl.col("won", "expected", "observed") * weight)
     incremental = by_coin(even, keys, "won")
     return CellTable(
         columns={
@@ -64,16 +67,19 @@ def follow_table(
     )
 
 
-def _paid_rows(rows: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
-    """Shown rows of scored people with their segment, the follows expected of them and those observed."""
-    score = scored.select("user_id", "placement", "segment", "p_follow")
+def _paid_rows(rows: pl.DataFrame, score: pl.DataFrame) -> pl.DataFrame:
+    """Shown rows of scored people with their cell, the follows expected of them, those observed, and what of
+    these nobody but the showing has won.
+    """
+    likely = pl.col("impressions") * pl.col("p_follow").clip(0.0) * pl.col("drifted")
+    observed = pl.col("followed").cast(pl.Float64)
     return (
-        rows.filter(pl.col("placement") != CONTROL)
-        .join(score, on=["user_id", "placement"], how="inner", maintain_order="left")
-        .with_columns(
-            expected=1.0 - (-pl.col("impressions") * pl.col("p_follow").clip(0.0) * pl.col("drifted")).exp(),
-            observed=pl.col("followed").cast(pl.Float64),
-        )
+        rows.lazy()
+        .filter(pl.col("placement") != CONTROL)
+        .join(score.lazy(), on=["user", "placement"], how="inner", maintain_order="left")
+        .with_columns(expected=1.0 - (-likely).exp(), observed=observed, won=observed - pl.col("organic"))
+        .drop("p_follow", "drifted", "organic", "followed")
+        .collect()
     )
 
 

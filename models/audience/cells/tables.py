@@ -38,19 +38,15 @@ def summed(rows: pl.DataFrame, keys: pl.DataFrame, name: str, *, coin: bool | No
     """(n_cells,) sums of a column by numpy, row after row: a parallel sum of floats differs from run to run.
 
     Args:
-        rows: segment, placement, randomized and the column.
+        rows: cell (row of `keys`), randomized and the column.
         keys: segment, placement of the cells.
         name: of the column.
         coin: only randomised rows, only the others, or (None) all.
     """
-    rows = rows.select("segment", "placement", "randomized", name)
+    rows = rows.select("cell", "randomized", pl.col(name).cast(pl.Float64).fill_null(0.0))
     if coin is not None:
         rows = rows.filter(pl.col("randomized").fill_null(False) == coin)
-    at = rows.join(
-        keys.with_row_index("cell"), on=["segment", "placement"], how="inner", maintain_order="left"
-    )
-    cell, values = at["cell"].to_numpy().astype(np.int64), at[name].cast(pl.Float64).fill_null(0.0).to_numpy()
-    return np.bincount(cell, values, keys.height).astype(np.float64)
+    return np.bincount(rows["cell"].to_numpy(), rows[name].to_numpy(), keys.height).astype(np.float64)
 
 
 def by_coin(rows: pl.DataFrame, keys: pl.DataFrame, name: str) -> FloatArray:

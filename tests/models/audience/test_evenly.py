@@ -24,8 +24,8 @@ def log_of(pressed, *, seed=0, randomized=False, chance=0.02):
         at = np.flatnonzero(shown)
         rows.append(
             pl.DataFrame(
-                {"user_id": [f"u{i:05d}" for i in at], "exposed_at": when, "impressions": shown[at],
-                 "followed": follows[at]}
+                {"user": at, "user_id": [f"u{i:05d}" for i in at], "exposed_at": when,
+                 "impressions": shown[at], "followed": follows[at]}
             )
         )  # fmt: skip
         waiting &= ~follows
