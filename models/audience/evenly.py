@@ -48,7 +48,7 @@ def even_rows(rows: pl.DataFrame, *, people: int) -> pl.Series:
 def _even(user: np.ndarray, day: np.ndarray, shown: np.ndarray, people: int) -> np.ndarray:
     """Weights of one placement's ranked rows, (n,): users, days from the first on, impressions."""
     c, daily = AUDIENCE.pressure_prior, np.bincount(day, shown)
-    usual = (np.cumsum(daily) - daily)[day] / people
+    usual = (np.cumsum(daily) - daily)[day] * (1.0 / people)
     user_day = user.astype(np.int64) * daily.size + day
     order = np.argsort(user_day, kind="stable")  # in no time where the log is in its order
     total = np.cumsum(shown[order]) - shown[order]

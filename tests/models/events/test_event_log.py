@@ -12,7 +12,7 @@ import pytest
 from models.audience.cells.fan_gmv import fan_table
 from models.audience.cells.follow_counts import follow_table
 from models.events.daily_delivery import daily_delivery
-from models.events.event_log import read_events
+from models.events.event_log import in_order, read_events
 from models.events.orders_since_follow import orders_since_follow
 
 DAY = datetime(2020, 11, 11)
@@ -190,3 +190,12 @@ def test_order_of_rows_does_not_matter_and_nobody_is_won_twice(seed):
     assert set(log.follows["user_id"]) == set(made.exposures.filter("followed")["user_id"])
     won = log.exposures.join(log.follows.select("user", won="followed_at"), on="user")
     assert (won.filter("at_risk")["exposed_at"] <= won.filter("at_risk")["won"]).all()
+
+
+def test_a_table_in_order_is_not_copied_by_its_log():
+    made = shop(*((f"e{i:03d}", f"u{i * 7 % 50:02d}", "live", i * 5 % 90, None) for i in range(300)))
+    ordered = Shop(made.users, in_order(made.exposures))
+    log = read_events(ordered, as_of=LATER)
+    assert log.exposures.equals(read_events(made, as_of=LATER).exposures)
+    held, shared = (one.exposures["cost_cny"]._get_buffer_info() for one in (ordered, log))
+    assert held == shared
