@@ -134,7 +134,14 @@ def gender(values: pl.Series) -> pl.Series:
 def _renamed(values: pl.Series, words: Mapping[str, str]) -> pl.Series:
     distinct = values.unique().drop_nulls()
     renamed = [words.get(fold_name(name).replace(" ", "_").replace("-", "_"), name) for name in distinct]
-    return values.replace_strict(distinct, renamed, default=None, return_dtype=pl.String)
+    return _replaced(values, distinct, renamed)
+
+
+def _replaced(values: pl.Series, distinct: pl.Series, names: list[str]) -> pl.Series:
+    """The values by other names; themselves where none is another, as millions of names are 16 bytes each."""
+    if values.dtype == pl.String and names == distinct.to_list():
+        return values
+    return values.replace_strict(distinct, names, default=None, return_dtype=pl.String)
 
 
 def fold_name(name: str) -> str:
@@ -153,7 +160,7 @@ def respelt(values: pl.Series, names: Iterable[str]) -> pl.Series:
     known = {fold_name(name): name for name in names}
     distinct = values.unique().drop_nulls()
     spelt = [known.get(fold_name(name), name) for name in distinct]
-    return values.replace_strict(distinct, spelt, default=None, return_dtype=pl.String)
+    return _replaced(values, distinct, spelt)
 
 
 def one_spelling(values: pl.Series) -> tuple[pl.Series, dict[str, list[str]]]:

@@ -5,9 +5,11 @@ It must not import targeting or any estimator.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from models.events.event_log import CONTROL, EventLog, where
+from models.arrays import totals
+from models.events.event_log import CONTROL, DAYS, EventLog, where
 
 DAILY_SCHEMA = {
     "date": pl.Date,
@@ -98,6 +100,10 @@ def _shown(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
         .collect()
     )
     rows = rows.with_columns(segment=segments.gather(rows["user"]))
-    return where(rows, pl.col("segment").is_not_null()).with_columns(
-        everything=pl.col("impressions").cast(pl.Float64).sum().over("user", "placement", "date")
-    )
+    rows = where(rows, pl.col("segment").is_not_null())
+    everything, seen = np.zeros(rows.height), rows["impressions"].to_numpy().astype(np.float64)
+    for name in rows["placement"].unique():
+        at = np.flatnonzero((rows["placement"] == name).to_numpy())
+        day = rows["date"].gather(at).cast(pl.Int32).to_numpy()
+        everything[at] = totals(rows["user"].gather(at).to_numpy().astype(np.int64) * DAYS + day, seen[at])
+    return rows.with_columns(everything=pl.Series(everything))

@@ -20,6 +20,8 @@ import polars as pl
 
 CONTROL = "none"
 DAY_US = 86_400e6
+DAYS = 1 << 22
+"""More than the days that dates have: user * DAYS + day is one number for a person's day."""
 FOLLOW_WINDOW = timedelta(hours=24)
 _SETTLED_BY = ("user_id", "exposure_id", "placement", "exposed_at", "followed", "followed_at")
 _ORDER = ("exposed_at", "placement", "exposure_id")
@@ -85,7 +87,9 @@ def read_events(tables: Tables, *, as_of: datetime) -> EventLog:
     """
     if isinstance(tables, EventLog) and tables.as_of == as_of:
         return tables
-    users = tables.users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
+    users = tables.users
+    if not (users["user_id"] > users["user_id"].shift()).fill_null(True).all():
+        users = users.unique("user_id", keep="first", maintain_order=True).sort("user_id")
     numbered = users.with_row_index("user").select("user", "user_id", "is_fan", "snapshot_at")
     exposures = _sorted_exposures(known_exposures(tables.exposures, as_of), numbered)
     orders = (

@@ -20,7 +20,7 @@ def hourly_outcomes(log: EventLog, *, horizon_days: int) -> pl.DataFrame:
     net = (pl.col("gmv_cny") - pl.col("refund_cny")).sum()
     value = bought.group_by("exposure_id").agg(value=net)
     at = pl.col("exposed_at")
-    when = [at.dt.date().alias("date"), at.dt.hour().cast(pl.Int64).alias("hour")]
+    when = [at.dt.date().alias("date"), at.dt.hour().alias("hour")]
     keys = ["date", "hour", "placement", "cell"]
     names = pl.col("placement", "cell").cast(pl.Categorical)  # a quarter as large as strings
     amounts = pl.col("cost_cny", "impressions", "followed")
@@ -43,5 +43,5 @@ def hourly_outcomes(log: EventLog, *, horizon_days: int) -> pl.DataFrame:
     )
     won = shown.filter("followed").collect().join(value, on="exposure_id", maintain_order="left")
     found = sums.join(won.group_by(keys).agg(pl.col("value").sum()), on=keys, how="left", nulls_equal=True)
-    found = found.with_columns(names.cast(pl.String))
+    found = found.with_columns(names.cast(pl.String), pl.col("hour").cast(pl.Int64))
     return found.with_columns(pl.col("value").fill_null(0.0)).sort(keys)

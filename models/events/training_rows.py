@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
+from models.arrays import totals
 from models.errors import DataError
-from models.events.event_log import CONTROL, FOLLOW_WINDOW, EventLog, where
+from models.events.event_log import CONTROL, DAYS, FOLLOW_WINDOW, EventLog, where
 
 MIN_SHOWN_ROWS = 50
 """Shown rows below which nothing can be learned."""
@@ -44,7 +46,8 @@ def training_log(log: EventLog, *, placements: tuple[str, ...]) -> EventLog:
     """
     shown = log.exposures.select(LEARNED_BY).with_columns(pl.col("placement").cast(pl.Categorical))
     rows, warnings = usable_rows(shown, as_of=log.as_of, placements=placements)
-    day_rows = pl.len().over("user", pl.col("exposed_at").dt.date())
+    day = rows.select(pl.col("user").cast(pl.Int64) * DAYS + pl.col("exposed_at").dt.date().cast(pl.Int32))
+    day_rows = pl.Series(totals(day.to_series().to_numpy(), np.ones(rows.height)))
     rows = rows.drop("snapshot_at", "at_risk").with_columns((1.0 / day_rows).alias("organic_days"))
     won = rows.filter("followed").select("user")
     follows = log.follows.join(won, on="user", how="semi", maintain_order="left")

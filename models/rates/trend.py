@@ -73,9 +73,11 @@ class Days:
         """
         day = np.floor(age_days)
         width = np.ceil((np.ptp(day) + 1.0) / RATES.most_days) if len(day) else 1.0
-        found, index = np.unique(np.floor(day / width), return_inverse=True)
-        seen, due = (np.bincount(index, x, len(found)).astype(np.float64) for x in (observed, expected))
-        return cls((found + 0.5) * width, seen, due)
+        bins = np.floor(day / width).astype(np.int64)
+        first = bins.min(initial=0)
+        found = np.flatnonzero(np.bincount(bins - first))
+        seen, due = (np.bincount(bins - first, x)[found].astype(np.float64) for x in (observed, expected))
+        return cls((found + first + 0.5) * width, seen, due)
 
     @property
     def tell(self) -> bool:

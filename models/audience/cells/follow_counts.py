@@ -45,8 +45,11 @@ def follow_table(
     del rows, score, scored
     raw = {name: by_coin(paid, keys, name) for name in ("won", "expected")}
     weight = even_rows(paid, people=not_fans(log))
-    even = paid.select("cell", "randomized", pl.col("won", "expected", "observed") * weight)
-    incremental = by_coin(even, keys, "won")
+    incremental, expected = (
+        by_coin(paid.select("cell", "randomized", pl.col(name) * weight), keys, name)
+        for name in ("won", "expected")
+    )
+    follows = float(paid.select(pl.col("observed") * weight)["observed"].sum())
     return CellTable(
         columns={
             "impressions": summed(paid, keys, "impressions"),
@@ -55,9 +58,9 @@ def follow_table(
             "randomized_follows": raw["expected"][0],
         },
         observed=incremental,
-        expected=by_coin(even, keys, "expected"),
+        expected=expected,
         # Organic follows are noise on top of the incremental ones.
-        unit=float(np.clip(float(even["observed"].sum()) / max(incremental.sum(), 1.0), 1.0, 20.0)),
+        unit=float(np.clip(follows / max(incremental.sum(), 1.0), 1.0, 20.0)),
         diagnostics={
             "held_out_rows": float(held_out.height),
             "organic_follows_per_user_day": overall,
