@@ -81,9 +81,11 @@ def hostile_texts(files):
 
 
 def with_repeats(value):
-    """JSON in which every list of numbers is the same row, ten thousand million times."""
+    """JSON in which every table of numbers is its first row, ten thousand million times."""
     if isinstance(value, dict):
         return {key: with_repeats(inner) for key, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return with_repeats(value[0])
     if isinstance(value, list) and value and all(isinstance(number, float) for number in value):
         return {"times": 10**10, "row": value}
     return value
