@@ -14,7 +14,7 @@ from models.errors import DataError
 from models.stored import parsed
 
 MODEL_FILE = "audience.json"
-FORMAT = 4
+FORMAT = 5
 """Number of the layout below; a file of another number is refused."""
 
 

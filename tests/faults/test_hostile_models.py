@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models import registry
+from models.audience.model_files import FORMAT
 from models.errors import DataError
 from models.sealed_files import SEAL, with_seal
 from targeting.planner import Planner
@@ -67,10 +68,10 @@ def hostile_texts(files):
         text = files["trees-video.txt"]
         assert old in text
         yield f"trees {new}", {**files, "trees-video.txt": text.replace(old, new, 1)}
-    yield "a key twice", {**files, "audience.json": body.replace("{", '{"format": 4, ', 1)}
+    yield "a key twice", {**files, "audience.json": body.replace("{", f'{{"format": {FORMAT}, ', 1)}
     yield "a list", {**files, "audience.json": "[]"}
     yield "no JSON", {**files, "audience.json": "!!python/object/apply:os.system [id]"}
-    yield "no model", {**files, "audience.json": '{"format": 4, "encoder": []}'}
+    yield "no model", {**files, "audience.json": f'{{"format": {FORMAT}, "encoder": []}}'}
     ages = re.sub(r'"horizon_days": \d+', f'"horizon_days": {10**12}', body)
     yield "a horizon of ages", {**files, "audience.json": ages}
     yield (
@@ -80,9 +81,11 @@ def hostile_texts(files):
 
 
 def with_repeats(value):
-    """JSON in which every list of numbers is the same row, ten thousand million times."""
+    """JSON in which every table of numbers is its first row, ten thousand million times."""
     if isinstance(value, dict):
         return {key: with_repeats(inner) for key, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return with_repeats(value[0])
     if isinstance(value, list) and value and all(isinstance(number, float) for number in value):
         return {"times": 10**10, "row": value}
     return value
