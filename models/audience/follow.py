@@ -32,22 +32,26 @@ from models.rates.rate import NO_SHIFT, Rate, Shift
 from models.rates.shape import Base, Fitting, Shape, fit_shape
 from models.rates.trend import Days, fit_trends
 
+_BY_DAY = ("user", "impressions", "followed", "randomized", "age_days", "even")
+
 
 @dataclass(frozen=True)
 class _Logged:
     """What the logs of one placement say, before the coin is asked.
 
     Attributes:
-        rows: Rows with an impression or more, their age_days and `even` weights.
+        rows: What `_days` reads of rows with an impression or more.
         baseline: Organic hazard of each row, (n_rows,).
         follow: Hazard of following per impression.
         enter: Hazard of entering, or None.
+        tossed: Randomised rows of either, by its name.
     """
 
     rows: pl.DataFrame
     baseline: np.ndarray
     follow: Shape
     enter: Shape | None
+    tossed: Mapping[str, Tossed | None]
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,11 @@ class LoggedFunnel:
 
     def tossed(self) -> dict[str, Tossed | None]:
         """Randomised rows of every rate, by name."""
-        found: dict[str, Tossed | None] = {}
-        for name, one in self.placements.items():
-            found[f"follow {name}"] = tossed(
-                one.rows, event="followed", exposure="impressions", baseline=one.baseline,
-                log_rate=one.follow.out_of_fold,
-            )  # fmt: skip
-            if one.enter is not None:
-                found[f"enter {name}"] = tossed(
-                    one.rows, event="entered_live", exposure="impressions", baseline=None,
-                    log_rate=one.enter.out_of_fold,
-                )  # fmt: skip
-        return found
+        return {
+            f"{step} {name}": rows
+            for name, one in self.placements.items()
+            for step, rows in one.tossed.items()
+        }
 
     def corrected(self, shifts: Mapping[str, Shift]) -> Funnel:
         """The funnel under the coin, as of the end of the logs."""
@@ -123,9 +120,7 @@ def fit_logged(
     found = {}
     for name in placements:
         rows = log.exposures.filter((pl.col("placement") == name) & (pl.col("impressions") > 0))
-        rows = rows.with_columns(age, even_rows(rows, people=not_fans(log))).drop(
-            "placement", "exposed_at", "followed_at"
-        )
+        rows = rows.with_columns(age, even_rows(rows, people=not_fans(log)))
         found[name] = one = _fit_placement(fitting, rows, unaided, organic, chosen)
         for kind, shape in (("follow", one.follow), ("enter", one.enter)):
             if shape is not None:
@@ -146,15 +141,19 @@ def _fit_placement(
 ) -> _Logged:
     """Shapes of a placement's steps, on top of organic follows."""
     baseline = organic[rows["user"].to_numpy()] * rows["organic_days"].to_numpy()
-    enter = None
+    enter, entered = None, {}
     bases = [] if unaided is None else [Base(unaided)]
     if rows["entered_live"].is_not_null().mean() == 1.0 and bool(rows["entered_live"].any()):
-        entries = hazard_rows(rows, event="entered_live", exposure="impressions", baseline=None)
-        enter = fit_shape(fitting, entries)
-        bases = [Base(enter)]
+        event, exposure = "entered_live", "impressions"
+        enter = fit_shape(fitting, hazard_rows(rows, event=event, exposure=exposure, baseline=None))
+        coin = tossed(rows, event=event, exposure=exposure, baseline=None, log_rate=enter.out_of_fold)
+        bases, entered = [Base(enter)], {"enter": coin}
     bases += [] if chosen is None else [Base(chosen, slope=0.0)]
-    follows = hazard_rows(rows, event="followed", exposure="impressions", baseline=baseline)
-    return _Logged(rows, baseline, fit_shape(fitting, follows, bases=bases), enter)
+    event, exposure = "followed", "impressions"
+    follows = hazard_rows(rows, event=event, exposure=exposure, baseline=baseline)
+    follow = fit_shape(fitting, follows, bases=bases)
+    coin = tossed(rows, event=event, exposure=exposure, baseline=baseline, log_rate=follow.out_of_fold)
+    return _Logged(rows.select(_BY_DAY), baseline, follow, enter, {"follow": coin, **entered})
 
 
 def _days(rows: pl.DataFrame, baseline: np.ndarray, logged: np.ndarray, shift: Shift | None) -> Days:
