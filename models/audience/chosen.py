@@ -29,7 +29,8 @@ def fit_chosen(fitting: Fitting, log: EventLog) -> Shape | None:
         fitting: User features and settings.
         log: Events known by `as_of`.
     """
-    ranked = log.exposures.filter((pl.col("placement") != CONTROL) & ~pl.col("randomized").fill_null(False))
+    shown = log.exposures.select("user", "impressions", "placement", "randomized")
+    ranked = shown.filter((pl.col("placement") != CONTROL) & ~pl.col("randomized").fill_null(False))
     shown = ranked.group_by("user").agg(pl.col("impressions").sum())
     total = np.zeros(fitting.matrix.shape[0])
     total[shown["user"].to_numpy()] = shown["impressions"].to_numpy()

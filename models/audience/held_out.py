@@ -160,6 +160,7 @@ def judge_held_out(
         return HeldOut(warnings=(text,))
     late = judged.exposures
     learned = learn(fitting, past, placements=placements, horizon_days=horizon_days)
+    del past  # three quarters of the logs
     funnel, value = learned.funnel, learned.value
     tables = _follow_tables(fitting, funnel, late)
     if value is not None:

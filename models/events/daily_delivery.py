@@ -59,9 +59,13 @@ def daily_delivery(log: EventLog, assignment: pl.DataFrame) -> pl.DataFrame:
     )
     n = pl.col("impressions").cast(pl.Float64)
     keys = ["campaign_id", "segment", "placement", "randomized_share"]
-    people = rows.group_by("user", *keys).agg(n.sum())
-    ever = people.group_by(keys).agg(
-        pl.len().cast(pl.Float64).alias("ever"), (n * (n - 1.0)).sum().alias("ever_pairs")
+    counted = rows.select("user", "impressions", *keys)
+    ever = pl.concat(  # part by part: everybody in all of them at once is a GB of a million people
+        part.group_by("user")
+        .agg(n.sum(), pl.col(keys).first())
+        .group_by(keys)
+        .agg(pl.len().cast(pl.Float64).alias("ever"), (n * (n - 1.0)).sum().alias("ever_pairs"))
+        for part in counted.partition_by("campaign_id", "placement", "randomized_share") or [counted]
     )
     return (
         rows.group_by("date", *keys)
