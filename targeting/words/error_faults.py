@@ -25,7 +25,6 @@ no choice of whole people was found that keeps {n} | 没有找到遵守 {} 的�
 limit {n} asks for at least {n} {}, and all offers that fit the other limits reach {n} together | 限制 {} 要求至少 {} {}，而符合其他限制的全部机会合计只有 {}
 limit {n} shares grants, which are not given to people one by one | 限制 {} 分配的是赠送流量，而它不按人发放
 limit {n} selects by {n}, and the table has no column {n} | 限制 {} 按 {} 选择，而表中没有列 {}
-is for the budget alone, and limit {n} stands beside it | 只适用于预算，而旁边还有限制 {}
 the brief says {n}, the model was trained for {n} | 投放需求为 {} 天，模型按 {} 天训练
 the brief names {}, {n} has {} | 投放需求写的是 {}，{} 里有 {}
 {n} days, but the oldest new fan in the logs was watched for {n} | 要求 {} 天，但日志里最早的新粉丝只观察了 {} 天

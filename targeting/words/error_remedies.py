@@ -5,7 +5,6 @@ ZH = """
 found nothing | 此处为空
 # what to do
 put a console's report into one, as delivery.csv | 请把后台报表放进一个目录，命名为 delivery.csv
-call assign for each budget | 请对每个预算各调用一次 assign
 give another one, e.g. {} | 请换一个，例如 {}
 give a UTF-8 YAML file | 请给出 UTF-8 的 YAML 文件
 give the report that covers the campaign | 请给出涵盖这次投放的报表

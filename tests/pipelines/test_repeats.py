@@ -15,7 +15,7 @@ def test_hashes_that_came_twice(tmp_path, monkeypatch, size):
     rng = np.random.default_rng(0)
     ids = pl.Series([f"u{n}" for n in [*rng.permutation(1000), 5, 17, 17]])
     for start in range(0, len(ids), 90):
-        hashes.add(ids[start : start + 90])
+        hashes.add(ids[start : start + 90].hash().to_numpy())
     expected = pl.Series(["u5", "u17"]).hash().sort()
     assert hashes.repeated().to_list() == expected.to_list()
 
@@ -28,7 +28,7 @@ def test_what_is_laid_down_is_read_once(tmp_path, monkeypatch):
     monkeypatch.setattr(repeats, "_RANGE", 500)
     hashes, read = Hashes(tmp_path / "hashes"), []
     for start in range(0, 5000, 500):
-        hashes.add(pl.Series([f"u{n}" for n in range(start, start + 500)]))
+        hashes.add(pl.Series([f"u{n}" for n in range(start, start + 500)]).hash().to_numpy())
     right = repeats.Part.read
     monkeypatch.setattr(repeats.Part, "read", lambda part: read.append(part.path) or right(part))
     assert hashes.repeated().is_empty()
