@@ -6,7 +6,6 @@ Separate from `cli` so that the commands hold nothing but their options, and lig
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import logging
@@ -17,7 +16,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import contextmanager, redirect_stderr
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import StringIO
@@ -38,8 +37,6 @@ DEBUG_VARIABLE = "TARGETING_DEBUG"
 LOG_VARIABLE = "TARGETING_LOG"
 """`json`: what a job says of itself on stderr is one JSON object a line."""
 EXIT_INPUT = 1
-_MMAP_THRESHOLD = -3
-"""Of glibc: larger blocks are pages of their own."""
 MOST_LETTERS = 2000
 """Of an error line; a name in it may be a megabyte long."""
 # What a disk or its owner refuses; any other failure of the operating system is a fault of ours.
@@ -79,15 +76,6 @@ def silence_libraries() -> None:
     # Our own rooms log too; without a handler Python would print their warnings on stderr, where a reader of
     # a pipe takes a line for an error. What a person must know is in the result's `warnings`.
     logging.getLogger().addHandler(logging.NullHandler())
-
-
-def give_memory_back() -> None:
-    """What is freed goes back to the system at once: polars would keep it for a second and a half, and the C
-    library for good what is below 32 MB. Set before polars is imported.
-    """
-    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
-    with suppress(AttributeError, OSError, TypeError):  # other C libraries have their own ways
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 20)
 
 
 @contextmanager
@@ -227,7 +215,6 @@ def execute(app: typer.Typer, arguments: list[str] | None = None) -> int:
     after SIGTERM.
     """
     silence_libraries()
-    give_memory_back()
     try:
         arguments = _without_language(sys.argv[1:] if arguments is None else arguments)
     except ValueError as error:
