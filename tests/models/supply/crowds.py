@@ -10,6 +10,9 @@ import polars as pl
 
 START = date(2020, 10, 1)
 PLACEMENTS = ("live", "video")
+COUNTED = [
+    "date", "campaign_id", "segment", "placement", "cost_cny", "impressions", "reached", "pairs", "crowd",
+]  # fmt: skip
 
 
 def auction(x):
@@ -117,19 +120,6 @@ def crowd(
                     for i in range(segments)
                     if sums[1][i] > 0
                 ]
-    names = [
-        "date",
-        "campaign_id",
-        "segment",
-        "placement",
-        "cost_cny",
-        "impressions",
-        "reached",
-        "pairs",
-        "crowd",
-        "pressed",
-        "randomized_share",
-    ]
     totals = [
         (f"c{k}", f"s{i}", placement, *(float(v[i]) for v in sums))
         for k in range(len(packs))
@@ -141,7 +131,7 @@ def crowd(
     ]
     keys = ["campaign_id", "segment", "placement"]
     whole = pl.DataFrame(totals, schema=[*keys, "ever", "ever_pairs"], orient="row")
-    daily = pl.DataFrame(rows, schema=names, orient="row").join(
+    daily = pl.DataFrame(rows, schema=[*COUNTED, "pressed", "randomized_share"], orient="row").join(
         whole, on=keys, how="left", maintain_order="left"
     )
     users = {f"s{i}": float(n) for i, n in enumerate(np.bincount(segment))}

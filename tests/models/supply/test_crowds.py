@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from crowds import crowd
+from crowds import COUNTED, crowd
 
 from models.supply import fit, pressure
 from models.supply.response import fit_response
@@ -92,18 +92,7 @@ def test_a_dear_audience_that_is_pressed_hard_does_not_pass_for_saturation(monke
                 pairs = shown**2 / people
                 when = date(2020, 10, 1) + timedelta(day)
                 rows.append((when, name, segment, "video", price * shown, shown, 0.9 * shown, pairs, pairs))
-    names = [
-        "date",
-        "campaign_id",
-        "segment",
-        "placement",
-        "cost_cny",
-        "impressions",
-        "reached",
-        "pairs",
-        "crowd",
-    ]
-    daily = pl.DataFrame(rows, schema=names, orient="row")
+    daily = pl.DataFrame(rows, schema=COUNTED, orient="row")
 
     def capacity():
         model = fit_response(
